@@ -1,0 +1,1 @@
+//! Questions with numbers: see the binaries beside this file.

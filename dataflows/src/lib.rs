@@ -1,0 +1,1 @@
+//! Keeps everything current as plays and corrections arrive: timely + differential-dataflow.

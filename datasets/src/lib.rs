@@ -1,0 +1,14 @@
+//! Brings records in from files, and writes records out.
+//!
+//! ```text
+//! data-set files ──▶ formats ──▶ records ──▶ tables (Parquet) ──▶ arrivals ──▶ the dataflow
+//! seed           ──▶ world   ──▶
+//! ```
+//!
+//! The only crate that knows Arrow and Parquet.
+
+pub mod tables;
+
+mod error;
+
+pub use error::Error;

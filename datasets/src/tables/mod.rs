@@ -1,0 +1,7 @@
+//! The canonical tables as Parquet files: one folder holds `plays.parquet`, `tracks.parquet`, ….
+
+mod columns;
+mod write;
+
+pub use columns::{IdKind, Row};
+pub use write::{ParquetFile, TableWriter};

@@ -1,0 +1,126 @@
+//! Writes a table to a Parquet file that appears whole or not at all.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+
+use super::columns::{IdKind, Row};
+use crate::Error;
+
+/// Rows held before they become a batch.
+const BATCH_ROWS: usize = 8_192;
+/// Rows of a row group: the unit that readers skip or share by.
+const GROUP_ROWS: usize = 128 * 1024;
+
+/// A Parquet file in the making: it carries the suffix `.part` until [`ParquetFile::finish`] renames it.
+pub struct ParquetFile {
+    path: PathBuf,
+    part: PathBuf,
+    writer: Option<ArrowWriter<File>>,
+}
+
+impl ParquetFile {
+    /// Begins the file; an older one of the same name stays in place until the new one is whole.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn create(path: &Path, schema: Arc<Schema>) -> Result<ParquetFile, Error> {
+        let mut part = path.as_os_str().to_owned();
+        part.push(".part");
+        let part = PathBuf::from(part);
+        let file = File::create(&part).map_err(|error| Error::io(&part, error))?;
+        // Statistics are kept; dictionaries too: ids repeat. No timestamps or versions of ours, so equal rows are equal bytes.
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
+            .set_max_row_group_row_count(Some(GROUP_ROWS))
+            .build();
+        let writer =
+            ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| Error::parquet(path, error))?;
+        Ok(ParquetFile { path: path.to_owned(), part, writer: Some(writer) })
+    }
+
+    /// Appends the batch.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let writer = self.writer.as_mut().expect("a finished file takes no more rows");
+        writer.write(batch).map_err(|error| Error::Input(format!("{}: cannot write: {error}", self.part.display())))
+    }
+
+    /// Completes the file and gives it its name.
+    ///
+    /// # Errors
+    /// When the disk does not take the rest, or the name.
+    pub fn finish(mut self) -> Result<(), Error> {
+        let writer = self.writer.take().expect("finished once");
+        writer.close().map_err(|error| Error::Input(format!("{}: cannot write: {error}", self.part.display())))?;
+        std::fs::rename(&self.part, &self.path).map_err(|error| Error::io(&self.path, error))
+    }
+}
+
+impl Drop for ParquetFile {
+    /// An unfinished file leaves nothing behind.
+    fn drop(&mut self) {
+        if self.writer.take().is_some() {
+            let _ = std::fs::remove_file(&self.part);
+        }
+    }
+}
+
+/// Writes records of one table to `DIR/<table>.parquet`.
+pub struct TableWriter<R: Row> {
+    file: ParquetFile,
+    ids: IdKind,
+    rows: Vec<R>,
+    count: u64,
+}
+
+impl<R: Row> TableWriter<R> {
+    /// Begins the table in the folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn create(folder: &Path, ids: IdKind) -> Result<TableWriter<R>, Error> {
+        let schema = R::batch(&[], ids).schema();
+        let file = ParquetFile::create(&folder.join(format!("{}.parquet", R::TABLE)), schema)?;
+        Ok(TableWriter { file, ids, rows: Vec::with_capacity(BATCH_ROWS), count: 0 })
+    }
+
+    /// Appends a row.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn push(&mut self, row: R) -> Result<(), Error> {
+        self.rows.push(row);
+        self.count += 1;
+        if self.rows.len() == BATCH_ROWS {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// Completes the table; returns how many rows it has.
+    ///
+    /// # Errors
+    /// When the disk does not take the rest.
+    pub fn finish(mut self) -> Result<u64, Error> {
+        self.flush()?;
+        self.file.finish()?;
+        Ok(self.count)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        if !self.rows.is_empty() {
+            self.file.write(&R::batch(&self.rows, self.ids))?;
+            self.rows.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,9 @@
+//! Turns plays and releases into named numbers; pure functions, no dataflow, no files.
+//!
+//! ```text
+//! plays of a key ──▶ tally ──▶ WindowRow ──▶ signals ──▶ risk ──▶ verdict
+//! ```
+
+mod row;
+
+pub use row::{Entropy, WindowRow};

@@ -1,0 +1,24 @@
+//! The nouns: what Truestream takes in and what it gives out.
+//!
+//! ```text
+//! Play, Correction, Track, Account, Distributor, Network, Playlist, Label ──▶ … ──▶ Risk, Verdict
+//!                                         └──▶ Refusal (a row that could become none of them)
+//! ```
+//!
+//! Nothing here reads, computes or waits. The meaning of each field is the contract of
+//! `docs/TABLES.md`; a field's doc comment here repeats only its unit.
+
+mod catalogue;
+mod id;
+mod play;
+mod refusal;
+mod risk;
+
+pub use catalogue::{Account, Disclosure, Distributor, Label, LabelKind, Network, NetworkKind, Playlist, Track};
+pub use id::Id;
+pub use play::{Correction, Play, Source};
+pub use refusal::{Code, Refusal};
+pub use risk::{Contribution, Risk, Subject, Verdict};
+
+/// An instant: milliseconds since the Unix epoch, UTC.
+pub type Millis = i64;

@@ -1,0 +1,1 @@
+//! Laws of the whole: see the files beside this one.

@@ -1,0 +1,40 @@
+//! How a command ends: the exit codes that scripts and schedulers can rely on.
+
+use std::fmt;
+
+/// Why a command failed. Success is exit code 0; clap itself uses 2 for a command line it cannot read.
+#[derive(Debug)]
+pub enum Failure {
+    /// 2: the options contradict each other or cannot be.
+    Usage(String),
+    /// 3: an input is missing, damaged or of the wrong shape.
+    Input(String),
+    /// 4: the output cannot be written.
+    Output(String),
+    /// 5: a check ran to its end and found a difference.
+    Different(String),
+}
+
+impl Failure {
+    /// The process exit code.
+    pub fn code(&self) -> u8 {
+        match self {
+            Failure::Usage(_) => 2,
+            Failure::Input(_) => 3,
+            Failure::Output(_) => 4,
+            Failure::Different(_) => 5,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(text) | Failure::Input(text) | Failure::Output(text) | Failure::Different(text) => {
+                f.write_str(text)
+            }
+        }
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,3 @@
+//! Decides once what can vary and connects the rest: one module per command.
+
+pub mod exit;
