@@ -5,5 +5,7 @@
 //! ```
 
 mod row;
+pub mod counts;
+pub mod tally;
 
 pub use row::{Entropy, WindowRow};

@@ -10,12 +10,14 @@
 
 mod catalogue;
 mod id;
+mod key;
 mod play;
 mod refusal;
 mod risk;
 
 pub use catalogue::{Account, Disclosure, Distributor, Label, LabelKind, Network, NetworkKind, Playlist, Track};
 pub use id::Id;
+pub use key::{Country, IdSpace, Key, KeyedPlay, Names};
 pub use play::{Correction, Play, Source};
 pub use refusal::{Code, Refusal};
 pub use risk::{Contribution, Risk, Subject, Verdict};
