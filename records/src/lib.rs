@@ -8,6 +8,8 @@
 //! Nothing here reads, computes or waits. The meaning of each field is the contract of
 //! `docs/TABLES.md`; a field's doc comment here repeats only its unit.
 
+pub mod policy;
+
 mod catalogue;
 mod id;
 mod key;
@@ -18,6 +20,7 @@ mod risk;
 pub use catalogue::{Account, Disclosure, Distributor, Label, LabelKind, Network, NetworkKind, Playlist, Track};
 pub use id::Id;
 pub use key::{Country, IdSpace, Key, KeyedPlay, Names};
+pub use policy::Policy;
 pub use play::{Correction, Play, Source};
 pub use refusal::{Code, Refusal};
 pub use risk::{Contribution, Risk, Subject, Verdict};

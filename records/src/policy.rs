@@ -1,0 +1,370 @@
+//! The rules of the house: what each signal counts, how the three parts of a risk are mixed, and from which risk on
+//! something is done.
+//!
+//! ```text
+//! signals × Rule ──▶ Rc, Rb, Rp ──× Weights──▶ R ──Thresholds of the segment──▶ Verdict
+//! ```
+//!
+//! A policy is a value with a version: the same facts under the same policy give the same verdict, today and in
+//! the replay of an appeal. `docs/POLICY.md` explains each number to those who edit them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Risk, Subject, Verdict};
+
+/// The segment of a subject that no tier names.
+pub const DEFAULT_SEGMENT: &str = "default";
+
+/// A share in whole percent, 0 to 100.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "i64", into = "u8")]
+pub struct Percent(u8);
+
+impl Percent {
+    /// `None` above 100.
+    pub fn new(percent: u8) -> Option<Percent> {
+        (percent <= 100).then_some(Percent(percent))
+    }
+
+    /// Whole percent.
+    pub fn get(self) -> u8 {
+        self.0
+    }
+
+    /// The share in ten-thousandths.
+    pub fn parts(self) -> u16 {
+        u16::from(self.0) * 100
+    }
+
+    /// The share as a risk.
+    pub fn risk(self) -> Risk {
+        Risk::from_parts(u64::from(self.parts()))
+    }
+}
+
+impl TryFrom<i64> for Percent {
+    type Error = String;
+
+    fn try_from(found: i64) -> Result<Percent, String> {
+        let percent = u8::try_from(found).ok().and_then(Percent::new);
+        percent.ok_or_else(|| format!("found {found}, expected whole percent from 0 to 100"))
+    }
+}
+
+impl From<Percent> for u8 {
+    fn from(percent: Percent) -> u8 {
+        percent.get()
+    }
+}
+
+/// How content, behaviour and policy make up a risk; the three always make a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Shares", into = "Shares")]
+pub struct Weights(Shares);
+
+/// The three weights as they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shares {
+    /// Of Rc: what the audio says.
+    pub content: Percent,
+    /// Of Rb: what the plays say.
+    pub behaviour: Percent,
+    /// Of Rp: what the metadata and the uploads say.
+    pub policy: Percent,
+}
+
+impl Weights {
+    /// `None` unless the three shares make a whole.
+    pub fn new(shares: Shares) -> Option<Weights> {
+        let total = [shares.content, shares.behaviour, shares.policy].map(|share| u16::from(share.get()));
+        (total.iter().sum::<u16>() == 100).then_some(Weights(shares))
+    }
+
+    /// The three shares.
+    pub fn shares(self) -> Shares {
+        self.0
+    }
+}
+
+impl TryFrom<Shares> for Weights {
+    type Error = String;
+
+    fn try_from(shares: Shares) -> Result<Weights, String> {
+        let [content, behaviour, policy] = [shares.content, shares.behaviour, shares.policy].map(Percent::get);
+        Weights::new(shares).ok_or_else(|| {
+            format!(
+                "found content {content} + behaviour {behaviour} + policy {policy} = {}, expected 100",
+                u16::from(content) + u16::from(behaviour) + u16::from(policy)
+            )
+        })
+    }
+}
+
+impl From<Weights> for Shares {
+    fn from(weights: Weights) -> Shares {
+        weights.shares()
+    }
+}
+
+/// The weights of one kind of subject: with audio evidence, and without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "MixText", into = "MixText")]
+pub struct Mix {
+    heard: Weights,
+    unheard: Weights,
+}
+
+/// A mix as it is written.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MixText {
+    heard: Weights,
+    unheard: Weights,
+}
+
+impl Mix {
+    /// `None` if audio would count where none was heard.
+    pub fn new(heard: Weights, unheard: Weights) -> Option<Mix> {
+        (unheard.shares().content.get() == 0).then_some(Mix { heard, unheard })
+    }
+
+    /// Where audio evidence is given.
+    pub fn heard(self) -> Weights {
+        self.heard
+    }
+
+    /// Where none is: the content weight is 0.
+    pub fn unheard(self) -> Weights {
+        self.unheard
+    }
+}
+
+impl TryFrom<MixText> for Mix {
+    type Error = String;
+
+    fn try_from(text: MixText) -> Result<Mix, String> {
+        let content = text.unheard.shares().content.get();
+        Mix::new(text.heard, text.unheard).ok_or_else(|| {
+            format!("found unheard.content = {content}, expected 0: without audio evidence it counts nothing")
+        })
+    }
+}
+
+impl From<Mix> for MixText {
+    fn from(mix: Mix) -> MixText {
+        MixText { heard: mix.heard, unheard: mix.unheard }
+    }
+}
+
+/// How much one signal may count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    /// Whether it counts at all.
+    pub on: bool,
+    /// The risk that the signal alone justifies when it is as strong as it can be.
+    pub weight: Percent,
+}
+
+/// From which risk on something is done, in one segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Steps", into = "Steps")]
+pub struct Thresholds(Steps);
+
+/// Thresholds as they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Steps {
+    /// At or above: money waits.
+    pub hold: Percent,
+    /// At or above: a person looks.
+    pub escalate: Percent,
+    /// At or above: plays count for nothing.
+    pub block: Percent,
+    /// So many strong signals must agree before a case goes to a person.
+    pub escalate_signals: u8,
+    /// So many strong signals must agree before anything is blocked.
+    pub block_signals: u8,
+}
+
+impl Thresholds {
+    /// `None` unless hold <= escalate <= block, and blocking needs at least as many signals as escalating.
+    pub fn new(steps: Steps) -> Option<Thresholds> {
+        let ordered = steps.hold <= steps.escalate && steps.escalate <= steps.block;
+        (ordered && steps.escalate_signals <= steps.block_signals).then_some(Thresholds(steps))
+    }
+
+    /// The numbers.
+    pub fn steps(self) -> Steps {
+        self.0
+    }
+
+    /// What `risk` calls for, before anybody asks how many signals agree.
+    pub fn by_risk(self, risk: Risk) -> Verdict {
+        let Steps { hold, escalate, block, .. } = self.0;
+        match risk {
+            risk if risk >= block.risk() => Verdict::Block,
+            risk if risk >= escalate.risk() => Verdict::Escalate,
+            risk if risk >= hold.risk() => Verdict::Hold,
+            _ => Verdict::Allow,
+        }
+    }
+
+    /// The most that `strong` agreeing signals allow.
+    pub fn by_agreement(self, strong: usize) -> Verdict {
+        match strong {
+            strong if strong >= usize::from(self.0.block_signals) => Verdict::Block,
+            strong if strong >= usize::from(self.0.escalate_signals) => Verdict::Escalate,
+            _ => Verdict::Hold,
+        }
+    }
+}
+
+impl TryFrom<Steps> for Thresholds {
+    type Error = String;
+
+    fn try_from(steps: Steps) -> Result<Thresholds, String> {
+        Thresholds::new(steps).ok_or_else(|| {
+            format!(
+                "found hold {}, escalate {}, block {} with {} and {} signals, expected each at least the one before",
+                steps.hold.get(),
+                steps.escalate.get(),
+                steps.block.get(),
+                steps.escalate_signals,
+                steps.block_signals
+            )
+        })
+    }
+}
+
+impl From<Thresholds> for Steps {
+    fn from(thresholds: Thresholds) -> Steps {
+        thresholds.steps()
+    }
+}
+
+/// How suspicion travels between accounts and the tracks they play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Flow {
+    /// An account below this risk spreads nothing.
+    pub floor: Percent,
+    /// What of the suspicion around an account reaches it in one round.
+    pub damping: Percent,
+    /// How many times suspicion goes to the tracks and back.
+    pub rounds: u8,
+}
+
+/// One value for each kind of subject.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct BySubject<V> {
+    pub account: V,
+    pub artist: V,
+    pub distributor: V,
+    pub playlist: V,
+    pub track: V,
+    pub uploader: V,
+}
+
+impl<V> BySubject<V> {
+    /// The value of `subject`.
+    pub fn of(&self, subject: Subject) -> &V {
+        match subject {
+            Subject::Account => &self.account,
+            Subject::Artist => &self.artist,
+            Subject::Distributor => &self.distributor,
+            Subject::Playlist => &self.playlist,
+            Subject::Track => &self.track,
+            Subject::Uploader => &self.uploader,
+        }
+    }
+
+    /// The value of `subject`, to be changed.
+    pub fn of_mut(&mut self, subject: Subject) -> &mut V {
+        match subject {
+            Subject::Account => &mut self.account,
+            Subject::Artist => &mut self.artist,
+            Subject::Distributor => &mut self.distributor,
+            Subject::Playlist => &mut self.playlist,
+            Subject::Track => &mut self.track,
+            Subject::Uploader => &mut self.uploader,
+        }
+    }
+}
+
+/// Everything a verdict depends on besides the facts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Policy {
+    /// Its name; another policy has another one.
+    pub version: String,
+    /// The mix of the parts.
+    pub weights: BySubject<Mix>,
+    /// Thresholds of subjects whose tier has none of its own.
+    pub thresholds: Thresholds,
+    /// Thresholds by distributor tier.
+    pub tiers: BTreeMap<String, Thresholds>,
+    /// What each signal counts, by its name.
+    pub rules: BySubject<BTreeMap<String, Rule>>,
+    /// How suspicion travels.
+    pub flow: Flow,
+}
+
+impl Policy {
+    /// What the signal `name` of a `subject` may count, in ten-thousandths: nothing while its rule is off or missing.
+    pub fn rule_weight(&self, subject: Subject, name: &str) -> u16 {
+        let rule = self.rules.of(subject).get(name);
+        rule.filter(|rule| rule.on).map_or(0, |rule| rule.weight.parts())
+    }
+
+    /// The segment a tier belongs to, and its thresholds; a tier without its own takes the default.
+    pub fn segment(&self, tier: Option<&str>) -> (&str, Thresholds) {
+        match tier.and_then(|tier| self.tiers.get_key_value(tier)) {
+            Some((tier, thresholds)) => (tier, *thresholds),
+            None => (DEFAULT_SEGMENT, self.thresholds),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn percent(percent: u8) -> Percent {
+        Percent::new(percent).unwrap()
+    }
+
+    fn steps(hold: u8, escalate: u8, block: u8) -> Steps {
+        let [hold, escalate, block] = [hold, escalate, block].map(percent);
+        Steps { hold, escalate, block, escalate_signals: 2, block_signals: 3 }
+    }
+
+    #[test]
+    fn weights_make_a_whole() {
+        let shares = |content, behaviour, policy| Shares {
+            content: percent(content),
+            behaviour: percent(behaviour),
+            policy: percent(policy),
+        };
+        assert!(Weights::new(shares(40, 45, 15)).is_some());
+        assert!(Weights::new(shares(40, 45, 14)).is_none());
+        let [heard, unheard] = [shares(40, 45, 15), shares(0, 75, 25)].map(|shares| Weights::new(shares).unwrap());
+        assert!(Mix::new(heard, unheard).is_some());
+        assert!(Mix::new(heard, heard).is_none());
+    }
+
+    #[test]
+    fn a_threshold_is_met_from_its_number_on() {
+        let thresholds = Thresholds::new(steps(40, 60, 85)).unwrap();
+        let verdicts =
+            [3_999, 4_000, 5_999, 6_000, 8_499, 8_500].map(|parts| thresholds.by_risk(Risk::from_parts(parts)));
+        use Verdict::{Allow, Block, Escalate, Hold};
+        assert_eq!(verdicts, [Allow, Hold, Hold, Escalate, Escalate, Block]);
+        assert_eq!([0, 1, 2, 3].map(|strong| thresholds.by_agreement(strong)), [Hold, Hold, Escalate, Block]);
+        assert!(Thresholds::new(steps(60, 40, 85)).is_none());
+    }
+}
