@@ -1,0 +1,271 @@
+//! Reads any Parquet file row by row as plain values: for readers that want to know nothing of columns.
+//!
+//! ```text
+//! file ──▶ columns by name ──▶ row ──▶ Null, Int, UInt, Float, Text, Bool
+//! ```
+//!
+//! Widths, dictionaries and units of time disappear here: instants are whole milliseconds since the epoch.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+
+use crate::Error;
+
+/// Rows decoded at a time.
+const BATCH_ROWS: usize = 8_192;
+
+/// One value of a row.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// No value, or no such column.
+    Null,
+    /// A signed integer, or an instant in milliseconds since the epoch.
+    Int(i64),
+    /// An unsigned integer.
+    UInt(u64),
+    /// A number with a fraction.
+    Float(f64),
+    /// A text.
+    Text(&'a str),
+    /// Yes or no.
+    Bool(bool),
+}
+
+/// What kind of values a column holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// Nothing but nulls.
+    Null,
+    /// Signed integers.
+    Int,
+    /// Unsigned integers.
+    UInt,
+    /// Instants.
+    Instant,
+    /// Numbers with a fraction.
+    Float,
+    /// Texts.
+    Text,
+    /// Yes or no.
+    Bool,
+    /// Anything that has no [`Value`]: lists, structures, decimals, bytes, ….
+    Other,
+}
+
+impl ColumnKind {
+    fn of(data_type: &DataType) -> ColumnKind {
+        match data_type {
+            DataType::Null => ColumnKind::Null,
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => ColumnKind::Int,
+            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => ColumnKind::UInt,
+            DataType::Timestamp(_, _) => ColumnKind::Instant,
+            DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnKind::Float,
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => ColumnKind::Text,
+            DataType::Boolean => ColumnKind::Bool,
+            DataType::Dictionary(_, values) => ColumnKind::of(values),
+            _ => ColumnKind::Other,
+        }
+    }
+}
+
+/// A column of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub kind: ColumnKind,
+}
+
+/// The top-level columns of a Parquet file, in its order.
+///
+/// # Errors
+/// When the file cannot be read or is no Parquet.
+pub fn columns(path: &Path) -> Result<Vec<Column>, Error> {
+    let builder = open(path)?;
+    let fields = builder.schema().fields();
+    Ok(fields
+        .iter()
+        .map(|field| Column { name: field.name().clone(), kind: ColumnKind::of(field.data_type()) })
+        .collect())
+}
+
+fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {
+    let file = File::open(path).map_err(|error| Error::io(path, error))?;
+    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::parquet(path, error))
+}
+
+/// The rows of a Parquet file, one after the other: [`Rows::advance`] to the next, then look at its values.
+pub struct Rows {
+    path: PathBuf,
+    reader: ParquetRecordBatchReader,
+    names: Vec<String>,
+    cells: Vec<Cells>,
+    batch_rows: usize,
+    next_row: usize,
+}
+
+impl Rows {
+    /// Opens the file for the columns of these names, in this order; one that the file lacks is all null.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no Parquet.
+    pub fn open(path: &Path, names: &[&str]) -> Result<Rows, Error> {
+        let builder = open(path)?;
+        let wanted = builder.schema().fields().iter().enumerate();
+        let wanted = wanted.filter(|(_, field)| names.contains(&field.name().as_str())).map(|(index, _)| index);
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
+        let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build();
+        Ok(Rows {
+            path: path.to_owned(),
+            reader: reader.map_err(|error| Error::parquet(path, error))?,
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            cells: Vec::new(),
+            batch_rows: 0,
+            next_row: 0,
+        })
+    }
+
+    /// Steps to the next row; `false` after the last.
+    ///
+    /// # Errors
+    /// When the file is damaged, or a column holds what has no [`Value`].
+    pub fn advance(&mut self) -> Result<bool, Error> {
+        while self.next_row >= self.batch_rows {
+            let Some(batch) = self.reader.next() else { return Ok(false) };
+            self.take(&batch.map_err(|error| Error::Input(format!("{}: {error}", self.path.display())))?)?;
+        }
+        self.next_row += 1;
+        Ok(true)
+    }
+
+    /// The value of the current row in the column at this place of the names given to [`Rows::open`].
+    ///
+    /// # Panics
+    /// Before the first [`Rows::advance`].
+    pub fn value(&self, column: usize) -> Value<'_> {
+        self.cells[column].value(self.next_row - 1)
+    }
+
+    fn take(&mut self, batch: &RecordBatch) -> Result<(), Error> {
+        let cells = self.names.iter().map(|name| match batch.column_by_name(name) {
+            Some(array) => {
+                Cells::of(array).map_err(|why| Error::Input(format!("{}: column {name}: {why}", self.path.display())))
+            }
+            None => Ok(Cells::Null),
+        });
+        self.cells = cells.collect::<Result<_, _>>()?;
+        self.batch_rows = batch.num_rows();
+        self.next_row = 0;
+        Ok(())
+    }
+}
+
+/// A column of a batch, in one of the few forms that have values.
+enum Cells {
+    Null,
+    Int(Int64Array),
+    UInt(UInt64Array),
+    Float(Float64Array),
+    Text(StringArray),
+    Bool(BooleanArray),
+}
+
+impl Cells {
+    fn of(array: &ArrayRef) -> Result<Cells, String> {
+        let data_type = array.data_type();
+        let as_type = |wanted: DataType| cast(array, &wanted).map_err(|error| error.to_string());
+        Ok(match ColumnKind::of(data_type) {
+            ColumnKind::Null => Cells::Null,
+            ColumnKind::Int => Cells::Int(as_type(DataType::Int64)?.as_primitive::<Int64Type>().clone()),
+            ColumnKind::UInt => Cells::UInt(as_type(DataType::UInt64)?.as_primitive::<UInt64Type>().clone()),
+            ColumnKind::Float => Cells::Float(as_type(DataType::Float64)?.as_primitive::<Float64Type>().clone()),
+            ColumnKind::Text => Cells::Text(as_type(DataType::Utf8)?.as_string::<i32>().clone()),
+            ColumnKind::Bool => Cells::Bool(as_type(DataType::Boolean)?.as_boolean().clone()),
+            ColumnKind::Instant => Cells::Int(millis(array)?),
+            ColumnKind::Other => return Err(format!("values of type {data_type} cannot be read")),
+        })
+    }
+
+    fn value(&self, row: usize) -> Value<'_> {
+        match self {
+            Cells::Int(array) if array.is_valid(row) => Value::Int(array.value(row)),
+            Cells::UInt(array) if array.is_valid(row) => Value::UInt(array.value(row)),
+            Cells::Float(array) if array.is_valid(row) => Value::Float(array.value(row)),
+            Cells::Text(array) if array.is_valid(row) => Value::Text(array.value(row)),
+            Cells::Bool(array) if array.is_valid(row) => Value::Bool(array.value(row)),
+            _ => Value::Null,
+        }
+    }
+}
+
+/// Instants of any unit as whole milliseconds; what is finer is cut off towards the past.
+fn millis(array: &ArrayRef) -> Result<Int64Array, String> {
+    let array: ArrayRef = match array.data_type() {
+        DataType::Dictionary(_, values) => cast(array, values).map_err(|error| error.to_string())?,
+        _ => Arc::clone(array),
+    };
+    let DataType::Timestamp(unit, _) = array.data_type() else { return Err("no instants".to_owned()) };
+    let unit = *unit;
+    let ticks = cast(&array, &DataType::Int64).map_err(|error| error.to_string())?;
+    let ticks = ticks.as_primitive::<Int64Type>();
+    Ok(ticks.unary(|tick: i64| match unit {
+        TimeUnit::Second => tick.saturating_mul(1_000),
+        TimeUnit::Millisecond => tick,
+        TimeUnit::Microsecond => tick.div_euclid(1_000),
+        TimeUnit::Nanosecond => tick.div_euclid(1_000_000),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{DictionaryArray, TimestampMicrosecondArray};
+    use arrow::datatypes::Int8Type;
+    use parquet::arrow::ArrowWriter;
+
+    #[test]
+    fn widths_units_and_dictionaries_disappear() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.parquet");
+        let words: DictionaryArray<Int8Type> = ["a", "b", "a"].into_iter().collect();
+        let batch = RecordBatch::try_from_iter_with_nullable([
+            ("at", Arc::new(TimestampMicrosecondArray::from(vec![Some(1_999), None, Some(-1)])) as ArrayRef, true),
+            ("id", Arc::new(UInt64Array::from(vec![u64::MAX, 0, 7])), true),
+            ("small", Arc::new(arrow::array::Int8Array::from(vec![Some(-1), None, Some(3)])), true),
+            ("word", Arc::new(words), true),
+            ("left_out", Arc::new(BooleanArray::from(vec![true, false, true])), true),
+        ])
+        .unwrap();
+        let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+
+        let kinds: Vec<ColumnKind> = columns(&path).unwrap().into_iter().map(|column| column.kind).collect();
+        use ColumnKind::{Bool, Instant, Int, Text, UInt};
+        assert_eq!(kinds, [Instant, UInt, Int, Text, Bool]);
+
+        let mut rows = Rows::open(&path, &["word", "at", "absent", "id", "small"]).unwrap();
+        let mut seen = Vec::new();
+        while rows.advance().unwrap() {
+            seen.push((0..5).map(|column| format!("{:?}", rows.value(column))).collect::<Vec<_>>().join(" "));
+        }
+        assert_eq!(
+            seen,
+            [
+                r#"Text("a") Int(1) Null UInt(18446744073709551615) Int(-1)"#,
+                r#"Text("b") Null Null UInt(0) Null"#,
+                r#"Text("a") Int(-1) Null UInt(7) Int(3)"#,
+            ]
+        );
+    }
+}
