@@ -1,0 +1,242 @@
+//! The whole dataflow: plays and catalogue in at one end, what changed in each view out at the other.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use features::tally::Axis;
+use records::{Code, Key, KeyedPlay, Names};
+use timely::ExchangeData;
+use timely::dataflow::operators::probe::Handle as Watermark;
+use timely::dataflow::operators::vec::{Input, Map};
+use timely::dataflow::operators::{Concat, Concatenate, Probe};
+use timely::dataflow::{InputHandleVec, StreamVec};
+use timely::worker::Worker;
+
+use crate::admit::{self, Admit, Claim, Place, Ruling};
+use crate::clock::{Clock, Tick};
+use crate::groups::{Groups, MembershipChange};
+use crate::keep::{Keep, keep};
+use crate::links::{self, Link, LinkChange, LinkKind, Links, Use};
+use crate::lockstep::{self, BUCKET_MS, Buckets, PairChange, Pairs, Step};
+use crate::tallies::{self, Cadence, RowChange, Tallies};
+use crate::windows::{Inflow, Turn, Windows};
+
+/// Two accounts are linked by what both used in the last seven days (the contract of account_group).
+pub const LINK_WINDOW_MS: i64 = 7 * 24 * 3_600_000;
+/// Lockstep is counted over 24 hours (the contract of lockstep).
+pub const LOCKSTEP_WINDOW_MS: i64 = 24 * 3_600_000;
+
+/// What is to be computed.
+#[derive(Clone)]
+pub struct Plan {
+    /// The refresh interval.
+    pub clock: Clock,
+    /// Window lengths of the window views in ticks, shortest first, each once.
+    pub windows: Vec<Tick>,
+    /// The window views that are wanted.
+    pub axes: Vec<Axis>,
+    /// What links two accounts; empty when no groups are wanted.
+    pub links: Vec<LinkKind>,
+    /// A link of more accounts is a hub.
+    pub hub: u32,
+    /// Whether lockstep is wanted.
+    pub lockstep: bool,
+    /// The last tick of the run.
+    pub until: Tick,
+    /// Whether every tick is wanted, or only the last.
+    pub every_tick: bool,
+}
+
+impl Plan {
+    /// All window lengths that somebody needs, in ticks, shortest first.
+    fn lengths(&self) -> Vec<Tick> {
+        let mut lengths = self.windows.clone();
+        if self.axes.is_empty() {
+            lengths.clear();
+        }
+        if !self.links.is_empty() {
+            lengths.extend(self.clock.ticks_in(LINK_WINDOW_MS));
+        }
+        if self.lockstep {
+            lengths.extend(self.clock.ticks_in(LOCKSTEP_WINDOW_MS));
+        }
+        lengths.sort_unstable();
+        lengths.dedup();
+        lengths
+    }
+}
+
+/// What changed in a view at a tick, keys in no particular order.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Rows of a window view.
+    Rows(Axis, Vec<RowChange>),
+    /// Groups of accounts.
+    Groups(Vec<MembershipChange>),
+    /// Hubs.
+    Hubs(Vec<(Link, Option<u32>)>),
+    /// Pairs in lockstep.
+    Lockstep(Vec<PairChange>),
+    /// Repeats that were set aside.
+    Refused(Vec<(Place, Code)>),
+}
+
+/// Takes what changes; called on the first worker only, for each view in the order of ticks.
+pub trait Ledger {
+    /// The change happened at the tick.
+    fn enter(&mut self, tick: Tick, change: Change);
+}
+
+/// What the dataflow needs to know beside the plays themselves.
+#[derive(Clone)]
+pub struct Context {
+    /// Gives keys their ids back.
+    pub names: Arc<dyn Names>,
+    /// The payment instrument of an account, or [`Key::NONE`].
+    pub payments: Arc<dyn Fn(Key) -> Key + Send + Sync>,
+}
+
+/// The ends of the dataflow that a worker holds.
+pub struct Ends {
+    /// Plays whose id occurs once.
+    pub plays: InputHandleVec<Tick, Inflow>,
+    /// Plays and corrections whose id occurs more than once.
+    pub claims: InputHandleVec<Tick, Claim>,
+    /// How far results are complete.
+    pub watermark: Watermark<Tick>,
+}
+
+/// Builds the dataflow on the worker.
+pub fn build(
+    worker: &mut Worker,
+    plan: &Plan,
+    context: &Context,
+    ledger: impl FnOnce() -> Box<dyn Ledger>,
+) -> Ends {
+    let ledger: SharedLedger = Rc::new(RefCell::new((worker.index() == 0).then(ledger)));
+    let watermark = Watermark::new();
+    worker.dataflow::<Tick, _, _>(|scope| {
+        let (plays, inflow) = scope.new_input::<Inflow>();
+        let (claims, claimed) = scope.new_input::<Claim>();
+        let until = plan.until;
+
+        let rulings = keep(claimed, "Admit", admit::route, until, Admit::new(context.names.clone()));
+        let admitted = rulings.clone().flat_map(|ruling| match ruling {
+            Ruling::Counts(play, counts) => Some(Inflow::Play(KeyedPlay { marks: play.marks | KeyedPlay::REVOCABLE, ..play }, counts)),
+            Ruling::Refused(..) => None,
+        });
+        let refused = rulings.flat_map(|ruling| match ruling {
+            Ruling::Refused(place, code) => Some((place, code)),
+            Ruling::Counts(..) => None,
+        });
+
+        let lengths = plan.lengths();
+        let place_of = |length: Option<Tick>| lengths.iter().position(|l| Some(*l) == length);
+        let counts_uploads = plan.axes.iter().any(|axis| matches!(axis, Axis::Uploader | Axis::Distributor));
+        let windows = Windows::new(plan.clock, lengths.clone(), counts_uploads);
+        let turns = keep(inflow.concat(admitted), "Windows", |inflow| crate::keep::mix(inflow.track().0), until, windows);
+
+        let mut ends = Vec::new();
+        for axis in plan.axes.iter().copied() {
+            let places = lengths.iter().map(|l| plan.windows.iter().position(|w| w == l).map(|at| at as u8)).collect();
+            let cadence = if plan.every_tick { Cadence::Each } else { Cadence::At(until) };
+            let tallies = Tallies::new(axis, places, cadence);
+            let rows = keep(turns.clone(), axis_name(axis), tallies::route(axis), until, tallies);
+            ends.push(deliver(rows, until, &ledger, move |rows| Change::Rows(axis, rows)));
+        }
+        if let Some(window) = place_of(plan.clock.ticks_in(LINK_WINDOW_MS)).filter(|_| !plan.links.is_empty()) {
+            let (kinds, payments) = (plan.links.clone(), context.payments.clone());
+            let uses = turns.clone().flat_map(move |turn| uses(turn, window, &kinds, &*payments));
+            let news = keep(uses, "Links", links::route, until, Links::new(plan.hub));
+            let hubs = news.clone().flat_map(|change| match change {
+                LinkChange::Hub(link, accounts) => Some((link, accounts)),
+                LinkChange::Bond(..) => None,
+            });
+            let bonds = news.flat_map(|change| match change {
+                LinkChange::Bond(link, account, joins) => Some((link, account, joins)),
+                LinkChange::Hub(..) => None,
+            });
+            let groups = keep(bonds, "Groups", |_| 0, until, Groups::new(context.names.clone()));
+            ends.push(deliver(hubs, until, &ledger, Change::Hubs));
+            ends.push(deliver(groups, until, &ledger, Change::Groups));
+        }
+        if let Some(window) = place_of(plan.clock.ticks_in(LOCKSTEP_WINDOW_MS)).filter(|_| plan.lockstep) {
+            let steps = turns.clone().flat_map(move |turn| step(turn, window));
+            let pairs = keep(steps, "Buckets", lockstep::route_step, until, Buckets::default());
+            let shared = keep(pairs, "Pairs", lockstep::route_pair, until, Pairs::default());
+            ends.push(deliver(shared, until, &ledger, Change::Lockstep));
+        }
+        ends.push(deliver(refused, until, &ledger, Change::Refused));
+
+        scope.concatenate(ends).probe_with(&watermark);
+        Ends { plays, claims, watermark }
+    })
+}
+
+type SharedLedger = Rc<RefCell<Option<Box<dyn Ledger>>>>;
+
+/// Brings what changed at a tick to the first worker and enters it into the ledger.
+struct Deliver<D, F> {
+    ledger: SharedLedger,
+    change: F,
+    records: Vec<D>,
+}
+
+impl<D: ExchangeData, F: Fn(Vec<D>) -> Change + 'static> Keep for Deliver<D, F> {
+    type In = D;
+    type Out = ();
+
+    fn take(&mut self, _tick: Tick, record: D, _out: &mut Vec<()>) {
+        self.records.push(record);
+    }
+
+    fn close(&mut self, tick: Tick, _out: &mut Vec<()>) {
+        let records = std::mem::take(&mut self.records);
+        if let Some(ledger) = &mut *self.ledger.borrow_mut() {
+            ledger.enter(tick, (self.change)(records));
+        }
+    }
+}
+
+fn deliver<'scope, D: ExchangeData>(
+    records: StreamVec<'scope, Tick, D>,
+    until: Tick,
+    ledger: &SharedLedger,
+    change: impl Fn(Vec<D>) -> Change + 'static,
+) -> StreamVec<'scope, Tick, ()> {
+    keep(records, "Deliver", |_| 0, until, Deliver { ledger: ledger.clone(), change, records: Vec::new() })
+}
+
+fn axis_name(axis: Axis) -> &'static str {
+    match axis {
+        Axis::Account => "AccountWindow",
+        Axis::Track => "TrackWindow",
+        Axis::Artist => "ArtistWindow",
+        Axis::Uploader => "UploaderWindow",
+        Axis::Playlist => "PlaylistWindow",
+        Axis::Distributor => "DistributorWindow",
+    }
+}
+
+/// What the turn says about the links of its account, if it turns in that window.
+fn uses(turn: Turn, window: usize, kinds: &[LinkKind], payments: &dyn Fn(Key) -> Key) -> Vec<Use> {
+    let Turn::Play { play, windows, enters, .. } = turn else { return Vec::new() };
+    if windows & (1 << window) == 0 {
+        return Vec::new();
+    }
+    let link = |kind: LinkKind| match kind {
+        LinkKind::Device => play.device,
+        LinkKind::IpPrefix => play.ip_prefix,
+        LinkKind::Payment => payments(play.account),
+    };
+    let shown = kinds.iter().map(|kind| (*kind, link(*kind))).filter(|(_, key)| key.is_some());
+    shown.map(|link| Use { link, account: play.account, enters }).collect()
+}
+
+/// The bucket in which the turn's play is, if it turns in that window.
+fn step(turn: Turn, window: usize) -> Option<Step> {
+    let Turn::Play { play, windows, enters, .. } = turn else { return None };
+    let bucket = play.ended_at.div_euclid(BUCKET_MS) as u32;
+    (windows & (1 << window) != 0).then_some(Step { account: play.account, track: play.track, bucket, enters })
+}
