@@ -7,5 +7,7 @@
 mod row;
 pub mod counts;
 pub mod tally;
+pub mod signals;
+pub mod risk;
 
 pub use row::{Entropy, WindowRow};

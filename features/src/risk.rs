@@ -1,0 +1,217 @@
+//! From signals to one risk, and from the risk to what is done.
+//!
+//! ```text
+//! signals × rule weights ──▶ Rc, Rb, Rp ──× weights──▶ R ──thresholds, agreement──▶ Decision
+//! ```
+//!
+//! Inside a part, signals add up as independent reasons to doubt: `1 - (1 - w1*s1)(1 - w2*s2)...`. So a signal alone never
+//! says more than its weight, a second one always adds and never past certainty, and the order does not matter. A sum
+//! would need a cap at which everything looks the same; a maximum would not care that five things agree.
+//!
+//! All is integer arithmetic in ten-thousandths: the same facts and policy give the same risk on every machine.
+
+use records::policy::{Shares, Weights};
+use records::{Contribution, Policy, Risk, Subject, Verdict};
+
+use crate::signals::{self, AccountFacts, OwnerFacts, Part, Signal, TrackFacts, WHOLE};
+
+/// A signal that alone justifies this much counts as one that agrees.
+const STRONG: u16 = 1_000;
+/// Signals named in the reasons; the rest stand in `parts`.
+const NAMED: usize = 5;
+
+/// A signal and what it counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Evidence {
+    /// The signal.
+    pub signal: Signal,
+    /// The weight of its rule, in ten-thousandths.
+    pub weight: u16,
+    /// The risk it would justify alone in its part, in ten-thousandths: weight times strength.
+    pub alone: u16,
+    /// What it adds to R, in ten-thousandths. The shares of an assessment add up to its R.
+    pub share: u16,
+}
+
+/// How sure we are about one subject, and because of what.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Assessment {
+    /// `wc*Rc + wb*Rb + wp*Rp`, rounded half up.
+    pub r: Risk,
+    /// What the audio says; clean where nobody listened.
+    pub rc: Risk,
+    /// What the plays say.
+    pub rb: Risk,
+    /// What the metadata and the uploads say.
+    pub rp: Risk,
+    /// The weights that were used.
+    pub weights: Weights,
+    /// Every signal that spoke and whose rule is on.
+    pub evidence: Vec<Evidence>,
+}
+
+/// What is done about a subject, and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Decision {
+    /// What is done.
+    pub verdict: Verdict,
+    /// The ids of the rules that fired, strongest first: `account.edge`.
+    pub rules: Vec<String>,
+    /// The reasons in words, strongest first.
+    pub reasons: Vec<String>,
+}
+
+/// The risk of an account.
+pub fn assess_account(policy: &Policy, facts: &AccountFacts) -> Assessment {
+    fuse(policy, Subject::Account, false, signals::of_account(facts))
+}
+
+/// The risk of a track.
+pub fn assess_track(policy: &Policy, facts: &TrackFacts) -> Assessment {
+    fuse(policy, Subject::Track, facts.audio.is_some(), signals::of_track(facts))
+}
+
+/// The risk of an uploader, a distributor, an artist or a playlist.
+pub fn assess_owner(policy: &Policy, subject: Subject, facts: &OwnerFacts) -> Assessment {
+    fuse(policy, subject, facts.audio.is_some(), signals::of_owner(facts))
+}
+
+/// One risk out of many signals; `heard` says whether audio evidence is given.
+pub fn fuse(policy: &Policy, subject: Subject, heard: bool, signals: Vec<Signal>) -> Assessment {
+    let mix = policy.weights.of(subject);
+    let weights = if heard { mix.heard() } else { mix.unheard() };
+    let mut evidence: Vec<Evidence> = signals.into_iter().filter_map(|signal| weigh(policy, subject, signal)).collect();
+    evidence.sort_by_key(|evidence| evidence.signal.name);
+
+    let [rc, rb, rp] = PARTS.map(|part| together(of_part(&evidence, part)));
+    let r = mixed(weights, [rc, rb, rp]);
+    share_out(r, weights, [rc, rb, rp], &mut evidence);
+    Assessment { r, rc, rb, rp, weights, evidence }
+}
+
+const PARTS: [Part; 3] = [Part::Content, Part::Behaviour, Part::Policy];
+
+fn weigh(policy: &Policy, subject: Subject, signal: Signal) -> Option<Evidence> {
+    let weight = policy.rule_weight(subject, signal.name.name());
+    let alone = (u32::from(weight) * u32::from(signal.strength) / WHOLE as u32) as u16;
+    (weight > 0).then_some(Evidence { signal, weight, alone, share: 0 })
+}
+
+fn of_part(evidence: &[Evidence], part: Part) -> impl Iterator<Item = &Evidence> {
+    evidence.iter().filter(move |evidence| evidence.signal.name.part() == part)
+}
+
+/// `1 - product of (1 - alone)`, carried to eight more digits and rounded half up.
+fn together<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> Risk {
+    const DIGITS: u64 = 100_000_000;
+    let doubt = evidence.fold(WHOLE * DIGITS, |rest, evidence| rest / WHOLE * (WHOLE - u64::from(evidence.alone)));
+    Risk::from_parts((WHOLE * DIGITS - doubt + DIGITS / 2) / DIGITS)
+}
+
+fn percents(weights: Weights) -> [u64; 3] {
+    let Shares { content, behaviour, policy } = weights.shares();
+    [content, behaviour, policy].map(|share| u64::from(share.get()))
+}
+
+fn mixed(weights: Weights, parts: [Risk; 3]) -> Risk {
+    let sum: u64 = percents(weights).iter().zip(parts).map(|(weight, risk)| weight * u64::from(risk.parts())).sum();
+    Risk::from_parts((sum + 50) / 100)
+}
+
+/// Divides R first among the parts, then among each part's signals, in proportion and without a remainder.
+fn share_out(r: Risk, weights: Weights, parts: [Risk; 3], evidence: &mut [Evidence]) {
+    let claims: Vec<u64> =
+        percents(weights).iter().zip(parts).map(|(weight, risk)| weight * u64::from(risk.parts())).collect();
+    for (part, whole) in PARTS.into_iter().zip(divide(u64::from(r.parts()), &claims)) {
+        let claims: Vec<u64> = of_part(evidence, part).map(|evidence| u64::from(evidence.alone)).collect();
+        let mine = evidence.iter_mut().filter(|evidence| evidence.signal.name.part() == part);
+        for (evidence, share) in mine.zip(divide(whole, &claims)) {
+            evidence.share = share as u16;
+        }
+    }
+}
+
+/// Divides `whole` in proportion to `claims`; what rounding leaves goes to the greatest remainders, first come first.
+fn divide(whole: u64, claims: &[u64]) -> Vec<u64> {
+    let total = claims.iter().sum::<u64>().max(1);
+    let mut shares: Vec<u64> = claims.iter().map(|claim| whole * claim / total).collect();
+    let mut hungry: Vec<usize> = (0..claims.len()).filter(|&i| claims[i] > 0).collect();
+    hungry.sort_by_key(|&i| std::cmp::Reverse(whole * claims[i] % total));
+    let left = whole - shares.iter().sum::<u64>();
+    hungry.into_iter().take(left as usize).for_each(|i| shares[i] += 1);
+    shares
+}
+
+impl Assessment {
+    /// The column `parts`: what each signal saw, weighed and added.
+    pub fn parts(&self) -> Vec<Contribution> {
+        let contribution = |evidence: &Evidence| Contribution {
+            name: evidence.signal.name.name().to_string(),
+            value_milli: evidence.signal.value_milli(),
+            weight: evidence.weight,
+            share: evidence.share,
+        };
+        self.evidence.iter().map(contribution).collect()
+    }
+
+    /// How many signals agree strongly.
+    fn strong(&self) -> usize {
+        self.evidence.iter().filter(|evidence| evidence.alone >= STRONG).count()
+    }
+
+    fn strongest_first(&self) -> Vec<&Evidence> {
+        let mut evidence: Vec<_> = self.evidence.iter().filter(|evidence| evidence.share > 0).collect();
+        evidence.sort_by_key(|evidence| std::cmp::Reverse(evidence.share));
+        evidence
+    }
+}
+
+/// What is done about a subject of a distributor `tier`: what its risk calls for, but never more than the number of
+/// agreeing signals allows.
+pub fn verdict(policy: &Policy, tier: Option<&str>, assessment: &Assessment) -> Verdict {
+    let (_, thresholds) = policy.segment(tier);
+    thresholds.by_risk(assessment.r).min(thresholds.by_agreement(assessment.strong()))
+}
+
+/// The [`verdict`] with its rules and reasons.
+pub fn decide(policy: &Policy, subject: Subject, tier: Option<&str>, assessment: &Assessment) -> Decision {
+    let evidence = assessment.strongest_first();
+    let rule = |evidence: &&Evidence| format!("{}.{}", subject.name(), evidence.signal.name.name());
+    let mut reasons: Vec<String> = evidence.iter().take(NAMED).map(|evidence| reason(evidence)).collect();
+    reasons.push(arithmetic(policy, subject, assessment));
+    reasons.extend(restraint(policy, tier, assessment));
+    Decision { verdict: verdict(policy, tier, assessment), rules: evidence.iter().map(rule).collect(), reasons }
+}
+
+fn reason(evidence: &Evidence) -> String {
+    format!("{} [{} adds {}]", evidence.signal.words(), evidence.signal.name.name(), points(evidence.share))
+}
+
+/// How the risk came about.
+fn arithmetic(policy: &Policy, subject: Subject, assessment: &Assessment) -> String {
+    let Assessment { r, rc, rb, rp, weights, .. } = assessment;
+    let [wc, wb, wp] = percents(*weights);
+    let heard = policy.weights.of(subject).heard();
+    let silence = match weights == &heard || percents(heard)[0] == 0 {
+        true => "",
+        false => "; no audio evidence is given, so content counts nothing",
+    };
+    let [r, rc, rb, rp] = [r, rc, rb, rp].map(|risk| points(risk.parts()));
+    format!("risk {r} = {wc} % content {rc} + {wb} % behaviour {rb} + {wp} % policy {rp}{silence}")
+}
+
+/// Why less is done than the risk alone calls for.
+fn restraint(policy: &Policy, tier: Option<&str>, assessment: &Assessment) -> Option<String> {
+    let (segment, thresholds) = policy.segment(tier);
+    let (called, allowed) = (thresholds.by_risk(assessment.r), thresholds.by_agreement(assessment.strong()));
+    (called > allowed).then(|| {
+        let strong = assessment.strong();
+        format!("the risk calls for {called}, but only {strong} strong signals agree: {allowed} (segment {segment})")
+    })
+}
+
+/// A risk or a share of one as people say it, in hundredths.
+fn points(parts: u16) -> String {
+    let hundredths = (parts + 50) / 100;
+    format!("{}.{:02}", hundredths / 100, hundredths % 100)
+}

@@ -1,0 +1,262 @@
+//! What speaks against a subject, one named signal at a time.
+//!
+//! ```text
+//! account ──▶ [`AccountFacts`]  ──▶ account  ─┐
+//! track   ──▶ [`TrackFacts`]    ──▶ audience ─┼─▶ Vec<Signal> ──▶ risk
+//! owner   ──▶ [`OwnerFacts`]    ──▶ gate     ─┘
+//! ```
+//!
+//! A signal is a count, what it is a count of, and a strength from 0 to 10 000 that rises between two constants.
+//! Below the first constant stand people, measured; at the second stand machines. What a signal is lives here; how
+//! much it counts is policy. `docs/SIGNALS.md` lists every constant with its source and the honest listener it spares.
+
+mod account;
+mod audience;
+mod gate;
+pub mod suspicion;
+mod windows;
+mod words;
+
+use records::{Millis, Risk, Track};
+use serde::{Deserialize, Serialize};
+
+use crate::WindowRow;
+
+pub use gate::Catalogue;
+
+/// One signal about one subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Signal {
+    /// Which signal.
+    pub name: Name,
+    /// How strongly it speaks: 1 to 10 000.
+    pub strength: u16,
+    /// What was seen.
+    pub seen: Seen,
+}
+
+/// What a signal saw: so many of so many in a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Seen {
+    /// The window's length; 0 for what is not a matter of a window.
+    pub window_ms: Millis,
+    /// What was counted.
+    pub count: u64,
+    /// What it is counted of; 0 for what has no whole.
+    pub of: u64,
+}
+
+/// To which part of the risk a signal belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Part {
+    /// Rc: what the audio says.
+    Content,
+    /// Rb: what the plays say.
+    Behaviour,
+    /// Rp: what the metadata and the uploads say.
+    Policy,
+}
+
+/// The signals, in the order in which they are explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Name {
+    Edge,
+    Loop,
+    Breadth,
+    ImpossibleTime,
+    Volume,
+    NoSleep,
+    NoSkips,
+    Hosted,
+    NetworkHops,
+    Devices,
+    OneChannel,
+    Group,
+    Lockstep,
+    SuspiciousTracks,
+    Replays,
+    TopAccount,
+    EvenAccounts,
+    NewAccounts,
+    SuspiciousAccounts,
+    UploadRate,
+    MissingFields,
+    ShortTracks,
+    LongTracks,
+    UndeclaredAi,
+    Audio,
+}
+
+impl Name {
+    /// The word in the tables and in the policy.
+    pub fn name(self) -> &'static str {
+        match self {
+            Name::Edge => "edge",
+            Name::Loop => "loop",
+            Name::Breadth => "breadth",
+            Name::ImpossibleTime => "impossible_time",
+            Name::Volume => "volume",
+            Name::NoSleep => "no_sleep",
+            Name::NoSkips => "no_skips",
+            Name::Hosted => "hosted",
+            Name::NetworkHops => "network_hops",
+            Name::Devices => "devices",
+            Name::OneChannel => "one_channel",
+            Name::Group => "group",
+            Name::Lockstep => "lockstep",
+            Name::SuspiciousTracks => "suspicious_tracks",
+            Name::Replays => "replays",
+            Name::TopAccount => "top_account",
+            Name::EvenAccounts => "even_accounts",
+            Name::NewAccounts => "new_accounts",
+            Name::SuspiciousAccounts => "suspicious_accounts",
+            Name::UploadRate => "upload_rate",
+            Name::MissingFields => "missing_fields",
+            Name::ShortTracks => "short_tracks",
+            Name::LongTracks => "long_tracks",
+            Name::UndeclaredAi => "undeclared_ai",
+            Name::Audio => "audio",
+        }
+    }
+
+    /// The part of the risk it moves.
+    pub fn part(self) -> Part {
+        match self {
+            Name::Audio => Part::Content,
+            Name::UploadRate | Name::MissingFields | Name::ShortTracks | Name::LongTracks | Name::UndeclaredAi => {
+                Part::Policy
+            }
+            _ => Part::Behaviour,
+        }
+    }
+}
+
+/// The rows of one subject as of one instant, with their window lengths, shortest first. A window in which the
+/// subject has no row may be left out.
+pub type Rows<'a> = &'a [(Millis, WindowRow)];
+
+/// What is known of an account.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccountFacts<'a> {
+    /// Its rows of `account_window`.
+    pub rows: Rows<'a>,
+    /// Accounts in its `account_group`, itself included; 0 or 1 if it has none.
+    pub group_size: u32,
+    /// Accounts it is in `lockstep` with.
+    pub lockstep_partners: u32,
+    /// The greatest `shared` of those pairs.
+    pub lockstep_shared: u32,
+    /// How suspicious its tracks are without its own plays ([`suspicion::Suspicion::accounts`]).
+    pub suspicious_tracks: Risk,
+}
+
+/// What is known of a track.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrackFacts<'a> {
+    /// Its rows of `track_window`.
+    pub rows: Rows<'a>,
+    /// The share of its plays that suspicious accounts made ([`suspicion::Suspicion::tracks`]).
+    pub suspicious_accounts: Risk,
+    /// Its row of the catalogue; without one nothing is held against its metadata.
+    pub track: Option<&'a Track>,
+    /// Its uploader's rows of `uploader_window`.
+    pub uploader: Rows<'a>,
+    /// What the audio says, where somebody listened.
+    pub audio: Option<Risk>,
+}
+
+/// What is known of an uploader, a distributor, an artist or a playlist.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OwnerFacts<'a> {
+    /// Its rows.
+    pub rows: Rows<'a>,
+    /// The share of its plays that suspicious accounts made.
+    pub suspicious_accounts: Risk,
+    /// What its tracks declare; all zero for playlists.
+    pub catalogue: Catalogue,
+    /// What the audio of its tracks says, where somebody listened.
+    pub audio: Option<Risk>,
+}
+
+/// The signals about an account.
+pub fn of_account(facts: &AccountFacts) -> Vec<Signal> {
+    account::signals(facts)
+}
+
+/// The signals about a track.
+pub fn of_track(facts: &TrackFacts) -> Vec<Signal> {
+    let duration_ms = facts.track.and_then(|track| track.duration_ms);
+    let mut signals = audience::signals(facts.rows, facts.suspicious_accounts, duration_ms);
+    let catalogue = facts.track.map(Catalogue::of).unwrap_or_default();
+    signals.extend(gate::signals(catalogue, facts.uploader));
+    signals.extend(facts.audio.and_then(audio));
+    signals
+}
+
+/// The signals about an uploader, a distributor, an artist or a playlist.
+pub fn of_owner(facts: &OwnerFacts) -> Vec<Signal> {
+    let mut signals = audience::signals(facts.rows, facts.suspicious_accounts, None);
+    signals.extend(gate::signals(facts.catalogue, facts.rows));
+    signals.extend(facts.audio.and_then(audio));
+    signals
+}
+
+fn audio(risk: Risk) -> Option<Signal> {
+    let seen = Seen { window_ms: 0, count: u64::from(risk.parts()), of: WHOLE };
+    Signal::new(Name::Audio, risk.parts(), seen)
+}
+
+/// Ten-thousandths in a whole.
+pub(crate) const WHOLE: u64 = 10_000;
+
+impl Signal {
+    /// A signal that speaks; `None` at strength 0.
+    fn new(name: Name, strength: u16, seen: Seen) -> Option<Signal> {
+        (strength > 0).then_some(Signal { name, strength, seen })
+    }
+
+    /// What was seen, as a person would say it.
+    pub fn words(&self) -> String {
+        words::say(self.name, self.seen)
+    }
+
+    /// What was seen in thousandths of the signal's unit: a share, a number per day, or a number.
+    pub fn value_milli(&self) -> i64 {
+        words::value_milli(self.name, self.seen)
+    }
+}
+
+/// How far `value` has come from `from` (0) to `to` (10 000); falls if `to` lies below `from`.
+fn ramp(value: u64, from: u64, to: u64) -> u16 {
+    let (gone, way) = match from <= to {
+        true => (value.saturating_sub(from), to - from),
+        false => (from.saturating_sub(value), from - to),
+    };
+    ratio(gone, way).min(WHOLE) as u16
+}
+
+/// `count / of` in ten-thousandths, rounded down; 0 of 0 is 0.
+fn ratio(count: u64, of: u64) -> u64 {
+    let parts = u128::from(count) * u128::from(WHOLE) / u128::from(of.max(1));
+    u64::try_from(parts).unwrap_or(u64::MAX)
+}
+
+/// The strongest of a signal's readings over several windows; of equals the one of the shortest window.
+fn strongest(readings: impl IntoIterator<Item = Option<Signal>>) -> Option<Signal> {
+    let readings = readings.into_iter().flatten();
+    readings.reduce(|best, next| if next.strength > best.strength { next } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ramp_rises_or_falls_between_its_ends() {
+        assert_eq!([4, 5, 10, 15, 99].map(|value| ramp(value, 5, 15)), [0, 0, 5_000, 10_000, 10_000]);
+        assert_eq!([0, 1, 2, 3, 9].map(|value| ramp(value, 3, 1)), [10_000, 10_000, 5_000, 0, 0]);
+        assert_eq!(ratio(u64::MAX, 1), u64::MAX);
+    }
+}

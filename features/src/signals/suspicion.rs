@@ -1,0 +1,164 @@
+//! Suspicion travels: from accounts to the tracks they play, and back to who else plays them.
+//!
+//! ```text
+//! risk of accounts ──▶ share of suspicious plays per track ──▶ how suspicious an account's tracks are without it
+//!        ▲                                                                         │ damped, a few rounds
+//!        └─────────────────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Two rules keep it honest. An account below the floor spreads nothing, so ordinary noise does not add up. And an
+//! account never hears its own echo: what it did to a track is taken out before the track speaks about it, so nobody
+//! becomes suspicious by playing what nobody else plays. A track's suspicion is a share of its plays, so a hit that
+//! everybody plays carries almost none.
+//!
+//! [`suspicion`] is the slow twin of the dataflow, which uses the same three steps: [`spread`], [`elsewhere`], [`raised`].
+
+use std::collections::BTreeMap;
+
+use records::Risk;
+use records::policy::Flow;
+
+use super::WHOLE;
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspicion<A, T> {
+    /// How suspicious each account's tracks are without its own plays.
+    pub accounts: BTreeMap<A, Risk>,
+    /// The share of each track's plays that suspicious accounts made, weighted by their risk.
+    pub tracks: BTreeMap<T, Risk>,
+}
+
+/// Plays of a track, and the suspicion in them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Load {
+    /// Plays.
+    pub plays: u64,
+    /// The sum over plays of the account's risk in ten-thousandths.
+    pub suspicion: u64,
+}
+
+impl Load {
+    /// So many plays by an account that spreads `risk`.
+    pub fn of(plays: u32, risk: Risk) -> Load {
+        Load { plays: u64::from(plays), suspicion: u64::from(plays) * u64::from(risk.parts()) }
+    }
+
+    /// The suspicion per play, rounded down; nothing played is not suspicious.
+    pub fn share(self) -> Risk {
+        Risk::from_parts(self.suspicion / self.plays.max(1))
+    }
+}
+
+impl std::ops::AddAssign for Load {
+    fn add_assign(&mut self, more: Load) {
+        self.plays += more.plays;
+        self.suspicion += more.suspicion;
+    }
+}
+
+/// What an account of this risk spreads.
+pub fn spread(flow: &Flow, risk: Risk) -> Risk {
+    if risk >= flow.floor.risk() { risk } else { Risk::CLEAN }
+}
+
+/// What a track says about one of its accounts: the suspicion that the others brought, per play of anybody.
+pub fn elsewhere(track: Load, own: Load) -> Risk {
+    Load { suspicion: track.suspicion.saturating_sub(own.suspicion), ..track }.share()
+}
+
+/// An account's risk once what is around it is known: `own + (1 - own) * damping * around`, rounded down.
+pub fn raised(flow: &Flow, own: Risk, around: Risk) -> Risk {
+    let [own, around] = [own, around].map(|risk| u64::from(risk.parts()));
+    Risk::from_parts(own + (WHOLE - own) * u64::from(flow.damping.parts()) * around / (WHOLE * WHOLE))
+}
+
+/// Suspicion after the policy's rounds, recomputed from all plays.
+///
+/// `pairs` holds each account and track once, with their plays in the longest window; `own` the risk of accounts by
+/// their own signals, [`crate::signals::AccountFacts::suspicious_tracks`] left clean.
+pub fn suspicion<A: Ord + Clone, T: Ord + Clone>(
+    flow: &Flow,
+    pairs: &[(A, T, u32)],
+    own: &BTreeMap<A, Risk>,
+) -> Suspicion<A, T> {
+    let own_risk = |account: &A| own.get(account).copied().unwrap_or_default();
+    let mut risks: BTreeMap<A, Risk> = pairs.iter().map(|(a, _, _)| (a.clone(), own_risk(a))).collect();
+    let mut accounts = BTreeMap::new();
+    for _round in 0..flow.rounds {
+        let tracks = loads(flow, pairs, &risks);
+        accounts = surroundings(flow, pairs, &risks, &tracks);
+        risks = accounts.iter().map(|(a, around)| (a.clone(), raised(flow, own_risk(a), *around))).collect();
+    }
+    let tracks = loads(flow, pairs, &risks);
+    Suspicion { accounts, tracks: tracks.into_iter().map(|(track, load)| (track, load.share())).collect() }
+}
+
+fn loads<A: Ord, T: Ord + Clone>(flow: &Flow, pairs: &[(A, T, u32)], risks: &BTreeMap<A, Risk>) -> BTreeMap<T, Load> {
+    let mut loads: BTreeMap<T, Load> = BTreeMap::new();
+    for (account, track, plays) in pairs {
+        *loads.entry(track.clone()).or_default() += Load::of(*plays, spread(flow, risks[account]));
+    }
+    loads
+}
+
+fn surroundings<A: Ord + Clone, T: Ord>(
+    flow: &Flow,
+    pairs: &[(A, T, u32)],
+    risks: &BTreeMap<A, Risk>,
+    tracks: &BTreeMap<T, Load>,
+) -> BTreeMap<A, Risk> {
+    let mut around: BTreeMap<A, Load> = BTreeMap::new();
+    for (account, track, plays) in pairs {
+        let own = Load::of(*plays, spread(flow, risks[account]));
+        *around.entry(account.clone()).or_default() += Load::of(*plays, elsewhere(tracks[track], own));
+    }
+    around.into_iter().map(|(account, load)| (account, load.share())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use records::policy::Percent;
+
+    fn flow() -> Flow {
+        let percent = |percent| Percent::new(percent).unwrap();
+        Flow { floor: percent(20), damping: percent(50), rounds: 2 }
+    }
+
+    fn risk(parts: u64) -> Risk {
+        Risk::from_parts(parts)
+    }
+
+    #[test]
+    fn nobody_hears_their_own_echo() {
+        let pairs = [("loner", "tail", 50), ("loner", "hit", 1), ("crowd", "hit", 9)];
+        let own = BTreeMap::from([("loner", risk(9_000))]);
+        let found = suspicion(&flow(), &pairs, &own);
+        assert_eq!(found.accounts["loner"], Risk::CLEAN);
+        assert_eq!(found.tracks["tail"], risk(9_000));
+        assert_eq!(found.tracks["hit"], risk(900));
+        assert_eq!(found.accounts["crowd"], risk(900), "one suspicious play in ten");
+    }
+
+    #[test]
+    fn a_ring_is_suspected_when_members_are_caught_and_ordinary_noise_is_not() {
+        let mut pairs: Vec<_> = (0..10).flat_map(|bot| (100..103).map(move |track| (bot, track, 40u32))).collect();
+        pairs.extend((50..80).map(|fan| (fan, 200, 40)));
+        let mut own: BTreeMap<i32, Risk> = (0..6).map(|bot| (bot, risk(9_000))).collect();
+        own.extend((50..80).map(|fan| (fan, risk(1_900))));
+        let found = suspicion(&flow(), &pairs, &own);
+        assert!(found.accounts[&9] > risk(6_000), "{:?}", found.accounts[&9]);
+        assert!(found.tracks[&100] > risk(6_000));
+        assert_eq!(found.tracks[&200], Risk::CLEAN, "thirty fans below the floor");
+    }
+
+    #[test]
+    fn the_order_of_the_pairs_does_not_matter() {
+        let mut pairs: Vec<_> = (0..20u32).flat_map(|a| (0..7u32).map(move |t| (a, t, a * t % 5 + 1))).collect();
+        let own: BTreeMap<u32, Risk> = (0..20).map(|a| (a, risk(u64::from(a) * 490))).collect();
+        let forward = suspicion(&flow(), &pairs, &own);
+        pairs.reverse();
+        assert_eq!(suspicion(&flow(), &pairs, &own), forward);
+    }
+}
