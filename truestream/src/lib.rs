@@ -1,3 +1,4 @@
 //! Decides once what can vary and connects the rest: one module per command.
 
 pub mod exit;
+pub mod verify;

@@ -1,0 +1,85 @@
+//! What a replay said about itself in `run.json`: the settings under which its answer must be right.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::exit::Failure;
+
+/// What of each view was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Emit {
+    /// The last instant.
+    Last,
+    /// Every instant.
+    All,
+    /// What changed at every instant.
+    Changes,
+}
+
+#[derive(Deserialize)]
+struct File {
+    format: u32,
+    every_ms: i64,
+    windows: Vec<String>,
+    windows_ms: Vec<i64>,
+    hub: i64,
+    links: Vec<String>,
+    views: Vec<String>,
+    emit: Emit,
+    first_as_of_ms: Option<i64>,
+    last_as_of_ms: Option<i64>,
+}
+
+/// The settings of a run.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// The refresh interval.
+    pub(super) every_ms: i64,
+    /// The windows: name and length in milliseconds, shortest first.
+    pub(super) windows: Vec<(String, i64)>,
+    /// More accounts than this make a hub.
+    pub(super) hub: i64,
+    /// The links that are switched on.
+    pub(super) links: Vec<String>,
+    /// The views that were written.
+    pub(super) views: Vec<String>,
+    /// What of each.
+    pub(super) emit: Emit,
+    /// The first and the last instant that the run spoke about; `None` where nothing ever arrived.
+    pub(super) as_of_ms: Option<(i64, i64)>,
+}
+
+impl Settings {
+    /// Reads `run.json` in the folder that a replay wrote.
+    pub(super) fn read(out: &Path) -> Result<Settings, Failure> {
+        let path = out.join("run.json");
+        let wrong = |why: String| Failure::Input(format!("{}: {why}", path.display()));
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| wrong(format!("{error}; --out must name a folder that `truestream replay` wrote")))?;
+        let file: File = serde_json::from_str(&text).map_err(|error| wrong(format!("not understood: {error}")))?;
+        if file.format != 1 {
+            return Err(wrong(format!("format {} is not known; this program knows format 1", file.format)));
+        }
+        if file.every_ms <= 0 || file.windows.len() != file.windows_ms.len() {
+            return Err(wrong("the refresh interval or the windows cannot be".to_owned()));
+        }
+        let mut windows: Vec<(String, i64)> = file.windows.into_iter().zip(file.windows_ms).collect();
+        windows.sort_by_key(|(_, length_ms)| *length_ms);
+        Ok(Settings {
+            every_ms: file.every_ms,
+            windows,
+            hub: file.hub,
+            links: file.links,
+            views: file.views,
+            emit: file.emit,
+            as_of_ms: file.first_as_of_ms.zip(file.last_as_of_ms),
+        })
+    }
+
+    /// Whether the link of this name is switched on.
+    pub(super) fn has_link(&self, name: &str) -> bool {
+        self.links.iter().any(|link| link == name)
+    }
+}
