@@ -1,0 +1,209 @@
+//! Reads a policy from a folder of TOML files that business people edit.
+//!
+//! ```text
+//! built-in files ──▶ Policy ◀── laid over it: policy.toml, weights.toml, thresholds.toml, rules.toml, flow.toml
+//! ```
+//!
+//! A folder needs `policy.toml`, because a changed policy must have another name; what its other files leave out stays
+//! as built in. A word that nothing reads is an error: a misspelt rule must not look like a rule that is off.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use records::Subject;
+use records::policy::{BySubject, Mix, Policy, Rule, Thresholds};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+
+/// The built-in policy as files, name and text: copy them into a folder and edit.
+pub const BUILT_IN: [(&str, &str); 5] = [
+    ("policy.toml", include_str!("policy/default/policy.toml")),
+    ("weights.toml", include_str!("policy/default/weights.toml")),
+    ("thresholds.toml", include_str!("policy/default/thresholds.toml")),
+    ("rules.toml", include_str!("policy/default/rules.toml")),
+    ("flow.toml", include_str!("policy/default/flow.toml")),
+];
+
+/// The policy that holds where the user gives none.
+pub fn built_in() -> Policy {
+    let [policy, weights, thresholds, rules, flow] =
+        BUILT_IN.map(|(name, text)| (PathBuf::from("built-in policy").join(name), text));
+    let read = || -> Result<Policy, Error> {
+        let thresholds: ThresholdsFile = parse(&thresholds.0, thresholds.1)?;
+        Ok(Policy {
+            version: parse::<PolicyFile>(&policy.0, policy.1)?.version,
+            weights: parse(&weights.0, weights.1)?,
+            thresholds: thresholds.default.ok_or_else(|| Error::Input("thresholds.toml: no default".to_string()))?,
+            tiers: thresholds.tier,
+            rules: parse(&rules.0, rules.1)?,
+            flow: parse(&flow.0, flow.1)?,
+        })
+    };
+    read().expect("the built-in policy is read by a test")
+}
+
+/// Reads the policy in `folder`; what it leaves out stays as built in.
+pub fn load(folder: &Path) -> Result<Policy, Error> {
+    refuse_strangers(folder)?;
+    let mut policy = built_in();
+    let PolicyFile { version } = read(folder, "policy.toml")?.ok_or_else(|| {
+        let found = "found none, expected `version = \"a name of its own\"`";
+        Error::Input(format!("{}: {found}", folder.join("policy.toml").display()))
+    })?;
+    policy.version = version;
+    if let Some(weights) = read::<BTreeMap<Subject, Mix>>(folder, "weights.toml")? {
+        weights.into_iter().for_each(|(subject, mix)| *policy.weights.of_mut(subject) = mix);
+    }
+    if let Some(thresholds) = read::<ThresholdsFile>(folder, "thresholds.toml")? {
+        policy.thresholds = thresholds.default.unwrap_or(policy.thresholds);
+        policy.tiers.extend(thresholds.tier);
+    }
+    if let Some(rules) = read::<BTreeMap<Subject, BTreeMap<String, Rule>>>(folder, "rules.toml")? {
+        lay_over(&mut policy.rules, rules, &folder.join("rules.toml"))?;
+    }
+    policy.flow = read(folder, "flow.toml")?.unwrap_or(policy.flow);
+    Ok(policy)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyFile {
+    version: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ThresholdsFile {
+    default: Option<Thresholds>,
+    #[serde(default)]
+    tier: BTreeMap<String, Thresholds>,
+}
+
+/// Replaces the rules that the folder names; a name that is no signal of its subject is refused.
+fn lay_over(
+    rules: &mut BySubject<BTreeMap<String, Rule>>,
+    given: BTreeMap<Subject, BTreeMap<String, Rule>>,
+    path: &Path,
+) -> Result<(), Error> {
+    for (subject, given) in given {
+        let known = rules.of_mut(subject);
+        for (name, rule) in given {
+            let Some(place) = known.get_mut(&name) else {
+                let names: Vec<&str> = known.keys().map(String::as_str).collect();
+                return Err(Error::Input(format!(
+                    "{}: `{}.{name}` is no rule; expected one of {}",
+                    path.display(),
+                    subject.name(),
+                    names.join(", ")
+                )));
+            };
+            *place = rule;
+        }
+    }
+    Ok(())
+}
+
+fn refuse_strangers(folder: &Path) -> Result<(), Error> {
+    let names = BUILT_IN.map(|(name, _)| name);
+    let entries = fs::read_dir(folder).map_err(|source| Error::io(folder, source))?;
+    for entry in entries {
+        let path = entry.map_err(|source| Error::io(folder, source))?.path();
+        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
+        let known = path.file_name().is_some_and(|name| names.iter().any(|known| name == *known));
+        if is_toml && !known {
+            return Err(Error::Input(format!(
+                "{}: no part of a policy; expected {}",
+                path.display(),
+                names.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn read<V: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<V>, Error> {
+    let path = folder.join(name);
+    match fs::read_to_string(&path) {
+        Ok(text) => parse(&path, &text).map(Some),
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::io(&path, source)),
+    }
+}
+
+/// The reader's message shows the line with the key, what was found there and what was expected.
+fn parse<V: DeserializeOwned>(path: &Path, text: &str) -> Result<V, Error> {
+    toml::from_str(text).map_err(|error| Error::Input(format!("{}: {}", path.display(), error.to_string().trim_end())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    fn refused(files: &[(&str, &str)]) -> String {
+        load(folder(files).path()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_copy_of_the_built_in_files_is_the_built_in_policy() {
+        assert_eq!(load(folder(&BUILT_IN).path()).unwrap(), built_in());
+    }
+
+    #[test]
+    fn what_a_folder_leaves_out_stays_as_built_in() {
+        let files = [
+            ("policy.toml", "version = \"spring\""),
+            ("rules.toml", "[account]\nedge = { on = false, weight = 65 }"),
+            (
+                "thresholds.toml",
+                "[tier.new]\nhold = 1\nescalate = 2\nblock = 3\nescalate_signals = 0\nblock_signals = 0",
+            ),
+        ];
+        let policy = load(folder(&files).path()).unwrap();
+        assert_eq!(policy.version, "spring");
+        assert_eq!(policy.rule_weight(Subject::Account, "edge"), 0);
+        assert_eq!(policy.rule_weight(Subject::Track, "edge"), 6_000);
+        assert_eq!(policy.segment(Some("new")).1.steps().hold.get(), 1);
+        assert_eq!(policy.segment(Some("trusted")), built_in().segment(Some("trusted")));
+        assert_eq!(policy.segment(Some("unheard of")).0, "default");
+    }
+
+    #[test]
+    fn a_mistake_is_named_with_file_key_found_and_expected() {
+        let named = ("policy.toml", "version = \"x\"");
+        for (name, text, words) in [
+            ("rules.toml", "[account]\nedgy = { on = true, weight = 1 }", vec!["account.edgy", "edge, group"]),
+            ("rules.toml", "[account]\nedge = { on = true, weight = 101 }", vec!["edge", "found 101", "0 to 100"]),
+            ("rules.toml", "[account]\nedge = { on = true, weight = 0.5 }", vec!["edge", "0.5", "expected"]),
+            ("rules.toml", "[acount]", vec!["acount", "account"]),
+            ("flow.toml", "floor = 1\ndamping = 2", vec!["rounds"]),
+            (
+                "thresholds.toml",
+                "[default]\nhold = 60\nescalate = 40\nblock = 85\nescalate_signals = 2\nblock_signals = 3",
+                vec!["default", "hold 60", "expected"],
+            ),
+            (
+                "weights.toml",
+                "[track]\nheard = { content = 1, behaviour = 1, policy = 1 }\nunheard = { content = 0, behaviour = 75, policy = 25 }",
+                vec!["line 2", "heard", "= 3", "expected 100"],
+            ),
+            ("wieghts.toml", "", vec!["wieghts.toml", "weights.toml"]),
+        ] {
+            let message = refused(&[named, (name, text)]);
+            for word in [vec![name], words].concat() {
+                assert!(message.contains(word), "`{word}` is missing from: {message}");
+            }
+        }
+        assert!(refused(&[]).contains("version"), "a policy without a name");
+    }
+}
