@@ -8,6 +8,7 @@
 //! The only crate that knows Arrow and Parquet.
 
 pub mod tables;
+pub mod world;
 
 mod error;
 
