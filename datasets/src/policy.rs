@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(policy.rule_weight(Subject::Account, "edge"), 0);
         assert_eq!(policy.rule_weight(Subject::Track, "edge"), 6_000);
         assert_eq!(policy.segment(Some("new")).1.steps().hold.get(), 1);
-        assert_eq!(policy.segment(Some("trusted")), built_in().segment(Some("trusted")));
+        assert_eq!(policy.segment(Some("major")), built_in().segment(Some("major")));
         assert_eq!(policy.segment(Some("unheard of")).0, "default");
     }
 

@@ -206,7 +206,9 @@ fn restraint(policy: &Policy, tier: Option<&str>, assessment: &Assessment) -> Op
     let (called, allowed) = (thresholds.by_risk(assessment.r), thresholds.by_agreement(assessment.strong()));
     (called > allowed).then(|| {
         let strong = assessment.strong();
-        format!("the risk calls for {called}, but only {strong} strong signals agree: {allowed} (segment {segment})")
+        format!(
+            "the risk calls for {called}, but {strong} strong signals allow no more than {allowed} (segment {segment})"
+        )
     })
 }
 

@@ -5,6 +5,8 @@ use records::Millis;
 use super::windows::DAY_MS;
 use super::{Name, Seen, ratio};
 
+const HOUR_MS: u64 = 3_600_000;
+
 /// What was seen, and what is usual.
 pub(super) fn say(name: Name, seen: Seen) -> String {
     let Seen { count, of, .. } = seen;
@@ -18,7 +20,7 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
             "{of} plays {window} went round and round {count} tracks, without a person's skips, pauses or lengths"
         ),
         Name::Breadth => format!(
-            "{count} different tracks in {of} plays {window}: hardly a repeat; people who play this much repeat most of it"
+            "{count} different tracks in {of} plays {window}: hardly a repeat; people who play this much repeat half of it within a week"
         ),
         Name::ImpossibleTime => format!(
             "{} hours were heard in {} hours: more than one pair of ears can; people: up to 20.6 hours a day over a week",
@@ -72,8 +74,6 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
         Name::Audio => format!("the audio is {percent} likely to be what its release does not say"),
     }
 }
-
-const HOUR_MS: u64 = 3_600_000;
 
 /// Thousandths of the signal's unit: a number per day, a number, or a share.
 pub(super) fn value_milli(name: Name, seen: Seen) -> i64 {
