@@ -7,6 +7,7 @@
 //!
 //! The only crate that knows Arrow and Parquet.
 
+pub mod policy;
 pub mod tables;
 pub mod world;
 
