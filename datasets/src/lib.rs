@@ -8,6 +8,7 @@
 //! The only crate that knows Arrow and Parquet.
 
 pub mod policy;
+pub mod formats;
 pub mod tables;
 pub mod world;
 

@@ -1,4 +1,5 @@
 //! Decides once what can vary and connects the rest: one module per command.
 
 pub mod exit;
+pub mod import;
 pub mod verify;
