@@ -1,1 +1,3 @@
 //! Laws of the whole: see the files beside this one.
+
+pub mod small_world;

@@ -1,7 +1,8 @@
-//! Reads any Parquet file row by row as plain values: for readers that want to know nothing of columns.
+//! Reads any Parquet file row by row as plain values, and writes plain values: for those that want to know nothing of
+//! columns.
 //!
 //! ```text
-//! file ──▶ columns by name ──▶ row ──▶ Null, Int, UInt, Float, Text, Bool
+//! file ◀──▶ columns by name ◀──▶ row ◀──▶ Null, Int, UInt, Float, Text, Bool
 //! ```
 //!
 //! Widths, dictionaries and units of time disappear here: instants are whole milliseconds since the epoch.
@@ -11,13 +12,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMillisecondArray, UInt64Array, new_null_array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::write::ParquetFile;
 use crate::Error;
 
 /// Rows decoded at a time.
@@ -170,6 +173,51 @@ impl Rows {
     }
 }
 
+/// Writes a file of these columns, whole or not at all. A value that does not fit its column becomes null.
+///
+/// # Errors
+/// When the folder cannot be written.
+///
+/// # Panics
+/// When a row is shorter than the columns, or a column is [`ColumnKind::Other`].
+pub fn write(path: &Path, columns: &[Column], rows: &[Vec<Value>]) -> Result<(), Error> {
+    let fields = columns.iter().enumerate().map(|(place, column)| {
+        let values = || rows.iter().map(|row| row[place]);
+        (column.name.as_str(), array(column.kind, values), true)
+    });
+    let batch = RecordBatch::try_from_iter_with_nullable(fields)
+        .map_err(|error| Error::Input(format!("{}: {error}", path.display())))?;
+    let mut file = ParquetFile::create(path, batch.schema())?;
+    file.write(&batch)?;
+    file.finish()
+}
+
+fn array<'a, V: Iterator<Item = Value<'a>>>(kind: ColumnKind, values: impl Fn() -> V) -> ArrayRef {
+    let ints = || values().map(|value| if let Value::Int(number) = value { Some(number) } else { None });
+    match kind {
+        ColumnKind::Null => new_null_array(&DataType::Null, values().count()),
+        ColumnKind::Int => Arc::new(ints().collect::<Int64Array>()),
+        ColumnKind::Instant => Arc::new(ints().collect::<TimestampMillisecondArray>().with_timezone("UTC")),
+        ColumnKind::UInt => Arc::new(UInt64Array::from_iter(values().map(|value| match value {
+            Value::UInt(number) => Some(number),
+            _ => None,
+        }))),
+        ColumnKind::Float => Arc::new(Float64Array::from_iter(values().map(|value| match value {
+            Value::Float(number) => Some(number),
+            _ => None,
+        }))),
+        ColumnKind::Text => Arc::new(StringArray::from_iter(values().map(|value| match value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }))),
+        ColumnKind::Bool => Arc::new(BooleanArray::from_iter(values().map(|value| match value {
+            Value::Bool(flag) => Some(flag),
+            _ => None,
+        }))),
+        ColumnKind::Other => panic!("a column of other things has no values to write"),
+    }
+}
+
 /// A column of a batch, in one of the few forms that have values.
 enum Cells {
     Null,
@@ -267,5 +315,39 @@ mod tests {
                 r#"Text("a") Int(-1) Null UInt(7) Int(3)"#,
             ]
         );
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("some.parquet");
+        let column = |name: &str, kind| Column { name: name.to_owned(), kind };
+        let written = [
+            column("n", ColumnKind::UInt),
+            column("i", ColumnKind::Int),
+            column("t", ColumnKind::Instant),
+            column("w", ColumnKind::Text),
+            column("b", ColumnKind::Bool),
+            column("f", ColumnKind::Float),
+        ];
+        let full = vec![
+            Value::UInt(u64::MAX),
+            Value::Int(-1),
+            Value::Int(5),
+            Value::Text("é"),
+            Value::Bool(true),
+            Value::Float(0.5),
+        ];
+        let rows = [full, vec![Value::Null; 6]];
+        write(&path, &written, &rows).unwrap();
+
+        assert_eq!(columns(&path).unwrap(), written);
+        let mut read = Rows::open(&path, &["n", "i", "t", "w", "b", "f"]).unwrap();
+        for row in &rows {
+            assert!(read.advance().unwrap());
+            let values: Vec<Value> = (0..6).map(|place| read.value(place)).collect();
+            assert_eq!(values, *row);
+        }
+        assert!(!read.advance().unwrap());
     }
 }

@@ -135,7 +135,7 @@ fn too_many(plan: &Plan, line: &Line, outcome: &mut Outcome) {
 }
 
 /// What leads from one state to the next, both ordered by key: -1 of what was, +1 of what is.
-fn changes(before: &[Vec<Cell>], after: &[Vec<Cell>], keys: usize) -> Vec<(i64, Vec<Cell>, bool)> {
+pub(super) fn changes(before: &[Vec<Cell>], after: &[Vec<Cell>], keys: usize) -> Vec<(i64, Vec<Cell>, bool)> {
     let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
     let mut changes = Vec::new();
     loop {

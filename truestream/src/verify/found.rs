@@ -123,7 +123,8 @@ impl Lines for FileLines {
     }
 }
 
-fn kind_of(form: Form) -> ColumnKind {
+/// What the column of this form holds in a file.
+pub(super) fn kind_of(form: Form) -> ColumnKind {
     match form {
         Form::NumberId => ColumnKind::UInt,
         Form::TextId | Form::Word => ColumnKind::Text,

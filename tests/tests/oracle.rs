@@ -1,0 +1,138 @@
+//! The law of laws: what a replay writes equals what plain SQL says about the same files.
+//!
+//! ```text
+//! seed ──▶ small world ──▶ files ──┬──▶ replay ──▶ tables ──┐
+//!                                  └──▶ SQL ────────────────┴──▶ equal
+//! ```
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use datasets::tables::rows::ColumnKind::{Int, Text};
+use datasets::tables::rows::{Column, write};
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+use tests::small_world::{Settings, SmallWorld};
+use truestream::verify::{Inputs, check};
+
+/// The views that plain SQL defines.
+const VIEWS: &str = "account_window,track_window,artist_window,uploader_window,playlist_window,distributor_window,\
+                     account_group,hubs,lockstep,refusal";
+
+/// The binary that stands beside this test; `TRUESTREAM_BIN` names another.
+fn truestream() -> PathBuf {
+    if let Some(path) = std::env::var_os("TRUESTREAM_BIN") {
+        return path.into();
+    }
+    let test = std::env::current_exe().expect("a running test has a path");
+    // target/<profile>/deps/oracle-… stands two floors above target/<profile>/truestream.
+    test.ancestors().nth(2).expect("tests run from target/<profile>/deps").join("truestream")
+}
+
+/// Replays the folder.
+fn replay(data: &Path, out: &Path, settings: &Settings, workers: usize) -> Result<(), String> {
+    let mut command = Command::new(truestream());
+    command.arg("replay").arg("--data").arg(data).arg("--out").arg(out);
+    command.args(["--every", settings.every, "--windows", &settings.windows.join(","), "--views", VIEWS]);
+    command.args(["--emit", settings.emit, "--links", &settings.links.join(",")]);
+    command.args(["--hub", &settings.hub.to_string(), "--workers", &workers.to_string()]);
+    let done = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    match done.status.success() {
+        true => Ok(()),
+        false => Err(format!("{command:?}: {}\n{}", done.status, String::from_utf8_lossy(&done.stderr))),
+    }
+}
+
+/// Whether there is a replay to test: says so when there is none.
+fn replay_is_there() -> bool {
+    let helps = Command::new(truestream()).args(["replay", "--help"]).output();
+    let there = helps.is_ok_and(|helps| helps.status.success() && !helps.stdout.is_empty());
+    if !there {
+        // Past the test harness, which hides what a passing test prints.
+        let said = writeln!(std::io::stderr(), "SKIPPED: {} has no command `replay`", truestream().display());
+        said.expect("standard error is open");
+    }
+    there
+}
+
+/// Where the worlds of a case lie: kept after a failure, when `TRUESTREAM_KEEP` is set.
+fn folder() -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let mut folder = tempfile::tempdir().expect("a temporary folder can be made");
+    folder.disable_cleanup(std::env::var_os("TRUESTREAM_KEEP").is_some());
+    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
+    std::fs::create_dir(&data).expect("a folder can be made in it");
+    (folder, data, out)
+}
+
+fn equal(world: &SmallWorld, workers: usize) -> Result<(), TestCaseError> {
+    let (_folder, data, out) = folder();
+    world.write(&data);
+    replay(&data, &out, &world.settings, workers).map_err(TestCaseError::fail)?;
+    let inputs = Inputs::from_folder(&data).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let report = check(&inputs, &out).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert!(report.equal, "{}\n{:?}\n{}", data.display(), world.settings, report);
+    Ok(())
+}
+
+/// Holds the law against so many worlds. A failure prints the seed and the smallest size that still fails;
+/// `PROPTEST_CASES` asks for more.
+fn in_small_worlds(cases: u32, law: impl Fn(u64, usize, usize) -> Result<(), TestCaseError>) {
+    if !replay_is_there() {
+        return;
+    }
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    let config = ProptestConfig { cases: asked.unwrap_or(cases), failure_persistence: None, ..Default::default() };
+    let worlds = (any::<u64>(), 0_usize..90, prop::sample::select(&[1_usize, 2, 4]));
+    let outcome = TestRunner::new(config).run(&worlds, |(seed, size, workers)| law(seed, size, workers));
+    if let Err(failure) = outcome {
+        panic!("(seed, size, workers): {failure}");
+    }
+}
+
+#[test]
+fn replay_equals_plain_sql() {
+    in_small_worlds(24, |seed, size, workers| equal(&SmallWorld::new(seed, size), workers));
+}
+
+/// Every view but the refusals, which name files and rows, has the same bytes.
+#[test]
+fn files_order_and_workers_change_nothing() {
+    in_small_worlds(8, |seed, size, workers| {
+        let world = SmallWorld::new(seed, size);
+        let (_one, data, out) = folder();
+        let (_other, other_data, other_out) = folder();
+        world.write(&data);
+        world.regrouped(seed).write(&other_data);
+        replay(&data, &out, &world.settings, 1).map_err(TestCaseError::fail)?;
+        replay(&other_data, &other_out, &world.settings, workers).map_err(TestCaseError::fail)?;
+        for view in VIEWS.split(',').filter(|view| *view != "refusal") {
+            let bytes = |out: &Path| std::fs::read(out.join(format!("{view}.parquet"))).unwrap_or_default();
+            prop_assert!(bytes(&out) == bytes(&other_out), "{view} differs between {out:?} and {other_out:?}");
+        }
+        Ok(())
+    });
+}
+
+/// The oracle reads whatever a small world holds, and the worlds hold what they promise.
+#[test]
+fn small_worlds_are_mean_and_readable() {
+    let (mut refusals, mut differing) = (0, 0);
+    for seed in 0..40 {
+        let (_folder, data, out) = folder();
+        SmallWorld::new(seed, 60).write(&data);
+        std::fs::create_dir(&out).unwrap();
+        let run = r#"{"format":1,"every_ms":3600000,"windows":["24h"],"windows_ms":[86400000],"hub":2,
+            "links":["device"],"views":["refusal"],"emit":"last","first_as_of_ms":null,"last_as_of_ms":null}"#;
+        std::fs::write(out.join("run.json"), run).unwrap();
+        let columns = [("source", Text), ("file", Text), ("row", Int), ("code", Text)];
+        let columns = columns.map(|(name, kind)| Column { name: name.to_owned(), kind });
+        write(&out.join("refusal.parquet"), &columns, &[]).unwrap();
+        let report = check(&Inputs::from_folder(&data).unwrap(), &out).unwrap();
+        // Nothing was replayed: every refusal is missing, and so is every instant.
+        refusals += report.views.iter().filter(|view| view.view == "refusal").map(|view| view.differences).sum::<u64>();
+        differing += u32::from(!report.equal);
+    }
+    assert_eq!(differing, 40);
+    assert!(refusals > 400, "{refusals}");
+}
