@@ -17,9 +17,7 @@ fn spec() -> WorldSpec {
 fn written(spec: &WorldSpec, threads: usize) -> (WorldSummary, BTreeMap<String, Vec<u8>>) {
     let folder = tempfile::tempdir().unwrap();
     let summary = World::write(spec, folder.path(), threads, |_| ()).unwrap();
-    let read = |entry: fs::DirEntry| {
-        (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap())
-    };
+    let read = |entry: fs::DirEntry| (entry.file_name().into_string().unwrap(), fs::read(entry.path()).unwrap());
     (summary, fs::read_dir(folder.path()).unwrap().map(|entry| read(entry.unwrap())).collect())
 }
 

@@ -37,9 +37,12 @@ const NOUNS: [&str; 16] = [
     "Winter", "Machine", "Echo", "Shadow", "Letter",
 ];
 /// Tracks of an artist: lognormal with this median and spread, at least 2.
-const TRACKS_PER_ARTIST: (f64, f64) = (8.0, 0.8);
-/// Track length in seconds: lognormal, fitted to real listeners' full plays (p5 107, p50 203, p95 359 s).
-const LENGTH_SECS: (f64, f64) = (203.0, 0.30);
+const TRACKS_PER_ARTIST: (f64, f64) = (12.0, 0.8);
+/// Track length in seconds: lognormal, fitted to real listeners' full plays (p5 107, p50 200-208, p95 359 s), and how many
+/// tracks are made to the length that radio likes: real lengths are more often near the middle than one lognormal has them.
+const LENGTH_SECS: (f64, f64) = (206.0, 0.32);
+const RADIO_LENGTH_SECS: (f64, f64) = (207.0, 0.12);
+const RADIO_LENGTH: f64 = 0.2;
 /// Popularity of artists: exponent of Zipf's law; within-listener exponents of real listeners are .71-1.70.
 const ARTIST_EXPONENT: f64 = 0.85;
 /// Share of tracks released during the world's days.
@@ -107,8 +110,8 @@ impl Catalogue {
     /// The open catalogue of a world.
     pub fn of(spec: &WorldSpec) -> Catalogue {
         let (start, end) = (spec.start_ms, spec.end_ms());
-        // About ten tracks per account keep tracks as rare as in W1-like data: 100 k accounts, 200 k tracks.
-        let open = (spec.accounts as usize * 4 / 5).clamp(400, 40_000);
+        // About thirteen tracks per account, until there are 650 k; a small world too has music for every taste.
+        let open = (spec.accounts as usize * 4 / 5).clamp(2_000, 40_000);
         let mut catalogue = Catalogue {
             seed: spec.seed,
             start,
@@ -146,7 +149,8 @@ impl Catalogue {
         let count = chance.lognormal(TRACKS_PER_ARTIST.0, TRACKS_PER_ARTIST.1).round().clamp(2.0, 120.0) as usize;
         let tracks = (0..count)
             .map(|number| {
-                let length = chance.lognormal(LENGTH_SECS.0, LENGTH_SECS.1).clamp(50.0, 1_200.0);
+                let (median, sigma) = if chance.happens(RADIO_LENGTH) { RADIO_LENGTH_SECS } else { LENGTH_SECS };
+                let length = chance.lognormal(median, sigma).clamp(50.0, 1_200.0);
                 // An artist's first track is old, so that there is always something to play.
                 let uploaded_at = if number > 0 && chance.happens(NEW_RELEASES) {
                     self.start + (chance.unit() * (self.end - self.start) as f64) as Millis

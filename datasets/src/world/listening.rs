@@ -22,10 +22,13 @@ const DAY_BEGINS_HOUR: i64 = 4;
 const DAY_SIGMA: f64 = 0.8;
 /// Plays of a day, at most: keeps hours per active day below 12 for all but one day in a hundred.
 const DAY_PLAYS_MAX: f64 = 320.0;
-/// Plays of a session: median and spread; heavier listeners have longer ones.
-const SESSION: (f64, f64) = (9.0, 0.6);
+/// Plays of a session: median and spread; heavier listeners have longer ones. A spread of .95 gives real listeners' tails (p95
+/// of 29-126 plays); the .6 fitted to the middle of the sessions does not.
+const SESSION: (f64, f64) = (9.0, 0.95);
 /// Sessions are told apart by a silence of 30 minutes.
 const SESSION_GAP_MS: i64 = 31 * 60_000;
+/// Chance that a run of the same track goes on: real listeners' longest runs are of 6-9 plays.
+const RUN_GOES_ON: f64 = 0.47;
 /// How often a client says nothing of its network.
 const UNTOLD: f64 = 0.005;
 
@@ -98,7 +101,7 @@ pub(super) fn local_day(world: &World, person: &Person, day: i64) -> Millis {
 
 /// Start (after the day's beginning) and size of the sessions of a day, earliest first.
 fn sessions(habits: &Habits, plays: usize, chance: &mut Chance) -> Vec<(Millis, usize)> {
-    let median = SESSION.0 * (f64::from(habits.plays_median) / 13.0).powf(0.3).max(0.7);
+    let median = SESSION.0 * (f64::from(habits.plays_median) / 13.0).powf(0.4).max(0.7);
     let mut left = plays;
     let mut sessions = Vec::new();
     while left > 0 {
@@ -191,7 +194,7 @@ pub(super) fn session(
         });
         clock += gap(chance);
         reason_start = next_reason(reason_end, chance);
-        again = chance.happens(if again { 0.5 } else { f64::from(person.habits.repeat) });
+        again = chance.happens(if again { RUN_GOES_ON } else { f64::from(person.habits.repeat) });
         let chosen_anew = matches!(reason_start, Reason::Clickrow | Reason::Playbtn) || chance.happens(0.02);
         if only.is_none() && chosen_anew {
             context = draw_context(world, person, chance);
@@ -243,7 +246,8 @@ fn favourite(world: &World, person: &Person, number: usize) -> u32 {
 fn library_track(world: &World, person: &Person, slot: usize) -> u32 {
     let chance = &mut Chance::of(world.spec.seed, Purpose::Slot, u64::from(person.index), slot as u64);
     let artist = favourite(world, person, draw_favourite(&person.habits, chance));
-    world.catalogue.draw_track(artist, chance)
+    let tracks = world.catalogue.tracks_of(artist);
+    tracks.start + chance.below(tracks.len()) as u32
 }
 
 fn draw_track(world: &World, person: &Person, context: Context, position: usize, chance: &mut Chance) -> u32 {
@@ -251,7 +255,7 @@ fn draw_track(world: &World, person: &Person, context: Context, position: usize,
     match context {
         // The head of a library is flatter than Zipf's law: top-1 share of real listeners is .004-.026.
         Context::Own(..) => {
-            let slot = chance.rank(habits.library as usize, f64::from(habits.library_exponent), 8.0);
+            let slot = chance.rank(habits.library as usize, f64::from(habits.library_exponent), 10.0);
             library_track(world, person, slot)
         }
         Context::Artist(_, artist) => world.catalogue.draw_track(artist, chance),
@@ -278,7 +282,7 @@ fn told(context: Context) -> (Source, u32) {
 /// logout .03-.05, unexpected exit .01-.04, backbtn .004-.017; and to their densities at 30-31 s and 31-36 s.
 fn outcome(habits: &Habits, length_ms: u32, last: bool, chance: &mut Chance) -> (u32, Reason) {
     let skip = f64::from(habits.skip);
-    let (full, skipped) = if last { (0.18, 0.45 * 0.82) } else { (1.0 - skip - f64::from(habits.partial) * 0.8, skip) };
+    let (full, skipped) = if last { (0.18, 0.38 * 0.82) } else { (1.0 - skip - f64::from(habits.partial) * 0.8, skip) };
     let fate = chance.unit();
     if fate < full {
         return (played_full(length_ms, chance), Reason::Trackdone);
@@ -286,14 +290,15 @@ fn outcome(habits: &Habits, length_ms: u32, last: bool, chance: &mut Chance) -> 
     let skipped = fate < full + skipped;
     let reason = match (last, skipped) {
         (true, _) => [Reason::Logout, Reason::UnexpectedExit, Reason::Endplay][chance.pick(&[0.46, 0.27, 0.27])],
-        (false, true) => [Reason::Fwdbtn, Reason::Endplay, Reason::Backbtn][chance.pick(&[0.57, 0.38, 0.05])],
-        (false, false) => [Reason::Fwdbtn, Reason::Endplay, Reason::Backbtn][chance.pick(&[0.18, 0.80, 0.02])],
+        (false, true) => [Reason::Fwdbtn, Reason::Endplay, Reason::Backbtn][chance.pick(&[0.56, 0.395, 0.045])],
+        (false, false) => [Reason::Fwdbtn, Reason::Endplay, Reason::Backbtn][chance.pick(&[0.23, 0.75, 0.02])],
     };
     let played_ms = match (skipped, reason) {
         (true, Reason::Backbtn) => chance.lognormal(1_500.0, 0.8),
         (true, _) => chance.lognormal(3_200.0, 1.25),
+        // A fifth of those left half-way are left in the last bars, the others anywhere after half a minute.
+        (false, _) if chance.happens(0.2) => f64::from(length_ms) * chance.between(0.88, 0.98),
         (false, _) => {
-            // Nearly flat from half a minute to the end.
             let rest = (f64::from(length_ms) - 30_000.0).max(0.0);
             30_000.0_f64.min(f64::from(length_ms) / 2.0) + rest * chance.unit().powf(1.1)
         }

@@ -61,23 +61,25 @@ pub(super) struct Habits {
 
 impl Habits {
     fn draw(chance: &mut Chance) -> Habits {
-        let library = chance.lognormal(260.0, 0.9).clamp(20.0, 4_000.0);
+        let plays_median = chance.lognormal(13.0, 0.85);
+        // Library size lognormal(260, .9); who listens more has more: the seven, heavy all, have about 2 000 tracks.
+        let library = (chance.lognormal(260.0, 0.8) * (plays_median / 13.0).powf(0.6)).clamp(20.0, 6_000.0);
         Habits {
-            plays_median: chance.lognormal(13.0, 0.85) as f32,
+            plays_median: plays_median as f32,
             active_days: chance.beta(2.2, 1.3) as f32,
             // Per listener Beta of mean .25 and deviation .12.
             skip: chance.beta(3.0, 9.0) as f32,
-            partial: chance.lognormal(0.125, 0.25) as f32,
+            partial: chance.lognormal(0.10, 0.25) as f32,
             // Real listeners: .61-.89 and .015-.033.
             shuffle: chance.beta(9.0, 3.2) as f32,
             offline: chance.beta(4.0, 170.0) as f32,
-            // Share of immediate repeats Beta(1.2, 28); a run goes on with .5, so that runs begin with about half of it.
+            // Share of immediate repeats Beta(1.2, 28); a run goes on with about .5, so that runs begin with about half of it.
             repeat: (0.5 * chance.beta(1.2, 28.0)) as f32,
             explore: chance.beta(1.2, 6.0) as f32,
             devotion: 0.0,
             library: library as u32,
             library_exponent: chance.between(0.5, 1.05) as f32,
-            favourites: (library / 5.0).max(8.0) as u32,
+            favourites: (library / 3.0).max(8.0) as u32,
             genres: [chance.below(12) as u8, chance.below(12) as u8, chance.below(12) as u8],
             hours: draw_hours(chance),
             weekdays: std::array::from_fn(|_| chance.lognormal(1.0, 0.22) as f32),
