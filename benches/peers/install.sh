@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes the virtual environment of the peers, with the versions that stand beside this file.
-# Usage: install.sh [--pathway] [--flink]
-# Each of the two optional peers gets an environment of its own: they pin what the others need newer.
+# Usage: install.sh [--pathway]
+# The optional peer gets an environment of its own: it pins what the others need newer.
 # TRUESTREAM_PEERS names the folder; by default it lies in target/, which git ignores.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -18,7 +18,6 @@ environment columns requirements.txt
 for option in "$@"; do
     case "$option" in
         --pathway) environment pathway requirements-pathway.txt ;;
-        --flink) environment flink requirements-flink.txt ;;
-        *) echo "install.sh knows --pathway and --flink, not $option" >&2; exit 2 ;;
+        *) echo "install.sh knows --pathway, not $option" >&2; exit 2 ;;
     esac
 done
