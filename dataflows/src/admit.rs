@@ -29,8 +29,8 @@ pub struct Place {
 /// Something that is said of a play id that occurs more than once.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claim {
-    /// The play id.
-    pub play_id: Key,
+    /// The play id: the number, or the 128-bit hash of the text.
+    pub play_id: u128,
     /// How many claims of this id there are in all; after the last one it can be forgotten.
     pub occurrences: u32,
     /// What is said.
@@ -106,7 +106,7 @@ pub enum Ruling {
 
 /// Where the claim's play id lives.
 pub fn route(claim: &Claim) -> u64 {
-    mix(claim.play_id.0)
+    mix(claim.play_id as u64)
 }
 
 #[derive(Default)]
@@ -119,7 +119,7 @@ struct Case {
 /// The cases of one worker's play ids.
 pub struct Admit {
     names: Arc<dyn Names>,
-    cases: HashMap<Key, Case>,
+    cases: HashMap<u128, Case>,
     claims: Vec<Claim>,
 }
 

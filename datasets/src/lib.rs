@@ -7,8 +7,10 @@
 //!
 //! The only crate that knows Arrow and Parquet.
 
-pub mod policy;
+pub mod arrivals;
 pub mod formats;
+pub mod names;
+pub mod policy;
 pub mod tables;
 pub mod world;
 

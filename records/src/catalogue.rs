@@ -240,7 +240,7 @@ impl LabelKind {
 }
 
 /// A label on a subject.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Label {
     /// account, track, artist, uploader or playlist.
     pub subject: String,

@@ -70,12 +70,20 @@ impl Country {
     /// No country.
     pub const NONE: Country = Country(0);
 
-    /// `None` when the text is longer than four bytes.
+    /// `None` when the text is longer than four bytes. An empty text is a country of its own, apart from none.
     pub fn pack(text: &str) -> Option<Country> {
+        if text.is_empty() {
+            return Some(Country(1));
+        }
         let bytes = text.as_bytes();
         let mut packed = [0; 4];
         packed.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(Country(u32::from_be_bytes(packed)))
+    }
+
+    /// The country of a number that [`Country::number`] gave.
+    pub fn from_number(number: u32) -> Country {
+        Country(number)
     }
 
     /// The packed bytes as a number; 0 is no country.

@@ -64,6 +64,13 @@ pub enum Source {
 }
 
 impl Source {
+    /// The source of a number that `as u8` gave; another number is another source.
+    pub fn from_number(number: u8) -> Source {
+        const NAMED: [Source; 5] =
+            [Source::Search, Source::Library, Source::Algorithmic, Source::Editorial, Source::Playlist];
+        NAMED.into_iter().find(|source| *source as u8 == number).unwrap_or(Source::Other)
+    }
+
     /// Reads the word of the `source` column.
     pub fn from_name(name: &str) -> Source {
         match name {

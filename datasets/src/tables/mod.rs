@@ -1,8 +1,13 @@
 //! The canonical tables as Parquet files: one folder holds `plays.parquet`, `tracks.parquet`, ….
 
 mod columns;
+mod files;
+mod output;
+pub mod read;
 pub mod rows;
 mod write;
 
 pub use columns::{IdKind, Row};
+pub use files::Inputs;
+pub use output::{Cell, Holds, ViewFile};
 pub use write::{ParquetFile, TableWriter};

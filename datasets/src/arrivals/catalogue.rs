@@ -1,0 +1,120 @@
+//! Reads the small tables whole: whom a track belongs to, how old an account is, which networks are hosted.
+
+use std::path::PathBuf;
+
+use hashbrown::{HashMap, HashSet};
+use records::{Account, Correction, Id, IdSpace, Key, Millis, Network, Refusal, Track};
+
+use crate::Error;
+use crate::names::{Naming, play_id_of};
+use crate::tables::Inputs;
+use crate::tables::read::{IdKinds, read_all, read_table};
+
+/// What is known of accounts and networks and is looked up while plays are read.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// When each account was created, and its payment instrument.
+    pub accounts: HashMap<Key, (Option<Millis>, Key)>,
+    /// Autonomous systems of hosting companies and VPNs.
+    pub hosted: HashSet<u32>,
+}
+
+/// A row of the catalogue, as far as plays are grouped by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// The track.
+    pub track: Key,
+    /// Its artist, or none.
+    pub artist: Key,
+    /// Its uploader, or none.
+    pub uploader: Key,
+    /// Its distributor, or none.
+    pub distributor: Key,
+    /// When it was uploaded.
+    pub uploaded_at: Option<Millis>,
+    /// From when the row is in force; `None` = since the beginning of time.
+    pub valid_from: Option<Millis>,
+}
+
+/// Reads accounts and networks.
+///
+/// # Errors
+/// When a file cannot be read or lacks a required column.
+pub fn read_facts(
+    inputs: &Inputs,
+    kinds: &IdKinds,
+    naming: &mut Naming,
+    refusals: &mut Vec<Refusal>,
+) -> Result<Facts, Error> {
+    let mut facts = Facts::default();
+    let mut accounts: Vec<Account> = Vec::new();
+    read_table(&inputs.accounts, kinds, |account| accounts.push(account), refusals)?;
+    for account in accounts {
+        let key = naming.key_of(IdSpace::Account, Some(&account.account_id))?;
+        let payment = naming.key_of(IdSpace::Payment, account.payment_id.as_ref())?;
+        facts.accounts.insert(key, (account.created_at, payment));
+    }
+    read_table(
+        &inputs.networks,
+        kinds,
+        |network: Network| {
+            if network.kind.is_hosted() {
+                facts.hosted.insert(network.asn);
+            }
+        },
+        refusals,
+    )?;
+    Ok(facts)
+}
+
+/// Reads the catalogue, in no particular order.
+///
+/// # Errors
+/// When a file cannot be read or lacks a required column.
+pub fn read_listings(
+    paths: &[PathBuf],
+    kinds: &IdKinds,
+    naming: &mut Naming,
+    refusals: &mut Vec<Refusal>,
+) -> Result<Vec<Listing>, Error> {
+    let mut listings = Vec::new();
+    let mut failed = None;
+    let keep = |track: Track| match listing(&track, naming) {
+        Ok(listing) => listings.push(listing),
+        Err(error) => failed = Some(error),
+    };
+    read_table(paths, kinds, keep, refusals)?;
+    failed.map_or(Ok(listings), Err)
+}
+
+fn listing(track: &Track, naming: &mut Naming) -> Result<Listing, Error> {
+    Ok(Listing {
+        track: naming.key_of(IdSpace::Track, Some(&track.track_id))?,
+        artist: naming.key_of(IdSpace::Artist, track.artist_id.as_ref())?,
+        uploader: naming.key_of(IdSpace::Uploader, track.uploader_id.as_ref())?,
+        distributor: naming.key_of(IdSpace::Distributor, track.distributor_id.as_ref())?,
+        uploaded_at: track.uploaded_at,
+        valid_from: track.valid_from,
+    })
+}
+
+/// Reads the corrections as (play id, arrival), in no particular order.
+///
+/// # Errors
+/// When a file cannot be read or lacks a required column.
+pub fn read_corrections(
+    paths: &[PathBuf],
+    kinds: &IdKinds,
+    refusals: &mut Vec<Refusal>,
+) -> Result<Vec<(u128, Millis)>, Error> {
+    let mut corrections = Vec::new();
+    let keep = |correction: Correction| {
+        let key = match &correction.play_id {
+            Id::Number(number) => u128::from(*number),
+            Id::Text(text) => play_id_of(text),
+        };
+        corrections.push((key, correction.arrived_at));
+    };
+    read_all(paths, kinds, keep, refusals)?;
+    Ok(corrections)
+}

@@ -1,0 +1,17 @@
+//! Brings plays and what is known of them to the dataflow in the order of their arrival.
+//!
+//! ```text
+//! files ──▶ survey: sorted? which play ids come again? from when to when?
+//!       ──▶ decode ──▶ sort (only files that need it; in runs on disk when large) ──▶ by arrival ──▶ plays, suspects
+//! ```
+
+mod catalogue;
+mod decode;
+mod merge;
+mod spill;
+mod survey;
+
+pub use catalogue::{Facts, Listing, read_corrections, read_facts, read_listings};
+pub use decode::{Arrived, Suspect, Wanted};
+pub use merge::Arrivals;
+pub use survey::{FileSurvey, Survey, survey};

@@ -1,0 +1,158 @@
+//! Writes a view row by row, cells as they come.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Float64Builder, Int8Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMillisecondBuilder,
+    UInt64Builder,
+};
+use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use records::{Id, Millis};
+
+use super::columns::IdKind;
+use super::write::ParquetFile;
+use crate::Error;
+
+/// Rows held before they are encoded.
+const BATCH_ROWS: usize = 32_768;
+
+/// What a column of a view holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Instants.
+    Instant,
+    /// Texts.
+    Text,
+    /// Ids, all numbers or all texts.
+    Id(IdKind),
+    /// Counts and sums.
+    Count,
+    /// Numbers with a fraction.
+    Float,
+    /// +1 for a row that came, -1 for one that went.
+    Diff,
+}
+
+/// A cell of a row.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub enum Cell<'a> {
+    Instant(Millis),
+    Text(&'a str),
+    Id(&'a Id),
+    Count(u64),
+    Float(f64),
+    Diff(i8),
+}
+
+enum Builder {
+    Instant(TimestampMillisecondBuilder),
+    Text(StringBuilder),
+    Number(UInt64Builder),
+    Count(Int64Builder),
+    Float(Float64Builder),
+    Diff(Int8Builder),
+}
+
+impl Builder {
+    fn new(holds: Holds) -> Builder {
+        match holds {
+            Holds::Instant => Builder::Instant(TimestampMillisecondBuilder::new().with_timezone("UTC")),
+            Holds::Text | Holds::Id(IdKind::Text) => Builder::Text(StringBuilder::new()),
+            Holds::Id(IdKind::Number) => Builder::Number(UInt64Builder::new()),
+            Holds::Count => Builder::Count(Int64Builder::new()),
+            Holds::Float => Builder::Float(Float64Builder::new()),
+            Holds::Diff => Builder::Diff(Int8Builder::new()),
+        }
+    }
+
+    fn push(&mut self, cell: Cell<'_>) {
+        match (self, cell) {
+            (Builder::Instant(to), Cell::Instant(instant)) => to.append_value(instant),
+            (Builder::Text(to), Cell::Text(text)) => to.append_value(text),
+            (Builder::Text(to), Cell::Id(Id::Text(text))) => to.append_value(text),
+            (Builder::Text(to), Cell::Id(Id::Number(number))) => to.append_value(number.to_string()),
+            (Builder::Number(to), Cell::Id(Id::Number(number))) => to.append_value(*number),
+            (Builder::Count(to), Cell::Count(count)) => to.append_value(i64::try_from(count).unwrap_or(i64::MAX)),
+            (Builder::Float(to), Cell::Float(number)) => to.append_value(number),
+            (Builder::Diff(to), Cell::Diff(diff)) => to.append_value(diff),
+            (_, cell) => panic!("{cell:?} in a column that holds something else"),
+        }
+    }
+
+    fn finish(&mut self) -> ArrayRef {
+        match self {
+            Builder::Instant(from) => Arc::new(from.finish()),
+            Builder::Text(from) => Arc::new(from.finish()),
+            Builder::Number(from) => Arc::new(from.finish()),
+            Builder::Count(from) => Arc::new(from.finish()),
+            Builder::Float(from) => Arc::new(from.finish()),
+            Builder::Diff(from) => Arc::new(from.finish()),
+        }
+    }
+}
+
+/// A view's Parquet file in the making.
+pub struct ViewFile {
+    file: ParquetFile,
+    schema: Arc<Schema>,
+    builders: Vec<Builder>,
+    held: usize,
+    rows: u64,
+}
+
+impl ViewFile {
+    /// Begins the file with these columns.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn create(path: &Path, columns: &[(&str, Holds)]) -> Result<ViewFile, Error> {
+        let fields = columns.iter().map(|(name, holds)| {
+            let data_type = match holds {
+                Holds::Instant => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+                Holds::Text | Holds::Id(IdKind::Text) => DataType::Utf8,
+                Holds::Id(IdKind::Number) => DataType::UInt64,
+                Holds::Count => DataType::Int64,
+                Holds::Float => DataType::Float64,
+                Holds::Diff => DataType::Int8,
+            };
+            Field::new(*name, data_type, false)
+        });
+        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        let builders = columns.iter().map(|(_, holds)| Builder::new(*holds)).collect();
+        Ok(ViewFile { file: ParquetFile::create(path, schema.clone())?, schema, builders, held: 0, rows: 0 })
+    }
+
+    /// Appends a row: a cell for each column, in their order.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn push<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<(), Error> {
+        for (builder, cell) in self.builders.iter_mut().zip(cells) {
+            builder.push(cell);
+        }
+        self.held += 1;
+        self.rows += 1;
+        if self.held == BATCH_ROWS { self.flush() } else { Ok(()) }
+    }
+
+    /// Completes the file; returns how many rows it has.
+    ///
+    /// # Errors
+    /// When the disk does not take the rest.
+    pub fn finish(mut self) -> Result<u64, Error> {
+        if self.held > 0 {
+            self.flush()?;
+        }
+        self.file.finish()?;
+        Ok(self.rows)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        let columns = self.builders.iter_mut().map(Builder::finish).collect();
+        let batch = RecordBatch::try_new(self.schema.clone(), columns).expect("each row gives every column a cell");
+        self.held = 0;
+        self.file.write(&batch)
+    }
+}
