@@ -4,7 +4,7 @@
 //! files ──▶ raw_plays, raw_tracks, … ──▶ (sql/admit.sql) ──▶ play, track, account, refusal
 //! ```
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use datasets::tables::rows::{ColumnKind, Rows, Value, columns};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -178,7 +178,7 @@ fn add_functions(connection: &Connection) -> Result<(), Failure> {
     connection.create_scalar_function("admits", 1, flags, move |of| Ok(admits(of.get(0)?))).map_err(broken)
 }
 
-/// A kind of id is text as soon as one file says so.
+/// A kind of id is text as soon as one file says so. Ids that join nothing are each what they are.
 fn text_ids(inputs: &Inputs) -> Result<TextIds, Failure> {
     let mut text = TextIds::default();
     for table in &TABLES {
@@ -191,6 +191,7 @@ fn text_ids(inputs: &Inputs) -> Result<TextIds, Failure> {
                 }
                 if let (Some(column), Holds::Id(id)) = (column, holds)
                     && column.kind == ColumnKind::Text
+                    && !matches!(id, IdOf::Content | IdOf::Family | IdOf::Owner)
                 {
                     text = text.with(*id);
                 }
@@ -205,7 +206,7 @@ fn missing(file: &Path, column: &str, found: &[datasets::tables::rows::Column]) 
     Failure::Input(format!("{}: column `{column}` is missing; columns found: {}", file.display(), found.join(", ")))
 }
 
-fn copy(into: &Connection, table: &Table, file: &PathBuf, file_number: i64, text: TextIds) -> Result<(), Failure> {
+fn copy(into: &Connection, table: &Table, file: &Path, file_number: i64, text: TextIds) -> Result<(), Failure> {
     let names: Vec<&str> = table.columns.iter().map(|(name, _)| *name).collect();
     let places = vec!["?"; names.len()].join(", ");
     let sql = format!("INSERT INTO raw_{} (file, row, {}) VALUES (?, ?, {places})", table.name, names.join(", "));

@@ -103,6 +103,8 @@ impl Inputs {
             if folder.join(table).is_dir() {
                 files.extend(parquet_files(&folder.join(table))?);
             }
+            // Among rows that are equal in everything, the first in the order of files and rows is the one.
+            files.sort();
             inputs.add(table, files);
         }
         Ok(inputs)
@@ -241,9 +243,7 @@ pub fn check_within(inputs: &Inputs, out: &Path, scope: &Scope) -> Result<Report
     let mut views = Vec::new();
     views.extend(oracle.check_instants());
     views.extend(oracle.check_views(&chosen, &instants, scope.sample.is_some(), out)?);
-    if oracle.settings.views.iter().any(|view| view == REFUSAL)
-        && (scope.views.is_empty() || scope.views.iter().any(|view| view == REFUSAL))
-    {
+    if oracle.settings.wrote(REFUSAL) && (scope.views.is_empty() || scope.views.iter().any(|view| view == REFUSAL)) {
         views.push(report(REFUSAL, oracle.check_refusals(&out.join("refusal.parquet"))?));
     }
     let known = |name: &String| name == REFUSAL || VIEWS.iter().any(|view| view.name == name);
@@ -295,17 +295,16 @@ impl Oracle {
 
     /// The views to check: those asked for, or all that the run wrote.
     fn chosen(&self, asked: &[String]) -> Result<Vec<&'static View>, Failure> {
-        let written = |name: &str| self.settings.views.iter().any(|view| view == name);
         for name in asked {
             if name != REFUSAL && !VIEWS.iter().any(|view| view.name == name) {
                 return Err(Failure::Usage(format!("the view {name} is not known to the oracle")));
             }
-            if !written(name) {
+            if !self.settings.wrote(name) {
                 return Err(Failure::Usage(format!("the run did not write the view {name}")));
             }
         }
         let asked_for = |view: &View| asked.is_empty() || asked.iter().any(|name| name == view.name);
-        Ok(VIEWS.iter().filter(|view| written(view.name) && asked_for(view)).collect())
+        Ok(VIEWS.iter().filter(|view| self.settings.wrote(view.name) && asked_for(view)).collect())
     }
 
     /// The instants to check.

@@ -65,6 +65,13 @@ impl Settings {
         if file.every_ms <= 0 || file.windows.len() != file.windows_ms.len() {
             return Err(wrong("the refresh interval or the windows cannot be".to_owned()));
         }
+        let mut views = file.views;
+        // What comes along with other views, named or not.
+        for companion in ["hubs", "refusal"] {
+            if !views.iter().any(|view| view == companion) && out.join(format!("{companion}.parquet")).is_file() {
+                views.push(companion.to_owned());
+            }
+        }
         let mut windows: Vec<(String, i64)> = file.windows.into_iter().zip(file.windows_ms).collect();
         windows.sort_by_key(|(_, length_ms)| *length_ms);
         Ok(Settings {
@@ -72,10 +79,15 @@ impl Settings {
             windows,
             hub: file.hub,
             links: file.links,
-            views: file.views,
+            views,
             emit: file.emit,
             as_of_ms: file.first_as_of_ms.zip(file.last_as_of_ms),
         })
+    }
+
+    /// Whether the view of this name was written.
+    pub(super) fn wrote(&self, name: &str) -> bool {
+        self.views.iter().any(|view| view == name)
     }
 
     /// Whether the link of this name is switched on.

@@ -359,10 +359,8 @@ fn pretend_replay(world: &World, out: &Path, emit: Emit, spoil: impl Fn(&str, &m
         let row = |line: &Line| {
             let mut row = vec![Value::Int(line.as_of)];
             row.extend((emit == Emit::Changes).then_some(Value::Int(line.diff)));
-            row.extend((view.span == Span::Windows).then(|| match line.window {
-                0 => Value::Text("1h"),
-                _ => Value::Text("24h"),
-            }));
+            let window = if line.window == 0 { "1h" } else { "24h" };
+            row.extend((view.span == Span::Windows).then_some(Value::Text(window)));
             row.extend(line.cells.iter().zip(&forms).map(|(cell, form)| match cell {
                 Cell::Whole(number) if *form == Form::NumberId => Value::UInt(load::unshifted(*number)),
                 Cell::Whole(number) => Value::Int(*number),
@@ -434,6 +432,27 @@ fn a_right_answer_is_equal_and_a_wrong_one_is_named() {
         assert_eq!((differing[0].view.as_str(), differing[0].differences), ("track_window", 1));
         assert!(differing[0].shown[0].ends_with("found 77") || differing[0].shown[0].contains("found 77;"), "{report}");
     }
+}
+
+#[test]
+fn what_cannot_be_checked_is_said() {
+    let (world, data) = busy_world();
+    let out = tempfile::tempdir().unwrap();
+    let inputs = Inputs::from_folder(&data).unwrap();
+    let no_run = check(&inputs, out.path()).unwrap_err();
+    assert!(matches!(&no_run, Failure::Input(why) if why.contains("run.json")), "{no_run}");
+
+    pretend_replay(&world, out.path(), Emit::Last, |_, _| {});
+    let unknown = Scope { views: vec!["weather".to_owned()], ..Scope::default() };
+    let unknown = check_within(&inputs, out.path(), &unknown).unwrap_err();
+    assert!(matches!(unknown, Failure::Usage(_)), "{unknown}");
+
+    let columns = ["play_id", "ended_at", "account", "track_id", "played_ms"];
+    let columns = columns.map(|name| Column { name: name.to_owned(), kind: ColumnKind::Int });
+    rows::write(&data.join("plays-2.parquet"), &columns, &[]).unwrap();
+    let missing = check(&Inputs::from_folder(&data).unwrap(), out.path()).unwrap_err().to_string();
+    assert!(missing.contains("plays-2.parquet") && missing.contains("`account_id` is missing"), "{missing}");
+    assert!(missing.ends_with("columns found: play_id, ended_at, account, track_id, played_ms"), "{missing}");
 }
 
 /// Lines from memory.

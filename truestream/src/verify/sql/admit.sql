@@ -102,7 +102,7 @@ FROM (
             PARTITION BY track_id, valid_from
             ORDER BY
                 content_id, isrc, title, version, artist_id, artist_name, uploader_id, distributor_id, label, genre,
-                language, country, duration_ms, uploaded_at, released_at,
+                language, country, iif(duration_ms >= 0, duration_ms, NULL), uploaded_at, released_at,
                 -- admits(): a declaration is all, partly or none, in any case, and sorts in this order; else null.
                 admits(contains_ai), admits(ai_vocals), admits(ai_instruments), admits(ai_postproduction),
                 consent_ref, audio_uri
@@ -232,7 +232,11 @@ SELECT 'playlists', file, row, CASE WHEN content = 1 THEN 'repeated' ELSE 'confl
 FROM (
     SELECT *, row_number() OVER (PARTITION BY playlist_id ORDER BY content, file, row) AS turn
     FROM (
-        SELECT *, dense_rank() OVER (PARTITION BY playlist_id ORDER BY owner_id, editorial, followers) AS content
+        SELECT
+            *,
+            dense_rank() OVER (
+                PARTITION BY playlist_id ORDER BY owner_id, editorial, iif(followers >= 0, followers, NULL)
+            ) AS content
         FROM judged_playlist
         WHERE code IS NULL
     )
