@@ -13,7 +13,8 @@ peers="${TRUESTREAM_PEERS:-$root/target/peers}"
 bin="$target/release"
 
 plays=1000000 seed=1 sets="q1 q2 q3 q4 q1,q2,q3,q4" every="60" windows="24" refreshes=12 workers="1" emit="last"
-source_of=memory without="" pathway=no check="" out="" asked="$*"
+source_of=memory without="" pathway=no check="" out=""
+asked="${*@Q}" load_before="$(cut -d' ' -f1-3 /proc/loadavg)"
 while (($#)); do
     case "$1" in
         --pathway) pathway=yes; shift; continue ;;
@@ -39,6 +40,15 @@ done
 out="${out:-$here/results/$(date -u +%Y-%m-%d)-w1-$plays.md}"
 
 wanted() { [[ " $without " != *" $1 "* ]]; }
+
+python="$peers/columns/bin/python"
+if [[ ! -x "$python" ]]; then
+    if wanted duckdb || wanted polars || [[ -n "$check" ]]; then
+        echo "no DuckDB and Polars in $peers: run benches/peers/install.sh first, or say --without \"duckdb polars\" and not --check" >&2
+        exit 2
+    fi
+    python=python3
+fi
 
 (cd "$root" && cargo build --release --quiet -p benches)
 if wanted truestream; then (cd "$root" && cargo build --release --quiet -p truestream); fi
@@ -77,14 +87,14 @@ for window in $windows; do
             if wanted truestream; then
                 for count in $workers; do
                     for kind in $emit; do
-                        engine "truestream-$count-$kind" "$peers/columns/bin/python" "$here/peers/ours.py" \
+                        engine "truestream-$count-$kind" "$python" "$here/peers/ours.py" \
                             --binary "$bin/truestream" --workers "$count" --emit "$kind" $check "${given[@]}"
                     done
                 done
             fi
             for peer in duckdb polars; do
                 if wanted "$peer"; then
-                    engine "$peer" "$peers/columns/bin/python" "$here/peers/${peer}_peer.py" \
+                    engine "$peer" "$python" "$here/peers/${peer}_peer.py" \
                         --refreshes "$refreshes" --source "$source_of" "${given[@]}"
                 fi
             done
@@ -103,7 +113,7 @@ verdict=0
     echo "- command: \`benches/run.sh $asked\`"
     echo "- source: $(git -C "$root" describe --always --dirty 2>/dev/null || echo 'not a git checkout')"
     echo "- machine: $(grep -m 1 'model name' /proc/cpuinfo | cut -d: -f2- | xargs), $(nproc) cores," \
-        "$(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo); load when done: $(cut -d' ' -f1-3 /proc/loadavg)"
+        "$(awk '/MemTotal/ { printf "%.0f GiB", $2 / 1048576 }' /proc/meminfo); load before: $load_before, after: $(cut -d' ' -f1-3 /proc/loadavg)"
     echo "- compiler: $(rustc --version)"
     echo "- seed: $seed; CPU is user + system time of the process, reading its input included."
     python3 "$here/peers/collect.py" "${folders[@]}" || verdict=$?
