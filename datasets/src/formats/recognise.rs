@@ -5,8 +5,6 @@ use std::fs::File;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-
 use super::delimited::first_line;
 use super::instant;
 use super::json::{ArrayRows, LineRows};
@@ -14,6 +12,7 @@ use super::mapped::Map;
 use super::record::{Cell, Record, shortened};
 use super::rows::{Layout, Step, Steps, head};
 use super::shape::{self, Format, Shape};
+use super::typed;
 use crate::Error;
 
 /// Enough of a file to hold its first rows.
@@ -222,8 +221,7 @@ fn keys(record: &Record) -> String {
 
 fn detect_parquet(path: &Path) -> Detected {
     let opened = File::open(path).map_err(|error| error.to_string());
-    let builder =
-        opened.and_then(|file| ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| error.to_string()));
+    let builder = opened.and_then(typed::open);
     let builder = match builder {
         Ok(builder) => builder,
         Err(error) => return Detected::Unknown(format!("a Parquet file that is damaged or cut short ({error})")),

@@ -1,7 +1,10 @@
 //! Rows of Parquet files, one batch in memory at a time.
+//!
+//! The readers of the Parquet and Arrow crates stop with a panic on some damaged files; here that is damage like any other.
 
 use std::cell::Cell as Counter;
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,7 +14,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMill
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::record::{Cell, Columns, Record};
 use super::rows::{Step, Steps, check_columns};
@@ -49,7 +52,7 @@ impl TypedRows {
         let bytes_all = file.metadata().map_or(0, |metadata| metadata.len());
         let mut progress = Progress { bytes, bytes_all, rows_all: 0, rows: 0 };
         let mut columns = Arc::new(Columns::new(Vec::new()));
-        let state = match ParquetRecordBatchReaderBuilder::try_new(file) {
+        let state = match open(file) {
             Err(error) => State::damaged(format!("not readable as Parquet, perhaps cut short: {error}")),
             Ok(builder) => {
                 let names = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
@@ -57,7 +60,7 @@ impl TypedRows {
                 columns = Arc::new(Columns::new(names));
                 match check_columns(columns.names(), required) {
                     Some(damage) => State::Damaged(Some(damage)),
-                    None => match builder.with_batch_size(BATCH_ROWS).build() {
+                    None => match guarded(|| builder.with_batch_size(BATCH_ROWS).build()) {
                         Ok(reader) => State::Reading(Box::new(reader)),
                         Err(error) => State::damaged(format!("not readable as Parquet: {error}")),
                     },
@@ -87,16 +90,35 @@ impl Steps for TypedRows {
     fn next(&mut self) -> Option<Step> {
         while self.row == self.batch_rows {
             let next = match &mut self.state {
-                State::Reading(reader) => reader.next(),
+                State::Reading(reader) => guarded(|| reader.next().transpose()),
                 State::Damaged(step) => return step.take(),
             };
-            if let Err(error) = next?.and_then(|batch| self.take_batch(&batch)) {
+            let taken = match next {
+                Ok(None) => return None,
+                Ok(Some(batch)) => self.take_batch(&batch).map_err(|error| error.to_string()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = taken {
                 return Some(Step::damaged(format!("the Parquet file is damaged from here on: {error}"), None));
             }
         }
         let cells = self.batch.iter().map(|column| cell(column, self.row)).collect();
         self.row += 1;
         Some(Step::Row(Record::Row { columns: self.columns.clone(), cells }))
+    }
+}
+
+/// Opens a Parquet file by its own schema; an Arrow schema that a writer left inside adds nothing that is read here.
+pub fn open(file: File) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    guarded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(file, options))
+}
+
+/// What the reader returns, or says, or panics with.
+fn guarded<T, E: ToString>(read: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the reader gave up on it".to_owned()),
     }
 }
 
