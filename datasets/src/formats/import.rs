@@ -95,6 +95,11 @@ impl FileReport {
         self.last = [self.last, other.last].into_iter().flatten().max();
     }
 
+    /// From when to when plays ended, such as `2020-01-01T00:00:00Z to 2020-02-01T00:00:00Z`.
+    pub fn range(&self) -> Option<String> {
+        Some(format!("{} to {}", instant::to_text(self.first?), instant::to_text(self.last?)))
+    }
+
     fn refuse(&mut self, refused: &Refused) {
         self.refusals += 1;
         let seen = || Seen { rows: 0, example: format!("row {}: {}", self.rows - 1, refused.reason) };
@@ -346,12 +351,4 @@ fn folder_name(path: &Path) -> String {
     let whole = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = whole.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     folder.unwrap_or_else(|| "unknown".to_owned())
-}
-
-/// The time range of a report in words.
-impl FileReport {
-    /// From when to when plays ended, such as `2020-01-01T00:00:00Z to 2020-02-01T00:00:00Z`.
-    pub fn range(&self) -> Option<String> {
-        Some(format!("{} to {}", instant::to_text(self.first?), instant::to_text(self.last?)))
-    }
 }

@@ -125,7 +125,8 @@ impl Map {
         if !map.has("ended_at") && !map.has("started_at") {
             return complain("`ended_at` or `started_at` is needed under [columns]".to_owned());
         }
-        if !map.has("track_id") && !(map.has("artist_name") && map.has("title")) {
+        let named = map.has("artist_name") && map.has("title");
+        if !map.has("track_id") && !named {
             return complain("`track_id`, or `artist_name` and `title`, is needed under [columns]".to_owned());
         }
         Ok(map)

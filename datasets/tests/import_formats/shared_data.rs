@@ -51,3 +51,21 @@ fn real_exports_lose_no_row() {
     let late = outcome.plays.iter().filter(|play| play.contains_key("arrived_at")).count();
     assert_eq!(late, 31, "plays of an offline device");
 }
+
+/// The slow twin: the whole file in memory, field by field.
+#[test]
+fn a_real_basic_export_comes_out_as_it_stands() {
+    let Some(folder) = folder() else { return };
+    let path = folder.join("spotify-basic-export/u02/StreamingHistory0.json");
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    let outcome = import_files(&[recognised(&path, None, &options())], &options()).unwrap();
+    assert_eq!(outcome.plays.len(), rows.len());
+    for (row, play) in rows.iter().zip(&outcome.plays) {
+        assert_eq!(play["ended_at"], format!("{}:00.000", row["endTime"].as_str().unwrap().replace(' ', "T")));
+        assert_eq!(play["played_ms"], row["msPlayed"].to_string());
+        assert_eq!(
+            play["track_id"],
+            format!("name:{}/{}", row["artistName"].as_str().unwrap(), row["trackName"].as_str().unwrap())
+        );
+    }
+}
