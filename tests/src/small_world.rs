@@ -339,7 +339,7 @@ impl<'c> Maker<'c> {
             let (account, track) = (self.chance.below(self.accounts), self.chance.below(self.tracks));
             rows.push(self.play(number, ended_at, account, track));
         }
-        if self.chance.one_in(2) {
+        if !self.chance.one_in(3) {
             self.plant_lockstep(&mut rows);
         }
         if self.chance.one_in(10) {
@@ -380,12 +380,13 @@ impl<'c> Maker<'c> {
 
     /// Two or three accounts play the same tracks within the same ten minutes.
     fn plant_lockstep(&mut self, rows: &mut Vec<Vec<Cell>>) {
-        let at = self.instant();
-        for meeting in 0..self.chance.between(4, 7) {
+        let at = self.instant() / (10 * MINUTE_MS) * 10 * MINUTE_MS;
+        for meeting in 0..self.chance.between(5, 12) {
+            // Not always the same track: where time is short, meetings differ by their tracks alone.
+            let track = self.chance.pick(&[0, meeting.unsigned_abs()]);
             for account in 0..self.chance.between(2, 3).unsigned_abs() {
-                let ended_at = at + meeting * 10 * MINUTE_MS + self.chance.between(0, MINUTE_MS);
+                let ended_at = at + meeting * 10 * MINUTE_MS + self.chance.between(0, 2 * MINUTE_MS);
                 let number = rows.len() as u64;
-                let track = self.chance.pick(&[0, meeting.unsigned_abs()]);
                 rows.push(self.play(number, ended_at.min(self.clock.end_ms), account, track));
             }
         }

@@ -76,10 +76,16 @@ fn equal(world: &SmallWorld, workers: usize) -> Result<(), TestCaseError> {
 }
 
 /// Holds the law against so many worlds. A failure prints the seed and the smallest size that still fails;
-/// `PROPTEST_CASES` asks for more.
+/// `TRUESTREAM_WORLD=seed,size,workers` brings such a world back, `PROPTEST_CASES` asks for more of them.
 fn in_small_worlds(cases: u32, law: impl Fn(u64, usize, usize) -> Result<(), TestCaseError>) {
     if !replay_is_there() {
         return;
+    }
+    if let Ok(world) = std::env::var("TRUESTREAM_WORLD") {
+        let mut numbers = world.split(',').map(|number| number.trim().parse::<u64>().expect("three whole numbers"));
+        let mut number = || numbers.next().expect("seed,size,workers");
+        let (seed, size, workers) = (number(), number() as usize, number() as usize);
+        return law(seed, size, workers).unwrap_or_else(|failure| panic!("{world}: {failure}"));
     }
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     let config = ProptestConfig { cases: asked.unwrap_or(cases), failure_persistence: None, ..Default::default() };
