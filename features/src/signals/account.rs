@@ -26,6 +26,11 @@ const ACTIVE_CENTIHOURS: (u64, u64) = (2_000, 2_350);
 const SKIPS: (u64, u64) = (400, 100);
 /// The same where it only supports hours or loops.
 const FEW_SKIPS: (u64, u64) = (1_000, 300);
+/// Seconds heard per payable play, over a week or more. Real weeks of 200 plays: 151 s and more (two listeners); who is
+/// paid from 30 s on does not stay to the end.
+const HEARD_SECS: (u64, u64) = (130, 60);
+/// Fewer payable plays than this say nothing about lengths.
+const HEARD_PLAYS: u32 = 200;
 /// Fewer plays than this say nothing about skips or channels.
 const HABIT_PLAYS: u32 = 500;
 /// Payable plays per day from which breadth is more than curiosity. Ordinary accounts: p99 16 per day (2017 report). The
@@ -55,7 +60,7 @@ const CHANNEL: (u64, u64) = (9_500, 10_000);
 /// Accounts tied by devices. A family plan has six; a café's tablet ties tens. Smith: 20 per cloud account.
 const GROUP: (u64, u64) = (12, 100);
 /// Partners in lockstep, and tracks shared with one of them. Two people in one room share everything, but are two.
-const PARTNERS: (u64, u64) = (2, 12);
+const PARTNERS: (u64, u64) = (1, 6);
 const SHARED: (u64, u64) = (8, 40);
 /// Ten-thousandths: how suspicious its tracks are through others. Our judgement.
 const SUSPICIOUS: (u64, u64) = (1_000, 6_000);
@@ -68,6 +73,7 @@ pub(super) fn signals(facts: &AccountFacts) -> Vec<Signal> {
     let long = || [week, month].into_iter().flatten();
     let found = [
         strongest(judged().map(|view| edge(&view))),
+        strongest(long().map(|view| cut_short(&view))),
         strongest(judged().map(|view| repeat_loop(&view))),
         strongest([
             breadth(day, BREADTH_PLAYS_DAY, NOVELTY_DAY),
@@ -96,6 +102,14 @@ fn edge(view: &View) -> Option<Signal> {
 fn edge_strength(view: &View) -> u16 {
     let share = ratio(u64::from(view.row.edge), u64::from(view.row.payable) + ASSUMED_PLAYS);
     ramp(share, EDGE.0, EDGE.1)
+}
+
+/// Plays that are paid and left, further from the edge than `edge` looks.
+fn cut_short(view: &View) -> Option<Signal> {
+    let row = view.row;
+    let heard_secs = row.played_ms / 1_000 / u64::from(row.payable.max(1));
+    let strength = if row.payable >= HEARD_PLAYS { ramp(heard_secs, HEARD_SECS.0, HEARD_SECS.1) } else { 0 };
+    Signal::new(Name::CutShort, strength, view.seen(row.played_ms / 1_000, row.payable))
 }
 
 /// The same few tracks again and again, and no person's shape: lengths on the edge, or no sleep and no skips. A super-fan

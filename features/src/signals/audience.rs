@@ -35,9 +35,19 @@ const CHANNEL_PLAYS: u32 = 500;
 /// Ten-thousandths of plays by suspicious accounts, weighted by their risk. Services' own fraud shares reach 10 %; they
 /// penalise a track from 90 %.
 const SUSPICIOUS: (u64, u64) = (1_000, 5_000);
+/// Plays assumed besides, as suspicious as those of all the uploader's tracks. One bot's camouflage does not stain a
+/// track that hardly anybody plays, and a farm cannot hide by spreading its plays thin over its own tracks.
+const ASSUMED_ALIKE: u64 = 40;
+
+/// The share of plays by suspicious accounts: of the subject, and of all that its uploader uploaded.
+#[derive(Clone, Copy)]
+pub(super) struct Suspicious {
+    pub here: Risk,
+    pub uploader: Risk,
+}
 
 /// The signals about what `rows` count, strongest window each.
-pub(super) fn signals(rows: Rows, suspicious: Risk, duration_ms: Option<u64>) -> Vec<Signal> {
+pub(super) fn signals(rows: Rows, suspicious: Suspicious, duration_ms: Option<u64>) -> Vec<Signal> {
     let [day, week, month] = [day(rows), week(rows), month(rows)];
     let judged = || [day, week, month].into_iter().flatten();
     let ends_on_edge = duration_ms.is_some_and(|duration| EDGE_TRACK_MS.contains(&duration));
@@ -93,9 +103,11 @@ fn even_accounts(view: &View) -> Option<Signal> {
     Signal::new(Name::EvenAccounts, strength, view.seen(plays, listeners))
 }
 
-fn suspicious_accounts(rows: Rows, suspicious: Risk) -> Option<Signal> {
-    let share = u64::from(suspicious.parts());
-    let window_ms = rows.last().map_or(0, |(window_ms, _)| *window_ms);
-    let seen = Seen { window_ms, count: share, of: WHOLE };
+fn suspicious_accounts(rows: Rows, suspicious: Suspicious) -> Option<Signal> {
+    let (window_ms, row) = rows.last()?;
+    let [here, uploader] = [suspicious.here, suspicious.uploader].map(|risk| u64::from(risk.parts()));
+    let plays = u64::from(row.plays);
+    let share = (here * plays + uploader * ASSUMED_ALIKE) / (plays + ASSUMED_ALIKE);
+    let seen = Seen { window_ms: *window_ms, count: here, of: WHOLE };
     Signal::new(Name::SuspiciousAccounts, ramp(share, SUSPICIOUS.0, SUSPICIOUS.1), seen)
 }

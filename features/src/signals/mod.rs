@@ -21,6 +21,7 @@ use records::{Millis, Risk, Track};
 use serde::{Deserialize, Serialize};
 
 use crate::WindowRow;
+use audience::Suspicious;
 
 pub use gate::Catalogue;
 
@@ -63,6 +64,7 @@ pub enum Part {
 #[allow(missing_docs)]
 pub enum Name {
     Edge,
+    CutShort,
     Loop,
     Breadth,
     ImpossibleTime,
@@ -94,6 +96,7 @@ impl Name {
     pub fn name(self) -> &'static str {
         match self {
             Name::Edge => "edge",
+            Name::CutShort => "cut_short",
             Name::Loop => "loop",
             Name::Breadth => "breadth",
             Name::ImpossibleTime => "impossible_time",
@@ -159,6 +162,8 @@ pub struct TrackFacts<'a> {
     pub rows: Rows<'a>,
     /// The share of its plays that suspicious accounts made ([`suspicion::Suspicion::tracks`]).
     pub suspicious_accounts: Risk,
+    /// The same share of all that its uploader uploaded; clean where the uploader is not known.
+    pub uploader_suspicious: Risk,
     /// Its row of the catalogue; without one nothing is held against its metadata.
     pub track: Option<&'a Track>,
     /// Its uploader's rows of `uploader_window`.
@@ -188,7 +193,8 @@ pub fn of_account(facts: &AccountFacts) -> Vec<Signal> {
 /// The signals about a track.
 pub fn of_track(facts: &TrackFacts) -> Vec<Signal> {
     let duration_ms = facts.track.and_then(|track| track.duration_ms);
-    let mut signals = audience::signals(facts.rows, facts.suspicious_accounts, duration_ms);
+    let suspicious = Suspicious { here: facts.suspicious_accounts, uploader: facts.uploader_suspicious };
+    let mut signals = audience::signals(facts.rows, suspicious, duration_ms);
     let catalogue = facts.track.map(Catalogue::of).unwrap_or_default();
     signals.extend(gate::signals(catalogue, facts.uploader));
     signals.extend(facts.audio.and_then(audio));
@@ -197,7 +203,9 @@ pub fn of_track(facts: &TrackFacts) -> Vec<Signal> {
 
 /// The signals about an uploader, a distributor, an artist or a playlist.
 pub fn of_owner(facts: &OwnerFacts) -> Vec<Signal> {
-    let mut signals = audience::signals(facts.rows, facts.suspicious_accounts, None);
+    // An owner is judged by all it has: nothing larger says what to expect of it.
+    let suspicious = Suspicious { here: facts.suspicious_accounts, uploader: Risk::CLEAN };
+    let mut signals = audience::signals(facts.rows, suspicious, None);
     signals.extend(gate::signals(facts.catalogue, facts.rows));
     signals.extend(facts.audio.and_then(audio));
     signals

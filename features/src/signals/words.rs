@@ -16,6 +16,9 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
         Name::Edge => {
             format!("{count} of {of} payable plays ({percent}) {window} lasted 30 to 35 seconds; people: at most 1.4 %")
         }
+        Name::CutShort => {
+            format!("{of} payable plays {window} lasted {} seconds on average; people: 150 and more", count / of.max(1))
+        }
         Name::Loop => format!(
             "{of} plays {window} went round and round {count} tracks, without a person's skips, pauses or lengths"
         ),
@@ -84,7 +87,7 @@ pub(super) fn value_milli(name: Name, seen: Seen) -> i64 {
         Name::Replays => days_milli(count) / of.max(1),
         Name::NetworkHops | Name::Devices | Name::Group | Name::Lockstep | Name::UploadRate => count * 1_000,
         Name::Loop => of * 1_000 / count.max(1),
-        Name::EvenAccounts => count * 1_000 / of.max(1),
+        Name::CutShort | Name::EvenAccounts => count.saturating_mul(1_000) / of.max(1),
         _ => ratio(count, of) / 10,
     };
     i64::try_from(milli).unwrap_or(i64::MAX)
