@@ -1,17 +1,17 @@
 //! Rows of delimited files: with quotes (CSV), or without, where a quote or a carriage return inside a name is a letter.
 
-use std::io::{BufRead, Read};
+use std::cell::Cell as Counter;
+use std::io::{self, BufRead, Read};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::record::{Cell, Columns, Record, shortened};
-use super::rows::{Dialect, Step, Steps, check_columns, read_line};
+use super::rows::{Dialect, ROW_BYTES, Step, Steps, check_columns, read_line};
 
 /// The rows of the file; empty lines are no rows.
 pub fn rows(input: Box<dyn BufRead>, dialect: &Dialect, required: &[&str]) -> Box<dyn Steps> {
     let lines: Box<dyn Fields> = if dialect.quoted {
-        let mut builder = csv::ReaderBuilder::new();
-        builder.delimiter(dialect.delimiter).has_headers(false).flexible(true);
-        Box::new(Quoted { reader: builder.from_reader(input), record: csv::ByteRecord::new() })
+        Box::new(Quoted::new(input, dialect.delimiter))
     } else {
         Box::new(Unquoted { input, line: Vec::new(), delimiter: dialect.delimiter })
     };
@@ -35,12 +35,41 @@ trait Fields {
 }
 
 struct Quoted {
-    reader: csv::Reader<Box<dyn BufRead>>,
+    reader: csv::Reader<Fuse>,
     record: csv::ByteRecord,
+    row_bytes: Rc<Counter<usize>>,
+}
+
+impl Quoted {
+    fn new(input: Box<dyn BufRead>, delimiter: u8) -> Quoted {
+        let row_bytes = Rc::new(Counter::new(0));
+        let mut builder = csv::ReaderBuilder::new();
+        builder.delimiter(delimiter).has_headers(false).flexible(true);
+        let reader = builder.from_reader(Fuse { input, row_bytes: row_bytes.clone() });
+        Quoted { reader, record: csv::ByteRecord::new(), row_bytes }
+    }
+}
+
+/// Stops a row that a missing quote would make as long as the file.
+struct Fuse {
+    input: Box<dyn BufRead>,
+    row_bytes: Rc<Counter<usize>>,
+}
+
+impl Read for Fuse {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.row_bytes.get() > ROW_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a row is longer than 16 MiB: a quote is missing"));
+        }
+        let read = self.input.read(buffer)?;
+        self.row_bytes.set(self.row_bytes.get() + read);
+        Ok(read)
+    }
 }
 
 impl Fields for Quoted {
     fn next(&mut self) -> Result<Option<Line>, String> {
+        self.row_bytes.set(0);
         match self.reader.read_byte_record(&mut self.record) {
             Ok(true) => Ok(Some(Line { fields: self.record.iter().map(<[u8]>::to_vec).collect(), ended: true })),
             Ok(false) => Ok(None),
@@ -141,11 +170,9 @@ impl Steps for DelimitedRows {
 
 /// The fields of the first line of `head`, for recognising a file.
 pub fn first_line(head: &[u8], delimiter: u8, quoted: bool) -> Vec<String> {
-    let input: Box<dyn BufRead> = Box::new(std::io::Cursor::new(head.to_vec()).take(head.len() as u64));
+    let input: Box<dyn BufRead> = Box::new(io::Cursor::new(head.to_vec()));
     let mut lines: Box<dyn Fields> = if quoted {
-        let mut builder = csv::ReaderBuilder::new();
-        builder.delimiter(delimiter).has_headers(false).flexible(true);
-        Box::new(Quoted { reader: builder.from_reader(input), record: csv::ByteRecord::new() })
+        Box::new(Quoted::new(input, delimiter))
     } else {
         Box::new(Unquoted { input, line: Vec::new(), delimiter })
     };
@@ -197,6 +224,15 @@ mod tests {
             words(text, &Dialect::csv(), &["date"]),
             ["1|2020|a, \"b\"\nc", "bad the row has 2 fields; expected 3"]
         );
+    }
+
+    #[test]
+    fn a_missing_quote_ends_the_file_before_it_fills_the_memory() {
+        let mut text = b"a,b\n1,2\n3,\"open\n".to_vec();
+        text.resize(text.len() + ROW_BYTES + (1 << 16), b'x');
+        let words = words(&text, &Dialect::csv(), &[]);
+        assert_eq!(words.len(), 2);
+        assert!(words[1].contains("a quote is missing"), "{}", words[1]);
     }
 
     #[test]
