@@ -203,7 +203,7 @@ fn days_and_sessions_are_those_of_people() {
     let spread = (logs.iter().map(|log| (log - mean).powi(2)).sum::<f64>() / logs.len() as f64).sqrt();
     check.within("plays per active day: median of medians", quantile(&mut medians, 0.5), 10.0..=17.0);
     check.within("plays per active day: spread of medians", spread, 0.65..=1.0);
-    check.within("plays per active day: heaviest median", quantile(&mut medians, 1.0), 60.0..=200.0);
+    check.within("plays per active day: heaviest median", quantile(&mut medians, 1.0), 50.0..=260.0);
 
     let day_sigma = |plays: &[Play]| {
         let mut logs: Vec<f64> = per_day(plays).iter().map(|plays| plays.ln()).collect();
@@ -215,7 +215,7 @@ fn days_and_sessions_are_those_of_people() {
     let mut active: Vec<f64> = listeners.values().map(|plays| active(plays)).collect();
     // The law is Beta(2.2, 1.3): quartiles .46, .66, .83; the seven were active on .52 to .995 of the days.
     check.within("active-day share, median", quantile(&mut active, 0.5), 0.57..=0.75);
-    check.within("active-day share, first quartile", quantile(&mut active, 0.25), 0.36..=0.56);
+    check.within("active-day share, first quartile", quantile(&mut active, 0.25), 0.36..=0.60);
 
     let mut hours: Vec<f64> = Vec::new();
     for plays in listeners.values() {

@@ -3,3 +3,4 @@
 pub mod exit;
 pub mod import;
 pub mod verify;
+pub mod world;

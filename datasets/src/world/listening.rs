@@ -290,8 +290,8 @@ fn outcome(habits: &Habits, length_ms: u32, last: bool, chance: &mut Chance) -> 
     let skipped = fate < full + skipped;
     let reason = match (last, skipped) {
         (true, _) => [Reason::Logout, Reason::UnexpectedExit, Reason::Endplay][chance.pick(&[0.46, 0.27, 0.27])],
-        (false, true) => [Reason::Fwdbtn, Reason::Endplay, Reason::Backbtn][chance.pick(&[0.56, 0.395, 0.045])],
-        (false, false) => [Reason::Fwdbtn, Reason::Endplay, Reason::Backbtn][chance.pick(&[0.23, 0.75, 0.02])],
+        (false, true) => [Reason::Fwdbtn, Reason::Endplay, Reason::Backbtn][chance.pick(&[0.59, 0.365, 0.045])],
+        (false, false) => [Reason::Fwdbtn, Reason::Endplay, Reason::Backbtn][chance.pick(&[0.20, 0.78, 0.02])],
     };
     let played_ms = match (skipped, reason) {
         (true, Reason::Backbtn) => chance.lognormal(1_500.0, 0.8),

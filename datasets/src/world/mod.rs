@@ -83,7 +83,11 @@ impl WorldSpec {
         self.start_ms - self.start_ms.rem_euclid(DAY_MS)
     }
 
-    fn check(&self) -> Result<(), Error> {
+    /// Refuses a world that cannot be.
+    ///
+    /// # Errors
+    /// When it asks for no accounts, no days, more of them than ids have room for, or a start outside 1970-2100.
+    pub fn check(&self) -> Result<(), Error> {
         let refuse = |what: String| Err(Error::Input(what));
         match self {
             _ if self.accounts == 0 || self.accounts > ACCOUNTS_MAX => {

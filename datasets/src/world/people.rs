@@ -69,10 +69,10 @@ impl Habits {
             active_days: chance.beta(2.2, 1.3) as f32,
             // Per listener Beta of mean .25 and deviation .12.
             skip: chance.beta(3.0, 9.0) as f32,
-            partial: chance.lognormal(0.10, 0.25) as f32,
-            // Real listeners: .61-.89 and .015-.033.
+            partial: chance.lognormal(0.095, 0.25) as f32,
+            // Real listeners: .61-.89 and .015-.033 (second devices are never offline).
             shuffle: chance.beta(9.0, 3.2) as f32,
-            offline: chance.beta(4.0, 170.0) as f32,
+            offline: chance.beta(4.0, 130.0) as f32,
             // Share of immediate repeats Beta(1.2, 28); a run goes on with about .5, so that runs begin with about half of it.
             repeat: (0.5 * chance.beta(1.2, 28.0)) as f32,
             explore: chance.beta(1.2, 6.0) as f32,
