@@ -5,55 +5,44 @@
 //!                                  └──▶ SQL ────────────────┴──▶ equal
 //! ```
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
+use clap::Parser;
 use datasets::tables::rows::ColumnKind::{Int, Text};
 use datasets::tables::rows::{Column, write};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tests::small_world::{Settings, SmallWorld};
+use truestream::replay::ReplayArgs;
 use truestream::verify::{Inputs, check};
 
 /// The views that plain SQL defines.
 const VIEWS: &str = "account_window,track_window,artist_window,uploader_window,playlist_window,distributor_window,\
                      account_group,hubs,lockstep,refusal";
 
-/// The binary that stands beside this test; `TRUESTREAM_BIN` names another.
-fn truestream() -> PathBuf {
-    if let Some(path) = std::env::var_os("TRUESTREAM_BIN") {
-        return path.into();
-    }
-    let test = std::env::current_exe().expect("a running test has a path");
-    // target/<profile>/deps/oracle-… stands two floors above target/<profile>/truestream.
-    test.ancestors().nth(2).expect("tests run from target/<profile>/deps").join("truestream")
+/// `truestream replay`, without the process around it.
+#[derive(clap::Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    replay: ReplayArgs,
 }
 
 /// Replays the folder.
-fn replay(data: &Path, out: &Path, settings: &Settings, workers: usize) -> Result<(), String> {
-    let mut command = Command::new(truestream());
-    command.arg("replay").arg("--data").arg(data).arg("--out").arg(out);
-    command.args(["--every", settings.every, "--windows", &settings.windows.join(","), "--views", VIEWS]);
-    command.args(["--emit", settings.emit, "--links", &settings.links.join(",")]);
-    command.args(["--hub", &settings.hub.to_string(), "--workers", &workers.to_string()]);
-    let done = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    match done.status.success() {
-        true => Ok(()),
-        false => Err(format!("{command:?}: {}\n{}", done.status, String::from_utf8_lossy(&done.stderr))),
-    }
-}
-
-/// Whether there is a replay to test: says so when there is none.
-fn replay_is_there() -> bool {
-    let helps = Command::new(truestream()).args(["replay", "--help"]).output();
-    let there = helps.is_ok_and(|helps| helps.status.success() && !helps.stdout.is_empty());
-    if !there {
-        // Past the test harness, which hides what a passing test prints.
-        let said = writeln!(std::io::stderr(), "SKIPPED: {} has no command `replay`", truestream().display());
-        said.expect("standard error is open");
-    }
-    there
+fn replay(data: &Path, out: &Path, settings: &Settings, workers: usize) -> Result<(), TestCaseError> {
+    let words = [
+        "truestream".to_owned(),
+        format!("--data={}", data.display()),
+        format!("--out={}", out.display()),
+        format!("--every={}", settings.every),
+        format!("--windows={}", settings.windows.join(",")),
+        format!("--views={VIEWS}"),
+        format!("--emit={}", settings.emit),
+        format!("--links={}", settings.links.join(",")),
+        format!("--hub={}", settings.hub),
+        format!("--workers={workers}"),
+    ];
+    let line = CommandLine::try_parse_from(words).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    truestream::replay::replay(&line.replay).map(|_| ()).map_err(|error| TestCaseError::fail(error.to_string()))
 }
 
 /// Where the worlds of a case lie: kept after a failure, when `TRUESTREAM_KEEP` is set.
@@ -68,7 +57,7 @@ fn folder() -> (tempfile::TempDir, PathBuf, PathBuf) {
 fn equal(world: &SmallWorld, workers: usize) -> Result<(), TestCaseError> {
     let (_folder, data, out) = folder();
     world.write(&data);
-    replay(&data, &out, &world.settings, workers).map_err(TestCaseError::fail)?;
+    replay(&data, &out, &world.settings, workers)?;
     let inputs = Inputs::from_folder(&data).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let report = check(&inputs, &out).map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert!(report.equal, "{}\n{:?}\n{}", data.display(), world.settings, report);
@@ -78,9 +67,6 @@ fn equal(world: &SmallWorld, workers: usize) -> Result<(), TestCaseError> {
 /// Holds the law against so many worlds. A failure prints the seed and the smallest size that still fails;
 /// `TRUESTREAM_WORLD=seed,size,workers` brings such a world back, `PROPTEST_CASES` asks for more of them.
 fn in_small_worlds(cases: u32, law: impl Fn(u64, usize, usize) -> Result<(), TestCaseError>) {
-    if !replay_is_there() {
-        return;
-    }
     if let Ok(world) = std::env::var("TRUESTREAM_WORLD") {
         let mut numbers = world.split(',').map(|number| number.trim().parse::<u64>().expect("three whole numbers"));
         let mut number = || numbers.next().expect("seed,size,workers");
@@ -110,8 +96,8 @@ fn files_order_and_workers_change_nothing() {
         let (_other, other_data, other_out) = folder();
         world.write(&data);
         world.regrouped(seed).write(&other_data);
-        replay(&data, &out, &world.settings, 1).map_err(TestCaseError::fail)?;
-        replay(&other_data, &other_out, &world.settings, workers).map_err(TestCaseError::fail)?;
+        replay(&data, &out, &world.settings, 1)?;
+        replay(&other_data, &other_out, &world.settings, workers)?;
         for view in VIEWS.split(',').filter(|view| *view != "refusal") {
             let bytes = |out: &Path| std::fs::read(out.join(format!("{view}.parquet"))).unwrap_or_default();
             prop_assert!(bytes(&out) == bytes(&other_out), "{view} differs between {out:?} and {other_out:?}");
