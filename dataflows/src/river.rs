@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use features::tally::Axis;
-use records::{Code, Key, KeyedPlay, Names};
+use records::{Code, Key, KeyedPlay, Names, Refusal};
+use serde::{Deserialize, Serialize};
 use timely::ExchangeData;
 use timely::dataflow::operators::probe::Handle as Watermark;
 use timely::dataflow::operators::vec::{Input, Map};
@@ -78,8 +79,17 @@ pub enum Change {
     Hubs(Vec<(Link, Option<u32>)>),
     /// Pairs in lockstep.
     Lockstep(Vec<PairChange>),
-    /// Repeats that were set aside.
-    Refused(Vec<(Place, Code)>),
+    /// Rows that were set aside, here or by who read them.
+    Refused(Vec<Setaside>),
+}
+
+/// A row that was set aside.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Setaside {
+    /// A play whose id came before.
+    Repeat(Place, Code),
+    /// A row that could not be read.
+    Unread(Refusal),
 }
 
 /// Takes what changes; called on the first worker only, for each view in the order of ticks.
@@ -103,8 +113,20 @@ pub struct Ends {
     pub plays: InputHandleVec<Tick, Inflow>,
     /// Plays and corrections whose id occurs more than once.
     pub claims: InputHandleVec<Tick, Claim>,
+    /// Rows that were refused by who read them.
+    pub refusals: InputHandleVec<Tick, Refusal>,
     /// How far results are complete.
     pub watermark: Watermark<Tick>,
+}
+
+impl Ends {
+    /// Everything before the tick has been sent. A tick that has passed stays passed.
+    pub fn advance_to(&mut self, tick: Tick) {
+        let tick = tick.max(*self.plays.time());
+        self.plays.advance_to(tick);
+        self.claims.advance_to(tick);
+        self.refusals.advance_to(tick);
+    }
 }
 
 /// Builds the dataflow on the worker.
@@ -119,6 +141,7 @@ pub fn build(
     worker.dataflow::<Tick, _, _>(|scope| {
         let (plays, inflow) = scope.new_input::<Inflow>();
         let (claims, claimed) = scope.new_input::<Claim>();
+        let (refusals, unread) = scope.new_input::<Refusal>();
         let until = plan.until;
 
         let rulings = keep(claimed, "Admit", admit::route, until, Admit::new(context.names.clone()));
@@ -127,9 +150,10 @@ pub fn build(
             Ruling::Refused(..) => None,
         });
         let refused = rulings.flat_map(|ruling| match ruling {
-            Ruling::Refused(place, code) => Some((place, code)),
+            Ruling::Refused(place, code) => Some(Setaside::Repeat(place, code)),
             Ruling::Counts(..) => None,
         });
+        let refused = refused.concat(unread.map(Setaside::Unread));
 
         let lengths = plan.lengths();
         let place_of = |length: Option<Tick>| lengths.iter().position(|l| Some(*l) == length);
@@ -170,7 +194,7 @@ pub fn build(
         ends.push(deliver(refused, until, &ledger, Change::Refused));
 
         scope.concatenate(ends).probe_with(&watermark);
-        Ends { plays, claims, watermark }
+        Ends { plays, claims, refusals, watermark }
     })
 }
 

@@ -2,5 +2,6 @@
 
 pub mod exit;
 pub mod import;
+pub mod replay;
 pub mod verify;
 pub mod world;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hashbrown::{HashMap, HashSet};
-use records::{Account, Correction, Id, IdSpace, Key, Millis, Network, Refusal, Track};
+use records::{Account, Correction, Distributor, Id, IdSpace, Key, Millis, Network, Playlist, Refusal, Track};
 
 use crate::Error;
 use crate::names::{Naming, play_id_of};
@@ -96,6 +96,15 @@ fn listing(track: &Track, naming: &mut Naming) -> Result<Listing, Error> {
         uploaded_at: track.uploaded_at,
         valid_from: track.valid_from,
     })
+}
+
+/// Reads the tables that plays do not need, for the rows that are to be refused.
+///
+/// # Errors
+/// When a file cannot be read or lacks a required column.
+pub fn judge_others(inputs: &Inputs, kinds: &IdKinds, refusals: &mut Vec<Refusal>) -> Result<(), Error> {
+    read_table(&inputs.distributors, kinds, |_: Distributor| {}, refusals)?;
+    read_table(&inputs.playlists, kinds, |_: Playlist| {}, refusals)
 }
 
 /// Reads the corrections as (play id, arrival), in no particular order.

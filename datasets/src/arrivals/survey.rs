@@ -70,7 +70,8 @@ impl Survey {
     }
 }
 
-/// Surveys the plays; `corrections` are (play id, arrival).
+/// Surveys the plays; `corrections` are (play id, arrival). With `all_names` every id of every row is remembered, for a
+/// process that reads only a share of the rows but must know the names of all.
 ///
 /// # Errors
 /// When a file cannot be read, lacks a required column, or has one of another type.
@@ -80,12 +81,13 @@ pub fn survey(
     names: &Arc<NameTable>,
     facts: &Facts,
     corrections: &[(u128, Millis)],
+    all_names: bool,
 ) -> Result<Survey, Error> {
     let mut survey = Survey::default();
     let metadata: Vec<_> = paths.iter().map(|path| load(path)).collect::<Result<_, _>>()?;
     let mut repeats = Repeats::new(&metadata);
     for (path, metadata) in paths.iter().zip(&metadata) {
-        let file = survey_file(path, metadata, every_ms, names, facts, &mut repeats, &mut survey)?;
+        let file = survey_file(path, metadata, (every_ms, all_names), names, facts, &mut repeats, &mut survey)?;
         survey.files.push(file);
     }
     survey.suspected = repeats.resolve(|see| {
@@ -117,7 +119,7 @@ fn note(survey: &mut Survey, at: Millis) {
 fn survey_file(
     path: &Path,
     metadata: &ArrowReaderMetadata,
-    every_ms: Millis,
+    (every_ms, all_names): (Millis, bool),
     names: &Arc<NameTable>,
     facts: &Facts,
     repeats: &mut Repeats,
@@ -131,7 +133,8 @@ fn survey_file(
     }
     let suspected = Suspected::default();
     // Where the file's own statistics vouch for the other columns, three of them tell all; else every row is judged.
-    let wanted = if vouched(metadata) { Wanted { country: true, ..Wanted::default() } } else { Wanted::ALL };
+    let judged = vouched(metadata) && !all_names;
+    let wanted = if judged { Wanted { country: true, ..Wanted::default() } } else { Wanted::ALL };
     let decoder = Decoder { path: path.to_owned(), wanted, facts, suspected: &suspected, play_ids: false };
     let mut columns = Decoder::columns(wanted, false);
     columns.push("play_id");

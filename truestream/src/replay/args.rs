@@ -1,0 +1,176 @@
+//! The options of `truestream replay`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use datasets::tables::Inputs;
+
+use crate::exit::Failure;
+
+/// Replays plays into the tables: rolling windows, groups of accounts, lockstep, risk and verdicts.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  truestream replay --data world --out tables
+      every table as of the last hour of the folder `world`
+  truestream replay --data world --out tables --every 6h --windows 24h,7d --emit changes --views account_window,lockstep
+      what changed in two tables, every six hours
+  truestream replay --plays jan.parquet feb.parquet --tracks tracks.parquet --out tables --workers 2
+      from single files, on two threads
+
+Exit codes: 0 done, 2 options that cannot be, 3 an input that cannot be read, 4 an output that cannot be written.")]
+pub struct ReplayArgs {
+    /// A folder with plays.parquet and, if there, corrections, tracks, accounts, distributors, networks, playlists, labels
+    #[arg(long, value_name = "DIR", required_unless_present = "plays")]
+    pub data: Option<PathBuf>,
+    /// Plays, instead of or on top of the folder's
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub plays: Vec<PathBuf>,
+    /// Corrections
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub corrections: Vec<PathBuf>,
+    /// The catalogue
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub tracks: Vec<PathBuf>,
+    /// Accounts
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub accounts: Vec<PathBuf>,
+    /// Distributors
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub distributors: Vec<PathBuf>,
+    /// Networks
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub networks: Vec<PathBuf>,
+    /// Playlists
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub playlists: Vec<PathBuf>,
+    /// Labels
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub labels: Vec<PathBuf>,
+    /// Where the tables go; files of an earlier run are replaced when the new ones are whole
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The refresh interval, from 1min to 1d: results are stated as of its multiples since 1970
+    #[arg(long, default_value = "1h")]
+    pub every: String,
+    /// Window lengths, each a multiple of the refresh interval
+    #[arg(long, value_delimiter = ',', default_value = "1h,24h,7d,28d")]
+    pub windows: Vec<String>,
+    /// Which tables; all of them unless named
+    #[arg(long, value_delimiter = ',', value_name = "VIEW")]
+    pub views: Vec<String>,
+    /// What is written: the tables as of the last instant, of every instant, or what changed at each
+    #[arg(long, value_enum, default_value_t = Emit::Last)]
+    pub emit: Emit,
+    /// Threads
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// A device of more accounts than this links nobody and is listed in `hubs`
+    #[arg(long, default_value_t = 50)]
+    pub hub: u32,
+    /// What links two accounts that both used it in the last 7 days: device, payment, ip_prefix
+    #[arg(long, value_delimiter = ',', default_value = "device", value_name = "LINK")]
+    pub links: Vec<String>,
+    /// A folder of policy files instead of the built-in policy
+    #[arg(long, value_name = "DIR")]
+    pub policy: Option<PathBuf>,
+    /// No faster than so many times real time, such as 100x
+    #[arg(long, value_name = "FACTOR")]
+    pub speed: Option<String>,
+    /// Plays held in memory while files that are not sorted by arrival are sorted
+    #[arg(long, default_value_t = 4_000_000, value_name = "PLAYS")]
+    pub sort_plays_max: usize,
+    /// A file with one host:port per line: run as one process of a cluster, all of which see the same files
+    #[arg(long, value_name = "FILE", requires = "process")]
+    pub hosts: Option<PathBuf>,
+    /// Which line of --hosts this process is, from 0; process 0 writes the tables
+    #[arg(long, value_name = "I", requires = "hosts")]
+    pub process: Option<usize>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Emit {
+    /// The net state as of the last instant.
+    Last,
+    /// The net state as of every instant.
+    All,
+    /// The rows that changed at each instant.
+    Changes,
+}
+
+impl Emit {
+    /// The word of the option.
+    pub fn name(self) -> &'static str {
+        match self {
+            Emit::Last => "last",
+            Emit::All => "all",
+            Emit::Changes => "changes",
+        }
+    }
+}
+
+impl ReplayArgs {
+    /// The input files: those of the folder and those named.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or holds no plays.
+    pub fn inputs(&self) -> Result<Inputs, Failure> {
+        let mut inputs = match &self.data {
+            Some(folder) => Inputs::in_folder(folder).map_err(|error| Failure::Input(error.to_string()))?,
+            None => Inputs::default(),
+        };
+        let named = [
+            (&mut inputs.plays, &self.plays),
+            (&mut inputs.corrections, &self.corrections),
+            (&mut inputs.tracks, &self.tracks),
+            (&mut inputs.accounts, &self.accounts),
+            (&mut inputs.distributors, &self.distributors),
+            (&mut inputs.networks, &self.networks),
+            (&mut inputs.playlists, &self.playlists),
+            (&mut inputs.labels, &self.labels),
+        ];
+        for (files, more) in named {
+            files.extend(more.iter().cloned());
+        }
+        Ok(inputs)
+    }
+}
+
+/// Reads a length of time such as 90s, 10min, 6h, 7d or 4w as milliseconds.
+///
+/// # Errors
+/// When the text is no length of time.
+pub fn millis(text: &str) -> Result<i64, Failure> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let unit_ms = match &text[digits..] {
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "w" => 7 * 86_400_000,
+        _ => 0,
+    };
+    let length = text[..digits].parse::<i64>().ok().and_then(|number| number.checked_mul(unit_ms));
+    length.filter(|length| *length > 0).ok_or_else(|| {
+        Failure::Usage(format!("`{text}` is no length of time; expected a number with s, min, h, d or w, such as 6h"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_are_read_with_their_units() {
+        for (text, expected) in [("90s", 90_000), ("1min", 60_000), ("10m", 600_000), ("24h", 86_400_000), ("4w", 2_419_200_000)] {
+            assert_eq!(millis(text).unwrap(), expected);
+        }
+        for text in ["", "h", "0h", "1", "-1h", "1.5h", "1 h", "99999999999999999999h", "9223372036854775807w"] {
+            assert!(millis(text).is_err(), "{text}");
+        }
+    }
+}

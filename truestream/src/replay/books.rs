@@ -1,0 +1,302 @@
+//! Keeps the net state of each view as its changes come in, and writes what was asked for.
+//!
+//! ```text
+//! (tick, change) ──▶ net state by key ──▶ emit last: at the end │ all: at every tick │ changes: old −1, new +1
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dataflows::clock::{Clock, Tick};
+use dataflows::links::LinkKind;
+use dataflows::river::{Change, Setaside};
+use datasets::names::NameTable;
+use datasets::tables::{Cell, Holds, IdKind, TableWriter, ViewFile};
+use features::tally::Axis;
+use records::{Code, IdSpace, Key, Names, Refusal};
+
+use super::args::{Emit, ReplayArgs};
+use super::prepare::Prepared;
+use super::summary::Summary;
+use super::views::{
+    RowKey, RowValue, VIEWS, View, group_columns, hub_columns, key_column, link_name, link_space, lockstep_columns,
+    push_cells, window_columns,
+};
+use crate::exit::Failure;
+
+/// The tables of a run in the making.
+pub struct Books {
+    out: PathBuf,
+    emit: Emit,
+    clock: Clock,
+    first: Tick,
+    until: Tick,
+    names: Arc<NameTable>,
+    labels: Vec<Arc<str>>,
+    play_files: Vec<String>,
+    open: Vec<Book>,
+    refusals: Vec<Refusal>,
+    written: Vec<(&'static str, u64)>,
+}
+
+/// One view.
+struct Book {
+    view: View,
+    file: ViewFile,
+    state: BTreeMap<RowKey, RowValue>,
+    /// The first tick whose state is not written yet.
+    next: Tick,
+}
+
+impl Books {
+    /// Begins the tables in the output folder.
+    pub fn open(args: &ReplayArgs, prepared: &Prepared) -> Result<Books, Failure> {
+        let mut books = Books {
+            out: args.out.clone(),
+            emit: args.emit,
+            clock: prepared.plan.clock,
+            first: prepared.first,
+            until: prepared.plan.until,
+            names: prepared.names.clone(),
+            labels: prepared.window_labels.clone(),
+            play_files: prepared.inputs.plays.iter().map(|path| path.display().to_string()).collect(),
+            open: Vec::new(),
+            refusals: Vec::new(),
+            written: Vec::new(),
+        };
+        if prepared.is_first_process {
+            books.create(&prepared.views, &prepared.plan.links)?;
+        }
+        Ok(books)
+    }
+
+    fn create(&mut self, views: &[View], links: &[LinkKind]) -> Result<(), Failure> {
+        std::fs::create_dir_all(&self.out)
+            .map_err(|error| Failure::Output(format!("{}: {error}", self.out.display())))?;
+        // A run without its manifest is an unfinished run.
+        let _ = std::fs::remove_file(self.out.join("run.json"));
+        for view in views.iter().copied() {
+            let columns = match view {
+                View::Window(axis) => window_columns(axis, &self.names),
+                View::Groups => group_columns(&self.names),
+                View::Hubs => hub_columns(&self.names, links),
+                View::Lockstep => lockstep_columns(&self.names),
+                View::Refusal => continue,
+            };
+            let mut all = vec![("as_of", Holds::Instant)];
+            if self.emit == Emit::Changes {
+                all.push(("diff", Holds::Diff));
+            }
+            all.extend(columns);
+            let file = ViewFile::create(&path_of(&self.out, view), &all).map_err(output)?;
+            self.open.push(Book { view, file, state: BTreeMap::new(), next: self.first });
+        }
+        Ok(())
+    }
+
+    /// Enters what changed at the tick.
+    pub fn enter(&mut self, tick: Tick, change: Change) -> Result<(), Failure> {
+        let names = self.names.clone();
+        let id = |space, key: Key| names.id(space, key);
+        let (view, rows): (View, Vec<(RowKey, Option<RowValue>)>) = match change {
+            Change::Rows(axis, rows) => {
+                let (_, space) = key_column(axis);
+                let entry = |((window, key), row): ((u8, Key), Option<_>)| {
+                    (RowKey::Window(window, id(space, key)), row.map(|row| RowValue::Window(Box::new(row))))
+                };
+                (View::Window(axis), rows.into_iter().map(entry).collect())
+            }
+            Change::Groups(rows) => {
+                let account = |key| id(IdSpace::Account, key);
+                let rows = rows.into_iter().map(|(key, group)| {
+                    (RowKey::Account(account(key)), group.map(|group| RowValue::Group(account(group.group), group.size)))
+                });
+                (View::Groups, rows.collect())
+            }
+            Change::Hubs(rows) => {
+                let rows = rows.into_iter().map(|((kind, key), accounts)| {
+                    (RowKey::Link(link_name(kind), id(link_space(kind), key)), accounts.map(RowValue::Count))
+                });
+                (View::Hubs, rows.collect())
+            }
+            Change::Lockstep(rows) => {
+                let rows = rows.into_iter().map(|((a, b), shared)| {
+                    let (a, b) = (id(IdSpace::Account, a), id(IdSpace::Account, b));
+                    let pair = if a < b { RowKey::Pair(a, b) } else { RowKey::Pair(b, a) };
+                    (pair, shared.map(RowValue::Count))
+                });
+                (View::Lockstep, rows.collect())
+            }
+            Change::Refused(rows) => {
+                let refusals: Vec<Refusal> = rows.into_iter().map(|row| self.refusal(row)).collect();
+                self.refusals.extend(refusals);
+                return Ok(());
+            }
+        };
+        let Books { emit, clock, labels, open, .. } = self;
+        let Some(book) = open.iter_mut().find(|book| book.view == view) else { return Ok(()) };
+        match emit {
+            Emit::Last => book.apply(rows),
+            Emit::All => {
+                book.write_until(tick, *clock, labels)?;
+                book.apply(rows);
+            }
+            Emit::Changes => book.write_changes(tick, *clock, labels, rows)?,
+        }
+        Ok(())
+    }
+
+    fn refusal(&self, row: Setaside) -> Refusal {
+        match row {
+            Setaside::Unread(refusal) => refusal,
+            Setaside::Repeat(place, code) => Refusal {
+                source: "plays".to_owned(),
+                file: self.play_files[place.file as usize].clone(),
+                row: place.row,
+                code,
+                reason: match code {
+                    Code::Repeated => "its play_id arrived before, with the same content".to_owned(),
+                    _ => "its play_id arrived before, with other content; the first arrival counts".to_owned(),
+                },
+                raw: None,
+            },
+        }
+    }
+
+    /// What was refused so far, by code.
+    pub fn refused(&self) -> &[Refusal] {
+        &self.refusals
+    }
+
+    /// The net state of the view as of now.
+    pub fn state(&self, view: View) -> impl Iterator<Item = (&RowKey, &RowValue)> {
+        self.open.iter().filter(move |book| book.view == view).flat_map(|book| &book.state)
+    }
+
+    /// Writes what is left and gives all tables their names; the manifest comes last.
+    pub fn finish(mut self, summary: &Summary) -> Result<(), Failure> {
+        if !summary.is_first_process {
+            return Ok(());
+        }
+        for mut book in std::mem::take(&mut self.open) {
+            match self.emit {
+                Emit::Last if self.until >= self.first => book.write_state(self.until, self.clock, &self.labels)?,
+                Emit::All => book.write_until(self.until + 1, self.clock, &self.labels)?,
+                _ => {}
+            }
+            let name = book.view.name();
+            self.written.push((name, book.file.finish().map_err(output)?));
+        }
+        self.write_refusals()?;
+        self.remove_stale()?;
+        let path = self.out.join("run.json");
+        let part = self.out.join("run.json.part");
+        let write = || -> std::io::Result<()> {
+            std::fs::write(&part, summary.manifest(&self.written))?;
+            std::fs::rename(&part, &path)
+        };
+        write().map_err(|error| Failure::Output(format!("{}: {error}", path.display())))
+    }
+
+    fn write_refusals(&mut self) -> Result<(), Failure> {
+        self.refusals.sort();
+        let mut writer = TableWriter::<Refusal>::create(&self.out, IdKind::Text).map_err(output)?;
+        for refusal in self.refusals.drain(..) {
+            writer.push(refusal).map_err(output)?;
+        }
+        self.written.push((View::Refusal.name(), writer.finish().map_err(output)?));
+        Ok(())
+    }
+
+    /// Tables of an earlier run that this one does not have would be taken for its own.
+    fn remove_stale(&self) -> Result<(), Failure> {
+        for (name, view) in VIEWS {
+            if !self.written.iter().any(|(written, _)| *written == name) {
+                let path = path_of(&self.out, view);
+                match std::fs::remove_file(&path) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(Failure::Output(format!("{}: {error}", path.display())));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Book {
+    fn axis(&self) -> Option<Axis> {
+        match self.view {
+            View::Window(axis) => Some(axis),
+            _ => None,
+        }
+    }
+
+    fn apply(&mut self, rows: Vec<(RowKey, Option<RowValue>)>) {
+        for (key, value) in rows {
+            match value {
+                Some(value) => self.state.insert(key, value),
+                None => self.state.remove(&key),
+            };
+        }
+    }
+
+    /// Writes the state of all ticks before this one that are not written yet.
+    fn write_until(&mut self, tick: Tick, clock: Clock, labels: &[Arc<str>]) -> Result<(), Failure> {
+        for unwritten in self.next..tick {
+            self.write_state(unwritten, clock, labels)?;
+        }
+        self.next = self.next.max(tick);
+        Ok(())
+    }
+
+    fn write_state(&mut self, tick: Tick, clock: Clock, labels: &[Arc<str>]) -> Result<(), Failure> {
+        let axis = self.axis();
+        let mut cells = Vec::new();
+        for (key, value) in &self.state {
+            cells.clear();
+            cells.push(Cell::Instant(clock.instant(tick)));
+            push_cells(axis, labels, key, value, &mut cells);
+            self.file.push(cells.iter().copied()).map_err(output)?;
+        }
+        Ok(())
+    }
+
+    fn write_changes(
+        &mut self,
+        tick: Tick,
+        clock: Clock,
+        labels: &[Arc<str>],
+        mut rows: Vec<(RowKey, Option<RowValue>)>,
+    ) -> Result<(), Failure> {
+        let axis = self.axis();
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
+        for (key, new) in rows {
+            let old = match &new {
+                Some(value) => self.state.insert(key.clone(), value.clone()),
+                None => self.state.remove(&key),
+            };
+            if old == new {
+                continue;
+            }
+            for (diff, value) in [(-1, old), (1, new)] {
+                if let Some(value) = value {
+                    let mut cells = vec![Cell::Instant(clock.instant(tick)), Cell::Diff(diff)];
+                    push_cells(axis, labels, &key, &value, &mut cells);
+                    self.file.push(cells.iter().copied()).map_err(output)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn path_of(out: &Path, view: View) -> PathBuf {
+    out.join(format!("{}.parquet", view.name()))
+}
+
+fn output(error: datasets::Error) -> Failure {
+    Failure::Output(error.to_string())
+}

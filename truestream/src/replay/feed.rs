@@ -1,0 +1,170 @@
+//! Feeds one worker its share of the inputs, tick by tick, and waits for the dataflow to keep up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use dataflows::admit::{Assertion, Claim, Place, Played};
+use dataflows::clock::{Clock, Tick};
+use dataflows::river::Ends;
+use dataflows::windows::{self, Inflow};
+use datasets::arrivals::{Arrivals, Arrived, Facts, Listing, Suspect, Survey, Wanted};
+use datasets::names::{NameTable, Naming};
+use records::{Millis, Refusal};
+use timely::worker::Worker;
+
+use super::args::ReplayArgs;
+use super::prepare::Prepared;
+use crate::exit::Failure;
+
+/// What all workers of the process read from, and how far they are.
+pub struct Feed {
+    clock: Clock,
+    first: Tick,
+    until: Tick,
+    survey: Arc<Survey>,
+    facts: Arc<Facts>,
+    names: Arc<NameTable>,
+    wanted: Wanted,
+    listings: Vec<(Tick, Listing)>,
+    corrections: Vec<(Millis, u128)>,
+    refusals: Vec<Refusal>,
+    sort_plays_max: usize,
+    /// Event time per wall time, if limited.
+    speed: Option<f64>,
+    threads: usize,
+    stopped: AtomicBool,
+    /// Rows read into plays by this process.
+    pub plays: AtomicU64,
+    /// The tick that the first worker of the process works on.
+    pub tick: AtomicU64,
+}
+
+impl Feed {
+    /// Takes what was prepared.
+    pub fn new(prepared: &mut Prepared, args: &ReplayArgs) -> Result<Feed, Failure> {
+        Ok(Feed {
+            clock: prepared.plan.clock,
+            first: prepared.first,
+            until: prepared.plan.until,
+            survey: prepared.survey.clone(),
+            facts: prepared.facts.clone(),
+            names: prepared.names.clone(),
+            wanted: prepared.wanted,
+            listings: std::mem::take(&mut prepared.listings),
+            corrections: std::mem::take(&mut prepared.corrections),
+            refusals: std::mem::take(&mut prepared.refusals),
+            sort_plays_max: args.sort_plays_max,
+            speed: args.speed.as_deref().map(speed).transpose()?,
+            threads: usize::from(args.workers),
+            stopped: AtomicBool::new(false),
+            plays: AtomicU64::new(0),
+            tick: AtomicU64::new(prepared.first),
+        })
+    }
+
+    /// Whether somebody failed.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
+    /// Asks all workers to end: somebody failed.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Feeds this worker's share until the inputs end.
+    pub fn run(&self, worker: &mut Worker, mut ends: Ends) -> Result<(), Failure> {
+        let share = (worker.index(), worker.peers());
+        let input = |error: datasets::Error| Failure::Input(error.to_string());
+        let naming = Naming::new(self.names.clone());
+        let limit = self.sort_plays_max / share.1;
+        let mut arrivals =
+            Arrivals::open(self.survey.clone(), self.facts.clone(), self.wanted, naming, share, limit).map_err(input)?;
+        let mut listings = self.listings.iter().skip(share.0).step_by(share.1).peekable();
+        let mut corrections = self.corrections.iter().skip(share.0).step_by(share.1).peekable();
+        // Rows of the small tables are refused once, by the first worker of all.
+        if share.0 == 0 {
+            ends.advance_to(self.first.min(self.until));
+            self.refusals.iter().for_each(|refusal| ends.refusals.send(refusal.clone()));
+        }
+        let started = Instant::now();
+        loop {
+            let correction = corrections.peek().map(|(at, _)| self.clock.first_after(*at));
+            let play = arrivals.next_at().map(|at| self.clock.first_after(at));
+            let listing = listings.peek().map(|(tick, _)| *tick);
+            let Some(tick) = [correction, play, listing].into_iter().flatten().min().filter(|tick| *tick <= self.until) else {
+                break;
+            };
+            if self.stopped.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            self.pace(started, tick, worker);
+            ends.advance_to(tick);
+            if share.0 % self.threads == 0 {
+                self.tick.store(tick, Ordering::Relaxed);
+            }
+            let Ends { plays, claims, .. } = &mut ends;
+            while let Some((_, listing)) = listings.next_if(|(at, _)| *at <= tick) {
+                plays.send(Inflow::Track(listed(listing)));
+            }
+            while let Some((_, play_id)) = corrections.next_if(|(at, _)| self.clock.first_after(*at) <= tick) {
+                let occurrences = self.survey.occurrences(*play_id);
+                claims.send(Claim { play_id: *play_id, occurrences, what: Assertion::Corrected });
+            }
+            let mut count = 0;
+            let mut suspects = 0;
+            let take = |arrived: Arrived| {
+                count += 1;
+                plays.send(Inflow::Play(arrived.play, true));
+            };
+            let doubt = |file, suspect| {
+                suspects += 1;
+                claims.send(claim(file, suspect));
+            };
+            arrivals.before(self.clock.instant(tick), take, doubt).map_err(input)?;
+            self.plays.fetch_add(count + suspects, Ordering::Relaxed);
+            arrivals.take_refusals().into_iter().for_each(|refusal| ends.refusals.send(refusal));
+            ends.advance_to(tick + 1);
+            // One tick may be under way while the next is read.
+            worker.step_while(|| ends.watermark.less_than(&tick));
+        }
+        if self.until >= self.first {
+            ends.advance_to(self.until);
+        }
+        arrivals.take_refusals().into_iter().for_each(|refusal| ends.refusals.send(refusal));
+        let end = self.until + 1;
+        ends.advance_to(end);
+        worker.step_while(|| ends.watermark.less_than(&end));
+        Ok(())
+    }
+
+    /// Waits until the tick may begin at the wanted speed, while the dataflow goes on.
+    fn pace(&self, started: Instant, tick: Tick, worker: &mut Worker) {
+        let Some(speed) = self.speed else { return };
+        let event_ms = self.clock.instant(tick) - self.clock.instant(self.first);
+        let due = started + Duration::from_secs_f64(event_ms as f64 / 1_000.0 / speed);
+        while Instant::now() < due && !self.stopped.load(Ordering::Relaxed) {
+            worker.step_or_park(Some((due - Instant::now()).min(Duration::from_millis(100))));
+        }
+    }
+}
+
+fn listed(row: &Listing) -> windows::Listing {
+    let Listing { track, artist, uploader, distributor, uploaded_at, .. } = *row;
+    windows::Listing { track, artist, uploader, distributor, uploaded_at }
+}
+
+fn claim(file: u32, suspect: Suspect) -> Claim {
+    let Suspect { at, play_id, occurrences, play, source, flags, row } = suspect;
+    let what = Assertion::Played(Played { arrived_at: at, play, source, flags, place: Place { file, row } });
+    Claim { play_id, occurrences, what }
+}
+
+/// Reads a speed such as 100x.
+fn speed(text: &str) -> Result<f64, Failure> {
+    let factor = text.strip_suffix('x').unwrap_or(text).parse::<f64>().ok();
+    factor
+        .filter(|factor| factor.is_finite() && *factor > 0.0)
+        .ok_or_else(|| Failure::Usage(format!("--speed {text}: expected a factor such as 100x")))
+}

@@ -1,0 +1,114 @@
+//! `truestream replay`: plays out of files, through the dataflow, into tables.
+//!
+//! ```text
+//! files ──▶ prepare (ids, catalogue, survey) ──▶ workers (feed ──▶ dataflow) ──▶ books ──▶ Parquet, run.json, summary
+//! ```
+
+mod args;
+mod books;
+mod feed;
+mod prepare;
+mod progress;
+mod summary;
+mod views;
+
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use dataflows::clock::Tick;
+use dataflows::river::{self, Change, Ledger};
+
+pub use self::args::{Emit, ReplayArgs};
+pub use self::summary::Summary;
+use self::books::Books;
+use self::feed::Feed;
+use self::prepare::prepare;
+use self::progress::Progress;
+use crate::exit::Failure;
+
+/// Changes that may wait between the dataflow and the books before the dataflow waits.
+const CHANGES_WAITING_MAX: usize = 256;
+
+/// How often the progress bar moves.
+const PROGRESS_EVERY: Duration = Duration::from_millis(200);
+
+/// Sends what changes from the first worker to the books.
+struct Courier(SyncSender<(Tick, Change)>);
+
+impl Ledger for Courier {
+    fn enter(&mut self, tick: Tick, change: Change) {
+        // A closed channel means that the books failed; the run ends with their reason.
+        let _ = self.0.send((tick, change));
+    }
+}
+
+/// Runs the command, shows its progress and its summary.
+///
+/// # Errors
+/// When the options cannot be, an input cannot be read, or the output cannot be written.
+pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
+    let summary = replay(args)?;
+    if summary.is_first_process {
+        print!("{}", if args.json { summary.json() } else { summary.text() });
+    }
+    Ok(())
+}
+
+/// Replays the plays into tables.
+///
+/// # Errors
+/// When the options cannot be, an input cannot be read, or the output cannot be written.
+pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
+    let started = Instant::now();
+    let mut prepared = prepare(args)?;
+    let feed = Arc::new(Feed::new(&mut prepared, args)?);
+    let mut books = Books::open(args, &prepared)?;
+    let failure: Arc<Mutex<Option<Failure>>> = Arc::default();
+    let (sender, changes) = sync_channel(CHANGES_WAITING_MAX);
+
+    let guards = {
+        let (plan, context) = (prepared.plan.clone(), prepared.context.clone());
+        let (feed, failure) = (feed.clone(), failure.clone());
+        timely::execute(prepared.timely.clone(), move |worker| {
+            let ends = river::build(worker, &plan, &context, || Box::new(Courier(sender.clone())));
+            if let Err(error) = feed.run(worker, ends) {
+                feed.stop();
+                fail(&failure, error);
+            }
+        })
+        .map_err(Failure::Input)?
+    };
+
+    let progress = Progress::new(args, &prepared);
+    loop {
+        match changes.recv_timeout(PROGRESS_EVERY) {
+            Ok((tick, change)) => {
+                if let Err(error) = books.enter(tick, change) {
+                    feed.stop();
+                    fail(&failure, error);
+                    break;
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+        progress.show(&feed);
+    }
+    drop(changes);
+    for worker in guards.join() {
+        worker.map_err(Failure::Input)?;
+    }
+    if let Some(error) = failure.lock().expect("all workers ended").take() {
+        return Err(error);
+    }
+    progress.finish();
+    let summary = Summary::new(args, &prepared, &feed, &books, started.elapsed());
+    books.finish(&summary)?;
+    Ok(summary)
+}
+
+/// The first failure is the reason; what follows from it is not told.
+fn fail(failure: &Mutex<Option<Failure>>, error: Failure) {
+    failure.lock().expect("no worker panics with it").get_or_insert(error);
+}

@@ -1,0 +1,260 @@
+//! Everything that is known before the first play flows: options, ids, catalogue, survey.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dataflows::clock::{Clock, Tick};
+use dataflows::links::LinkKind;
+use dataflows::river::{Context, LINK_WINDOW_MS, LOCKSTEP_WINDOW_MS, Plan};
+use datasets::arrivals::{self, Facts, Listing, Survey, Wanted};
+use datasets::names::{NameTable, Naming};
+use datasets::tables::Inputs;
+use datasets::tables::read::id_kinds;
+use features::tally::Axis;
+use records::{Key, Millis, Refusal};
+use timely::CommunicationConfig;
+
+use super::args::{Emit, ReplayArgs, millis};
+use super::views::{LINKS, VIEWS, View};
+use crate::exit::Failure;
+
+/// A run that is ready to start.
+pub struct Prepared {
+    /// What the dataflow computes.
+    pub plan: Plan,
+    /// What it needs to know besides.
+    pub context: Context,
+    /// Threads and processes.
+    pub timely: timely::Config,
+    /// Whether this process writes the tables.
+    pub is_first_process: bool,
+    /// The views that are written.
+    pub views: Vec<View>,
+    /// The windows as named, shortest first.
+    pub window_labels: Vec<Arc<str>>,
+    /// Their lengths.
+    pub windows_ms: Vec<Millis>,
+    /// The refresh interval.
+    pub every_ms: Millis,
+    /// The first tick; later than `plan.until` when nothing arrives.
+    pub first: Tick,
+    /// The input files.
+    pub inputs: Inputs,
+    /// The ids of the run.
+    pub names: Arc<NameTable>,
+    /// Accounts and networks.
+    pub facts: Arc<Facts>,
+    /// The catalogue by the tick from which each row is in force.
+    pub listings: Vec<(Tick, Listing)>,
+    /// Corrections as (arrival, play id), by arrival.
+    pub corrections: Vec<(Millis, u128)>,
+    /// How many corrections there are.
+    pub corrections_count: usize,
+    /// What is known of the plays.
+    pub survey: Arc<Survey>,
+    /// Which columns of plays are needed.
+    pub wanted: Wanted,
+    /// Rows of the small tables that were refused.
+    pub refusals: Vec<Refusal>,
+}
+
+/// Reads options and small tables and surveys the plays.
+pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
+    let setting = Setting::of(args)?;
+    let inputs = args.inputs()?;
+    if inputs.plays.is_empty() {
+        return Err(Failure::Usage("no plays: give --data DIR or --plays FILE...".to_owned()));
+    }
+    let input = |error: datasets::Error| Failure::Input(error.to_string());
+    let tables: [(&'static str, &[PathBuf]); 6] = [
+        ("plays", &inputs.plays),
+        ("corrections", &inputs.corrections),
+        ("tracks", &inputs.tracks),
+        ("accounts", &inputs.accounts),
+        ("distributors", &inputs.distributors),
+        ("playlists", &inputs.playlists),
+    ];
+    let kinds = id_kinds(tables).map_err(input)?;
+    let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
+    let mut naming = Naming::new(names.clone());
+    let mut refusals = Vec::new();
+    let facts = arrivals::read_facts(&inputs, &kinds, &mut naming, &mut refusals).map_err(input)?;
+    let listings = arrivals::read_listings(&inputs.tracks, &kinds, &mut naming, &mut refusals).map_err(input)?;
+    let corrections = arrivals::read_corrections(&inputs.corrections, &kinds, &mut refusals).map_err(input)?;
+    arrivals::judge_others(&inputs, &kinds, &mut refusals).map_err(input)?;
+    let survey =
+        arrivals::survey(&inputs.plays, setting.every_ms, &names, &facts, &corrections, setting.cluster.is_some())
+            .map_err(input)?;
+
+    let clock = Clock::new(setting.every_ms);
+    let tick = |instant: Option<Millis>| instant.map(|instant| clock.first_after(instant));
+    let (first, until) = (tick(survey.first_at).unwrap_or(1), tick(survey.last_at).unwrap_or(0));
+    let mut by_tick: Vec<(Tick, Listing)> =
+        listings.into_iter().map(|row| (tick(row.valid_from).unwrap_or(0).max(first), row)).collect();
+    // Rows that come into force at one tick: the latest is the one that stays.
+    by_tick.sort_by_key(|(tick, row)| (*tick, row.valid_from));
+    let mut corrections: Vec<(Millis, u128)> = corrections.into_iter().map(|(id, at)| (at, id)).collect();
+    corrections.sort_unstable();
+
+    let axes = setting.axes();
+    let facts = Arc::new(facts);
+    let payments = {
+        let facts = facts.clone();
+        Arc::new(move |account: Key| facts.accounts.get(&account).map_or(Key::NONE, |(_, payment)| *payment))
+    };
+    let plan = Plan {
+        clock,
+        windows: setting.windows.iter().map(|(ms, _)| clock.ticks_in(*ms).unwrap_or(1)).collect(),
+        links: if setting.views.contains(&View::Groups) { setting.links.clone() } else { Vec::new() },
+        hub: args.hub,
+        lockstep: setting.views.contains(&View::Lockstep),
+        until,
+        every_tick: args.emit != Emit::Last,
+        axes: axes.clone(),
+    };
+    Ok(Prepared {
+        wanted: wanted(&axes, &plan.links),
+        context: Context { names: names.clone(), payments },
+        plan,
+        is_first_process: setting.cluster.as_ref().is_none_or(|(process, _)| *process == 0),
+        timely: timely_config(args, setting.cluster),
+        views: setting.views,
+        windows_ms: setting.windows.iter().map(|(ms, _)| *ms).collect(),
+        window_labels: setting.windows.into_iter().map(|(_, label)| label).collect(),
+        every_ms: setting.every_ms,
+        first,
+        inputs,
+        names,
+        facts,
+        listings: by_tick,
+        corrections_count: corrections.len(),
+        corrections,
+        survey: Arc::new(survey),
+        refusals,
+    })
+}
+
+/// The options, read and judged.
+struct Setting {
+    every_ms: Millis,
+    windows: Vec<(Millis, Arc<str>)>,
+    views: Vec<View>,
+    links: Vec<LinkKind>,
+    cluster: Option<(usize, Vec<String>)>,
+}
+
+impl Setting {
+    fn of(args: &ReplayArgs) -> Result<Setting, Failure> {
+        let every_ms = millis(&args.every)?;
+        if !(60_000..=86_400_000).contains(&every_ms) {
+            return Err(Failure::Usage(format!("--every {}: expected 1min to 1d", args.every)));
+        }
+        let views = views(&args.views)?;
+        let mut windows = Vec::new();
+        for label in &args.windows {
+            windows.push((millis(label)?, Arc::from(label.as_str())));
+        }
+        windows.sort();
+        windows.dedup_by_key(|(ms, _)| *ms);
+        if windows.is_empty() || windows.len() > 12 {
+            return Err(Failure::Usage(format!("--windows: {} windows; expected 1 to 12", windows.len())));
+        }
+        let whole = |ms: Millis, what: &str| match ms % every_ms {
+            0 => Ok(()),
+            _ => Err(Failure::Usage(format!("{what} is no multiple of the refresh interval {}; choose another --every", args.every))),
+        };
+        for (ms, label) in &windows {
+            whole(*ms, &format!("the window {label}"))?;
+        }
+        if views.contains(&View::Groups) {
+            whole(LINK_WINDOW_MS, "the window of account_group, 7d,")?;
+        }
+        if views.contains(&View::Lockstep) {
+            whole(LOCKSTEP_WINDOW_MS, "the window of lockstep, 24h,")?;
+        }
+        let mut links = Vec::new();
+        for name in &args.links {
+            let link = LINKS.iter().find(|(link, _)| link == name);
+            let (_, kind) = link.ok_or_else(|| Failure::Usage(format!("--links {name}: expected device, payment or ip_prefix")))?;
+            links.push(*kind);
+        }
+        links.sort_unstable();
+        links.dedup();
+        Ok(Setting { every_ms, windows, views, links, cluster: cluster(args)? })
+    }
+
+    fn axes(&self) -> Vec<Axis> {
+        let axis = |view: &View| match view {
+            View::Window(axis) => Some(*axis),
+            _ => None,
+        };
+        self.views.iter().filter_map(axis).collect()
+    }
+}
+
+fn views(named: &[String]) -> Result<Vec<View>, Failure> {
+    let mut views: Vec<View> = Vec::new();
+    for name in named {
+        let view = VIEWS.iter().find(|(view, _)| view == name);
+        let (_, view) = view.ok_or_else(|| {
+            let known: Vec<&str> = VIEWS.iter().map(|(name, _)| *name).collect();
+            Failure::Usage(format!("--views {name}: no such view; expected some of {}", known.join(", ")))
+        })?;
+        views.push(*view);
+    }
+    if views.is_empty() {
+        views = VIEWS.iter().map(|(_, view)| *view).collect();
+    }
+    // Groups and hubs are two sides of one thing; what was refused is always told.
+    if views.contains(&View::Groups) || views.contains(&View::Hubs) {
+        views.extend([View::Groups, View::Hubs]);
+    }
+    views.push(View::Refusal);
+    let order = |view: &View| VIEWS.iter().position(|(_, known)| known == view);
+    views.sort_by_key(order);
+    views.dedup();
+    Ok(views)
+}
+
+fn cluster(args: &ReplayArgs) -> Result<Option<(usize, Vec<String>)>, Failure> {
+    let (Some(path), Some(process)) = (&args.hosts, args.process) else { return Ok(None) };
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    let hosts: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if process >= hosts.len() {
+        return Err(Failure::Usage(format!(
+            "--process {process}: {} names {} hosts; expected 0 to {}",
+            path.display(),
+            hosts.len(),
+            hosts.len().saturating_sub(1)
+        )));
+    }
+    Ok(Some((process, hosts)))
+}
+
+fn timely_config(args: &ReplayArgs, cluster: Option<(usize, Vec<String>)>) -> timely::Config {
+    let threads = usize::from(args.workers);
+    match cluster {
+        Some((process, addresses)) => timely::Config {
+            communication: CommunicationConfig::Cluster { threads, process, addresses, report: false, zerocopy: false },
+            worker: timely::WorkerConfig::default(),
+        },
+        None if threads == 1 => timely::Config::thread(),
+        None => timely::Config::process(threads),
+    }
+}
+
+/// Which columns the views look at.
+fn wanted(axes: &[Axis], links: &[LinkKind]) -> Wanted {
+    let windows = !axes.is_empty();
+    let account = axes.contains(&Axis::Account);
+    Wanted {
+        device: windows || links.contains(&LinkKind::Device),
+        ip_prefix: windows || links.contains(&LinkKind::IpPrefix),
+        playlist: account || axes.contains(&Axis::Playlist),
+        asn: account,
+        country: windows,
+        source: windows,
+        flags: account,
+        new_account: axes.iter().any(|axis| *axis != Axis::Account),
+    }
+}

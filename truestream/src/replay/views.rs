@@ -1,0 +1,213 @@
+//! The views: their names, their columns, and how a row of each becomes cells.
+
+use std::sync::Arc;
+
+use dataflows::links::LinkKind;
+use datasets::names::NameTable;
+use datasets::tables::{Cell, Holds};
+use features::WindowRow;
+use features::tally::Axis;
+use records::{Id, IdSpace};
+
+/// A table that a replay can write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum View {
+    /// One of the window views.
+    Window(Axis),
+    /// Groups of accounts.
+    Groups,
+    /// Links that are hubs; written whenever groups are.
+    Hubs,
+    /// Pairs of accounts.
+    Lockstep,
+    /// Rows that were set aside.
+    Refusal,
+}
+
+/// All views, in the order of the contract.
+pub const VIEWS: [(&str, View); 10] = [
+    ("account_window", View::Window(Axis::Account)),
+    ("track_window", View::Window(Axis::Track)),
+    ("artist_window", View::Window(Axis::Artist)),
+    ("uploader_window", View::Window(Axis::Uploader)),
+    ("playlist_window", View::Window(Axis::Playlist)),
+    ("distributor_window", View::Window(Axis::Distributor)),
+    ("account_group", View::Groups),
+    ("hubs", View::Hubs),
+    ("lockstep", View::Lockstep),
+    ("refusal", View::Refusal),
+];
+
+impl View {
+    /// The name of its table.
+    pub fn name(self) -> &'static str {
+        VIEWS.iter().find(|(_, view)| *view == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// The kinds of links, by the names of the options and of the `hubs` table.
+pub const LINKS: [(&str, LinkKind); 3] =
+    [("device", LinkKind::Device), ("ip_prefix", LinkKind::IpPrefix), ("payment", LinkKind::Payment)];
+
+/// The name of a kind of link.
+pub fn link_name(kind: LinkKind) -> &'static str {
+    LINKS.iter().find(|(_, link)| *link == kind).map_or("", |(name, _)| name)
+}
+
+/// Which ids a link has.
+pub fn link_space(kind: LinkKind) -> IdSpace {
+    match kind {
+        LinkKind::Device => IdSpace::Device,
+        LinkKind::IpPrefix => IdSpace::IpPrefix,
+        LinkKind::Payment => IdSpace::Payment,
+    }
+}
+
+/// The name of the key column of a window view, and which ids it holds.
+pub fn key_column(axis: Axis) -> (&'static str, IdSpace) {
+    match axis {
+        Axis::Account => ("account_id", IdSpace::Account),
+        Axis::Track => ("track_id", IdSpace::Track),
+        Axis::Artist => ("artist_id", IdSpace::Artist),
+        Axis::Uploader => ("uploader_id", IdSpace::Uploader),
+        Axis::Playlist => ("playlist_id", IdSpace::Playlist),
+        Axis::Distributor => ("distributor_id", IdSpace::Distributor),
+    }
+}
+
+type Columns = Vec<(&'static str, Holds)>;
+
+/// The columns of a window view after `as_of` (and `diff`).
+pub fn window_columns(axis: Axis, names: &NameTable) -> Columns {
+    let (key, space) = key_column(axis);
+    let head = [("window", Holds::Text), (key, Holds::Id(names.kind(space)))];
+    let counts = window_counts(axis, &WindowRow::default());
+    let held = |(name, cell): (&'static str, Cell<'_>)| match cell {
+        Cell::Float(_) => (name, Holds::Float),
+        _ => (name, Holds::Count),
+    };
+    head.into_iter().chain(counts.into_iter().map(held)).collect()
+}
+
+/// The numbers of a row with the names of their columns, in the order of the contract.
+pub fn window_counts(axis: Axis, row: &WindowRow) -> Vec<(&'static str, Cell<'static>)> {
+    let count = |name, number: u32| (name, Cell::Count(number.into()));
+    let by_source = [
+        count("by_search", row.by_search),
+        count("by_library", row.by_library),
+        count("by_algorithm", row.by_algorithm),
+        count("by_editorial", row.by_editorial),
+        count("by_playlist", row.by_playlist),
+    ];
+    let mut cells = vec![
+        count("plays", row.plays),
+        count("payable", row.payable),
+        count("edge", row.edge),
+        ("played_ms", Cell::Count(row.played_ms)),
+    ];
+    if axis == Axis::Account {
+        cells.extend([
+            count("tracks", row.tracks),
+            count("artists", row.artists),
+            count("countries", row.countries),
+            count("devices", row.devices),
+            count("ip_prefixes", row.ip_prefixes),
+            count("asns", row.asns),
+            count("playlists", row.playlists),
+            count("top_track_plays", row.top_plays),
+            ("track_sum_squares", Cell::Count(row.sum_squares)),
+            ("track_entropy", Cell::Float(row.entropy.nats())),
+            count("active_hours", row.active_hours),
+            count("offline", row.offline),
+            count("shuffled", row.shuffled),
+            count("skipped", row.skipped),
+            count("hosted", row.hosted),
+        ]);
+        cells.extend(by_source);
+        return cells;
+    }
+    cells.extend([
+        count("listeners", row.listeners),
+        count("top_account_plays", row.top_plays),
+        ("account_sum_squares", Cell::Count(row.sum_squares)),
+        count("countries", row.countries),
+        count("devices", row.devices),
+        count("ip_prefixes", row.ip_prefixes),
+    ]);
+    cells.extend(by_source);
+    cells.push(count("new_account_plays", row.new_account_plays));
+    if axis != Axis::Track {
+        cells.push(count("tracks", row.tracks));
+    }
+    if matches!(axis, Axis::Uploader | Axis::Distributor) {
+        cells.push(count("uploads", row.uploads));
+    }
+    cells
+}
+
+/// The columns of `account_group` after `as_of`.
+pub fn group_columns(names: &NameTable) -> Columns {
+    let id = Holds::Id(names.kind(IdSpace::Account));
+    vec![("account_id", id), ("group_id", id), ("size", Holds::Count)]
+}
+
+/// The columns of `hubs` after `as_of`; its ids are numbers only if those of all kinds of links are.
+pub fn hub_columns(names: &NameTable, kinds: &[LinkKind]) -> Columns {
+    use datasets::tables::IdKind::{Number, Text};
+    let texts = kinds.iter().any(|kind| names.kind(link_space(*kind)) == Text);
+    vec![("link", Holds::Text), ("id", Holds::Id(if texts { Text } else { Number })), ("accounts", Holds::Count)]
+}
+
+/// The columns of `lockstep` after `as_of`.
+pub fn lockstep_columns(names: &NameTable) -> Columns {
+    let id = Holds::Id(names.kind(IdSpace::Account));
+    vec![("account_a", id), ("account_b", id), ("shared", Holds::Count)]
+}
+
+/// A key of a row, ordered as the contract orders rows.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowKey {
+    /// Window (its place among the windows, shortest first) and key.
+    Window(u8, Id),
+    /// An account.
+    Account(Id),
+    /// A link.
+    Link(&'static str, Id),
+    /// Two accounts, the smaller first.
+    Pair(Id, Id),
+}
+
+/// What stands behind the key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RowValue {
+    /// The numbers of a window.
+    Window(Box<WindowRow>),
+    /// Group and size.
+    Group(Id, u32),
+    /// Accounts, or shared buckets.
+    Count(u32),
+}
+
+/// The cells of a row after `as_of` (and `diff`).
+pub fn push_cells<'a>(
+    axis: Option<Axis>,
+    labels: &'a [Arc<str>],
+    key: &'a RowKey,
+    value: &'a RowValue,
+    to: &mut Vec<Cell<'a>>,
+) {
+    match key {
+        RowKey::Window(window, id) => to.extend([Cell::Text(&labels[usize::from(*window)]), Cell::Id(id)]),
+        RowKey::Account(id) => to.push(Cell::Id(id)),
+        RowKey::Link(kind, id) => to.extend([Cell::Text(kind), Cell::Id(id)]),
+        RowKey::Pair(a, b) => to.extend([Cell::Id(a), Cell::Id(b)]),
+    }
+    match value {
+        RowValue::Window(row) => {
+            let axis = axis.expect("only window views have rows of windows");
+            to.extend(window_counts(axis, row).into_iter().map(|(_, cell)| cell));
+        }
+        RowValue::Group(group, size) => to.extend([Cell::Id(group), Cell::Count((*size).into())]),
+        RowValue::Count(count) => to.push(Cell::Count((*count).into())),
+    }
+}
