@@ -3,7 +3,10 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use truestream::import::{self, ImportArgs};
 use truestream::replay::{self, ReplayArgs};
+use truestream::verify::{self, VerifyArgs};
+use truestream::world::{self, WorldArgs};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -18,12 +21,18 @@ struct Line {
 
 #[derive(Subcommand)]
 enum Command {
+    Import(Box<ImportArgs>),
+    World(Box<WorldArgs>),
     Replay(Box<ReplayArgs>),
+    Verify(Box<VerifyArgs>),
 }
 
 fn main() -> ExitCode {
     let done = match Line::parse().command {
+        Command::Import(args) => import::run(&args),
+        Command::World(args) => world::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Verify(args) => verify::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
