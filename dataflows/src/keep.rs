@@ -47,11 +47,11 @@ pub fn keep<'scope, K: Keep>(
     until: Tick,
     mut state: K,
 ) -> StreamVec<'scope, Tick, K::Out> {
-    input.unary_frontier(Exchange::new(route), name, move |_capability, _info| {
+    input.unary_frontier(Exchange::new(route), name, move |initial, _info| {
         let mut waiting: BTreeMap<Tick, Vec<Vec<K::In>>> = BTreeMap::new();
         let mut open: Option<Tick> = None;
         // Held at or before the earliest tick at which something may still be said.
-        let mut capability: Option<Capability<Tick>> = None;
+        let mut capability: Option<Capability<Tick>> = Some(initial);
         let mut out = Vec::new();
         move |(input, frontier), output| {
             input.for_each(|held, records| {

@@ -50,12 +50,15 @@ pub struct Listing {
     pub distributor: Key,
     /// When it was uploaded.
     pub uploaded_at: Option<Millis>,
+    /// From when it is in force: of two rows that arrive in one tick the later one stays.
+    pub valid_from: Option<Millis>,
 }
 
 impl Listing {
     /// A track of which nothing is known.
     fn unknown(track: Key) -> Listing {
-        Listing { track, artist: Key::NONE, uploader: Key::NONE, distributor: Key::NONE, uploaded_at: None }
+        let nobody = Key::NONE;
+        Listing { track, artist: nobody, uploader: nobody, distributor: nobody, uploaded_at: None, valid_from: None }
     }
 
     fn groups_as(&self, other: &Listing) -> bool {
@@ -290,7 +293,10 @@ impl Keep for Windows {
             Inflow::Play(play, false) => self.revoke(tick, play, out),
             Inflow::Track(listing) => {
                 let slot = self.slot(listing.track);
-                self.replaced.insert(slot, listing);
+                let kept = self.replaced.entry(slot).or_insert(listing);
+                if listing.valid_from > kept.valid_from {
+                    *kept = listing;
+                }
             }
         }
     }

@@ -461,7 +461,7 @@ fn instants<'a>(path: &Path, name: &str, array: &'a ArrayRef) -> Result<Cow<'a, 
             .as_primitive_opt::<arrow::datatypes::TimestampMillisecondType>()
             .map(|a| &a.values()[..])
             .or_else(|| array.as_primitive_opt::<Int64Type>().map(|a| &a.values()[..]));
-        if let Some(values) = values {
+        if let Some(values) = values.filter(|values| !values.contains(&NULL)) {
             return Ok(values.into());
         }
     }
@@ -473,7 +473,7 @@ fn instants<'a>(path: &Path, name: &str, array: &'a ArrayRef) -> Result<Cow<'a, 
         TimeUnit::Microsecond => value.div_euclid(1_000),
         TimeUnit::Nanosecond => value.div_euclid(1_000_000),
     };
-    Ok(numbers.iter().map(|value| value.map_or(NULL, millis)).collect())
+    Ok(numbers.iter().map(|value| value.map_or(NULL, |value| beside_null(millis(value)))).collect())
 }
 
 /// Whole numbers; [`NULL`] for null, and the largest number for what is too large.
@@ -483,6 +483,7 @@ fn numbers<'a>(path: &Path, name: &str, array: &'a ArrayRef) -> Result<Cow<'a, [
     }
     if let Some(numbers) = array.as_primitive_opt::<Int64Type>()
         && numbers.null_count() == 0
+        && !numbers.values().contains(&NULL)
     {
         return Ok((&numbers.values()[..]).into());
     }
@@ -491,7 +492,12 @@ fn numbers<'a>(path: &Path, name: &str, array: &'a ArrayRef) -> Result<Cow<'a, [
         return Ok(numbers.iter().map(|value| value.map_or(NULL, whole)).collect());
     }
     let numbers = cast_to(path, name, array, &DataType::Int64, "a whole number")?;
-    Ok(numbers.as_primitive::<Int64Type>().iter().map(|value| value.unwrap_or(NULL)).collect())
+    Ok(numbers.as_primitive::<Int64Type>().iter().map(|value| value.map_or(NULL, beside_null)).collect())
+}
+
+/// A number that is there is never taken for null; the one next to it is just as far out of every range.
+fn beside_null(value: i64) -> i64 {
+    value.max(NULL + 1)
 }
 
 fn text(path: &Path, name: &str, array: &ArrayRef) -> Result<StringArray, Error> {

@@ -135,7 +135,7 @@ fn survey_file(
     // Where the file's own statistics vouch for the other columns, three of them tell all; else every row is judged.
     let judged = vouched(metadata) && !all_names;
     let wanted = if judged { Wanted { country: true, ..Wanted::default() } } else { Wanted::ALL };
-    let decoder = Decoder { path: path.to_owned(), wanted, facts, suspected: &suspected, play_ids: false };
+    let mut decoder = Decoder { path: path.to_owned(), wanted, facts, suspected: &suspected, play_ids: false };
     let mut columns = Decoder::columns(wanted, false);
     columns.push("play_id");
     let mut naming = Naming::new(names.clone());
@@ -153,7 +153,8 @@ fn survey_file(
         for id in ids_of(path, &batch, names)? {
             match is_play_id(id) {
                 true => repeats.see(id),
-                false => survey.reads_play_ids = true,
+                // From here on rows without an id must be told from the others.
+                false => decoder.play_ids = true,
             }
         }
         decoder.decode(&batch, 0, &mut naming, &mut decoded)?;
@@ -166,6 +167,7 @@ fn survey_file(
             note(survey, arrived.at);
         }
     }
+    survey.reads_play_ids |= decoder.play_ids;
     Ok(file)
 }
 

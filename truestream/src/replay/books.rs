@@ -14,13 +14,13 @@ use dataflows::river::{Change, Setaside};
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind, TableWriter, ViewFile};
 use features::tally::Axis;
-use records::{Code, IdSpace, Key, Names, Refusal};
+use records::{Code, Id, IdSpace, Key, Names, Refusal};
 
 use super::args::{Emit, ReplayArgs};
 use super::prepare::Prepared;
 use super::summary::Summary;
 use super::views::{
-    RowKey, RowValue, VIEWS, View, group_columns, hub_columns, key_column, link_name, link_space, lockstep_columns,
+    RowKey, RowValue, VIEWS, View, group_columns, hub_columns, hubs_are_texts, key_column, link_name, link_space, lockstep_columns,
     push_cells, window_columns,
 };
 use crate::exit::Failure;
@@ -35,6 +35,8 @@ pub struct Books {
     names: Arc<NameTable>,
     labels: Vec<Arc<str>>,
     play_files: Vec<String>,
+    /// Whether the ids of hubs are shown, and ordered, as texts.
+    hubs_are_texts: bool,
     open: Vec<Book>,
     refusals: Vec<Refusal>,
     written: Vec<(&'static str, u64)>,
@@ -61,6 +63,7 @@ impl Books {
             names: prepared.names.clone(),
             labels: prepared.window_labels.clone(),
             play_files: prepared.inputs.plays.iter().map(|path| path.display().to_string()).collect(),
+            hubs_are_texts: hubs_are_texts(&prepared.names, &prepared.plan.links),
             open: Vec::new(),
             refusals: Vec::new(),
             written: Vec::new(),
@@ -115,8 +118,11 @@ impl Books {
                 (View::Groups, rows.collect())
             }
             Change::Hubs(rows) => {
+                let texts = self.hubs_are_texts;
                 let rows = rows.into_iter().map(|((kind, key), accounts)| {
-                    (RowKey::Link(link_name(kind), id(link_space(kind), key)), accounts.map(RowValue::Count))
+                    let id = id(link_space(kind), key);
+                    let id = if texts { Id::from(id.to_string()) } else { id };
+                    (RowKey::Link(link_name(kind), id), accounts.map(RowValue::Count))
                 });
                 (View::Hubs, rows.collect())
             }

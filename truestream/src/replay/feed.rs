@@ -151,8 +151,8 @@ impl Feed {
 }
 
 fn listed(row: &Listing) -> windows::Listing {
-    let Listing { track, artist, uploader, distributor, uploaded_at, .. } = *row;
-    windows::Listing { track, artist, uploader, distributor, uploaded_at }
+    let Listing { track, artist, uploader, distributor, uploaded_at, valid_from } = *row;
+    windows::Listing { track, artist, uploader, distributor, uploaded_at, valid_from }
 }
 
 fn claim(file: u32, suspect: Suspect) -> Claim {

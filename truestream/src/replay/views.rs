@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use dataflows::links::LinkKind;
 use datasets::names::NameTable;
-use datasets::tables::{Cell, Holds};
+use datasets::tables::{Cell, Holds, IdKind};
 use features::WindowRow;
 use features::tally::Axis;
 use records::{Id, IdSpace};
@@ -153,9 +153,13 @@ pub fn group_columns(names: &NameTable) -> Columns {
 
 /// The columns of `hubs` after `as_of`; its ids are numbers only if those of all kinds of links are.
 pub fn hub_columns(names: &NameTable, kinds: &[LinkKind]) -> Columns {
-    use datasets::tables::IdKind::{Number, Text};
-    let texts = kinds.iter().any(|kind| names.kind(link_space(*kind)) == Text);
-    vec![("link", Holds::Text), ("id", Holds::Id(if texts { Text } else { Number })), ("accounts", Holds::Count)]
+    let id = if hubs_are_texts(names, kinds) { IdKind::Text } else { IdKind::Number };
+    vec![("link", Holds::Text), ("id", Holds::Id(id)), ("accounts", Holds::Count)]
+}
+
+/// Whether some kind of link has texts for ids.
+pub fn hubs_are_texts(names: &NameTable, kinds: &[LinkKind]) -> bool {
+    kinds.iter().any(|kind| names.kind(link_space(*kind)) == IdKind::Text)
 }
 
 /// The columns of `lockstep` after `as_of`.
