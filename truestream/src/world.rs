@@ -13,7 +13,7 @@ use crate::exit::Failure;
 
 const EXAMPLES: &str = "\
 Examples:
-  truestream world --out W                          2 000 accounts, 28 days, about 1.2 M plays
+  truestream world --out W                          2 000 accounts, 28 days, about 1 M plays
   truestream world --seed 7 --accounts 22000 --out W    about ten times as many
   truestream world --no-attacks --json --out W      honest listeners only; the summary as JSON
   truestream replay --data W --out R                what the dataflow makes of it
