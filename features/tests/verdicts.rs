@@ -7,7 +7,7 @@ use features::WindowRow;
 use features::risk::{Assessment, Decision, assess_account, assess_owner, assess_track, decide, fuse};
 use features::signals::{AccountFacts, Catalogue, Name, OwnerFacts, Seen, Signal, TrackFacts};
 use proptest::prelude::*;
-use records::{Disclosure, Id, Millis, Policy, Risk, Subject, Track, Verdict};
+use records::{Disclosure, Id, Metadata, Millis, Policy, Risk, Subject, Track, Verdict};
 
 const DAY_MS: Millis = 86_400_000;
 const WINDOWS_DAYS: [u32; 3] = [1, 7, 28];
@@ -351,7 +351,8 @@ fn track(name: &'static str, audience: Audience, track: &Track, suspicious: u64)
     let policy = built_in();
     let rows = audience.rows();
     let suspicious_accounts = Risk::from_parts(suspicious);
-    let facts = TrackFacts { rows: &rows, suspicious_accounts, track: Some(track), ..TrackFacts::default() };
+    let facts =
+        TrackFacts { rows: &rows, suspicious_accounts, metadata: Some(Metadata::of(track)), ..TrackFacts::default() };
     judged(&policy, name, Subject::Track, assess_track(&policy, &facts))
 }
 
@@ -468,7 +469,7 @@ fn a_victims_track_waits_for_a_person_and_is_never_blocked() {
 fn audio_counts_where_it_was_heard_and_the_reasons_say_where_not() {
     let policy = built_in();
     let track = released(200);
-    let facts = TrackFacts { track: Some(&track), ..TrackFacts::default() };
+    let facts = TrackFacts { metadata: Some(Metadata::of(&track)), ..TrackFacts::default() };
     let unheard = assess_track(&policy, &facts);
     let heard = assess_track(&policy, &TrackFacts { audio: Some(Risk::CERTAIN), ..facts });
     assert_eq!((unheard.rc, unheard.r), (Risk::CLEAN, Risk::CLEAN));

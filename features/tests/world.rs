@@ -9,9 +9,9 @@ use datasets::policy::built_in;
 use datasets::world::{World, WorldSpec};
 use features::WindowRow;
 use features::risk::{Assessment, assess_account, assess_owner, assess_track, verdict};
-use features::signals::suspicion::suspicion;
-use features::signals::{AccountFacts, Catalogue, OwnerFacts, TrackFacts};
-use records::{Id, Label, Millis, Play, Policy, Risk, Subject, Track, Verdict};
+use features::signals::suspicion::{Load, suspicion};
+use features::signals::{AccountFacts, Catalogue, OwnerFacts, Standing, TrackFacts};
+use records::{Id, Label, Metadata, Millis, Play, Policy, Risk, Subject, Track, Verdict};
 
 const HOUR_MS: Millis = 3_600_000;
 const DAY_MS: Millis = 24 * HOUR_MS;
@@ -162,32 +162,33 @@ fn assess(policy: &Policy, seen: &Seen) -> BTreeMap<(Subject, Id), Assessment> {
     let mut catalogue: BTreeMap<Id, Catalogue> = BTreeMap::new();
     for track in seen.tracks.values() {
         let Some(uploader) = &track.uploader_id else { continue };
-        *catalogue.entry(uploader.clone()).or_default() += Catalogue::of(track);
+        *catalogue.entry(uploader.clone()).or_default() += Catalogue::of(&Metadata::of(track));
         for (window_ms, row) in uploaders.get_mut(uploader).into_iter().flatten() {
             let window = seen.as_of - *window_ms..seen.as_of;
             row.uploads += u32::from(track.uploaded_at.is_some_and(|uploaded| window.contains(&uploaded)));
         }
     }
-    let mut load: BTreeMap<Id, (u64, u64)> = BTreeMap::new();
-    for (_, track, plays) in &pairs {
+    let mut loads: BTreeMap<Id, Load> = BTreeMap::new();
+    for (track, load) in &flow.tracks {
         if let Some(uploader) = seen.tracks.get(track).and_then(|track| track.uploader_id.clone()) {
-            let (suspicion, all) = load.entry(uploader).or_default();
-            *suspicion += u64::from(*plays) * u64::from(flow.tracks[track].parts());
-            *all += u64::from(*plays);
+            *loads.entry(uploader).or_default() += *load;
         }
     }
-    let shares: BTreeMap<Id, Risk> = load.iter().map(|(id, (s, n))| (id.clone(), Risk::from_parts(s / n))).collect();
     for (id, rows) in seen.rows(|play| Some(play.track_id.clone()), |play| play.account_id.clone()) {
         let track = seen.tracks.get(&id);
-        let uploader = track.and_then(|track| uploaders.get(track.uploader_id.as_ref()?)).map_or(&[][..], |rows| rows);
-        let suspicious_accounts = flow.tracks[&id];
-        let uploader_suspicious =
-            track.and_then(|track| shares.get(track.uploader_id.as_ref()?)).copied().unwrap_or_default();
-        let facts = TrackFacts { rows: &rows, suspicious_accounts, uploader_suspicious, track, uploader, audio: None };
+        let uploader = track.and_then(|track| track.uploader_id.as_ref());
+        let standing = |id: &Id| Some(Standing::of(uploaders.get(id)?, loads.get(id)?.share()));
+        let facts = TrackFacts {
+            rows: &rows,
+            suspicious_accounts: flow.tracks[&id].share(),
+            metadata: track.map(Metadata::of),
+            uploader: uploader.and_then(standing).unwrap_or_default(),
+            audio: None,
+        };
         found.insert((Subject::Track, id), assess_track(policy, &facts));
     }
     for (id, rows) in &uploaders {
-        let suspicious_accounts = shares[id];
+        let suspicious_accounts = loads[id].share();
         let facts = OwnerFacts { rows, suspicious_accounts, catalogue: catalogue[id], audio: None };
         found.insert((Subject::Uploader, id.clone()), assess_owner(policy, Subject::Uploader, &facts));
     }

@@ -1,5 +1,7 @@
 //! What stands still while plays flow: tracks, accounts and the tables around them.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Id, Millis};
 
 /// Declared use of generative AI (DDEX `ContainsAI`); an absent declaration is `None` of the `Option`
@@ -113,6 +115,38 @@ impl Track {
             consent_ref: None,
             audio_uri: None,
             valid_from: None,
+        }
+    }
+}
+
+/// What of a release's metadata is there, without the texts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Metadata {
+    /// Empty fields among ISRC, artist, title, uploader and duration.
+    pub missing_fields: u8,
+    /// Whether it declares or denies generative AI.
+    pub declares_ai: bool,
+    /// Length in milliseconds.
+    pub duration_ms: Option<u64>,
+}
+
+impl Metadata {
+    /// Fields that every release in order fills.
+    pub const FIELDS: u8 = 5;
+
+    /// The metadata of one row of the catalogue.
+    pub fn of(track: &Track) -> Metadata {
+        let filled = [
+            track.isrc.is_some(),
+            track.artist_id.is_some() || track.artist_name.is_some(),
+            track.title.is_some(),
+            track.uploader_id.is_some(),
+            track.duration_ms.is_some(),
+        ];
+        Metadata {
+            missing_fields: filled.iter().map(|filled| u8::from(!filled)).sum(),
+            declares_ai: track.contains_ai.is_some(),
+            duration_ms: track.duration_ms,
         }
     }
 }

@@ -17,7 +17,7 @@ mod play;
 mod refusal;
 mod risk;
 
-pub use catalogue::{Account, Disclosure, Distributor, Label, LabelKind, Network, NetworkKind, Playlist, Track};
+pub use catalogue::{Account, Disclosure, Distributor, Label, LabelKind, Metadata, Network, NetworkKind, Playlist, Track};
 pub use id::Id;
 pub use key::{Country, IdSpace, Key, KeyedPlay, Names};
 pub use policy::Policy;

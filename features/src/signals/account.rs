@@ -5,6 +5,8 @@
 //! listener is ordinary in volume, but the skips, the lengths and the repeats are; so volume and hours weigh little
 //! alone, and more where no person's shape is left.
 
+use records::{Millis, Risk};
+
 use super::windows::{DAY_MS, View, day, month, week};
 use super::{AccountFacts, Name, Rows, Seen, Signal, WHOLE, ramp, ratio, strongest};
 
@@ -90,7 +92,7 @@ pub(super) fn signals(facts: &AccountFacts) -> Vec<Signal> {
         strongest(long().map(|view| one_channel(&view))),
         group(facts),
         lockstep(facts),
-        suspicious_tracks(facts),
+        suspicious_tracks(longest_ms(rows), facts.suspicious_tracks),
     ];
     found.into_iter().flatten().collect()
 }
@@ -199,12 +201,12 @@ fn lockstep(facts: &AccountFacts) -> Option<Signal> {
     Signal::new(Name::Lockstep, strength, Seen { window_ms: DAY_MS, count: partners, of: shared })
 }
 
-fn suspicious_tracks(facts: &AccountFacts) -> Option<Signal> {
-    let share = u64::from(facts.suspicious_tracks.parts());
-    let seen = Seen { window_ms: longest_ms(facts.rows), count: share, of: WHOLE };
+pub(super) fn suspicious_tracks(window_ms: Millis, suspicious: Risk) -> Option<Signal> {
+    let share = u64::from(suspicious.parts());
+    let seen = Seen { window_ms, count: share, of: WHOLE };
     Signal::new(Name::SuspiciousTracks, ramp(share, SUSPICIOUS.0, SUSPICIOUS.1), seen)
 }
 
-fn longest_ms(rows: Rows) -> i64 {
+fn longest_ms(rows: Rows) -> Millis {
     rows.last().map_or(0, |(window_ms, _)| *window_ms)
 }

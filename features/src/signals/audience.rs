@@ -46,11 +46,15 @@ pub(super) struct Suspicious {
     pub uploader: Risk,
 }
 
+/// Whether a track of this length ends on the edge by itself.
+pub(super) fn ends_on_edge(duration_ms: Option<u64>) -> bool {
+    duration_ms.is_some_and(|duration| EDGE_TRACK_MS.contains(&duration))
+}
+
 /// The signals about what `rows` count, strongest window each.
-pub(super) fn signals(rows: Rows, suspicious: Suspicious, duration_ms: Option<u64>) -> Vec<Signal> {
+pub(super) fn signals(rows: Rows, suspicious: Suspicious, ends_on_edge: bool) -> Vec<Signal> {
     let [day, week, month] = [day(rows), week(rows), month(rows)];
     let judged = || [day, week, month].into_iter().flatten();
-    let ends_on_edge = duration_ms.is_some_and(|duration| EDGE_TRACK_MS.contains(&duration));
     let share = |name, at: (u64, u64), count: fn(&View) -> u32| {
         strongest(judged().map(|view| share_of_plays(name, &view, count(&view), at)))
     };

@@ -17,13 +17,14 @@ pub mod suspicion;
 mod windows;
 mod words;
 
-use records::{Millis, Risk, Track};
+use records::{Metadata, Millis, Risk};
 use serde::{Deserialize, Serialize};
 
 use crate::WindowRow;
 use audience::Suspicious;
 
-pub use gate::Catalogue;
+pub use gate::{Catalogue, Standing, Uploads};
+pub use windows::is_judged;
 
 /// One signal about one subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -162,12 +163,10 @@ pub struct TrackFacts<'a> {
     pub rows: Rows<'a>,
     /// The share of its plays that suspicious accounts made ([`suspicion::Suspicion::tracks`]).
     pub suspicious_accounts: Risk,
-    /// The same share of all that its uploader uploaded; clean where the uploader is not known.
-    pub uploader_suspicious: Risk,
     /// Its row of the catalogue; without one nothing is held against its metadata.
-    pub track: Option<&'a Track>,
-    /// Its uploader's rows of `uploader_window`.
-    pub uploader: Rows<'a>,
+    pub metadata: Option<Metadata>,
+    /// The standing of its uploader, the default one where the uploader is not known.
+    pub uploader: Standing,
     /// What the audio says, where somebody listened.
     pub audio: Option<Risk>,
 }
@@ -190,13 +189,19 @@ pub fn of_account(facts: &AccountFacts) -> Vec<Signal> {
     account::signals(facts)
 }
 
+/// The signal about an account whose tracks are so suspicious without it, in a window of this length: what
+/// [`of_account`] says of [`AccountFacts::suspicious_tracks`], for those who know all else already.
+pub fn of_surroundings(window_ms: Millis, suspicious_tracks: Risk) -> Option<Signal> {
+    account::suspicious_tracks(window_ms, suspicious_tracks)
+}
+
 /// The signals about a track.
 pub fn of_track(facts: &TrackFacts) -> Vec<Signal> {
-    let duration_ms = facts.track.and_then(|track| track.duration_ms);
-    let suspicious = Suspicious { here: facts.suspicious_accounts, uploader: facts.uploader_suspicious };
-    let mut signals = audience::signals(facts.rows, suspicious, duration_ms);
-    let catalogue = facts.track.map(Catalogue::of).unwrap_or_default();
-    signals.extend(gate::signals(catalogue, facts.uploader));
+    let suspicious = Suspicious { here: facts.suspicious_accounts, uploader: facts.uploader.suspicious };
+    let ends_on_edge = audience::ends_on_edge(facts.metadata.and_then(|metadata| metadata.duration_ms));
+    let mut signals = audience::signals(facts.rows, suspicious, ends_on_edge);
+    signals.extend(facts.uploader.signals());
+    signals.extend(gate::signals(facts.metadata.as_ref().map(Catalogue::of).unwrap_or_default()));
     signals.extend(facts.audio.and_then(audio));
     signals
 }
@@ -205,8 +210,9 @@ pub fn of_track(facts: &TrackFacts) -> Vec<Signal> {
 pub fn of_owner(facts: &OwnerFacts) -> Vec<Signal> {
     // An owner is judged by all it has: nothing larger says what to expect of it.
     let suspicious = Suspicious { here: facts.suspicious_accounts, uploader: Risk::CLEAN };
-    let mut signals = audience::signals(facts.rows, suspicious, None);
-    signals.extend(gate::signals(facts.catalogue, facts.rows));
+    let mut signals = audience::signals(facts.rows, suspicious, false);
+    signals.extend(gate::of_uploads(facts.rows));
+    signals.extend(gate::signals(facts.catalogue));
     signals.extend(facts.audio.and_then(audio));
     signals
 }

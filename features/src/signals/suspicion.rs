@@ -20,13 +20,16 @@ use records::policy::Flow;
 
 use super::WHOLE;
 
+/// Ten-thousandths in a percent.
+const PERCENT: u64 = 100;
+
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suspicion<A, T> {
     /// How suspicious each account's tracks are without its own plays.
     pub accounts: BTreeMap<A, Risk>,
-    /// The share of each track's plays that suspicious accounts made, weighted by their risk.
-    pub tracks: BTreeMap<T, Risk>,
+    /// Each track's plays and the suspicion in them.
+    pub tracks: BTreeMap<T, Load>,
 }
 
 /// Plays of a track, and the suspicion in them.
@@ -62,9 +65,12 @@ pub fn spread(flow: &Flow, risk: Risk) -> Risk {
     if risk >= flow.floor.risk() { risk } else { Risk::CLEAN }
 }
 
-/// What a track says about one of its accounts: the suspicion that the others brought, per play of anybody.
+/// What a track says about one of its accounts: the suspicion that the others brought, per play of anybody, rounded down
+/// to whole percent. So a track of which less than 1 % is suspicious says nothing, and a hit does not change its mind
+/// about all its listeners at every play.
 pub fn elsewhere(track: Load, own: Load) -> Risk {
-    Load { suspicion: track.suspicion.saturating_sub(own.suspicion), ..track }.share()
+    let share = Load { suspicion: track.suspicion.saturating_sub(own.suspicion), ..track }.share();
+    Risk::from_parts(u64::from(share.parts()) / PERCENT * PERCENT)
 }
 
 /// An account's risk once what is around it is known: `own + (1 - own) * damping * around`, rounded down.
@@ -90,8 +96,7 @@ pub fn suspicion<A: Ord + Clone, T: Ord + Clone>(
         accounts = surroundings(flow, pairs, &risks, &tracks);
         risks = accounts.iter().map(|(a, around)| (a.clone(), raised(flow, own_risk(a), *around))).collect();
     }
-    let tracks = loads(flow, pairs, &risks);
-    Suspicion { accounts, tracks: tracks.into_iter().map(|(track, load)| (track, load.share())).collect() }
+    Suspicion { accounts, tracks: loads(flow, pairs, &risks) }
 }
 
 fn loads<A: Ord, T: Ord + Clone>(flow: &Flow, pairs: &[(A, T, u32)], risks: &BTreeMap<A, Risk>) -> BTreeMap<T, Load> {
@@ -136,8 +141,8 @@ mod tests {
         let own = BTreeMap::from([("loner", risk(9_000))]);
         let found = suspicion(&flow(), &pairs, &own);
         assert_eq!(found.accounts["loner"], Risk::CLEAN);
-        assert_eq!(found.tracks["tail"], risk(9_000));
-        assert_eq!(found.tracks["hit"], risk(900));
+        assert_eq!(found.tracks["tail"].share(), risk(9_000));
+        assert_eq!(found.tracks["hit"].share(), risk(900));
         assert_eq!(found.accounts["crowd"], risk(900), "one suspicious play in ten");
     }
 
@@ -149,8 +154,8 @@ mod tests {
         own.extend((50..80).map(|fan| (fan, risk(1_900))));
         let found = suspicion(&flow(), &pairs, &own);
         assert!(found.accounts[&9] > risk(6_000), "{:?}", found.accounts[&9]);
-        assert!(found.tracks[&100] > risk(6_000));
-        assert_eq!(found.tracks[&200], Risk::CLEAN, "thirty fans below the floor");
+        assert!(found.tracks[&100].share() > risk(6_000));
+        assert_eq!(found.tracks[&200].share(), Risk::CLEAN, "thirty fans below the floor");
     }
 
     #[test]

@@ -42,6 +42,11 @@ pub(super) fn month(rows: Rows) -> Option<View> {
     fitting(rows, 14 * DAY_MS, Millis::MAX)
 }
 
+/// Whether rows of a window of this length can say anything about their subject, besides being the longest.
+pub fn is_judged(window_ms: Millis) -> bool {
+    window_ms >= DAY_MS
+}
+
 fn fitting(rows: Rows, from_ms: Millis, below_ms: Millis) -> Option<View> {
     let fits = |(window_ms, _): &&(Millis, WindowRow)| (from_ms..below_ms).contains(window_ms);
     rows.iter().find(fits).map(|(window_ms, row)| View { window_ms: *window_ms, row })
