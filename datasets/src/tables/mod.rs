@@ -10,4 +10,4 @@ mod write;
 pub use columns::{IdKind, Row};
 pub use files::Inputs;
 pub use output::{Cell, Holds, ViewFile};
-pub use write::{ParquetFile, TableWriter};
+pub use write::{ParquetFile, Part, TableWriter, part_of};

@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use records::{Id, Millis};
 
 use super::columns::IdKind;
-use super::write::ParquetFile;
+use super::write::{ParquetFile, Part};
 use crate::Error;
 
 /// Rows held before they are encoded.
@@ -137,16 +137,15 @@ impl ViewFile {
         if self.held == BATCH_ROWS { self.flush() } else { Ok(()) }
     }
 
-    /// Completes the file; returns how many rows it has.
+    /// Completes the file, which is not published yet; returns how many rows it has.
     ///
     /// # Errors
     /// When the disk does not take the rest.
-    pub fn finish(mut self) -> Result<u64, Error> {
+    pub fn complete(mut self) -> Result<(u64, Part), Error> {
         if self.held > 0 {
             self.flush()?;
         }
-        self.file.finish()?;
-        Ok(self.rows)
+        Ok((self.rows, self.file.complete()?))
     }
 
     fn flush(&mut self) -> Result<(), Error> {

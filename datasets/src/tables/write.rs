@@ -18,11 +18,18 @@ const BATCH_ROWS: usize = 8_192;
 /// Rows of a row group: the unit that readers skip or share by.
 const GROUP_ROWS: usize = 128 * 1024;
 
-/// A Parquet file in the making: it carries the suffix `.part` until [`ParquetFile::finish`] renames it.
+/// A Parquet file in the making: it carries the suffix `.part` until it is whole and is given its name.
 pub struct ParquetFile {
+    part: Part,
+    writer: ArrowWriter<File>,
+}
+
+/// A file that is whole and on disk, and does not have its name yet; dropped, it is removed.
+#[must_use]
+pub struct Part {
     path: PathBuf,
     part: PathBuf,
-    writer: Option<ArrowWriter<File>>,
+    is_published: bool,
 }
 
 impl ParquetFile {
@@ -31,10 +38,9 @@ impl ParquetFile {
     /// # Errors
     /// When the folder cannot be written.
     pub fn create(path: &Path, schema: Arc<Schema>) -> Result<ParquetFile, Error> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
+        let part = part_of(path);
         let file = File::create(&part).map_err(|error| Error::io(&part, error))?;
+        let part = Part { path: path.to_owned(), part, is_published: false };
         // Statistics are kept; dictionaries too: ids repeat. No timestamps or versions of ours, so equal rows are equal bytes.
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).expect("level 1 exists")))
@@ -42,7 +48,7 @@ impl ParquetFile {
             .build();
         let writer =
             ArrowWriter::try_new(file, schema, Some(properties)).map_err(|error| Error::parquet(path, error))?;
-        Ok(ParquetFile { path: path.to_owned(), part, writer: Some(writer) })
+        Ok(ParquetFile { part, writer })
     }
 
     /// Appends the batch.
@@ -50,28 +56,60 @@ impl ParquetFile {
     /// # Errors
     /// When the disk does not take it.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), Error> {
-        let writer = self.writer.as_mut().expect("a finished file takes no more rows");
-        writer.write(batch).map_err(|error| Error::Input(format!("{}: cannot write: {error}", self.part.display())))
+        let ParquetFile { part, writer } = self;
+        writer.write(batch).map_err(|error| part.unwritten(error))
+    }
+
+    /// Completes the file; several tables that belong together are published once all of them are complete.
+    ///
+    /// # Errors
+    /// When the disk does not take the rest.
+    pub fn complete(self) -> Result<Part, Error> {
+        let ParquetFile { part, writer } = self;
+        let file = writer.into_inner().map_err(|error| part.unwritten(error))?;
+        file.sync_all().map_err(|error| part.unwritten(error))?;
+        Ok(part)
     }
 
     /// Completes the file and gives it its name.
     ///
     /// # Errors
     /// When the disk does not take the rest, or the name.
-    pub fn finish(mut self) -> Result<(), Error> {
-        let writer = self.writer.take().expect("finished once");
-        writer.close().map_err(|error| Error::Input(format!("{}: cannot write: {error}", self.part.display())))?;
-        std::fs::rename(&self.part, &self.path).map_err(|error| Error::io(&self.path, error))
+    pub fn finish(self) -> Result<(), Error> {
+        self.complete()?.publish()
     }
 }
 
-impl Drop for ParquetFile {
-    /// An unfinished file leaves nothing behind.
+impl Part {
+    /// Gives the file its name; an older one of that name is gone.
+    ///
+    /// # Errors
+    /// When the folder does not take the name.
+    pub fn publish(mut self) -> Result<(), Error> {
+        std::fs::rename(&self.part, &self.path).map_err(|error| Error::io(&self.path, error))?;
+        self.is_published = true;
+        Ok(())
+    }
+
+    fn unwritten(&self, error: impl std::fmt::Display) -> Error {
+        Error::Input(format!("{}: cannot write: {error}; free space there or choose another folder", self.part.display()))
+    }
+}
+
+impl Drop for Part {
+    /// An unpublished file leaves nothing behind.
     fn drop(&mut self) {
-        if self.writer.take().is_some() {
+        if !self.is_published {
             let _ = std::fs::remove_file(&self.part);
         }
     }
+}
+
+/// The name of the file while it is in the making.
+pub fn part_of(path: &Path) -> PathBuf {
+    let mut part = path.as_os_str().to_owned();
+    part.push(".part");
+    PathBuf::from(part)
 }
 
 /// Writes records of one table to `DIR/<table>.parquet`.
@@ -110,10 +148,19 @@ impl<R: Row> TableWriter<R> {
     ///
     /// # Errors
     /// When the disk does not take the rest.
-    pub fn finish(mut self) -> Result<u64, Error> {
+    pub fn finish(self) -> Result<u64, Error> {
+        let (count, part) = self.complete()?;
+        part.publish()?;
+        Ok(count)
+    }
+
+    /// Completes the table, which is not published yet; returns how many rows it has.
+    ///
+    /// # Errors
+    /// When the disk does not take the rest.
+    pub fn complete(mut self) -> Result<(u64, Part), Error> {
         self.flush()?;
-        self.file.finish()?;
-        Ok(self.count)
+        Ok((self.count, self.file.complete()?))
     }
 
     fn flush(&mut self) -> Result<(), Error> {

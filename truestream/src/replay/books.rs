@@ -12,7 +12,7 @@ use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
 use dataflows::river::{Change, Setaside};
 use datasets::names::NameTable;
-use datasets::tables::{Cell, Holds, IdKind, TableWriter, ViewFile};
+use datasets::tables::{Cell, Holds, IdKind, Part, TableWriter, ViewFile, part_of};
 use features::tally::Axis;
 use records::{Code, Id, IdSpace, Key, Names, Refusal};
 
@@ -24,6 +24,9 @@ use super::views::{
     push_cells, window_columns,
 };
 use crate::exit::Failure;
+
+/// What the run was; written last.
+const MANIFEST: &str = "run.json";
 
 /// The tables of a run in the making.
 pub struct Books {
@@ -77,8 +80,7 @@ impl Books {
     fn create(&mut self, views: &[View], links: &[LinkKind]) -> Result<(), Failure> {
         std::fs::create_dir_all(&self.out)
             .map_err(|error| Failure::Output(format!("{}: {error}", self.out.display())))?;
-        // A run without its manifest is an unfinished run.
-        let _ = std::fs::remove_file(self.out.join("run.json"));
+        self.remove_abandoned()?;
         for view in views.iter().copied() {
             let columns = match view {
                 View::Window(axis) => window_columns(axis, &self.names),
@@ -185,6 +187,7 @@ impl Books {
         if !summary.is_first_process {
             return Ok(());
         }
+        let mut parts = Vec::new();
         for mut book in std::mem::take(&mut self.open) {
             match self.emit {
                 Emit::Last if self.until >= self.first => book.write_state(self.until, self.clock, &self.labels)?,
@@ -192,43 +195,54 @@ impl Books {
                 _ => {}
             }
             let name = book.view.name();
-            self.written.push((name, book.file.finish().map_err(output)?));
+            let (rows, part) = book.file.complete().map_err(output)?;
+            self.written.push((name, rows));
+            parts.push(part);
         }
-        self.write_refusals()?;
-        self.remove_stale()?;
-        let path = self.out.join("run.json");
-        let part = self.out.join("run.json.part");
-        let write = || -> std::io::Result<()> {
-            std::fs::write(&part, summary.manifest(&self.written))?;
-            std::fs::rename(&part, &path)
-        };
-        write().map_err(|error| Failure::Output(format!("{}: {error}", path.display())))
+        parts.push(self.write_refusals()?);
+        self.publish(parts, summary)
     }
 
-    fn write_refusals(&mut self) -> Result<(), Failure> {
+    /// All tables are whole: from here on nothing is written but names. A folder without its manifest is between two runs.
+    fn publish(&self, parts: Vec<Part>, summary: &Summary) -> Result<(), Failure> {
+        let path = self.out.join(MANIFEST);
+        let manifest_failed = |error| Failure::Output(format!("{}: {error}", path.display()));
+        std::fs::write(part_of(&path), summary.manifest(&self.written)).map_err(manifest_failed)?;
+        remove(&path)?;
+        for part in parts {
+            part.publish().map_err(output)?;
+        }
+        self.remove_stale()?;
+        std::fs::rename(part_of(&path), &path).map_err(manifest_failed)
+    }
+
+    fn write_refusals(&mut self) -> Result<Part, Failure> {
         self.refusals.sort();
         let mut writer = TableWriter::<Refusal>::create(&self.out, IdKind::Text).map_err(output)?;
         for refusal in self.refusals.drain(..) {
             writer.push(refusal).map_err(output)?;
         }
-        self.written.push((View::Refusal.name(), writer.finish().map_err(output)?));
-        Ok(())
+        let (rows, part) = writer.complete().map_err(output)?;
+        self.written.push((View::Refusal.name(), rows));
+        Ok(part)
     }
 
     /// Tables of an earlier run that this one does not have would be taken for its own.
     fn remove_stale(&self) -> Result<(), Failure> {
         for (name, view) in VIEWS {
             if !self.written.iter().any(|(written, _)| *written == name) {
-                let path = path_of(&self.out, view);
-                match std::fs::remove_file(&path) {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(Failure::Output(format!("{}: {error}", path.display())));
-                    }
-                    _ => {}
-                }
+                remove(&path_of(&self.out, view))?;
             }
         }
         Ok(())
+    }
+
+    /// Files that a killed run had in the making.
+    fn remove_abandoned(&self) -> Result<(), Failure> {
+        for (_, view) in VIEWS {
+            remove(&part_of(&path_of(&self.out, view)))?;
+        }
+        remove(&part_of(&self.out.join(MANIFEST)))
     }
 }
 
@@ -301,6 +315,16 @@ impl Book {
 
 fn path_of(out: &Path, view: View) -> PathBuf {
     out.join(format!("{}.parquet", view.name()))
+}
+
+/// Removes the file, if there is one.
+fn remove(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(Failure::Output(format!("{}: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn output(error: datasets::Error) -> Failure {
