@@ -13,6 +13,8 @@ pub enum Failure {
     Output(String),
     /// 5: a check ran to its end and found a difference.
     Different(String),
+    /// 6: another process of the cluster went away, or was started differently.
+    Cluster(String),
 }
 
 impl Failure {
@@ -23,6 +25,7 @@ impl Failure {
             Failure::Input(_) => 3,
             Failure::Output(_) => 4,
             Failure::Different(_) => 5,
+            Failure::Cluster(_) => 6,
         }
     }
 }
@@ -30,9 +33,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(text) | Failure::Input(text) | Failure::Output(text) | Failure::Different(text) => {
-                f.write_str(text)
-            }
+            Failure::Usage(text)
+            | Failure::Input(text)
+            | Failure::Output(text)
+            | Failure::Different(text)
+            | Failure::Cluster(text) => f.write_str(text),
         }
     }
 }

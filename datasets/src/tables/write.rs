@@ -92,7 +92,10 @@ impl Part {
     }
 
     fn unwritten(&self, error: impl std::fmt::Display) -> Error {
-        Error::Input(format!("{}: cannot write: {error}; free space there or choose another folder", self.part.display()))
+        Error::Input(format!(
+            "{}: cannot write: {error}; free space there or choose another folder",
+            self.part.display()
+        ))
     }
 }
 

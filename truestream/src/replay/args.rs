@@ -18,7 +18,8 @@ Examples:
   truestream replay --plays jan.parquet feb.parquet --tracks tracks.parquet --out tables --workers 2
       from single files, on two threads
 
-Exit codes: 0 done, 2 options that cannot be, 3 an input that cannot be read, 4 an output that cannot be written.")]
+Exit codes: 0 done, 2 options that cannot be, 3 an input that cannot be read, 4 an output that cannot be written,
+6 another process of the cluster went away.")]
 pub struct ReplayArgs {
     /// A folder with plays.parquet and, if there, corrections, tracks, accounts, distributors, networks, playlists, labels
     #[arg(long, value_name = "DIR", required_unless_present = "plays")]

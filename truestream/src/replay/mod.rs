@@ -6,12 +6,14 @@
 
 mod args;
 mod books;
+mod cluster;
 mod feed;
 mod prepare;
 mod progress;
 mod summary;
 mod views;
 
+use std::io::{ErrorKind, Write};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -22,6 +24,7 @@ use dataflows::river::{self, Change, Ledger};
 pub use self::args::{Emit, ReplayArgs};
 pub use self::summary::Summary;
 use self::books::Books;
+use self::cluster::Cluster;
 use self::feed::Feed;
 use self::prepare::prepare;
 use self::progress::Progress;
@@ -50,9 +53,20 @@ impl Ledger for Courier {
 pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let summary = replay(args)?;
     if summary.is_first_process {
-        print!("{}", if args.json { summary.json() } else { summary.text() });
+        print(&if args.json { summary.json() } else { summary.text() })?;
     }
     Ok(())
+}
+
+/// Prints to standard output; a closed pipe is nobody's failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Output(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Replays the plays into tables.
@@ -64,17 +78,25 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
     let mut prepared = prepare(args)?;
     let feed = Arc::new(Feed::new(&mut prepared, args)?);
     let mut books = Books::open(args, &prepared)?;
+    let cluster = Cluster::of(&prepared);
+    let has_others = cluster.has_others();
+    let (builders, connections) = cluster.join(&prepared)?;
     let failure: Arc<Mutex<Option<Failure>>> = Arc::default();
     let (sender, changes) = sync_channel(CHANGES_WAITING_MAX);
 
     let guards = {
         let (plan, context) = (prepared.plan.clone(), prepared.context.clone());
         let (feed, failure) = (feed.clone(), failure.clone());
-        timely::execute(prepared.timely.clone(), move |worker| {
+        let worker_config = prepared.timely.worker.clone();
+        timely::execute::execute_from(builders, connections, worker_config, move |worker| {
             let ends = river::build(worker, &plan, &context, || Box::new(Courier(sender.clone())));
             if let Err(error) = feed.run(worker, ends) {
-                feed.stop();
                 fail(&failure, error);
+                feed.stop();
+                // The others must not hear that this worker's inputs ended: they did not.
+                while has_others {
+                    std::thread::park();
+                }
             }
         })
         .map_err(Failure::Input)?
@@ -85,13 +107,19 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
         match changes.recv_timeout(PROGRESS_EVERY) {
             Ok((tick, change)) => {
                 if let Err(error) = books.enter(tick, change) {
-                    feed.stop();
                     fail(&failure, error);
-                    break;
+                    feed.stop();
                 }
             }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
+        }
+        if feed.is_stopped() && !has_others {
+            break;
+        }
+        if has_others && let Some(reason) = failed(&failure).or_else(|| cluster.lost()) {
+            drop(books);
+            Cluster::leave(&reason);
         }
         progress.show(&feed);
     }
@@ -99,7 +127,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
     for worker in guards.join() {
         worker.map_err(Failure::Input)?;
     }
-    if let Some(error) = failure.lock().expect("all workers ended").take() {
+    if let Some(error) = failed(&failure) {
         return Err(error);
     }
     progress.finish();
@@ -111,4 +139,8 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
 /// The first failure is the reason; what follows from it is not told.
 fn fail(failure: &Mutex<Option<Failure>>, error: Failure) {
     failure.lock().expect("no worker panics with it").get_or_insert(error);
+}
+
+fn failed(failure: &Mutex<Option<Failure>>) -> Option<Failure> {
+    failure.lock().expect("no worker panics with it").take()
 }

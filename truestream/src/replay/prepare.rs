@@ -220,6 +220,10 @@ fn cluster(args: &ReplayArgs) -> Result<Option<(usize, Vec<String>)>, Failure> {
     let (Some(path), Some(process)) = (&args.hosts, args.process) else { return Ok(None) };
     let text = std::fs::read_to_string(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
     let hosts: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    let is_address = |host: &str| host.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if let Some(host) = hosts.iter().find(|host| !is_address(host)) {
+        return Err(Failure::Usage(format!("{}: `{host}` is no address; expected host:port, one a line", path.display())));
+    }
     if process >= hosts.len() {
         return Err(Failure::Usage(format!(
             "--process {process}: {} names {} hosts; expected 0 to {}",
