@@ -52,7 +52,7 @@ pub enum LinkChange {
 
 struct Users {
     /// Plays per account.
-    plays: Counts,
+    plays: Counts<1>,
     /// Accounts that came (`true`) or went since the tick was opened.
     moves: Vec<(Key, bool)>,
     was_hub: bool,
@@ -78,12 +78,12 @@ impl Keep for Links {
 
     fn take(&mut self, _tick: Tick, used: Use, _out: &mut Vec<LinkChange>) {
         let Users { plays, moves, .. } = self.users.entry(used.link).or_insert_with(|| Users {
-            plays: Counts::new(1),
+            plays: Counts::default(),
             moves: Vec::new(),
             was_hub: false,
         });
         let untouched = moves.is_empty();
-        plays.count(used.account.0, 1, used.enters, |_, from, to| {
+        plays.count(0, used.account.0, 1, used.enters, |_, from, to| {
             if from == 0 || to == 0 {
                 moves.push((used.account, to > 0));
             }
@@ -96,17 +96,17 @@ impl Keep for Links {
     fn close(&mut self, _tick: Tick, out: &mut Vec<LinkChange>) {
         for link in self.touched.drain(..) {
             let Some(users) = self.users.get_mut(&link) else { continue };
-            let now = users.plays.len() as u32;
+            let now = users.plays.len(0) as u32;
             let moves = net(&mut users.moves);
             let before = (now as i64 - moves.iter().map(|(_, came)| if *came { 1 } else { -1 }).sum::<i64>()) as u32;
             let joins = |accounts: u32| (2..=self.hub).contains(&accounts);
             let bond = |account: Key, joins: bool| LinkChange::Bond(link, account, joins);
             match (joins(before), joins(now)) {
                 (true, true) => out.extend(moves.iter().map(|(account, came)| bond(*account, *came))),
-                (false, true) => out.extend(users.plays.iter().map(|(account, _)| bond(Key(account), true))),
+                (false, true) => out.extend(users.plays.values(0, 0).into_iter().map(|(account, _)| bond(Key(account), true))),
                 (true, false) => {
                     let came = |account: Key| moves.iter().any(|(a, came)| *a == account && *came);
-                    let stayed = users.plays.iter().map(|(account, _)| Key(account)).filter(|a| !came(*a));
+                    let stayed = users.plays.values(0, 0).into_iter().map(|(account, _)| Key(account)).filter(|a| !came(*a));
                     let went = moves.iter().filter(|(_, came)| !came).map(|(account, _)| *account);
                     out.extend(stayed.chain(went).map(|account| bond(account, false)));
                 }

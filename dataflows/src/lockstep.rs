@@ -56,7 +56,7 @@ enum Players {
 }
 
 struct Crowd {
-    plays: Counts,
+    plays: Counts<1>,
     /// Accounts that came or went since the tick was opened.
     moves: Vec<(Key, bool)>,
 }
@@ -83,16 +83,16 @@ impl Keep for Buckets {
                 }
                 return;
             }
-            let mut crowd = Crowd { plays: Counts::new(1), moves: Vec::new() };
+            let mut crowd = Crowd { plays: Counts::default(), moves: Vec::new() };
             for _ in 0..*plays {
-                crowd.plays.count(account.0, 1, true, |_, _, _| {});
+                crowd.plays.count(0, account.0, 1, true, |_, _, _| {});
             }
             *players = Players::Many(Box::new(crowd));
         }
         let Players::Many(crowd) = players else { return };
         let Crowd { plays, moves } = &mut **crowd;
         let untouched = moves.is_empty();
-        plays.count(step.account.0, 1, step.enters, |_, from, to| {
+        plays.count(0, step.account.0, 1, step.enters, |_, from, to| {
             if from == 0 || to == 0 {
                 moves.push((step.account, to > 0));
             }
@@ -106,7 +106,7 @@ impl Keep for Buckets {
         for place in self.touched.drain(..) {
             let Some(Players::Many(crowd)) = self.players.get_mut(&place) else { continue };
             let moves = net(&mut crowd.moves);
-            let now: Vec<Key> = crowd.plays.iter().map(|(account, _)| Key(account)).collect();
+            let now: Vec<Key> = crowd.plays.values(0, 0).into_iter().map(|(account, _)| Key(account)).collect();
             push_pairs(&now, &moves, out);
             if now.is_empty() {
                 self.players.remove(&place);

@@ -43,72 +43,27 @@ pub fn route(axis: Axis) -> impl Fn(&Turn) -> u64 {
     move |turn| mix(key_of(axis, turn).0)
 }
 
-/// The tallies of one worker's keys.
+/// The tallies of one worker's keys, over any number of windows.
 pub struct Tallies {
-    axis: Axis,
     cadence: Cadence,
     /// For each window that turns speak of, its place among the windows of this view.
     places: Vec<Option<u8>>,
-    windows: usize,
-    slots: HashMap<Key, u32>,
-    tallies: Vec<(Key, Tally)>,
-    free: Vec<u32>,
-    /// The windows whose row may have changed in the open tick, per slot.
-    dirty: Vec<WindowSet>,
-    dirty_slots: Vec<u32>,
+    /// The turns of the open tick. They are counted key by key when it closes: what a key holds is fetched once.
+    turns: Vec<Turn>,
+    order: Vec<(Key, u32)>,
+    axis: Axis,
+    table: Box<dyn Table>,
 }
 
 impl Tallies {
     /// Nothing counted yet. `places` tells for each window of the turns which window of the view it is, if any.
     pub fn new(axis: Axis, places: Vec<Option<u8>>, cadence: Cadence) -> Tallies {
-        let windows = places.iter().flatten().count();
-        Tallies {
-            axis,
-            cadence,
-            places,
-            windows,
-            slots: HashMap::new(),
-            tallies: Vec::new(),
-            free: Vec::new(),
-            dirty: Vec::new(),
-            dirty_slots: Vec::new(),
-        }
+        let table = table(axis, places.iter().flatten().count());
+        Tallies { cadence, places, turns: Vec::new(), order: Vec::new(), axis, table }
     }
 
     fn own_windows(&self, windows: WindowSet) -> WindowSet {
         each(windows).filter_map(|window| self.places[window]).fold(0, |own, place| own | 1 << place)
-    }
-
-    fn slot(&mut self, key: Key) -> u32 {
-        let Tallies { slots, tallies, free, dirty, .. } = self;
-        *slots.entry(key).or_insert_with(|| match free.pop() {
-            Some(slot) => {
-                tallies[slot as usize].0 = key;
-                slot
-            }
-            None => {
-                tallies.push((key, Tally::new(self.axis, self.windows)));
-                dirty.push(0);
-                (tallies.len() - 1) as u32
-            }
-        })
-    }
-
-    fn touch(&mut self, slot: u32, windows: WindowSet) {
-        let dirty = &mut self.dirty[slot as usize];
-        if *dirty == 0 {
-            self.dirty_slots.push(slot);
-        }
-        *dirty |= windows;
-    }
-
-    fn say(&mut self, slot: u32, windows: WindowSet, out: &mut Vec<RowChange>) {
-        let (key, tally) = &self.tallies[slot as usize];
-        out.extend(each(windows).map(|window| ((window as u8, *key), tally.row(window))));
-        if tally.is_empty() {
-            self.slots.remove(key);
-            self.free.push(slot);
-        }
     }
 }
 
@@ -123,46 +78,91 @@ impl Keep for Tallies {
         }
     }
 
-    fn take(&mut self, _tick: Tick, turn: Turn, _out: &mut Vec<RowChange>) {
+    fn take(&mut self, _tick: Tick, mut turn: Turn, _out: &mut Vec<RowChange>) {
         let key = key_of(self.axis, &turn);
-        if !key.is_some() {
-            return;
-        }
-        let (Turn::Play { windows, enters, .. } | Turn::Upload { windows, enters, .. }) = turn;
-        let windows = self.own_windows(windows);
-        if windows == 0 {
-            return;
-        }
-        let slot = self.slot(key);
-        self.touch(slot, windows);
-        let tally = &mut self.tallies[slot as usize].1;
-        match turn {
-            Turn::Play { play, artist, .. } => tally.count(Listed { play: &play, artist }, windows, enters),
-            Turn::Upload { .. } => tally.upload(windows, enters),
+        let (Turn::Play { windows, .. } | Turn::Upload { windows, .. }) = &turn;
+        let own = self.own_windows(*windows);
+        if key.is_some() && own != 0 {
+            let (Turn::Play { windows, .. } | Turn::Upload { windows, .. }) = &mut turn;
+            *windows = own;
+            self.order.push((key, self.turns.len() as u32));
+            self.turns.push(turn);
         }
     }
 
     fn close(&mut self, tick: Tick, out: &mut Vec<RowChange>) {
-        let speaks = match self.cadence {
-            Cadence::Each => true,
-            Cadence::At(at) => at == tick,
-        };
-        for slot in std::mem::take(&mut self.dirty_slots) {
-            let windows = std::mem::take(&mut self.dirty[slot as usize]);
-            if self.cadence == Cadence::Each {
-                self.say(slot, windows, out);
-            } else if self.tallies[slot as usize].1.is_empty() {
-                self.slots.remove(&self.tallies[slot as usize].0);
-                self.free.push(slot);
+        // Within a key the turns keep their order: a play enters before it leaves.
+        self.order.sort_unstable();
+        for same in self.order.chunk_by(|a, b| a.0 == b.0) {
+            let turns = &mut same.iter().map(|(_, at)| &self.turns[*at as usize]);
+            self.table.count(same[0].0, turns, (self.cadence == Cadence::Each).then_some(&mut *out));
+        }
+        self.order.clear();
+        self.turns.clear();
+        if self.cadence == Cadence::At(tick) {
+            self.cadence = Cadence::Each;
+            self.table.say_all(out);
+        }
+    }
+}
+
+/// Tallies by key, whatever the number of their windows.
+trait Table {
+    /// Counts the turns of one key, and says what changed if somebody listens.
+    fn count(&mut self, key: Key, turns: &mut dyn Iterator<Item = &Turn>, out: Option<&mut Vec<RowChange>>);
+
+    /// Says the rows of all keys.
+    fn say_all(&self, out: &mut Vec<RowChange>);
+}
+
+struct Keyed<const W: usize> {
+    axis: Axis,
+    tallies: HashMap<Key, Box<Tally<W>>>,
+}
+
+/// A table with room for so many windows.
+fn table(axis: Axis, windows: usize) -> Box<dyn Table> {
+    fn keyed<const W: usize>(axis: Axis) -> Box<dyn Table> {
+        Box::new(Keyed::<W> { axis, tallies: HashMap::new() })
+    }
+    match windows {
+        0 | 1 => keyed::<1>(axis),
+        2 => keyed::<2>(axis),
+        3 => keyed::<3>(axis),
+        4 => keyed::<4>(axis),
+        5..=8 => keyed::<8>(axis),
+        _ => keyed::<{ WindowSet::BITS as usize }>(axis),
+    }
+}
+
+impl<const W: usize> Table for Keyed<W> {
+    fn count(&mut self, key: Key, turns: &mut dyn Iterator<Item = &Turn>, out: Option<&mut Vec<RowChange>>) {
+        let tally = self.tallies.entry(key).or_default();
+        let mut changed: WindowSet = 0;
+        for turn in turns {
+            match turn {
+                Turn::Play { play, artist, windows, enters, .. } => {
+                    changed |= windows;
+                    tally.count(self.axis, Listed { play, artist: *artist }, *windows, *enters);
+                }
+                Turn::Upload { windows, enters, .. } => {
+                    changed |= windows;
+                    tally.upload(*windows, *enters);
+                }
             }
         }
-        if let (Cadence::At(_), true) = (self.cadence, speaks) {
-            self.cadence = Cadence::Each;
-            let all = (1 << self.windows) - 1;
-            let slots: Vec<u32> = self.slots.values().copied().collect();
-            for slot in slots {
-                self.say(slot, all, out);
-            }
+        if let Some(out) = out {
+            out.extend(each(changed).map(|window| ((window as u8, key), tally.row(self.axis, window))));
+        }
+        if tally.is_empty() {
+            self.tallies.remove(&key);
+        }
+    }
+
+    fn say_all(&self, out: &mut Vec<RowChange>) {
+        for (key, tally) in &self.tallies {
+            let rows = (0..W).filter_map(|window| Some(((window as u8, *key), Some(tally.row(self.axis, window)?))));
+            out.extend(rows);
         }
     }
 }

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use features::tally::WindowSet;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use records::{Key, KeyedPlay, Millis};
 use serde::{Deserialize, Serialize};
 
@@ -97,24 +97,62 @@ pub enum Turn {
     },
 }
 
+/// A live play under the name that the catalogue gives it.
+#[derive(Clone, Copy)]
+struct Live {
+    play: KeyedPlay,
+    artist: Key,
+    uploader: Key,
+    distributor: Key,
+}
+
+impl Live {
+    fn new(play: KeyedPlay, listing: &Listing) -> Live {
+        let Listing { artist, uploader, distributor, .. } = *listing;
+        Live { play, artist, uploader, distributor }
+    }
+
+    fn turn(self, windows: WindowSet, enters: bool) -> Turn {
+        let Live { play, artist, uploader, distributor } = self;
+        Turn::Play { play, artist, uploader, distributor, windows, enters }
+    }
+}
+
+/// What is left of a play in windows that only ask who used what.
+#[derive(Clone, Copy)]
+struct Trace {
+    account: Key,
+    device: Key,
+    ip_prefix: Key,
+}
+
+impl Trace {
+    fn of(play: &KeyedPlay) -> Trace {
+        let KeyedPlay { account, device, ip_prefix, .. } = *play;
+        Trace { account, device, ip_prefix }
+    }
+
+    fn turn(self, windows: WindowSet) -> Turn {
+        let Trace { account, device, ip_prefix } = self;
+        let play = KeyedPlay { account, device, ip_prefix, ..KeyedPlay::NOTHING };
+        Live { play, artist: Key::NONE, uploader: Key::NONE, distributor: Key::NONE }.turn(windows, false)
+    }
+}
+
 /// The live plays of one tick of ending.
 #[derive(Default)]
 struct Bucket {
-    settled: Vec<(KeyedPlay, u32)>,
+    settled: Vec<Live>,
     /// Plays that may still be taken back; few, so a search among them is short.
-    revocable: Vec<(KeyedPlay, u32)>,
-}
-
-impl Bucket {
-    fn plays(&self) -> impl Iterator<Item = &(KeyedPlay, u32)> {
-        self.settled.iter().chain(&self.revocable)
-    }
+    revocable: Vec<Live>,
+    /// Settled plays that have left all windows that need the whole of them.
+    traces: Vec<Trace>,
 }
 
 struct Entry {
     listing: Listing,
-    /// Plays in the buckets.
-    live: u32,
+    /// The latest tick of ending among its plays, if it ever had one.
+    last: Option<Tick>,
     /// Tells an upload's scheduled ticks from those of a row that is no longer in force.
     version: u32,
 }
@@ -124,28 +162,29 @@ pub struct Windows {
     clock: Clock,
     /// Window lengths in ticks, shortest first.
     lengths: Vec<Tick>,
-    slots: HashMap<Key, u32>,
-    entries: Vec<Entry>,
+    /// How many of the windows, the shortest, need the whole play; the others only its traces.
+    whole: usize,
+    entries: HashMap<Key, Entry>,
     buckets: BTreeMap<Tick, Bucket>,
     /// Which bucket leaves which window at a tick.
     leaving: BTreeMap<Tick, Vec<(Tick, usize)>>,
-    /// Which upload may enter or leave windows at a tick, as (slot, version of its row).
-    uploads: BTreeMap<Tick, Vec<(u32, u32)>>,
+    /// Which track's upload may enter or leave windows at a tick, with the version of its row.
+    uploads: BTreeMap<Tick, Vec<(Key, u32)>>,
     /// Rows that arrived in the open tick; they come into force when it closes.
-    replaced: HashMap<u32, Listing>,
+    replaced: HashMap<Key, Listing>,
     counts_uploads: bool,
 }
 
 impl Windows {
-    /// Nothing live, over windows of so many ticks (at most 16, shortest first); uploads are turned where somebody
-    /// counts them.
-    pub fn new(clock: Clock, lengths: Vec<Tick>, counts_uploads: bool) -> Windows {
+    /// Nothing live, over windows of so many ticks (at most 16, shortest first), of which the first `whole` need whole
+    /// plays; uploads are turned where somebody counts them.
+    pub fn new(clock: Clock, lengths: Vec<Tick>, whole: usize, counts_uploads: bool) -> Windows {
         assert!(lengths.len() <= WindowSet::BITS as usize && lengths.is_sorted(), "at most 16 windows, by length");
         Windows {
             clock,
             lengths,
-            slots: HashMap::new(),
-            entries: Vec::new(),
+            whole,
+            entries: HashMap::new(),
             buckets: BTreeMap::new(),
             leaving: BTreeMap::new(),
             uploads: BTreeMap::new(),
@@ -154,12 +193,8 @@ impl Windows {
         }
     }
 
-    fn slot(&mut self, track: Key) -> u32 {
-        let Windows { slots, entries, .. } = self;
-        *slots.entry(track).or_insert_with(|| {
-            entries.push(Entry { listing: Listing::unknown(track), live: 0, version: 0 });
-            (entries.len() - 1) as u32
-        })
+    fn entry(&mut self, track: Key) -> &mut Entry {
+        self.entries.entry(track).or_insert_with(|| Entry { listing: Listing::unknown(track), last: None, version: 0 })
     }
 
     /// The windows in which something of tick `since` still counts at `tick`.
@@ -179,10 +214,10 @@ impl Windows {
         if windows == 0 {
             return; // Later than the longest window is long: it never counts.
         }
-        let slot = self.slot(play.track);
-        let entry = &mut self.entries[slot as usize];
-        entry.live += 1;
-        out.push(turn(play, &entry.listing, windows, true));
+        let entry = self.entry(play.track);
+        entry.last = entry.last.max(Some(ended));
+        let live = Live::new(play, &entry.listing);
+        out.push(live.turn(windows, true));
         let bucket = self.buckets.entry(ended).or_insert_with(|| {
             for (window, length) in self.lengths.iter().enumerate() {
                 if ended + length > tick {
@@ -192,38 +227,35 @@ impl Windows {
             Bucket::default()
         });
         let plays = if play.is(KeyedPlay::REVOCABLE) { &mut bucket.revocable } else { &mut bucket.settled };
-        plays.push((play, slot));
+        plays.push(live);
     }
 
     fn revoke(&mut self, tick: Tick, play: KeyedPlay, out: &mut Vec<Turn>) {
         let ended = self.clock.first_after(play.ended_at);
         let Some(bucket) = self.buckets.get_mut(&ended) else { return };
-        let Some(at) = bucket.revocable.iter().position(|(live, _)| *live == play) else { return };
-        let (play, slot) = bucket.revocable.swap_remove(at);
-        let entry = &mut self.entries[slot as usize];
-        entry.live -= 1;
-        let listing = entry.listing;
-        out.push(turn(play, &listing, self.holding(ended, tick), false));
+        let Some(at) = bucket.revocable.iter().position(|live| live.play == play) else { return };
+        let live = bucket.revocable.swap_remove(at);
+        out.push(live.turn(self.holding(ended, tick), false));
     }
 
     /// The bucket leaves the window; from the longest one it leaves for good.
     fn leave(&mut self, ended: Tick, window: usize, out: &mut Vec<Turn>) {
-        let for_good = window + 1 == self.lengths.len();
-        let Some(bucket) = self.buckets.get(&ended) else { return };
-        for (play, slot) in bucket.plays() {
-            let entry = &mut self.entries[*slot as usize];
-            entry.live -= u32::from(for_good);
-            out.push(turn(*play, &entry.listing, 1 << window, false));
-        }
-        if for_good {
+        let Some(bucket) = self.buckets.get_mut(&ended) else { return };
+        let windows = 1 << window;
+        out.extend(bucket.settled.iter().chain(&bucket.revocable).map(|live| live.turn(windows, false)));
+        out.extend(bucket.traces.iter().map(|trace| trace.turn(windows)));
+        if window + 1 == self.lengths.len() {
             self.buckets.remove(&ended);
+        } else if window + 1 == self.whole {
+            bucket.traces = bucket.settled.iter().map(|live| Trace::of(&live.play)).collect();
+            bucket.settled = Vec::new();
         }
     }
 
     /// The upload of the row in force turns, if it stands at an edge of a window.
-    fn turn_upload(&self, tick: Tick, slot: u32, version: u32, out: &mut Vec<Turn>) {
-        let entry = &self.entries[slot as usize];
-        let Some(since) = self.uploaded(&entry.listing).filter(|_| entry.version == version) else { return };
+    fn turn_upload(&self, tick: Tick, track: Key, version: u32, out: &mut Vec<Turn>) {
+        let Some(entry) = self.entries.get(&track).filter(|entry| entry.version == version) else { return };
+        let Some(since) = self.uploaded(&entry.listing) else { return };
         let (before, now) = (if tick > since { self.holding(since, tick - 1) } else { 0 }, self.holding(since, tick));
         push_upload(&entry.listing, before & !now, false, out);
         push_upload(&entry.listing, now & !before, true, out);
@@ -233,35 +265,40 @@ impl Windows {
         listing.uploaded_at.map(|at| self.clock.first_after(at))
     }
 
-    /// The new row of the track comes into force: its upload is counted under the new name.
-    fn replace(&mut self, tick: Tick, slot: u32, new: Listing, out: &mut Vec<Turn>) {
-        let old = self.entries[slot as usize].listing;
-        let entry = &mut self.entries[slot as usize];
-        entry.listing = new;
+    /// The new row of the track comes into force: its upload is counted under the new name. Returns whether live plays
+    /// change hands with it.
+    fn replace(&mut self, tick: Tick, new: Listing, out: &mut Vec<Turn>) -> bool {
+        let longest = self.lengths.last().copied().unwrap_or(0);
+        let entry = self.entry(new.track);
+        let old = std::mem::replace(&mut entry.listing, new);
         entry.version += 1;
         let version = entry.version;
-        if !self.counts_uploads {
-            return;
-        }
-        let within = |since: Option<Tick>| since.map_or(0, |since| self.holding(since, tick));
-        push_upload(&old, within(self.uploaded(&old)), false, out);
-        push_upload(&new, within(self.uploaded(&new)), true, out);
-        if let Some(since) = self.uploaded(&new) {
-            let edges = self.lengths.iter().map(|length| since + length).chain([since]);
-            for edge in edges.filter(|edge| *edge > tick) {
-                self.uploads.entry(edge).or_default().push((slot, version));
+        let moves = !old.groups_as(&new) && entry.last.is_some_and(|last| tick < last + longest);
+        if self.counts_uploads {
+            let within = |since: Option<Tick>| since.map_or(0, |since| self.holding(since, tick));
+            push_upload(&old, within(self.uploaded(&old)), false, out);
+            push_upload(&new, within(self.uploaded(&new)), true, out);
+            if let Some(since) = self.uploaded(&new) {
+                let edges = self.lengths.iter().map(|length| since + length).chain([since]);
+                for edge in edges.filter(|edge| *edge > tick) {
+                    self.uploads.entry(edge).or_default().push((new.track, version));
+                }
             }
         }
+        moves
     }
 
     /// The live plays of tracks that changed hands leave under the old name and enter under the new one.
-    fn move_plays(&self, tick: Tick, moved: &HashMap<u32, Listing>, out: &mut Vec<Turn>) {
-        for (ended, bucket) in &self.buckets {
-            let windows = self.holding(*ended, tick);
-            for (play, slot) in bucket.plays() {
-                if let Some(old) = moved.get(slot) {
-                    out.push(turn(*play, old, windows, false));
-                    out.push(turn(*play, &self.entries[*slot as usize].listing, windows, true));
+    fn move_plays(&mut self, tick: Tick, moved: &HashSet<Key>, out: &mut Vec<Turn>) {
+        let ticks: Vec<Tick> = self.buckets.keys().copied().collect();
+        for ended in ticks {
+            let windows = self.holding(ended, tick);
+            let Some(bucket) = self.buckets.get_mut(&ended) else { continue };
+            for live in bucket.settled.iter_mut().chain(&mut bucket.revocable) {
+                if moved.contains(&live.play.track) {
+                    out.push(live.turn(windows, false));
+                    *live = Live::new(live.play, &self.entries[&live.play.track].listing);
+                    out.push(live.turn(windows, true));
                 }
             }
         }
@@ -282,8 +319,8 @@ impl Keep for Windows {
         for (ended, window) in self.leaving.remove(&tick).unwrap_or_default() {
             self.leave(ended, window, out);
         }
-        for (slot, version) in self.uploads.remove(&tick).unwrap_or_default() {
-            self.turn_upload(tick, slot, version, out);
+        for (track, version) in self.uploads.remove(&tick).unwrap_or_default() {
+            self.turn_upload(tick, track, version, out);
         }
     }
 
@@ -292,8 +329,7 @@ impl Keep for Windows {
             Inflow::Play(play, true) => self.enter(tick, play, out),
             Inflow::Play(play, false) => self.revoke(tick, play, out),
             Inflow::Track(listing) => {
-                let slot = self.slot(listing.track);
-                let kept = self.replaced.entry(slot).or_insert(listing);
+                let kept = self.replaced.entry(listing.track).or_insert(listing);
                 if listing.valid_from > kept.valid_from {
                     *kept = listing;
                 }
@@ -302,23 +338,16 @@ impl Keep for Windows {
     }
 
     fn close(&mut self, tick: Tick, out: &mut Vec<Turn>) {
-        let mut moved = HashMap::new();
-        for (slot, new) in std::mem::take(&mut self.replaced) {
-            let entry = &self.entries[slot as usize];
-            if entry.live > 0 && !entry.listing.groups_as(&new) {
-                moved.insert(slot, entry.listing);
+        let mut moved = HashSet::new();
+        for (track, new) in std::mem::take(&mut self.replaced) {
+            if self.replace(tick, new, out) {
+                moved.insert(track);
             }
-            self.replace(tick, slot, new, out);
         }
         if !moved.is_empty() {
             self.move_plays(tick, &moved, out);
         }
     }
-}
-
-fn turn(play: KeyedPlay, listing: &Listing, windows: WindowSet, enters: bool) -> Turn {
-    let Listing { artist, uploader, distributor, .. } = *listing;
-    Turn::Play { play, artist, uploader, distributor, windows, enters }
 }
 
 fn push_upload(listing: &Listing, windows: WindowSet, enters: bool, out: &mut Vec<Turn>) {

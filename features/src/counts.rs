@@ -1,124 +1,220 @@
-//! How often each value occurs, over several windows at once, and how those counts are spread.
+//! How often each value of each kind occurs for one key, over several nested windows at once.
+//!
+//! ```text
+//! few values ──▶ one block, kinds side by side, scanned ──(more than 128)──▶ a hash table per kind
+//! ```
+//!
+//! A key with few values is one block of memory: what a play touches lies together, and most keys stay there.
 
 use hashbrown::HashTable;
 
 use crate::row::Entropy;
 use crate::tally::{WindowSet, each};
 
-/// Up to so many values a scan of them, three cache lines, stands in for a hash table.
-const SCANNED_MAX: usize = 24;
+/// Kinds of values that a key can have.
+pub const KINDS_MAX: usize = 8;
+/// Up to so many values in all they are scanned: a block of 2 to 4 KiB.
+const FEW_MAX: usize = 128;
 
-/// Counts per value and window. Values that count in no window are forgotten.
-#[derive(Clone, Debug)]
-pub struct Counts {
-    windows: usize,
-    values: Vec<u64>,
-    /// `windows` counts for each value, shortest window first.
-    counts: Vec<u32>,
-    /// Where each value stands, once there are more than [`SCANNED_MAX`].
-    places: Option<Box<HashTable<u32>>>,
+/// A value and how often it occurs in each window, shortest first.
+#[derive(Clone, Copy, Debug)]
+struct Entry<const W: usize> {
+    value: u64,
+    counts: [u32; W],
 }
 
-impl Counts {
-    /// No values, over so many windows.
-    pub fn new(windows: usize) -> Counts {
-        Counts { windows, values: Vec::new(), counts: Vec::new(), places: None }
-    }
-
-    /// Adds one to the value's counts in the windows, or takes one away; tells each window's count before and after.
-    pub fn count(&mut self, value: u64, windows: WindowSet, enters: bool, mut tell: impl FnMut(usize, u32, u32)) {
-        let place = match self.find(value) {
-            Some(place) => place,
-            None => self.push(value),
-        };
-        let counts = &mut self.counts[place * self.windows..][..self.windows];
+impl<const W: usize> Entry<W> {
+    /// Moves the counts by one and tells each window's count before and after; says whether the value is gone.
+    fn count(&mut self, windows: WindowSet, enters: bool, mut tell: impl FnMut(usize, u32, u32)) -> bool {
         for window in each(windows) {
-            let from = counts[window];
+            let from = self.counts[window];
             let to = if enters { from + 1 } else { from - 1 };
-            counts[window] = to;
+            self.counts[window] = to;
             tell(window, from, to);
         }
-        // Windows are nested: what is absent from the longest is absent from all.
-        if !enters && counts[self.windows - 1] == 0 {
-            self.remove(place);
-        }
+        !enters && self.counts == [0; W]
     }
+}
 
-    /// How often the value occurs in the window.
-    pub fn get(&self, value: u64, window: usize) -> u32 {
-        self.find(value).map_or(0, |place| self.counts[place * self.windows + window])
+/// Counts per kind, value and window. Values that count in no window are forgotten. The values of kind 0 are the shares:
+/// how they are spread is known too.
+#[derive(Clone, Debug)]
+pub struct Counts<const W: usize>(Held<W>);
+
+#[derive(Clone, Debug)]
+enum Held<const W: usize> {
+    Few(Few<W>),
+    Many(Box<Many<W>>),
+}
+
+/// The entries of kind `k` stand from `ends[k - 1]` to `ends[k]`, in no particular order.
+#[derive(Clone, Debug)]
+struct Few<const W: usize> {
+    ends: [u8; KINDS_MAX],
+    entries: Vec<Entry<W>>,
+}
+
+#[derive(Clone, Debug)]
+struct Many<const W: usize> {
+    tables: [HashTable<Entry<W>>; KINDS_MAX],
+    shares: [Spread; W],
+}
+
+impl<const W: usize> Default for Counts<W> {
+    fn default() -> Counts<W> {
+        Counts(Held::Few(Few { ends: [0; KINDS_MAX], entries: Vec::new() }))
     }
+}
 
-    /// The values with their counts in the longest window, in no particular order.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, u32)> {
-        self.values.iter().copied().zip(self.counts.iter().skip(self.windows - 1).step_by(self.windows).copied())
-    }
-
-    /// How many values occur in the longest window.
-    pub fn len(&self) -> usize {
-        self.values.len()
-    }
-
-    /// Whether no value occurs.
-    pub fn is_empty(&self) -> bool {
-        self.values.is_empty()
-    }
-
-    fn find(&self, value: u64) -> Option<usize> {
-        match &self.places {
-            None => self.values.iter().position(|v| *v == value),
-            Some(places) => {
-                places.find(hash(value), |place| self.values[*place as usize] == value).map(|place| *place as usize)
-            }
-        }
-    }
-
-    fn push(&mut self, value: u64) -> usize {
-        let place = self.values.len();
-        self.values.push(value);
-        self.counts.resize(self.counts.len() + self.windows, 0);
-        let values = &self.values;
-        match &mut self.places {
-            Some(places) => {
-                places.insert_unique(hash(value), place as u32, |place| hash(values[*place as usize]));
-            }
-            None if place >= SCANNED_MAX => {
-                let mut places = HashTable::with_capacity(2 * SCANNED_MAX);
-                for (place, value) in values.iter().enumerate() {
-                    places.insert_unique(hash(*value), place as u32, |place| hash(values[*place as usize]));
+impl<const W: usize> Counts<W> {
+    /// Adds one to the value's counts in the windows, or takes one away; tells each window's count before and after.
+    pub fn count(
+        &mut self,
+        kind: usize,
+        value: u64,
+        windows: WindowSet,
+        enters: bool,
+        tell: impl FnMut(usize, u32, u32),
+    ) {
+        match &mut self.0 {
+            Held::Few(few) => {
+                few.count(kind, value, windows, enters, tell);
+                if few.entries.len() > FEW_MAX {
+                    self.0 = Held::Many(Box::new(Many::from(&*few)));
                 }
-                self.places = Some(Box::new(places));
             }
-            None => {}
+            Held::Many(many) => many.count(kind, value, windows, enters, tell),
         }
-        place
     }
 
-    /// The last value takes the place of the removed one.
-    fn remove(&mut self, place: usize) {
-        let last = self.values.len() - 1;
-        if let Some(places) = &mut self.places {
-            if let Ok(entry) = places.find_entry(hash(self.values[place]), |p| *p as usize == place) {
-                entry.remove();
+    /// The largest share in the window.
+    pub fn top(&self, window: usize) -> u32 {
+        match &self.0 {
+            Held::Few(few) => few.kind(0).iter().map(|entry| entry.counts[window]).max().unwrap_or(0),
+            Held::Many(many) => many.shares[window].top(),
+        }
+    }
+
+    /// The entropy of the shares in the window, which sum to `total`.
+    pub fn entropy(&self, window: usize, total: u32) -> Entropy {
+        match &self.0 {
+            Held::Few(few) => Spread::of(few.kind(0).iter().map(|entry| entry.counts[window])).entropy(total),
+            Held::Many(many) => many.shares[window].entropy(total),
+        }
+    }
+
+    /// The values of the kind with their counts in the window, in no particular order.
+    pub fn values(&self, kind: usize, window: usize) -> Vec<(u64, u32)> {
+        let count = |entry: &Entry<W>| (entry.value, entry.counts[window]);
+        match &self.0 {
+            Held::Few(few) => few.kind(kind).iter().map(count).collect(),
+            Held::Many(many) => many.tables[kind].iter().map(count).collect(),
+        }
+    }
+
+    /// How many values of the kind there are in any window.
+    pub fn len(&self, kind: usize) -> usize {
+        match &self.0 {
+            Held::Few(few) => few.kind(kind).len(),
+            Held::Many(many) => many.tables[kind].len(),
+        }
+    }
+
+    /// Whether there is no value of any kind.
+    pub fn is_empty(&self) -> bool {
+        (0..KINDS_MAX).all(|kind| self.len(kind) == 0)
+    }
+}
+
+impl<const W: usize> Few<W> {
+    fn start(&self, kind: usize) -> usize {
+        if kind == 0 { 0 } else { usize::from(self.ends[kind - 1]) }
+    }
+
+    fn kind(&self, kind: usize) -> &[Entry<W>] {
+        &self.entries[self.start(kind)..usize::from(self.ends[kind])]
+    }
+
+    fn count(
+        &mut self,
+        kind: usize,
+        value: u64,
+        windows: WindowSet,
+        enters: bool,
+        tell: impl FnMut(usize, u32, u32),
+    ) {
+        let start = self.start(kind);
+        let place = match self.kind(kind).iter().position(|entry| entry.value == value) {
+            Some(place) => start + place,
+            None => self.insert(kind, Entry { value, counts: [0; W] }),
+        };
+        if self.entries[place].count(windows, enters, tell) {
+            self.remove(kind, place);
+        }
+    }
+
+    /// Makes room at the end of the kind: the first entry of each later kind goes behind its last.
+    fn insert(&mut self, kind: usize, entry: Entry<W>) -> usize {
+        let mut hole = self.entries.len();
+        self.entries.push(entry);
+        for later in (kind + 1..KINDS_MAX).rev() {
+            let first = self.start(later);
+            self.entries.swap(first, hole);
+            self.ends[later] += 1;
+            hole = first;
+        }
+        self.ends[kind] += 1;
+        hole
+    }
+
+    /// Fills the gap with the last entry of the kind, its gap with the last of the next kind, and so on.
+    fn remove(&mut self, kind: usize, place: usize) {
+        let mut hole = place;
+        for next in kind..KINDS_MAX {
+            if usize::from(self.ends[next]) > hole {
+                let last = usize::from(self.ends[next]) - 1;
+                self.entries.swap(hole, last);
+                hole = last;
             }
-            if place != last
-                && let Some(moved) = places.find_mut(hash(self.values[last]), |p| *p as usize == last)
-            {
-                *moved = place as u32;
+        }
+        self.ends[kind..].iter_mut().for_each(|end| *end -= 1);
+        self.entries.pop();
+    }
+}
+
+impl<const W: usize> From<&Few<W>> for Many<W> {
+    fn from(few: &Few<W>) -> Many<W> {
+        let mut tables: [HashTable<Entry<W>>; KINDS_MAX] = Default::default();
+        for (kind, table) in tables.iter_mut().enumerate() {
+            for entry in few.kind(kind) {
+                table.insert_unique(hash(entry.value), *entry, |entry| hash(entry.value));
             }
         }
-        self.values.swap_remove(place);
-        let (kept, end) = self.counts.split_at_mut(last * self.windows);
-        if place != last {
-            kept[place * self.windows..][..self.windows].copy_from_slice(end);
-        }
-        self.counts.truncate(last * self.windows);
-        if self.values.len() <= SCANNED_MAX / 2 {
-            self.places = None;
-        }
-        if self.values.is_empty() {
-            self.values = Vec::new();
-            self.counts = Vec::new();
+        let share = |window| Spread::of(few.kind(0).iter().map(|entry: &Entry<W>| entry.counts[window]));
+        Many { tables, shares: std::array::from_fn(share) }
+    }
+}
+
+impl<const W: usize> Many<W> {
+    fn count(
+        &mut self,
+        kind: usize,
+        value: u64,
+        windows: WindowSet,
+        enters: bool,
+        mut tell: impl FnMut(usize, u32, u32),
+    ) {
+        let Many { tables, shares } = self;
+        let tell = |window: usize, from, to| {
+            if kind == 0 {
+                shares[window].shift(from, to);
+            }
+            tell(window, from, to);
+        };
+        let found = tables[kind].entry(hash(value), |entry| entry.value == value, |entry| hash(entry.value));
+        let mut entry = found.or_insert_with(|| Entry { value, counts: [0; W] });
+        if entry.get_mut().count(windows, enters, tell) {
+            entry.remove();
         }
     }
 }
@@ -129,8 +225,8 @@ fn hash(value: u64) -> u64 {
     mixed ^ (mixed >> 32)
 }
 
-/// How many values occur how often: `(count, values)` by rising count. The largest count, the sum of squares and the
-/// entropy follow from it exactly, whatever was added and taken back before.
+/// How many values occur how often: `(count, values)` by rising count. The largest count and the entropy follow from it
+/// exactly, whatever was added and taken back before.
 #[derive(Clone, Debug, Default)]
 pub struct Spread {
     /// At most √(2·plays) long, since different counts add up.
@@ -138,6 +234,14 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// The spread of these counts; zeros are absent values.
+    pub fn of(counts: impl Iterator<Item = u32>) -> Spread {
+        let mut counts: Vec<u32> = counts.filter(|count| *count > 0).collect();
+        counts.sort_unstable();
+        let same = counts.chunk_by(|a, b| a == b);
+        Spread { values_by_count: same.map(|same| (same[0], same.len() as u32)).collect() }
+    }
+
     /// A value's count went from `from` to `to`; zero means that it is absent.
     pub fn shift(&mut self, from: u32, to: u32) {
         if from > 0
@@ -171,11 +275,10 @@ impl Spread {
         if total == 0 {
             return Entropy::default();
         }
-        let weighted: f64 = self
-            .values_by_count
-            .iter()
-            .map(|(count, values)| f64::from(*values) * f64::from(*count) * f64::from(*count).ln())
-            .sum();
+        // Always by rising count, so that equal counts give equal bits.
+        let once = |count: u32| f64::from(count) * f64::from(count).ln();
+        let weighted: f64 =
+            self.values_by_count.iter().filter(|(count, _)| *count > 1).map(|(count, n)| f64::from(*n) * once(*count)).sum();
         let total = f64::from(total);
         Entropy::from_nats(total.ln() - weighted / total)
     }
@@ -193,49 +296,58 @@ mod tests {
 
     use super::*;
 
-    /// The obvious twin: one map per window.
-    fn recount(present: &[(u64, WindowSet)], windows: usize) -> Vec<HashMap<u64, u32>> {
-        let mut counts = vec![HashMap::new(); windows];
-        for (value, set) in present {
+    const W: usize = 3;
+    const VALUES: u64 = 90;
+
+    /// The obvious twin: one map per kind and window.
+    fn recount(present: &[(usize, u64, WindowSet)]) -> HashMap<(usize, usize), HashMap<u64, u32>> {
+        let mut counts: HashMap<(usize, usize), HashMap<u64, u32>> = HashMap::new();
+        for (kind, value, set) in present {
             for window in each(*set) {
-                *counts[window].entry(*value).or_insert(0) += 1;
+                *counts.entry((*kind, window)).or_default().entry(*value).or_insert(0) += 1;
             }
         }
         counts
     }
 
     proptest! {
-        /// Whatever enters and leaves, counts, distinct values, top and entropy are those of what is present.
+        /// Whatever enters and leaves, few values or many: counts, distinct values, top and entropy are those of what is there.
         #[test]
-        fn counts_equal_a_recount(steps in prop::collection::vec((0_u64..60, 0_usize..3, any::<bool>()), 1..400)) {
-            let windows = 3;
-            let mut counts = Counts::new(windows);
-            let mut spread = vec![Spread::default(); windows];
-            let mut present: Vec<(u64, WindowSet)> = Vec::new();
-            for (value, shortest, leaves) in steps {
-                let step = |counts: &mut Counts, spread: &mut Vec<Spread>, value, set, enters| {
-                    counts.count(value, set, enters, |window, from, to| spread[window].shift(from, to));
-                };
-                if leaves && !present.is_empty() {
-                    let (value, set) = present.swap_remove(value as usize % present.len());
-                    step(&mut counts, &mut spread, value, set, false);
-                } else {
+        fn counts_equal_a_recount(
+            steps in prop::collection::vec((0..KINDS_MAX, 0..VALUES, 0..W, 0_u8..10), 1..900),
+            leaving in 1_u8..8,
+        ) {
+            let mut counts = Counts::<W>::default();
+            let mut distinct: HashMap<(usize, usize), i64> = HashMap::new();
+            let mut present: Vec<(usize, u64, WindowSet)> = Vec::new();
+            for (kind, value, shortest, chance) in steps {
+                let leaves = chance < leaving && !present.is_empty();
+                let (kind, value, set) = match leaves {
+                    true => present.swap_remove(value as usize % present.len()),
                     // Nested: the window and every longer one.
-                    let set = (0b111 << shortest) & 0b111;
-                    present.push((value, set));
-                    step(&mut counts, &mut spread, value, set, true);
+                    false => (kind, value, (0b111 << shortest) & 0b111),
+                };
+                counts.count(kind, value, set, !leaves, |window, from, to| {
+                    *distinct.entry((kind, window)).or_default() += i64::from(from == 0) - i64::from(to == 0);
+                });
+                if !leaves {
+                    present.push((kind, value, set));
                 }
-                let twin = recount(&present, windows);
-                for (window, twin) in twin.iter().enumerate() {
-                    for value in 0..60 {
-                        prop_assert_eq!(counts.get(value, window), twin.get(&value).copied().unwrap_or(0));
-                    }
-                    prop_assert_eq!(spread[window].top(), twin.values().copied().max().unwrap_or(0));
-                    let total: u32 = twin.values().sum();
-                    let exact: f64 = twin.values().map(|c| f64::from(*c) / f64::from(total)).map(|p| -p * p.ln()).sum();
-                    prop_assert!((spread[window].entropy(total).nats() - exact.max(0.0)).abs() < 1e-9);
+            }
+            let twin = recount(&present);
+            for window in 0..W {
+                for kind in 0..KINDS_MAX {
+                    let expected = twin.get(&(kind, window)).cloned().unwrap_or_default();
+                    let found: HashMap<u64, u32> =
+                        counts.values(kind, window).into_iter().filter(|(_, count)| *count > 0).collect();
+                    prop_assert_eq!(distinct.get(&(kind, window)).copied().unwrap_or(0), expected.len() as i64);
+                    prop_assert_eq!(found, expected);
                 }
-                prop_assert_eq!(counts.len(), twin[windows - 1].len());
+                let shares = twin.get(&(0, window)).cloned().unwrap_or_default();
+                prop_assert_eq!(counts.top(window), shares.values().copied().max().unwrap_or(0));
+                let total: u32 = shares.values().sum();
+                let exact: f64 = shares.values().map(|c| f64::from(*c) / f64::from(total)).map(|p| -p * p.ln()).sum();
+                prop_assert!((counts.entropy(window, total).nats() - exact.max(0.0)).abs() < 1e-9);
             }
         }
     }

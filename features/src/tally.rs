@@ -9,7 +9,7 @@
 
 use records::{Country, Key, KeyedPlay, Millis, Source};
 
-use crate::counts::{Counts, Spread};
+use crate::counts::Counts;
 use crate::row::WindowRow;
 
 /// Heard this long, a play is payable: the usual clause in royalty agreements.
@@ -43,95 +43,81 @@ pub struct Listed<'a> {
     pub artist: Key,
 }
 
-/// The counts of one key.
-#[derive(Clone, Debug)]
-pub struct Tally {
-    /// Sums and distinct counts per window, shortest first; top, squares and entropy come from `spread`.
-    rows: Vec<WindowRow>,
-    /// Plays per track (of an account) or per account (of all else).
-    shares: Counts,
-    /// How many of those have how many plays, per window.
-    spread: Vec<Spread>,
-    countries: Counts,
-    devices: Counts,
-    ip_prefixes: Counts,
-    /// The counts that only some axes need.
-    more: More,
-}
-
-#[derive(Clone, Debug)]
-enum More {
-    Account(Box<AccountCounts>),
+/// The kinds of values that are counted for a key. The first are the shares: plays per track for an account, plays per
+/// account for all else.
+#[derive(Clone, Copy)]
+enum Kind {
+    Share,
+    Country,
+    Device,
+    IpPrefix,
+    /// Of artists and all else that has several.
     Track,
-    Group { tracks: Counts },
+    Artist,
+    Asn,
+    Hour,
 }
 
+/// Playlists are counted for accounts, which have no other tracks than their shares.
+const PLAYLIST: Kind = Kind::Track;
+
+/// The counts of one key over `W` windows.
 #[derive(Clone, Debug)]
-struct AccountCounts {
-    artists: Counts,
-    asns: Counts,
-    playlists: Counts,
-    hours: Counts,
+pub struct Tally<const W: usize> {
+    /// Sums and distinct counts per window, shortest first; top and entropy follow from the shares.
+    rows: [WindowRow; W],
+    values: Counts<W>,
 }
 
-impl Tally {
-    /// Nothing counted yet, over so many windows.
-    pub fn new(axis: Axis, windows: usize) -> Tally {
-        let counts = || Counts::new(windows);
-        Tally {
-            rows: vec![WindowRow::default(); windows],
-            shares: counts(),
-            spread: vec![Spread::default(); windows],
-            countries: counts(),
-            devices: counts(),
-            ip_prefixes: counts(),
-            more: match axis {
-                Axis::Account => More::Account(Box::new(AccountCounts {
-                    artists: counts(),
-                    asns: counts(),
-                    playlists: counts(),
-                    hours: counts(),
-                })),
-                Axis::Track => More::Track,
-                _ => More::Group { tracks: counts() },
-            },
-        }
+impl<const W: usize> Default for Tally<W> {
+    fn default() -> Tally<W> {
+        Tally { rows: [WindowRow::default(); W], values: Counts::default() }
     }
+}
 
+impl<const W: usize> Tally<W> {
     /// Counts the play into the windows, or takes it out again.
-    pub fn count(&mut self, listed: Listed<'_>, windows: WindowSet, enters: bool) {
+    pub fn count(&mut self, axis: Axis, listed: Listed<'_>, windows: WindowSet, enters: bool) {
         let play = listed.play;
+        let Tally { rows, values } = self;
         for window in each(windows) {
-            add_sums(&mut self.rows[window], play, enters);
+            add_sums(&mut rows[window], play, enters);
         }
-        let Tally { rows, shares, spread, .. } = self;
-        let share = if matches!(self.more, More::Account(_)) { play.track } else { play.account };
-        let by_account = !matches!(self.more, More::Account(_));
-        shares.count(share.0, windows, enters, |window, from, to| {
-            spread[window].shift(from, to);
+        let of_account = axis == Axis::Account;
+        let share = if of_account { play.track } else { play.account };
+        values.count(Kind::Share as usize, share.0, windows, enters, |window, from, to| {
             let row = &mut rows[window];
-            let distinct = if by_account { &mut row.listeners } else { &mut row.tracks };
-            present(distinct, from, to);
+            present(if of_account { &mut row.tracks } else { &mut row.listeners }, from, to);
             let (from, to) = (u64::from(from), u64::from(to));
             row.sum_squares = row.sum_squares + to * to - from * from;
         });
+        let mut value = |kind: Kind, value: u64, distinct: fn(&mut WindowRow) -> &mut u32| {
+            values.count(kind as usize, value, windows, enters, |w, from, to| present(distinct(&mut rows[w]), from, to));
+        };
         if play.country != Country::NONE {
-            let value = u64::from(play.country.number());
-            self.countries.count(value, windows, enters, |w, from, to| present(&mut rows[w].countries, from, to));
+            value(Kind::Country, play.country.number().into(), |row| &mut row.countries);
         }
         if play.device.is_some() {
-            self.devices.count(play.device.0, windows, enters, |w, from, to| present(&mut rows[w].devices, from, to));
+            value(Kind::Device, play.device.0, |row| &mut row.devices);
         }
         if play.ip_prefix.is_some() {
-            let value = play.ip_prefix.0;
-            self.ip_prefixes.count(value, windows, enters, |w, from, to| present(&mut rows[w].ip_prefixes, from, to));
+            value(Kind::IpPrefix, play.ip_prefix.0, |row| &mut row.ip_prefixes);
         }
-        match &mut self.more {
-            More::Account(counts) => counts.count(rows, listed, windows, enters),
-            More::Track => {}
-            More::Group { tracks } => {
-                tracks.count(play.track.0, windows, enters, |w, from, to| present(&mut rows[w].tracks, from, to));
+        match axis {
+            Axis::Account => {
+                // A track without an artist is its own; its number is kept apart from those of artists.
+                let artist = if listed.artist.is_some() { listed.artist.0 } else { own_artist(play.track) };
+                value(Kind::Artist, artist, |row| &mut row.artists);
+                if play.asn != KeyedPlay::NO_ASN {
+                    value(Kind::Asn, play.asn.into(), |row| &mut row.asns);
+                }
+                if play.playlist.is_some() {
+                    value(PLAYLIST, play.playlist.0, |row| &mut row.playlists);
+                }
+                value(Kind::Hour, play.ended_at.div_euclid(HOUR_MS) as u64, |row| &mut row.active_hours);
             }
+            Axis::Track => {}
+            _ => value(Kind::Track, play.track.0, |row| &mut row.tracks),
         }
     }
 
@@ -143,41 +129,21 @@ impl Tally {
     }
 
     /// The row of the window; `None` when nothing counts in it.
-    pub fn row(&self, window: usize) -> Option<WindowRow> {
+    pub fn row(&self, axis: Axis, window: usize) -> Option<WindowRow> {
         let row = self.rows[window];
         if row.plays == 0 && row.uploads == 0 {
             return None;
         }
-        let spread = &self.spread[window];
-        let entropy = match self.more {
-            More::Account(_) => spread.entropy(row.plays),
+        let entropy = match axis {
+            Axis::Account => self.values.entropy(window, row.plays),
             _ => Default::default(),
         };
-        Some(WindowRow { top_plays: spread.top(), entropy, ..row })
+        Some(WindowRow { top_plays: self.values.top(window), entropy, ..row })
     }
 
     /// Whether nothing counts in any window.
     pub fn is_empty(&self) -> bool {
-        self.rows.last().is_none_or(|row| row.plays == 0 && row.uploads == 0)
-    }
-}
-
-impl AccountCounts {
-    fn count(&mut self, rows: &mut [WindowRow], listed: Listed<'_>, windows: WindowSet, enters: bool) {
-        let play = listed.play;
-        // A track without an artist is its own; the number space of tracks is kept apart from that of artists.
-        let artist = if listed.artist.is_some() { listed.artist.0 } else { own_artist(play.track) };
-        self.artists.count(artist, windows, enters, |w, from, to| present(&mut rows[w].artists, from, to));
-        if play.asn != KeyedPlay::NO_ASN {
-            let value = u64::from(play.asn);
-            self.asns.count(value, windows, enters, |w, from, to| present(&mut rows[w].asns, from, to));
-        }
-        if play.playlist.is_some() {
-            let value = play.playlist.0;
-            self.playlists.count(value, windows, enters, |w, from, to| present(&mut rows[w].playlists, from, to));
-        }
-        let hour = play.ended_at.div_euclid(HOUR_MS) as u64;
-        self.hours.count(hour, windows, enters, |w, from, to| present(&mut rows[w].active_hours, from, to));
+        self.rows.iter().all(|row| row.plays == 0 && row.uploads == 0)
     }
 }
 

@@ -120,6 +120,20 @@ pub struct KeyedPlay {
 }
 
 impl KeyedPlay {
+    /// A play of which nothing is known.
+    pub const NOTHING: KeyedPlay = KeyedPlay {
+        ended_at: 0,
+        account: Key::NONE,
+        track: Key::NONE,
+        device: Key::NONE,
+        ip_prefix: Key::NONE,
+        playlist: Key::NONE,
+        played_ms: 0,
+        asn: KeyedPlay::NO_ASN,
+        country: Country::NONE,
+        source: Source::Other,
+        marks: 0,
+    };
     /// No autonomous system.
     pub const NO_ASN: u32 = u32::MAX;
     /// Mark: played offline.
