@@ -5,6 +5,7 @@
 //! plays ───────────────────────────┼──▶ windows ──┬──▶ tallies ─────▶ account_window, track_window, …
 //! catalogue ───────────────────────┘              ├──▶ links ──▶ groups ──▶ account_group, hubs
 //!                                                 └──▶ lockstep ──────────▶ lockstep
+//! all of these, who played what, releases and tiers ──▶ risk ────────────▶ risk, verdict
 //! ```
 //!
 //! [`river`] draws this picture as operators. Time is one totally ordered tick (see [`clock`]); no operator reads a
@@ -16,6 +17,7 @@ pub mod groups;
 pub mod keep;
 pub mod links;
 pub mod lockstep;
+pub mod risk;
 pub mod river;
 pub mod tallies;
 pub mod windows;

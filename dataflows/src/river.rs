@@ -20,6 +20,7 @@ use crate::groups::{Groups, MembershipChange};
 use crate::keep::{Keep, keep};
 use crate::links::{self, Link, LinkChange, LinkKind, Links, Use};
 use crate::lockstep::{self, BUCKET_MS, Buckets, PairChange, Pairs, Step};
+use crate::risk::{self, Entry, JudgementChange, Judging, Sources};
 use crate::tallies::{self, Cadence, RowChange, Tallies};
 use crate::windows::{Inflow, Turn, Windows};
 
@@ -27,6 +28,10 @@ use crate::windows::{Inflow, Turn, Windows};
 pub const LINK_WINDOW_MS: i64 = 7 * 24 * 3_600_000;
 /// Lockstep is counted over 24 hours (the contract of lockstep).
 pub const LOCKSTEP_WINDOW_MS: i64 = 24 * 3_600_000;
+
+/// All window views.
+const AXES: [Axis; 6] =
+    [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
 
 /// What is to be computed.
 #[derive(Clone)]
@@ -43,6 +48,8 @@ pub struct Plan {
     pub hub: u32,
     /// Whether lockstep is wanted.
     pub lockstep: bool,
+    /// How subjects are judged, if that is wanted; then groups and lockstep must be, and all window views are computed.
+    pub judging: Option<Judging>,
     /// The last tick of the run.
     pub until: Tick,
     /// Whether every tick is wanted, or only the last.
@@ -50,10 +57,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The window views that are computed: those that are wanted, and those that judgements need.
+    fn computed(&self) -> Vec<Axis> {
+        match self.judging {
+            Some(_) => AXES.to_vec(),
+            None => self.axes.clone(),
+        }
+    }
+
     /// All window lengths that somebody needs, in ticks, shortest first.
     fn lengths(&self) -> Vec<Tick> {
         let mut lengths = self.windows.clone();
-        if self.axes.is_empty() {
+        if self.computed().is_empty() {
             lengths.clear();
         }
         if !self.links.is_empty() {
@@ -68,6 +83,16 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// How many of the windows need whole plays; longer ones are asked for links alone.
+    fn whole(&self, lengths: &[Tick]) -> usize {
+        let lockstep = self.clock.ticks_in(LOCKSTEP_WINDOW_MS).filter(|_| self.lockstep);
+        let windows = self.windows.last().copied().filter(|_| !self.computed().is_empty());
+        let longest = lockstep.max(windows).unwrap_or(0);
+        lengths.iter().filter(|length| **length <= longest).count()
+    }
+}
+
 /// What changed in a view at a tick, keys in no particular order.
 #[derive(Clone, Debug)]
 pub enum Change {
@@ -79,6 +104,8 @@ pub enum Change {
     Hubs(Vec<(Link, Option<u32>)>),
     /// Pairs in lockstep.
     Lockstep(Vec<PairChange>),
+    /// What speaks against subjects.
+    Judged(Vec<JudgementChange>),
     /// Rows that were set aside, here or by who read them.
     Refused(Vec<Setaside>),
 }
@@ -115,6 +142,8 @@ pub struct Ends {
     pub claims: InputHandleVec<Tick, Claim>,
     /// Rows that were refused by who read them.
     pub refusals: InputHandleVec<Tick, Refusal>,
+    /// What comes into force; nothing is asked of it where nobody is judged.
+    pub entries: InputHandleVec<Tick, Entry>,
     /// How far results are complete.
     pub watermark: Watermark<Tick>,
 }
@@ -126,6 +155,7 @@ impl Ends {
         self.plays.advance_to(tick);
         self.claims.advance_to(tick);
         self.refusals.advance_to(tick);
+        self.entries.advance_to(tick);
     }
 }
 
@@ -142,6 +172,7 @@ pub fn build(
         let (plays, inflow) = scope.new_input::<Inflow>();
         let (claims, claimed) = scope.new_input::<Claim>();
         let (refusals, unread) = scope.new_input::<Refusal>();
+        let (entries, in_force) = scope.new_input::<Entry>();
         let until = plan.until;
 
         let rulings = keep(claimed, "Admit", admit::route, until, Admit::new(context.names.clone()));
@@ -157,17 +188,23 @@ pub fn build(
 
         let lengths = plan.lengths();
         let place_of = |length: Option<Tick>| lengths.iter().position(|l| Some(*l) == length);
-        let counts_uploads = plan.axes.iter().any(|axis| matches!(axis, Axis::Uploader | Axis::Distributor));
-        let windows = Windows::new(plan.clock, lengths.clone(), counts_uploads);
+        let counts_uploads = plan.computed().iter().any(|axis| matches!(axis, Axis::Uploader | Axis::Distributor));
+        let windows = Windows::new(plan.clock, lengths.clone(), plan.whole(&lengths), counts_uploads);
         let turns = keep(inflow.concat(admitted), "Windows", |inflow| crate::keep::mix(inflow.track().0), until, windows);
 
         let mut ends = Vec::new();
-        for axis in plan.axes.iter().copied() {
+        let cadence = if plan.every_tick { Cadence::Each } else { Cadence::At(until) };
+        let (mut all_rows, mut all_groups, mut all_pairs) = (Vec::new(), None, None);
+        for axis in plan.computed() {
             let places = lengths.iter().map(|l| plan.windows.iter().position(|w| w == l).map(|at| at as u8)).collect();
-            let cadence = if plan.every_tick { Cadence::Each } else { Cadence::At(until) };
             let tallies = Tallies::new(axis, places, cadence);
             let rows = keep(turns.clone(), axis_name(axis), tallies::route(axis), until, tallies);
-            ends.push(deliver(rows, until, &ledger, move |rows| Change::Rows(axis, rows)));
+            if plan.judging.is_some() {
+                all_rows.push((axis, rows.clone()));
+            }
+            if plan.axes.contains(&axis) {
+                ends.push(deliver(rows, until, &ledger, move |rows| Change::Rows(axis, rows)));
+            }
         }
         if let Some(window) = place_of(plan.clock.ticks_in(LINK_WINDOW_MS)).filter(|_| !plan.links.is_empty()) {
             let (kinds, payments) = (plan.links.clone(), context.payments.clone());
@@ -183,18 +220,25 @@ pub fn build(
             });
             let groups = keep(bonds, "Groups", |_| 0, until, Groups::new(context.names.clone()));
             ends.push(deliver(hubs, until, &ledger, Change::Hubs));
+            all_groups = Some(groups.clone());
             ends.push(deliver(groups, until, &ledger, Change::Groups));
         }
         if let Some(window) = place_of(plan.clock.ticks_in(LOCKSTEP_WINDOW_MS)).filter(|_| plan.lockstep) {
             let steps = turns.clone().flat_map(move |turn| step(turn, window));
             let pairs = keep(steps, "Buckets", lockstep::route_step, until, Buckets::default());
             let shared = keep(pairs, "Pairs", lockstep::route_pair, until, Pairs::default());
+            all_pairs = Some(shared.clone());
             ends.push(deliver(shared, until, &ledger, Change::Lockstep));
+        }
+        let longest = place_of(plan.windows.last().copied());
+        if let (Some(judging), Some(groups), Some(pairs), Some(longest)) = (&plan.judging, all_groups, all_pairs, longest) {
+            let sources = Sources { rows: all_rows, groups, pairs, turns, entries: in_force, longest };
+            ends.push(deliver(risk::judge(sources, judging, cadence, until), until, &ledger, Change::Judged));
         }
         ends.push(deliver(refused, until, &ledger, Change::Refused));
 
         scope.concatenate(ends).probe_with(&watermark);
-        Ends { plays, claims, refusals, watermark }
+        Ends { plays, claims, refusals, entries, watermark }
     })
 }
 

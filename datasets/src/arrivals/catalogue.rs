@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use hashbrown::{HashMap, HashSet};
-use records::{Account, Correction, Distributor, Id, IdSpace, Key, Millis, Network, Playlist, Refusal, Track};
+use records::{Account, Correction, Distributor, Id, IdSpace, Key, Metadata, Millis, Network, Playlist, Refusal, Track};
 
 use crate::Error;
 use crate::names::{Naming, play_id_of};
@@ -19,7 +19,7 @@ pub struct Facts {
     pub hosted: HashSet<u32>,
 }
 
-/// A row of the catalogue, as far as plays are grouped by it.
+/// A row of the catalogue, as far as plays are grouped by it and its release is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listing {
     /// The track.
@@ -32,6 +32,19 @@ pub struct Listing {
     pub distributor: Key,
     /// When it was uploaded.
     pub uploaded_at: Option<Millis>,
+    /// From when the row is in force; `None` = since the beginning of time.
+    pub valid_from: Option<Millis>,
+    /// What of its metadata is there.
+    pub metadata: Metadata,
+}
+
+/// The tier of a distributor, in force from an instant on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tier {
+    /// The distributor.
+    pub distributor: Key,
+    /// Its contract tier, a word the policy knows.
+    pub tier: Option<String>,
     /// From when the row is in force; `None` = since the beginning of time.
     pub valid_from: Option<Millis>,
 }
@@ -95,15 +108,34 @@ fn listing(track: &Track, naming: &mut Naming) -> Result<Listing, Error> {
         distributor: naming.key_of(IdSpace::Distributor, track.distributor_id.as_ref())?,
         uploaded_at: track.uploaded_at,
         valid_from: track.valid_from,
+        metadata: Metadata::of(track),
     })
 }
 
-/// Reads the tables that plays do not need, for the rows that are to be refused.
+/// Reads the tiers of the distributors, in no particular order.
+///
+/// # Errors
+/// When a file cannot be read or lacks a required column.
+pub fn read_tiers(
+    paths: &[PathBuf],
+    kinds: &IdKinds,
+    naming: &mut Naming,
+    refusals: &mut Vec<Refusal>,
+) -> Result<Vec<Tier>, Error> {
+    let mut rows: Vec<Distributor> = Vec::new();
+    read_table(paths, kinds, |row| rows.push(row), refusals)?;
+    let tier = |row: Distributor| {
+        let distributor = naming.key_of(IdSpace::Distributor, Some(&row.distributor_id))?;
+        Ok(Tier { distributor, tier: row.tier, valid_from: row.valid_from })
+    };
+    rows.into_iter().map(tier).collect()
+}
+
+/// Reads the tables that nothing needs, for the rows that are to be refused.
 ///
 /// # Errors
 /// When a file cannot be read or lacks a required column.
 pub fn judge_others(inputs: &Inputs, kinds: &IdKinds, refusals: &mut Vec<Refusal>) -> Result<(), Error> {
-    read_table(&inputs.distributors, kinds, |_: Distributor| {}, refusals)?;
     read_table(&inputs.playlists, kinds, |_: Playlist| {}, refusals)
 }
 

@@ -11,7 +11,7 @@ mod merge;
 mod spill;
 mod survey;
 
-pub use catalogue::{Facts, Listing, judge_others, read_corrections, read_facts, read_listings};
+pub use catalogue::{Facts, Listing, Tier, judge_others, read_corrections, read_facts, read_listings, read_tiers};
 pub use decode::{Arrived, Suspect, Wanted};
 pub use merge::Arrivals;
 pub use survey::{FileSurvey, Survey, survey};

@@ -14,15 +14,17 @@ use dataflows::river::{Change, Setaside};
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind, Part, TableWriter, ViewFile, part_of};
 use features::tally::Axis;
-use records::{Code, Id, IdSpace, Key, Names, Refusal};
+use records::{Code, Id, IdSpace, Key, Names, Refusal, Subject, Verdict};
 
 use super::args::{Emit, ReplayArgs};
+use super::judge::{Judge, Rows};
 use super::prepare::Prepared;
 use super::summary::Summary;
 use super::views::{
     RowKey, RowValue, VIEWS, View, group_columns, hub_columns, hubs_are_texts, key_column, link_name, link_space, lockstep_columns,
-    push_cells, window_columns,
+    push_cells, risk_columns, verdict_columns, window_columns, withheld_columns,
 };
+use super::withheld::{self, Counting};
 use crate::exit::Failure;
 
 /// What the run was; written last.
@@ -40,6 +42,7 @@ pub struct Books {
     play_files: Vec<String>,
     /// Whether the ids of hubs are shown, and ordered, as texts.
     hubs_are_texts: bool,
+    judge: Option<Judge>,
     open: Vec<Book>,
     refusals: Vec<Refusal>,
     written: Vec<(&'static str, u64)>,
@@ -56,7 +59,7 @@ struct Book {
 
 impl Books {
     /// Begins the tables in the output folder.
-    pub fn open(args: &ReplayArgs, prepared: &Prepared) -> Result<Books, Failure> {
+    pub fn open(args: &ReplayArgs, prepared: &mut Prepared) -> Result<Books, Failure> {
         let mut books = Books {
             out: args.out.clone(),
             emit: args.emit,
@@ -67,6 +70,7 @@ impl Books {
             labels: prepared.window_labels.clone(),
             play_files: prepared.inputs.plays.iter().map(|path| path.display().to_string()).collect(),
             hubs_are_texts: hubs_are_texts(&prepared.names, &prepared.plan.links),
+            judge: prepared.judge.take(),
             open: Vec::new(),
             refusals: Vec::new(),
             written: Vec::new(),
@@ -87,7 +91,9 @@ impl Books {
                 View::Groups => group_columns(&self.names),
                 View::Hubs => hub_columns(&self.names, links),
                 View::Lockstep => lockstep_columns(&self.names),
-                View::Refusal => continue,
+                View::Risk => risk_columns(),
+                View::Verdict => verdict_columns(),
+                View::Withheld | View::Refusal => continue,
             };
             let mut all = vec![("as_of", Holds::Instant)];
             if self.emit == Emit::Changes {
@@ -104,7 +110,7 @@ impl Books {
     pub fn enter(&mut self, tick: Tick, change: Change) -> Result<(), Failure> {
         let names = self.names.clone();
         let id = |space, key: Key| names.id(space, key);
-        let (view, rows): (View, Vec<(RowKey, Option<RowValue>)>) = match change {
+        let (view, rows): (View, Rows) = match change {
             Change::Rows(axis, rows) => {
                 let (_, space) = key_column(axis);
                 let entry = |((window, key), row): ((u8, Key), Option<_>)| {
@@ -136,12 +142,23 @@ impl Books {
                 });
                 (View::Lockstep, rows.collect())
             }
+            Change::Judged(rows) => {
+                let Some(judge) = &self.judge else { return Ok(()) };
+                let (risks, verdicts) = judge.rows(&names, rows);
+                self.record(tick, View::Risk, risks)?;
+                return self.record(tick, View::Verdict, verdicts);
+            }
             Change::Refused(rows) => {
                 let refusals: Vec<Refusal> = rows.into_iter().map(|row| self.refusal(row)).collect();
                 self.refusals.extend(refusals);
                 return Ok(());
             }
         };
+        self.record(tick, view, rows)
+    }
+
+    /// Records what changed in a view at the tick.
+    fn record(&mut self, tick: Tick, view: View, rows: Rows) -> Result<(), Failure> {
         let Books { emit, clock, labels, open, .. } = self;
         let Some(book) = open.iter_mut().find(|book| book.view == view) else { return Ok(()) };
         match emit {
@@ -183,11 +200,14 @@ impl Books {
     }
 
     /// Writes what is left and gives all tables their names; the manifest comes last.
-    pub fn finish(mut self, summary: &Summary) -> Result<(), Failure> {
+    pub fn finish(mut self, prepared: &Prepared, summary: &Summary) -> Result<(), Failure> {
         if !summary.is_first_process {
             return Ok(());
         }
         let mut parts = Vec::new();
+        if prepared.views.contains(&View::Withheld) {
+            parts.push(self.write_withheld(prepared)?);
+        }
         for mut book in std::mem::take(&mut self.open) {
             match self.emit {
                 Emit::Last if self.until >= self.first => book.write_state(self.until, self.clock, &self.labels)?,
@@ -214,6 +234,33 @@ impl Books {
         }
         self.remove_stale()?;
         std::fs::rename(part_of(&path), &path).map_err(manifest_failed)
+    }
+
+    /// The plays of accounts that are blocked as of the last instant.
+    fn write_withheld(&mut self, prepared: &Prepared) -> Result<Part, Failure> {
+        let mut blocked = BTreeMap::new();
+        for (key, value) in self.state(View::Verdict) {
+            if let (RowKey::Subject(Subject::Account, id), RowValue::Verdict(row)) = (key, value)
+                && row.verdict == Verdict::Block
+            {
+                let reason = row.reasons.first().map_or("", String::as_str);
+                blocked.insert(id.as_str(), format!("the account is blocked: {reason}"));
+            }
+        }
+        let counting = Counting {
+            files: &prepared.inputs.plays,
+            names: &self.names,
+            refused: &self.refusals,
+            corrected: &prepared.corrected,
+            as_of: self.clock.instant(self.until),
+            window_ms: prepared.windows_ms.last().copied().unwrap_or(0),
+        };
+        let path = path_of(&self.out, View::Withheld);
+        let mut file = ViewFile::create(&path, &withheld_columns(&self.names)).map_err(output)?;
+        withheld::write(&counting, &blocked, &mut file)?;
+        let (rows, part) = file.complete().map_err(output)?;
+        self.written.push((View::Withheld.name(), rows));
+        Ok(part)
     }
 
     fn write_refusals(&mut self) -> Result<Part, Failure> {
@@ -254,7 +301,7 @@ impl Book {
         }
     }
 
-    fn apply(&mut self, rows: Vec<(RowKey, Option<RowValue>)>) {
+    fn apply(&mut self, rows: Rows) {
         for (key, value) in rows {
             match value {
                 Some(value) => self.state.insert(key, value),
@@ -289,7 +336,7 @@ impl Book {
         tick: Tick,
         clock: Clock,
         labels: &[Arc<str>],
-        mut rows: Vec<(RowKey, Option<RowValue>)>,
+        mut rows: Rows,
     ) -> Result<(), Failure> {
         let axis = self.axis();
         rows.sort_by(|a, b| a.0.cmp(&b.0));

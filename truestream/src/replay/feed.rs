@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use dataflows::admit::{Assertion, Claim, Place, Played};
 use dataflows::clock::{Clock, Tick};
+use dataflows::risk::Entry;
 use dataflows::river::Ends;
 use dataflows::windows::{self, Inflow};
 use datasets::arrivals::{Arrivals, Arrived, Facts, Listing, Suspect, Survey, Wanted};
@@ -14,6 +15,7 @@ use records::{Millis, Refusal};
 use timely::worker::Worker;
 
 use super::args::ReplayArgs;
+use super::judge::release;
 use super::prepare::Prepared;
 use crate::exit::Failure;
 
@@ -27,6 +29,9 @@ pub struct Feed {
     names: Arc<NameTable>,
     wanted: Wanted,
     listings: Vec<(Tick, Listing)>,
+    /// The segments of the distributors by the tick from which each is in force; empty when nobody is judged.
+    segments: Vec<(Tick, Entry)>,
+    judges: bool,
     corrections: Vec<(Millis, u128)>,
     refusals: Vec<Refusal>,
     sort_plays_max: usize,
@@ -52,6 +57,8 @@ impl Feed {
             names: prepared.names.clone(),
             wanted: prepared.wanted,
             listings: std::mem::take(&mut prepared.listings),
+            segments: std::mem::take(&mut prepared.segments),
+            judges: prepared.plan.judging.is_some(),
             corrections: std::mem::take(&mut prepared.corrections),
             refusals: std::mem::take(&mut prepared.refusals),
             sort_plays_max: args.sort_plays_max,
@@ -82,6 +89,7 @@ impl Feed {
         let mut arrivals =
             Arrivals::open(self.survey.clone(), self.facts.clone(), self.wanted, naming, share, limit).map_err(input)?;
         let mut listings = self.listings.iter().skip(share.0).step_by(share.1).peekable();
+        let mut segments = self.segments.iter().skip(share.0).step_by(share.1).peekable();
         let mut corrections = self.corrections.iter().skip(share.0).step_by(share.1).peekable();
         // Rows of the small tables are refused once, by the first worker of all.
         if share.0 == 0 {
@@ -93,7 +101,8 @@ impl Feed {
             let correction = corrections.peek().map(|(at, _)| self.clock.first_after(*at));
             let play = arrivals.next_at().map(|at| self.clock.first_after(at));
             let listing = listings.peek().map(|(tick, _)| *tick);
-            let Some(tick) = [correction, play, listing].into_iter().flatten().min().filter(|tick| *tick <= self.until) else {
+            let segment = segments.peek().map(|(tick, _)| *tick);
+            let Some(tick) = [correction, play, listing, segment].into_iter().flatten().min().filter(|tick| *tick <= self.until) else {
                 break;
             };
             if self.stopped.load(Ordering::Relaxed) {
@@ -104,9 +113,15 @@ impl Feed {
             if share.0 % self.threads == 0 {
                 self.tick.store(tick, Ordering::Relaxed);
             }
-            let Ends { plays, claims, .. } = &mut ends;
+            let Ends { plays, claims, entries, .. } = &mut ends;
             while let Some((_, listing)) = listings.next_if(|(at, _)| *at <= tick) {
                 plays.send(Inflow::Track(listed(listing)));
+                if self.judges {
+                    entries.send(Entry::Release(listing.track, release(listing)));
+                }
+            }
+            while let Some((_, segment)) = segments.next_if(|(at, _)| *at <= tick) {
+                entries.send(*segment);
             }
             while let Some((_, play_id)) = corrections.next_if(|(at, _)| self.clock.first_after(*at) <= tick) {
                 let occurrences = self.survey.occurrences(*play_id);
@@ -151,7 +166,7 @@ impl Feed {
 }
 
 fn listed(row: &Listing) -> windows::Listing {
-    let Listing { track, artist, uploader, distributor, uploaded_at, valid_from } = *row;
+    let Listing { track, artist, uploader, distributor, uploaded_at, valid_from, .. } = *row;
     windows::Listing { track, artist, uploader, distributor, uploaded_at, valid_from }
 }
 

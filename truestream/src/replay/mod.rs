@@ -8,10 +8,12 @@ mod args;
 mod books;
 mod cluster;
 mod feed;
+mod judge;
 mod prepare;
 mod progress;
 mod summary;
 mod views;
+mod withheld;
 
 use std::io::{ErrorKind, Write};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
@@ -77,7 +79,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
     let started = Instant::now();
     let mut prepared = prepare(args)?;
     let feed = Arc::new(Feed::new(&mut prepared, args)?);
-    let mut books = Books::open(args, &prepared)?;
+    let mut books = Books::open(args, &mut prepared)?;
     let cluster = Cluster::of(&prepared);
     let has_others = cluster.has_others();
     let (builders, connections) = cluster.join(&prepared)?;
@@ -132,7 +134,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
     }
     progress.finish();
     let summary = Summary::new(args, &prepared, &feed, &books, started.elapsed());
-    books.finish(&summary)?;
+    books.finish(&prepared, &summary)?;
     Ok(summary)
 }
 

@@ -1,12 +1,14 @@
 //! Everything that is known before the first play flows: options, ids, catalogue, survey.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
+use dataflows::risk::{Entry, Judging};
 use dataflows::river::{Context, LINK_WINDOW_MS, LOCKSTEP_WINDOW_MS, Plan};
-use datasets::arrivals::{self, Facts, Listing, Survey, Wanted};
+use datasets::arrivals::{self, Facts, Listing, Survey, Tier, Wanted};
 use datasets::names::{NameTable, Naming};
 use datasets::tables::Inputs;
 use datasets::tables::read::id_kinds;
@@ -15,8 +17,15 @@ use records::{Key, Millis, Refusal};
 use timely::CommunicationConfig;
 
 use super::args::{Emit, ReplayArgs, millis};
+use super::judge::Judge;
 use super::views::{LINKS, VIEWS, View};
 use crate::exit::Failure;
+
+/// The views for which subjects are judged.
+const JUDGED: [View; 3] = [View::Risk, View::Verdict, View::Withheld];
+/// The window views that judgements are made of.
+const AXES: [Axis; 6] =
+    [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
 
 /// A run that is ready to start.
 pub struct Prepared {
@@ -46,6 +55,12 @@ pub struct Prepared {
     pub facts: Arc<Facts>,
     /// The catalogue by the tick from which each row is in force.
     pub listings: Vec<(Tick, Listing)>,
+    /// The segments of the distributors by the tick from which each is in force; empty when nobody is judged.
+    pub segments: Vec<(Tick, Entry)>,
+    /// Who judges, if somebody does.
+    pub judge: Option<Judge>,
+    /// The ids of the plays that are corrected, where plays are withheld.
+    pub corrected: HashSet<u128>,
     /// Corrections as (arrival, play id), by arrival.
     pub corrections: Vec<(Millis, u128)>,
     /// How many corrections there are.
@@ -81,6 +96,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let facts = arrivals::read_facts(&inputs, &kinds, &mut naming, &mut refusals).map_err(input)?;
     let listings = arrivals::read_listings(&inputs.tracks, &kinds, &mut naming, &mut refusals).map_err(input)?;
     let corrections = arrivals::read_corrections(&inputs.corrections, &kinds, &mut refusals).map_err(input)?;
+    let tiers = arrivals::read_tiers(&inputs.distributors, &kinds, &mut naming, &mut refusals).map_err(input)?;
     arrivals::judge_others(&inputs, &kinds, &mut refusals).map_err(input)?;
     let survey =
         arrivals::survey(&inputs.plays, setting.every_ms, &names, &facts, &corrections, setting.cluster.is_some())
@@ -91,12 +107,29 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let (first, until) = (tick(survey.first_at).unwrap_or(1), tick(survey.last_at).unwrap_or(0));
     let mut by_tick: Vec<(Tick, Listing)> =
         listings.into_iter().map(|row| (tick(row.valid_from).unwrap_or(0).max(first), row)).collect();
-    // Rows that come into force at one tick: the latest is the one that stays.
-    by_tick.sort_by_key(|(tick, row)| (*tick, row.valid_from));
+    // Of the rows of a track that come into force at one tick only the latest does.
+    by_tick.sort_by_key(|(tick, row)| (*tick, row.track, std::cmp::Reverse(row.valid_from)));
+    by_tick.dedup_by_key(|(tick, row)| (*tick, row.track));
+    let judge = match setting.judges() {
+        true => Some(Judge::new(args.policy.as_deref())?),
+        false => None,
+    };
+    let mut tiers: Vec<(Tick, Tier)> =
+        tiers.into_iter().map(|row| (tick(row.valid_from).unwrap_or(0).max(first), row)).collect();
+    tiers.sort_by_key(|(tick, row)| (*tick, row.distributor, std::cmp::Reverse(row.valid_from)));
+    tiers.dedup_by_key(|(tick, row)| (*tick, row.distributor));
+    let segment = |judge: &Judge| {
+        let entry = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, judge.segment(row)));
+        tiers.iter().map(entry).collect()
+    };
     let mut corrections: Vec<(Millis, u128)> = corrections.into_iter().map(|(id, at)| (at, id)).collect();
     corrections.sort_unstable();
 
     let axes = setting.axes();
+    let judging = judge.as_ref().map(|judge| Judging {
+        policy: judge.policy.clone(),
+        windows_ms: setting.windows.iter().map(|(ms, _)| *ms).collect(),
+    });
     let facts = Arc::new(facts);
     let payments = {
         let facts = facts.clone();
@@ -105,15 +138,25 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let plan = Plan {
         clock,
         windows: setting.windows.iter().map(|(ms, _)| clock.ticks_in(*ms).unwrap_or(1)).collect(),
-        links: if setting.views.contains(&View::Groups) { setting.links.clone() } else { Vec::new() },
+        links: if setting.views.contains(&View::Groups) || judge.is_some() { setting.links.clone() } else { Vec::new() },
         hub: args.hub,
-        lockstep: setting.views.contains(&View::Lockstep),
+        lockstep: setting.views.contains(&View::Lockstep) || judge.is_some(),
+        judging,
         until,
         every_tick: args.emit != Emit::Last,
         axes: axes.clone(),
     };
     Ok(Prepared {
-        wanted: wanted(&axes, &plan.links),
+        wanted: match judge {
+            Some(_) => wanted(&AXES, &plan.links),
+            None => wanted(&axes, &plan.links),
+        },
+        segments: judge.as_ref().map(segment).unwrap_or_default(),
+        judge,
+        corrected: match setting.views.contains(&View::Withheld) {
+            true => corrections.iter().map(|(_, id)| *id).collect(),
+            false => HashSet::new(),
+        },
         context: Context { names: names.clone(), payments },
         plan,
         is_first_process: setting.cluster.as_ref().is_none_or(|(process, _)| *process == 0),
@@ -149,7 +192,8 @@ impl Setting {
         if !(60_000..=86_400_000).contains(&every_ms) {
             return Err(Failure::Usage(format!("--every {}: expected 1min to 1d", args.every)));
         }
-        let views = views(&args.views)?;
+        let views = views(&args.views, args.emit)?;
+        let judges = views.iter().any(|view| JUDGED.contains(view));
         let mut windows = Vec::new();
         for label in &args.windows {
             windows.push((millis(label)?, Arc::from(label.as_str())));
@@ -166,10 +210,10 @@ impl Setting {
         for (ms, label) in &windows {
             whole(*ms, &format!("the window {label}"))?;
         }
-        if views.contains(&View::Groups) {
+        if views.contains(&View::Groups) || judges {
             whole(LINK_WINDOW_MS, "the window of account_group, 7d,")?;
         }
-        if views.contains(&View::Lockstep) {
+        if views.contains(&View::Lockstep) || judges {
             whole(LOCKSTEP_WINDOW_MS, "the window of lockstep, 24h,")?;
         }
         let mut links = Vec::new();
@@ -183,6 +227,10 @@ impl Setting {
         Ok(Setting { every_ms, windows, views, links, cluster: cluster(args)? })
     }
 
+    fn judges(&self) -> bool {
+        self.views.iter().any(|view| JUDGED.contains(view))
+    }
+
     fn axes(&self) -> Vec<Axis> {
         let axis = |view: &View| match view {
             View::Window(axis) => Some(*axis),
@@ -192,7 +240,7 @@ impl Setting {
     }
 }
 
-fn views(named: &[String]) -> Result<Vec<View>, Failure> {
+fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
     let mut views: Vec<View> = Vec::new();
     for name in named {
         let view = VIEWS.iter().find(|(view, _)| view == name);
@@ -202,8 +250,17 @@ fn views(named: &[String]) -> Result<Vec<View>, Failure> {
         })?;
         views.push(*view);
     }
+    if views.contains(&View::Withheld) && emit != Emit::Last {
+        let emit = emit.name();
+        return Err(Failure::Usage(format!("--views withheld: written as of the last instant only, not with --emit {emit}")));
+    }
     if views.is_empty() {
-        views = VIEWS.iter().map(|(_, view)| *view).collect();
+        let fits = |view: &View| *view != View::Withheld || emit == Emit::Last;
+        views = VIEWS.iter().map(|(_, view)| *view).filter(fits).collect();
+    }
+    // Plays are withheld because of verdicts.
+    if views.contains(&View::Withheld) {
+        views.push(View::Verdict);
     }
     // Groups and hubs are two sides of one thing; what was refused is always told.
     if views.contains(&View::Groups) || views.contains(&View::Hubs) {

@@ -1,10 +1,11 @@
 //! What a replay did, in words and as JSON.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
-use records::Millis;
+use records::{Millis, Risk, Subject, Verdict};
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
@@ -12,8 +13,12 @@ use super::args::{Emit, ReplayArgs};
 use super::books::Books;
 use super::feed::Feed;
 use super::prepare::Prepared;
-use super::views::{RowValue, View, link_name};
+use super::views::{RowKey, RowValue, VerdictRow, View, link_name};
 
+/// How many suspects are told.
+const SUSPECTS_TOLD_MAX: usize = 5;
+/// How many reasons of each.
+const REASONS_TOLD_MAX: usize = 2;
 /// How many groups are told.
 const GROUPS_TOLD_MAX: usize = 5;
 
@@ -32,8 +37,20 @@ pub struct Summary {
     grouped_accounts: usize,
     hubs: usize,
     pairs: usize,
+    /// Subjects by verdict, worst first, and kind; `None` where nobody was judged.
+    verdicts: Option<BTreeMap<(Reverse<Verdict>, Subject), u64>>,
+    suspects: Vec<Suspect>,
     elapsed: Duration,
     manifest: Value,
+}
+
+/// A subject that is not allowed.
+struct Suspect {
+    subject: Subject,
+    id: String,
+    verdict: Verdict,
+    r: Risk,
+    reasons: Vec<String>,
 }
 
 impl Summary {
@@ -52,7 +69,7 @@ impl Summary {
             }
         }
         let mut largest_groups: Vec<_> = groups.into_iter().collect();
-        largest_groups.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
+        largest_groups.sort_by_key(|(_, size)| Reverse(*size));
         largest_groups.truncate(GROUPS_TOLD_MAX);
         let mut summary = Summary {
             is_first_process: prepared.is_first_process,
@@ -66,6 +83,8 @@ impl Summary {
             grouped_accounts: books.state(View::Groups).count(),
             hubs: books.state(View::Hubs).count(),
             pairs: books.state(View::Lockstep).count(),
+            verdicts: prepared.views.contains(&View::Verdict).then(|| verdicts(books)),
+            suspects: suspects(books),
             elapsed,
             manifest: Value::Null,
         };
@@ -84,6 +103,7 @@ impl Summary {
             "hub": args.hub,
             "links": prepared.plan.links.iter().map(|link| link_name(*link)).collect::<Vec<_>>(),
             "views": prepared.views.iter().map(|view| view.name()).collect::<Vec<_>>(),
+            "policy_version": prepared.plan.judging.as_ref().map(|judging| judging.policy.version.as_str()),
             "emit": match args.emit { Emit::Last => "last", Emit::All => "all", Emit::Changes => "changes" },
             "first_as_of_ms": self.first_as_of,
             "last_as_of_ms": self.last_as_of,
@@ -118,6 +138,19 @@ impl Summary {
             .iter()
             .map(|((source, code), count)| json!({"source": source, "code": code, "rows": count}))
             .collect();
+        let verdicts = self.verdicts.as_ref().map(|counts| {
+            let mut by_kind = serde_json::Map::new();
+            for ((Reverse(verdict), subject), count) in counts {
+                by_kind.entry(subject.name()).or_insert_with(|| json!({}))[verdict.name()] = json!(count);
+            }
+            by_kind
+        });
+        let suspect = |suspect: &Suspect| {
+            let Suspect { subject, id, verdict, r, reasons } = suspect;
+            let [subject, verdict] = [subject.name(), verdict.name()];
+            json!({"subject": subject, "subject_id": id, "verdict": verdict, "r": r.share(), "reasons": reasons})
+        };
+        let suspects: Vec<Value> = self.suspects.iter().map(suspect).collect();
         let summary = json!({
             "rows": self.rows,
             "plays": self.rows - self.refused_plays(),
@@ -129,6 +162,8 @@ impl Summary {
             "grouped_accounts": self.grouped_accounts,
             "hubs": self.hubs,
             "lockstep_pairs": self.pairs,
+            "verdicts": verdicts,
+            "suspects": suspects,
             "elapsed_ms": self.elapsed.as_millis() as u64,
             "run": self.manifest,
         });
@@ -151,8 +186,67 @@ impl Summary {
         for (group, size) in &self.largest_groups {
             let _ = writeln!(text, "          group {group}: {size} accounts");
         }
+        self.tell_verdicts(&mut text);
         text
     }
+}
+
+impl Summary {
+    fn tell_verdicts(&self, text: &mut String) {
+        let Some(counts) = &self.verdicts else { return };
+        if counts.is_empty() {
+            let _ = writeln!(text, "Verdicts  everybody is allowed");
+        }
+        let mut head = "Verdicts  ";
+        for verdict in [Verdict::Block, Verdict::Escalate, Verdict::Hold] {
+            let of = counts.iter().filter(|((Reverse(found), _), _)| *found == verdict);
+            let told: Vec<String> = of.map(|((_, subject), count)| format!("{count} {}", plural(*subject, *count))).collect();
+            if !told.is_empty() {
+                let _ = writeln!(text, "{head}{verdict}: {}", told.join(", "));
+                head = "          ";
+            }
+        }
+        for Suspect { subject, id, verdict, r, reasons } in &self.suspects {
+            let _ = writeln!(text, "          {} {id}: {verdict} at risk {:.2}", subject.name(), r.share());
+            for reason in reasons.iter().take(REASONS_TOLD_MAX) {
+                let _ = writeln!(text, "            {reason}");
+            }
+        }
+    }
+}
+
+fn plural(subject: Subject, count: u64) -> String {
+    format!("{}{}", subject.name(), if count == 1 { "" } else { "s" })
+}
+
+/// How many subjects of each kind have which verdict.
+fn verdicts(books: &Books) -> BTreeMap<(Reverse<Verdict>, Subject), u64> {
+    let mut counts = BTreeMap::new();
+    for (key, value) in books.state(View::Verdict) {
+        if let (RowKey::Subject(subject, _), RowValue::Verdict(row)) = (key, value) {
+            *counts.entry((Reverse(row.verdict), *subject)).or_insert(0) += 1;
+        }
+    }
+    counts
+}
+
+/// Those against whom most speaks.
+fn suspects(books: &Books) -> Vec<Suspect> {
+    let mut found = Vec::new();
+    for (key, value) in books.state(View::Verdict) {
+        if let (RowKey::Subject(subject, id), RowValue::Verdict(row)) = (key, value) {
+            found.push((Reverse((row.verdict, row.r)), *subject, id, row));
+        }
+    }
+    found.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+    let suspect = |(_, subject, id, row): (Reverse<_>, Subject, &String, &Box<VerdictRow>)| Suspect {
+        subject,
+        id: id.clone(),
+        verdict: row.verdict,
+        r: row.r,
+        reasons: row.reasons.clone(),
+    };
+    found.into_iter().take(SUSPECTS_TOLD_MAX).map(suspect).collect()
 }
 
 /// An instant as people write it, in UTC.

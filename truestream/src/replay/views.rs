@@ -7,7 +7,7 @@ use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind};
 use features::WindowRow;
 use features::tally::Axis;
-use records::{Id, IdSpace};
+use records::{Id, IdSpace, Risk, Subject, Verdict};
 
 /// A table that a replay can write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,12 +20,18 @@ pub enum View {
     Hubs,
     /// Pairs of accounts.
     Lockstep,
+    /// How sure we are about each subject.
+    Risk,
+    /// What is done about subjects.
+    Verdict,
+    /// Plays that count for nothing.
+    Withheld,
     /// Rows that were set aside.
     Refusal,
 }
 
 /// All views, in the order of the contract.
-pub const VIEWS: [(&str, View); 10] = [
+pub const VIEWS: [(&str, View); 13] = [
     ("account_window", View::Window(Axis::Account)),
     ("track_window", View::Window(Axis::Track)),
     ("artist_window", View::Window(Axis::Artist)),
@@ -35,6 +41,9 @@ pub const VIEWS: [(&str, View); 10] = [
     ("account_group", View::Groups),
     ("hubs", View::Hubs),
     ("lockstep", View::Lockstep),
+    ("risk", View::Risk),
+    ("verdict", View::Verdict),
+    ("withheld", View::Withheld),
     ("refusal", View::Refusal),
 ];
 
@@ -168,6 +177,31 @@ pub fn lockstep_columns(names: &NameTable) -> Columns {
     vec![("account_a", id), ("account_b", id), ("shared", Holds::Count)]
 }
 
+/// The columns of `risk` after `as_of`. Ids of several kinds share a column, so they are texts.
+pub fn risk_columns() -> Columns {
+    let [r, rc, rb, rp] = ["r", "rc", "rb", "rp"].map(|name| (name, Holds::Float));
+    vec![("subject", Holds::Text), ("subject_id", Holds::Text), r, rc, rb, rp, ("parts", Holds::Text)]
+}
+
+/// The columns of `verdict` after `as_of`.
+pub fn verdict_columns() -> Columns {
+    let [subject, id, verdict] = ["subject", "subject_id", "verdict"].map(|name| (name, Holds::Text));
+    let texts = ["reasons", "rules", "policy_version", "models"].map(|name| (name, Holds::Text));
+    [subject, id, verdict, ("r", Holds::Float)].into_iter().chain(texts).collect()
+}
+
+/// The columns of `withheld`, `as_of` included.
+pub fn withheld_columns(names: &NameTable) -> Columns {
+    let id = |space| Holds::Id(names.kind(space));
+    vec![
+        ("as_of", Holds::Instant),
+        ("play_id", id(IdSpace::Play)),
+        ("account_id", id(IdSpace::Account)),
+        ("track_id", id(IdSpace::Track)),
+        ("reason", Holds::Text),
+    ]
+}
+
 /// A key of a row, ordered as the contract orders rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
@@ -179,6 +213,8 @@ pub enum RowKey {
     Link(&'static str, Id),
     /// Two accounts, the smaller first.
     Pair(Id, Id),
+    /// A subject and its id as a text.
+    Subject(Subject, String),
 }
 
 /// What stands behind the key.
@@ -190,6 +226,36 @@ pub enum RowValue {
     Group(Id, u32),
     /// Accounts, or shared buckets.
     Count(u32),
+    /// A risk.
+    Risk(Box<RiskRow>),
+    /// A verdict.
+    Verdict(Box<VerdictRow>),
+}
+
+/// A row of `risk`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RiskRow {
+    /// R and its three parts.
+    pub risks: [Risk; 4],
+    /// The contributions as a JSON array.
+    pub parts: String,
+}
+
+/// A row of `verdict`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerdictRow {
+    /// R.
+    pub r: Risk,
+    /// What is done.
+    pub verdict: Verdict,
+    /// Why, in words, strongest first.
+    pub reasons: Vec<String>,
+    /// The same as a JSON array.
+    pub reasons_json: String,
+    /// The rules that fired, strongest first, as a JSON array.
+    pub rules_json: String,
+    /// The policy that says so.
+    pub policy_version: Arc<str>,
 }
 
 /// The cells of a row after `as_of` (and `diff`).
@@ -205,6 +271,7 @@ pub fn push_cells<'a>(
         RowKey::Account(id) => to.push(Cell::Id(id)),
         RowKey::Link(kind, id) => to.extend([Cell::Text(kind), Cell::Id(id)]),
         RowKey::Pair(a, b) => to.extend([Cell::Id(a), Cell::Id(b)]),
+        RowKey::Subject(subject, id) => to.extend([Cell::Text(subject.name()), Cell::Text(id)]),
     }
     match value {
         RowValue::Window(row) => {
@@ -213,5 +280,18 @@ pub fn push_cells<'a>(
         }
         RowValue::Group(group, size) => to.extend([Cell::Id(group), Cell::Count((*size).into())]),
         RowValue::Count(count) => to.push(Cell::Count((*count).into())),
+        RowValue::Risk(row) => {
+            to.extend(row.risks.map(|risk| Cell::Float(risk.share())));
+            to.push(Cell::Text(&row.parts));
+        }
+        RowValue::Verdict(row) => to.extend([
+            Cell::Text(row.verdict.name()),
+            Cell::Float(row.r.share()),
+            Cell::Text(&row.reasons_json),
+            Cell::Text(&row.rules_json),
+            Cell::Text(&row.policy_version),
+            // No model has a say yet.
+            Cell::Text("[]"),
+        ]),
     }
 }

@@ -1,0 +1,205 @@
+//! Judges what is listened to: tracks, and the artists, uploaders, playlists and distributors behind them.
+//!
+//! ```text
+//! rows, stains, declarations, standing, segment ──▶ by subject ──▶ judgement, and an uploader's standing, where changed
+//! ```
+
+use std::sync::Arc;
+
+use features::WindowRow;
+use features::signals::suspicion::Load;
+use features::signals::{Catalogue, OwnerFacts, Signal, Standing, TrackFacts, of_owner, of_track};
+use hashbrown::{HashMap, HashSet};
+use records::{Key, Metadata, Millis, Policy, Risk, Subject};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::operators::Concatenate;
+use timely::dataflow::operators::vec::Map;
+use timely::dataflow::{Scope, StreamVec};
+
+use super::accounts::judgement;
+use super::{Judgement, JudgementChange, Judging, Update};
+use crate::clock::Tick;
+use crate::keep::{Keep, mix};
+use crate::tallies::RowChange;
+
+/// What is new about a track or an owner.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum AudienceNews {
+    /// Its row in the window of this place.
+    Row(u8, Option<WindowRow>),
+    /// So much more (or less) suspicion in its plays.
+    Stain(i64),
+    /// A release of it came (+1) or went (-1).
+    Declared(Metadata, i64),
+    /// The standing of its uploader holds now (+1) or no more (-1).
+    Standing(Standing, i64),
+    /// The segment holds now (+1) or no more (-1).
+    Segment(u16, i64),
+}
+
+/// Where the subject lives.
+pub(super) fn route(news: &((Subject, Key), AudienceNews)) -> u64 {
+    let ((subject, key), _) = news;
+    mix(key.0 ^ *subject as u64)
+}
+
+/// The rows of several views.
+pub(super) fn row_news<'scope>(
+    scope: Scope<'scope, Tick>,
+    rows: Vec<(Subject, StreamVec<'scope, Tick, RowChange>)>,
+) -> StreamVec<'scope, Tick, ((Subject, Key), AudienceNews)> {
+    let news = rows
+        .into_iter()
+        .map(|(subject, rows)| rows.map(move |((place, key), row)| ((subject, key), AudienceNews::Row(place, row))));
+    scope.concatenate(news)
+}
+
+/// What is said about a subject.
+#[derive(Clone, Debug)]
+pub(super) enum Told {
+    /// How it is judged.
+    Judged(JudgementChange),
+    /// The standing of an uploader; the default one is not told.
+    Standing(Update<(Key, Standing)>),
+}
+
+/// The values that hold; more than one only between two updates of a tick.
+struct Held<V>(Vec<(V, i64)>);
+
+impl<V> Default for Held<V> {
+    fn default() -> Held<V> {
+        Held(Vec::new())
+    }
+}
+
+impl<V: Copy + PartialEq + Default> Held<V> {
+    fn change(&mut self, value: V, diff: i64) {
+        match self.0.iter_mut().find(|(held, _)| *held == value) {
+            Some((_, times)) => *times += diff,
+            None => self.0.push((value, diff)),
+        }
+        self.0.retain(|(_, times)| *times != 0);
+    }
+
+    fn value(&self) -> V {
+        self.0.first().map_or(V::default(), |(value, _)| *value)
+    }
+}
+
+#[derive(Default)]
+struct Dossier {
+    /// By the place of the judged windows.
+    rows: Vec<Option<WindowRow>>,
+    stain: i64,
+    declared: Catalogue,
+    release: Held<Option<Metadata>>,
+    uploader: Held<Standing>,
+    segment: Held<u16>,
+    said: Option<Judgement>,
+    standing: Standing,
+}
+
+impl Dossier {
+    fn judged_rows(&self, windows: &[(u8, Millis)]) -> Vec<(Millis, WindowRow)> {
+        windows.iter().zip(&self.rows).filter_map(|((_, ms), row)| Some((*ms, (*row)?))).collect()
+    }
+
+    /// The share of its plays that suspicious accounts made.
+    fn suspicious(&self, rows: &[(Millis, WindowRow)]) -> Risk {
+        let plays = rows.last().map_or(0, |(_, row)| u64::from(row.plays));
+        Load { plays, suspicion: self.stain.unsigned_abs() }.share()
+    }
+
+    fn signals(&self, subject: Subject, rows: &[(Millis, WindowRow)]) -> Vec<Signal> {
+        let suspicious_accounts = self.suspicious(rows);
+        match subject {
+            Subject::Track => of_track(&TrackFacts {
+                rows,
+                suspicious_accounts,
+                metadata: self.release.value(),
+                uploader: self.uploader.value(),
+                audio: None,
+            }),
+            _ => of_owner(&OwnerFacts { rows, suspicious_accounts, catalogue: self.declared, audio: None }),
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let rows = self.rows.iter().all(Option::is_none);
+        let held = self.release.0.is_empty() && self.uploader.0.is_empty() && self.segment.0.is_empty();
+        rows && held && self.stain == 0 && self.declared == Catalogue::default()
+    }
+}
+
+/// The tracks or owners of one worker.
+pub(super) struct Audience {
+    policy: Arc<Policy>,
+    windows: Vec<(u8, Millis)>,
+    dossiers: HashMap<(Subject, Key), Dossier>,
+    touched: HashSet<(Subject, Key)>,
+}
+
+impl Audience {
+    pub fn new(judging: &Judging) -> Audience {
+        Audience {
+            policy: judging.policy.clone(),
+            windows: judging.places(),
+            dossiers: HashMap::new(),
+            touched: HashSet::new(),
+        }
+    }
+}
+
+impl Keep for Audience {
+    type In = ((Subject, Key), AudienceNews);
+    type Out = Told;
+
+    fn take(&mut self, _tick: Tick, (subject, news): Self::In, _out: &mut Vec<Told>) {
+        let dossier = self.dossiers.entry(subject).or_default();
+        match news {
+            AudienceNews::Row(place, row) => {
+                if let Some(at) = self.windows.iter().position(|(judged, _)| *judged == place) {
+                    dossier.rows.resize(self.windows.len(), None);
+                    dossier.rows[at] = row;
+                }
+            }
+            AudienceNews::Stain(suspicion) => dossier.stain += suspicion,
+            AudienceNews::Declared(metadata, diff) if subject.0 == Subject::Track => {
+                dossier.release.change(Some(metadata), diff);
+            }
+            AudienceNews::Declared(metadata, diff) if diff > 0 => dossier.declared += Catalogue::of(&metadata),
+            AudienceNews::Declared(metadata, _) => dossier.declared -= Catalogue::of(&metadata),
+            AudienceNews::Standing(standing, diff) => dossier.uploader.change(standing, diff),
+            AudienceNews::Segment(segment, diff) => dossier.segment.change(segment, diff),
+        }
+        self.touched.insert(subject);
+    }
+
+    fn close(&mut self, tick: Tick, out: &mut Vec<Told>) {
+        let Audience { policy, windows, dossiers, touched } = self;
+        for (subject, key) in touched.drain() {
+            let Some(dossier) = dossiers.get_mut(&(subject, key)) else { continue };
+            let rows = dossier.judged_rows(windows);
+            // Who is not in the longest window is in none, and nothing is said of them.
+            let signals = if rows.is_empty() { Vec::new() } else { dossier.signals(subject, &rows) };
+            let judged = judgement(policy, subject, dossier.segment.value(), signals);
+            if judged != dossier.said {
+                out.push(Told::Judged(((subject, key), judged.clone())));
+                dossier.said = judged;
+            }
+            if subject == Subject::Uploader {
+                let standing = Standing::of(&rows, dossier.suspicious(&rows));
+                if standing != dossier.standing {
+                    for (standing, diff) in [(dossier.standing, -1), (standing, 1)] {
+                        let told = standing != Standing::default();
+                        out.extend(told.then_some(Told::Standing(((key, standing), tick, diff))));
+                    }
+                    dossier.standing = standing;
+                }
+            }
+            if dossier.is_empty() {
+                dossiers.remove(&(subject, key));
+            }
+        }
+    }
+}

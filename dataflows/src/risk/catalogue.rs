@@ -1,0 +1,120 @@
+//! Keeps whose track it is, what its release declares and which thresholds apply to it.
+//!
+//! ```text
+//! entries ──▶ in force ──┬──▶ owners of a track, tracks of an uploader
+//!                        ├──▶ what each track and all tracks of an owner declare
+//!                        └──▶ tracks of a distributor ⋈ its segment
+//! ```
+
+use differential_dataflow::AsCollection;
+use differential_dataflow::operators::arrange::Arranged;
+use differential_dataflow::operators::arrange::TraceAgent;
+use differential_dataflow::trace::implementations::ValSpine;
+use hashbrown::HashMap;
+use records::{Key, Metadata, Subject};
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::Concat;
+use timely::dataflow::operators::vec::Map;
+
+use super::audience::AudienceNews;
+use super::{Coll, Entry, Release, Update, updates};
+use crate::clock::Tick;
+use crate::keep::{Keep, keep, mix};
+
+type ByKey<'scope, V> = Arranged<'scope, TraceAgent<ValSpine<Key, V, Tick, isize>>>;
+/// What a track or an owner hears.
+type News = ((Subject, Key), AudienceNews);
+
+/// The catalogue as joins and judgements want it.
+pub(super) struct Laws<'scope> {
+    /// The owners of each track.
+    pub owners: ByKey<'scope, (Subject, Key)>,
+    /// The tracks of each uploader.
+    pub uploaded: ByKey<'scope, Key>,
+    /// What each track declares, and its segment.
+    pub track_news: StreamVec<'scope, Tick, News>,
+    /// What the tracks of each owner declare, and a distributor's segment.
+    pub owner_news: StreamVec<'scope, Tick, News>,
+}
+
+impl<'scope> Laws<'scope> {
+    pub fn of(entries: StreamVec<'scope, Tick, Entry>, until: Tick) -> Laws<'scope> {
+        let releases = entries.clone().flat_map(|entry| match entry {
+            Entry::Release(track, release) => Some((track, release)),
+            Entry::Segment(..) => None,
+        });
+        let segments = entries.flat_map(|entry| match entry {
+            Entry::Segment(distributor, segment) => Some((distributor, segment)),
+            Entry::Release(..) => None,
+        });
+        let route = |entry: &(Key, Release)| mix(entry.0.0);
+        let releases: Coll<(Key, Release)> =
+            keep(releases, "Releases", route, until, InForce::default()).as_collection();
+        let route = |entry: &(Key, u16)| mix(entry.0.0);
+        let segments: Coll<(Key, u16)> = keep(segments, "Segments", route, until, InForce::default()).as_collection();
+        // The default segment needs no telling.
+        let segments = segments.filter(|(_, segment)| *segment != 0);
+
+        let owners = releases.clone().flat_map(|(track, release)| release.owners().map(move |owner| (track, owner)));
+        let of_uploader = |(track, release): (Key, Release)| (release.uploader, track);
+        let of_distributor = |(track, release): (Key, Release)| (release.distributor, track);
+        let delivered = releases.clone().map(of_distributor).filter(|(distributor, _)| distributor.is_some());
+        let track_segments = delivered
+            .arrange_by_key_named("Delivered")
+            .join_core(segments.clone().arrange_by_key_named("Segments"), |_, track, segment| Some((*track, *segment)));
+
+        let declared = |subject: (Subject, Key), metadata: Metadata, diff: isize| {
+            (subject, AudienceNews::Declared(metadata, diff as i64))
+        };
+        let by_track = updates(releases.clone(), move |(track, release), diff| {
+            declared((Subject::Track, track), release.metadata, diff)
+        });
+        let by_owner =
+            updates(releases.clone(), |(_, release), diff| (release, diff)).flat_map(move |(release, diff)| {
+                release.owners().map(move |owner| declared(owner, release.metadata, diff))
+            });
+        let segment_of = |subject: Subject| {
+            move |(key, segment): (Key, u16), diff: isize| ((subject, key), AudienceNews::Segment(segment, diff as i64))
+        };
+        Laws {
+            owners: owners.arrange_by_key_named("OwnersOfTrack"),
+            uploaded: releases
+                .map(of_uploader)
+                .filter(|(uploader, _)| uploader.is_some())
+                .arrange_by_key_named("TracksOfUploader"),
+            track_news: by_track.concat(updates(track_segments, segment_of(Subject::Track))),
+            owner_news: by_owner.concat(updates(segments, segment_of(Subject::Distributor))),
+        }
+    }
+}
+
+/// The value in force of each key.
+pub(super) struct InForce<V> {
+    current: HashMap<Key, V>,
+    replaced: HashMap<Key, V>,
+}
+
+impl<V> Default for InForce<V> {
+    fn default() -> InForce<V> {
+        InForce { current: HashMap::new(), replaced: HashMap::new() }
+    }
+}
+
+impl<V: timely::ExchangeData + Copy + PartialEq> Keep for InForce<V> {
+    type In = (Key, V);
+    type Out = Update<(Key, V)>;
+
+    fn take(&mut self, _tick: Tick, (key, value): (Key, V), _out: &mut Vec<Self::Out>) {
+        self.replaced.insert(key, value);
+    }
+
+    fn close(&mut self, tick: Tick, out: &mut Vec<Self::Out>) {
+        for (key, new) in self.replaced.drain() {
+            let old = self.current.insert(key, new);
+            if old != Some(new) {
+                out.extend(old.map(|old| ((key, old), tick, -1)));
+                out.push(((key, new), tick, 1));
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Judges every subject anew whose facts changed, and nobody else.
+//!
+//! ```text
+//! account_window, groups, lockstep ──▶ accounts ──▶ own risk ──┐
+//! turns ──▶ listens (account, track) ──────────────────────────┼─▶ suspicion ──▶ around each account ──▶ accounts judged
+//!                                                              └───────┬─────────────────────────────▶ tracks judged
+//! releases, tiers in force ──▶ catalogue (joins) ─────────────────────┤                                     ▲
+//! track_window, artist_window, … ──────────────────────────────────────┴──▶ owners judged ──▶ standing ─────┘
+//! ```
+//!
+//! What a play changes is keyed state ([`crate::keep`]); what travels between subjects (suspicion, catalogue, standing)
+//! is a differential collection, in which only suspects take part. A judgement is the signals that speak against a
+//! subject: whoever reads it mixes them into a risk and a verdict with the same pure functions.
+
+mod accounts;
+mod audience;
+mod catalogue;
+mod listens;
+pub mod suspicion;
+
+use std::sync::Arc;
+
+use differential_dataflow::{AsCollection, VecCollection};
+use features::signals::{Signal, is_judged};
+use features::tally::Axis;
+use records::{Key, Metadata, Millis, Policy, Risk, Subject};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Concatenate, Operator};
+
+use self::accounts::{AccountNews, Accounts, Judge, Verdicts};
+use self::audience::{Audience, AudienceNews, Told};
+use self::catalogue::Laws;
+use crate::clock::Tick;
+use crate::groups::MembershipChange;
+use crate::keep::{keep, mix};
+use crate::lockstep::PairChange;
+use crate::tallies::{Cadence, RowChange};
+use crate::windows::Turn;
+
+/// What judging needs beside the plays.
+#[derive(Clone, Debug)]
+pub struct Judging {
+    /// The policy in force.
+    pub policy: Arc<Policy>,
+    /// The lengths of the windows of the window views, shortest first.
+    pub windows_ms: Vec<Millis>,
+}
+
+impl Judging {
+    /// The windows whose rows are read, by their place among the window views: all of a day and longer, and the longest.
+    fn places(&self) -> Vec<(u8, Millis)> {
+        let last = self.windows_ms.len().saturating_sub(1);
+        let places = self.windows_ms.iter().enumerate();
+        places.filter(|(at, ms)| is_judged(**ms) || *at == last).map(|(at, ms)| (at as u8, *ms)).collect()
+    }
+}
+
+/// What comes into force at a tick; of one key only one at a tick.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// The row of a track.
+    Release(Key, Release),
+    /// The segment of a distributor: 0 is the default one, the others are numbered by who asks.
+    Segment(Key, u16),
+}
+
+/// A row of the catalogue, as far as a release is judged by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Release {
+    /// Its artist, or [`Key::NONE`].
+    pub artist: Key,
+    /// Its uploader, or [`Key::NONE`].
+    pub uploader: Key,
+    /// Its distributor, or [`Key::NONE`].
+    pub distributor: Key,
+    /// What of its metadata is there.
+    pub metadata: Metadata,
+}
+
+impl Release {
+    fn owners(&self) -> impl Iterator<Item = (Subject, Key)> + use<> {
+        let owners = [
+            (Subject::Artist, self.artist),
+            (Subject::Uploader, self.uploader),
+            (Subject::Distributor, self.distributor),
+        ];
+        owners.into_iter().filter(|(_, key)| key.is_some())
+    }
+}
+
+/// What speaks against a subject as of now.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Judgement {
+    /// R under the policy.
+    pub r: Risk,
+    /// The segment whose thresholds apply.
+    pub segment: u16,
+    /// The signals, in no particular order of importance, but always the same.
+    pub signals: Vec<Signal>,
+}
+
+/// The judgement of a subject as of now; `None` when nothing speaks against it (any more).
+pub type JudgementChange = ((Subject, Key), Option<Judgement>);
+
+/// The streams that judgements are made of.
+pub struct Sources<'scope> {
+    /// Rows of the window views, all six.
+    pub rows: Vec<(Axis, StreamVec<'scope, Tick, RowChange>)>,
+    /// Groups of accounts.
+    pub groups: StreamVec<'scope, Tick, MembershipChange>,
+    /// Pairs in lockstep.
+    pub pairs: StreamVec<'scope, Tick, PairChange>,
+    /// Plays as they enter and leave windows.
+    pub turns: StreamVec<'scope, Tick, Turn>,
+    /// What comes into force.
+    pub entries: StreamVec<'scope, Tick, Entry>,
+    /// Which of the turns' windows is the longest of the window views.
+    pub longest: usize,
+}
+
+/// A collection over ticks.
+type Coll<'scope, D> = VecCollection<'scope, Tick, D, isize>;
+/// An update of a collection.
+type Update<D> = (D, Tick, isize);
+
+/// The judgements of all subjects.
+pub fn judge<'scope>(
+    sources: Sources<'scope>,
+    judging: &Judging,
+    cadence: Cadence,
+    until: Tick,
+) -> StreamVec<'scope, Tick, JudgementChange> {
+    let Sources { rows, groups, pairs, turns, entries, longest } = sources;
+    let (mut account_rows, mut track_rows, mut owner_rows) = (Vec::new(), Vec::new(), Vec::new());
+    for (axis, rows) in rows {
+        match axis {
+            Axis::Account => account_rows.push(rows),
+            Axis::Track => track_rows.push((Subject::Track, rows)),
+            Axis::Artist => owner_rows.push((Subject::Artist, rows)),
+            Axis::Uploader => owner_rows.push((Subject::Uploader, rows)),
+            Axis::Playlist => owner_rows.push((Subject::Playlist, rows)),
+            Axis::Distributor => owner_rows.push((Subject::Distributor, rows)),
+        }
+    }
+    let scope = turns.scope();
+    let listens = listens::tracks(turns.clone(), longest, cadence, until);
+    let placed = listens::playlists(turns, longest, cadence, until).arrange_by_key_named("Placed");
+    let laws = Laws::of(entries, until);
+
+    let own = keep(
+        accounts::news(scope.concatenate(account_rows), groups, pairs),
+        "Accounts",
+        |news: &AccountNews| mix(news.account().0),
+        until,
+        Accounts::new(judging),
+    );
+    let last = judging.places().last().map(|(place, _)| *place);
+    let plays = scope.concatenate(track_rows.iter().map(|(_, rows)| rows.clone()));
+    let plays = plays.flat_map(move |((place, track), row)| {
+        (Some(place) == last).then_some((track, row.map_or(0, |row| row.plays)))
+    });
+    let travelled = suspicion::travel(listens, plays, own.clone(), judging.policy.flow, until);
+
+    let accounts = keep(
+        accounts::verdict_news(own, travelled.around),
+        "AccountVerdicts",
+        |news: &(Key, Judge)| mix(news.0.0),
+        until,
+        Verdicts::new(judging),
+    );
+
+    // Who is suspected, on what they played: to the tracks, to those who own them, and to the playlists.
+    let spread = travelled.spread.clone().arrange_by_key_named("Spread");
+    let stains = travelled.suspects.explode(|(track, (_, risk))| Some((track, weight(risk)))).consolidate();
+    let owned = stains.clone().map(|track| (track, ())).arrange_by_key_named("Stains");
+    let owned = owned.join_core(laws.owners.clone(), |_, (), owner| Some(*owner));
+    let listed = placed.join_core(spread, |_, playlist, risk| Some((*playlist, *risk)));
+    let listed = listed.explode(|(playlist, risk)| Some(((Subject::Playlist, playlist), weight(risk))));
+
+    let owner_news = [
+        audience::row_news(scope, owner_rows),
+        updates(owned.concat(listed), |owner, diff| (owner, AudienceNews::Stain(diff as i64))),
+        laws.owner_news,
+    ];
+    let owners = keep(
+        scope.concatenate(owner_news),
+        "Owners",
+        audience::route,
+        until,
+        Audience::new(judging),
+    );
+    let standing = owners.clone().flat_map(|told| match told {
+        Told::Standing(update) => Some(update),
+        Told::Judged(_) => None,
+    });
+    let standing = standing.as_collection().arrange_by_key_named("Standing");
+    let standing = laws.uploaded.join_core(standing, |_, track, standing| Some((*track, *standing)));
+
+    let track_news = [
+        audience::row_news(scope, track_rows),
+        updates(stains, |track, diff| ((Subject::Track, track), AudienceNews::Stain(diff as i64))),
+        updates(standing, |(track, standing), diff| {
+            ((Subject::Track, track), AudienceNews::Standing(standing, diff as i64))
+        }),
+        laws.track_news,
+    ];
+    let tracks = keep(scope.concatenate(track_news), "Tracks", audience::route, until, Audience::new(judging));
+    let judged = |told| match told {
+        Told::Judged(change) => Some(change),
+        Told::Standing(_) => None,
+    };
+    scope.concatenate([accounts, owners.flat_map(judged), tracks.flat_map(judged)])
+}
+
+/// The updates of a collection as records of the ticks at which they happen: a join may say them under an earlier one.
+fn updates<'scope, D: Clone + 'static, N: Clone + 'static>(
+    collection: Coll<'scope, D>,
+    news: impl Fn(D, isize) -> N + 'static,
+) -> StreamVec<'scope, Tick, N> {
+    collection.inner.unary(Pipeline, "Updates", move |_capability, _info| {
+        move |input, output| {
+            input.for_each(|held, updates| {
+                let Some(held) = held.retain_least(output.output_index()) else { return };
+                updates.sort_by_key(|(_, tick, _)| *tick);
+                for same in updates.chunk_by(|a, b| a.1 == b.1) {
+                    let held = held.delayed(&same[0].1);
+                    output.session(&held).give_iterator(same.iter().map(|(data, _, diff)| news(data.clone(), *diff)));
+                }
+                updates.clear();
+            });
+        }
+    })
+}
+
+/// A risk as the number of a difference.
+fn weight(risk: u16) -> isize {
+    risk as isize
+}

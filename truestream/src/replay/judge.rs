@@ -1,0 +1,116 @@
+//! Turns what speaks against a subject into its rows of `risk` and `verdict`.
+//!
+//! ```text
+//! (subject, signals, segment) ──▶ fuse ──▶ risk row ──▶ decide ──▶ verdict row, unless it is allowed
+//! ```
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dataflows::risk::{Judgement, JudgementChange, Release};
+use datasets::arrivals::{Listing, Tier};
+use datasets::names::NameTable;
+use datasets::policy;
+use features::risk::{Assessment, decide, fuse};
+use records::{IdSpace, Names, Policy, Subject, Verdict};
+use serde_json::json;
+
+use super::views::{RiskRow, RowKey, RowValue, VerdictRow};
+use crate::exit::Failure;
+
+/// The policy of a run.
+pub struct Judge {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    version: Arc<str>,
+}
+
+/// Rows that came or went.
+pub type Rows = Vec<(RowKey, Option<RowValue>)>;
+
+impl Judge {
+    /// The policy in the folder, or else the built-in one.
+    ///
+    /// # Errors
+    /// When the folder holds no policy.
+    pub fn new(folder: Option<&Path>) -> Result<Judge, Failure> {
+        let policy = match folder {
+            Some(folder) => policy::load(folder).map_err(|error| Failure::Input(error.to_string()))?,
+            None => policy::built_in(),
+        };
+        Ok(Judge { version: policy.version.as_str().into(), policy: Arc::new(policy) })
+    }
+
+    /// The number under which the tier's segment travels: 0 where the tier has no thresholds of its own.
+    pub fn segment(&self, tier: &Tier) -> u16 {
+        let at = self.policy.tiers.keys().position(|known| Some(known) == tier.tier.as_ref());
+        at.map_or(0, |at| at as u16 + 1)
+    }
+
+    fn tier(&self, segment: u16) -> Option<&str> {
+        let at = usize::from(segment).checked_sub(1)?;
+        self.policy.tiers.keys().nth(at).map(String::as_str)
+    }
+
+    /// The rows of `risk` and of `verdict` that the changes make.
+    pub fn rows(&self, names: &NameTable, changes: Vec<JudgementChange>) -> (Rows, Rows) {
+        let (mut risks, mut verdicts) = (Vec::new(), Vec::new());
+        for ((subject, key), judgement) in changes {
+            let key = RowKey::Subject(subject, names.id(space(subject), key).to_string());
+            let assessed = judgement
+                .map(|Judgement { segment, signals, .. }| (segment, fuse(&self.policy, subject, false, signals)));
+            let verdict = assessed.as_ref().and_then(|(segment, found)| self.verdict(subject, *segment, found));
+            verdicts.push((key.clone(), verdict.map(|row| RowValue::Verdict(Box::new(row)))));
+            risks.push((key, assessed.map(|(_, found)| RowValue::Risk(Box::new(risk(&found))))));
+        }
+        (risks, verdicts)
+    }
+
+    fn verdict(&self, subject: Subject, segment: u16, found: &Assessment) -> Option<VerdictRow> {
+        let tier = self.tier(segment);
+        if features::risk::verdict(&self.policy, tier, found) == Verdict::Allow {
+            return None;
+        }
+        let decision = decide(&self.policy, subject, tier, found);
+        Some(VerdictRow {
+            r: found.r,
+            verdict: decision.verdict,
+            reasons_json: json!(decision.reasons).to_string(),
+            rules_json: json!(decision.rules).to_string(),
+            reasons: decision.reasons,
+            policy_version: self.version.clone(),
+        })
+    }
+}
+
+fn risk(found: &Assessment) -> RiskRow {
+    let ten_thousandths = |parts: u16| f64::from(parts) / 10_000.0;
+    let parts = found.parts().into_iter().map(|part| {
+        json!({
+            "name": part.name,
+            "value": part.value_milli as f64 / 1_000.0,
+            "weight": ten_thousandths(part.weight),
+            "share": ten_thousandths(part.share),
+        })
+    });
+    let parts = serde_json::Value::Array(parts.collect()).to_string();
+    RiskRow { risks: [found.r, found.rc, found.rb, found.rp], parts }
+}
+
+/// The kind of the subject's ids.
+pub fn space(subject: Subject) -> IdSpace {
+    match subject {
+        Subject::Account => IdSpace::Account,
+        Subject::Artist => IdSpace::Artist,
+        Subject::Distributor => IdSpace::Distributor,
+        Subject::Playlist => IdSpace::Playlist,
+        Subject::Track => IdSpace::Track,
+        Subject::Uploader => IdSpace::Uploader,
+    }
+}
+
+/// What a row of the catalogue says of its release.
+pub fn release(row: &Listing) -> Release {
+    let Listing { artist, uploader, distributor, metadata, .. } = *row;
+    Release { artist, uploader, distributor, metadata }
+}
