@@ -1,0 +1,566 @@
+//! The law of judgements: what the dataflow says at every tick is what a recount says of the same plays.
+//!
+//! ```text
+//! plays, corrections, releases, tiers ──▶ dataflow ──┬──▶ rows, groups, lockstep ──▶ recount ──┐
+//!                                                    └──▶ judgements ──────────────────────────┴──▶ equal
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use dataflows::clock::{Clock, Tick};
+use dataflows::groups::Membership;
+use dataflows::links::LinkKind;
+use dataflows::lockstep::Pair;
+use dataflows::risk::{Entry, Judgement, Judging, Release};
+use dataflows::river::{Change, Context, Ledger, Plan, build};
+use dataflows::windows::{Inflow, Listing};
+use datasets::policy::built_in;
+use datasets::world::{World as WholeWorld, WorldSpec};
+use features::WindowRow;
+use features::risk::{assess_account, fuse};
+use features::signals::suspicion::{Load, raised, spread, suspicion};
+use features::signals::{AccountFacts, Catalogue, Name, OwnerFacts, Signal, Standing, TrackFacts};
+use features::signals::{of_account, of_owner, of_track};
+use features::tally::Axis;
+use records::{Country, Id, IdSpace, Key, KeyedPlay, Metadata, Millis, Names, Policy, Risk, Source, Subject};
+
+const HOUR_MS: Millis = 3_600_000;
+const DAY_MS: Millis = 24 * HOUR_MS;
+const EVERY_MS: Millis = 12 * HOUR_MS;
+/// A day, a week and a month, as signals know them.
+const WINDOWS_MS: [Millis; 3] = [DAY_MS, 7 * DAY_MS, 14 * DAY_MS];
+const AXES: [Axis; 6] = [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
+
+/// A play, when it arrived, and when it was taken back.
+#[derive(Clone, Copy)]
+struct Heard {
+    play: KeyedPlay,
+    arrived_at: Millis,
+    corrected_at: Option<Millis>,
+}
+
+/// Everything that happens.
+#[derive(Clone, Default)]
+struct World {
+    plays: Vec<Heard>,
+    /// Rows of the catalogue by tick: of a track at most one at a tick.
+    releases: BTreeMap<(Tick, Key), (Release, Option<Millis>)>,
+    segments: BTreeMap<(Tick, Key), u16>,
+}
+
+fn clock() -> Clock {
+    Clock::new(EVERY_MS)
+}
+
+#[derive(Clone)]
+enum Event {
+    Flow(Inflow),
+    Force(Entry),
+}
+
+impl World {
+    fn until(&self) -> Tick {
+        let last = self.plays.iter().flat_map(|heard| [Some(heard.arrived_at), heard.corrected_at]).flatten().max();
+        clock().first_after(last.unwrap_or(0))
+    }
+
+    fn events(&self) -> BTreeMap<Tick, Vec<Event>> {
+        let mut events: BTreeMap<Tick, Vec<Event>> = BTreeMap::new();
+        for Heard { play, arrived_at, corrected_at } in &self.plays {
+            let comes = clock().first_after(*arrived_at);
+            let goes = corrected_at.map(|at| clock().first_after(at));
+            if goes.is_some_and(|goes| goes <= comes) {
+                continue;
+            }
+            events.entry(comes).or_default().push(Event::Flow(Inflow::Play(*play, true)));
+            if let Some(goes) = goes {
+                events.entry(goes).or_default().push(Event::Flow(Inflow::Play(*play, false)));
+            }
+        }
+        for ((tick, track), (release, uploaded_at)) in &self.releases {
+            let Release { artist, uploader, distributor, .. } = *release;
+            let listing = Listing {
+                track: *track,
+                artist,
+                uploader,
+                distributor,
+                uploaded_at: *uploaded_at,
+                valid_from: Some(clock().instant(*tick) - 1),
+            };
+            let at = events.entry(*tick).or_default();
+            at.push(Event::Flow(Inflow::Track(listing)));
+            at.push(Event::Force(Entry::Release(*track, *release)));
+        }
+        for ((tick, distributor), segment) in &self.segments {
+            events.entry(*tick).or_default().push(Event::Force(Entry::Segment(*distributor, *segment)));
+        }
+        events
+    }
+
+    /// The plays that count at the tick in the longest window.
+    fn live(&self, tick: Tick) -> impl Iterator<Item = &KeyedPlay> {
+        let as_of = clock().instant(tick);
+        let live = self.plays.iter().filter(move |heard| {
+            let known = heard.arrived_at < as_of && heard.corrected_at.is_none_or(|at| at >= as_of);
+            known && (as_of - WINDOWS_MS[2]..as_of).contains(&heard.play.ended_at)
+        });
+        live.map(|heard| &heard.play)
+    }
+}
+
+/// Keys are numbers, and so are their ids.
+struct Numbers;
+
+impl Names for Numbers {
+    fn id(&self, _space: IdSpace, key: Key) -> Id {
+        Id::Number(key.0)
+    }
+}
+
+struct Notes(Arc<Mutex<Vec<(Tick, Change)>>>);
+
+impl Ledger for Notes {
+    fn enter(&mut self, tick: Tick, change: Change) {
+        self.0.lock().unwrap().push((tick, change));
+    }
+}
+
+/// What the dataflow says, by tick.
+fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTreeMap<Tick, Vec<Change>> {
+    let plan = Plan {
+        clock: clock(),
+        windows: WINDOWS_MS.map(|ms| clock().ticks_in(ms).unwrap()).to_vec(),
+        axes: AXES.to_vec(),
+        links: vec![LinkKind::Device],
+        hub: 50,
+        lockstep: true,
+        judging: Some(Judging { policy: Arc::new(policy.clone()), windows_ms: WINDOWS_MS.to_vec() }),
+        until: world.until(),
+        every_tick,
+    };
+    let context = Context { names: Arc::new(Numbers), payments: Arc::new(|_| Key::NONE) };
+    let notes = Arc::new(Mutex::new(Vec::new()));
+    let (events, kept) = (world.events(), notes.clone());
+    let config = if workers == 1 { timely::Config::thread() } else { timely::Config::process(workers) };
+    let guards = timely::execute(config, move |worker| {
+        let mut ends = build(worker, &plan, &context, || Box::new(Notes(kept.clone())));
+        for (tick, events) in events.range(..=plan.until) {
+            ends.advance_to(*tick);
+            for event in events.iter().skip(worker.index()).step_by(worker.peers()) {
+                match event.clone() {
+                    Event::Flow(inflow) => ends.plays.send(inflow),
+                    Event::Force(entry) => ends.entries.send(entry),
+                }
+            }
+            ends.advance_to(tick + 1);
+        }
+        ends.advance_to(plan.until + 1);
+        worker.step_while(|| ends.watermark.less_than(&(plan.until + 1)));
+    });
+    guards.unwrap().join().into_iter().for_each(|worker| worker.unwrap());
+    let mut by_tick: BTreeMap<Tick, Vec<Change>> = BTreeMap::new();
+    for (tick, change) in std::mem::take(&mut *notes.lock().unwrap()) {
+        by_tick.entry(tick).or_default().push(change);
+    }
+    by_tick
+}
+
+type Judgements = BTreeMap<(Subject, Key), Judgement>;
+
+/// The net state of all views.
+#[derive(Default)]
+struct State {
+    rows: BTreeMap<(Axis, Key), BTreeMap<u8, WindowRow>>,
+    groups: BTreeMap<Key, Membership>,
+    lockstep: BTreeMap<Pair, u32>,
+    judged: Judgements,
+}
+
+impl State {
+    fn apply(&mut self, change: Change) {
+        fn set<K: Ord, V>(state: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+            match value {
+                Some(value) => state.insert(key, value),
+                None => state.remove(&key),
+            };
+        }
+        match change {
+            Change::Rows(axis, rows) => rows.into_iter().for_each(|((window, key), row)| {
+                set(self.rows.entry((axis, key)).or_default(), window, row);
+            }),
+            Change::Groups(rows) => rows.into_iter().for_each(|(key, group)| set(&mut self.groups, key, group)),
+            Change::Lockstep(rows) => rows.into_iter().for_each(|(pair, shared)| set(&mut self.lockstep, pair, shared)),
+            Change::Judged(rows) => {
+                rows.into_iter().for_each(|(subject, judged)| set(&mut self.judged, subject, judged))
+            }
+            Change::Hubs(_) | Change::Refused(_) => {}
+        }
+    }
+
+    fn of(&self, axis: Axis) -> BTreeMap<Key, Vec<(Millis, WindowRow)>> {
+        let mine = self.rows.iter().filter(|((found, _), rows)| *found == axis && !rows.is_empty());
+        mine.map(|((_, key), rows)| {
+            (*key, rows.iter().map(|(window, row)| (WINDOWS_MS[usize::from(*window)], *row)).collect())
+        })
+        .collect()
+    }
+}
+
+/// Judges everybody from the views, the live plays and the catalogue in force.
+fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgements {
+    let flow = &policy.flow;
+    let accounts = state.of(Axis::Account);
+    let facts = |account: &Key, suspicious_tracks: Risk| {
+        let mine = state.lockstep.iter().filter(|((a, b), _)| a == account || b == account);
+        AccountFacts {
+            rows: &accounts[account],
+            group_size: state.groups.get(account).map_or(0, |group| group.size),
+            lockstep_partners: mine.clone().count() as u32,
+            lockstep_shared: mine.map(|(_, shared)| *shared).max().unwrap_or(0),
+            suspicious_tracks,
+        }
+    };
+    let own: BTreeMap<Key, Risk> =
+        accounts.keys().map(|key| (*key, assess_account(policy, &facts(key, Risk::CLEAN)).r)).collect();
+    let (mut pairs, mut placed) = (BTreeMap::new(), BTreeMap::new());
+    for play in world.live(tick) {
+        *pairs.entry((play.account, play.track)).or_insert(0) += 1;
+        *placed.entry((play.account, play.playlist)).or_insert(0) += 1;
+    }
+    let pairs: Vec<(Key, Key, u32)> =
+        pairs.into_iter().map(|((account, track), plays)| (account, track, plays)).collect();
+    let found = suspicion(flow, &pairs, &own);
+    let around = |account: &Key| found.accounts.get(account).copied().unwrap_or_default();
+    let spread = |account: &Key| spread(flow, raised(flow, own[account], around(account)));
+
+    let mut in_force: BTreeMap<Key, Release> = BTreeMap::new();
+    world
+        .releases
+        .range(..(tick + 1, Key(0)))
+        .for_each(|((_, track), (release, _))| _ = in_force.insert(*track, *release));
+    let mut segments: BTreeMap<Key, u16> = BTreeMap::new();
+    world.segments.range(..(tick + 1, Key(0))).for_each(|((_, key), segment)| _ = segments.insert(*key, *segment));
+    let segment = |distributor: Key| segments.get(&distributor).copied().unwrap_or(0);
+
+    let mut loads: BTreeMap<(Subject, Key), Load> = BTreeMap::new();
+    let mut declared: BTreeMap<(Subject, Key), Catalogue> = BTreeMap::new();
+    let owners = |release: &Release| {
+        [
+            (Subject::Artist, release.artist),
+            (Subject::Uploader, release.uploader),
+            (Subject::Distributor, release.distributor),
+        ]
+    };
+    for (track, release) in &in_force {
+        for owner in owners(release) {
+            *declared.entry(owner).or_default() += Catalogue::of(&release.metadata);
+            *loads.entry(owner).or_default() += found.tracks.get(track).copied().unwrap_or_default();
+        }
+    }
+    for ((account, playlist), plays) in placed {
+        *loads.entry((Subject::Playlist, playlist)).or_default() += Load::of(plays, spread(&account));
+    }
+    let share = |subject: (Subject, Key)| loads.get(&subject).copied().unwrap_or_default().share();
+
+    let mut judged: Vec<((Subject, Key), u16, Vec<Signal>)> = Vec::new();
+    for account in accounts.keys() {
+        judged.push(((Subject::Account, *account), 0, of_account(&facts(account, around(account)))));
+    }
+    let uploaders = state.of(Axis::Uploader);
+    for (track, rows) in state.of(Axis::Track) {
+        let release = in_force.get(&track);
+        let uploader = release.map(|release| release.uploader).filter(|uploader| uploaders.contains_key(uploader));
+        let standing = |key: Key| Standing::of(&uploaders[&key], share((Subject::Uploader, key)));
+        let facts = TrackFacts {
+            rows: &rows,
+            suspicious_accounts: found.tracks[&track].share(),
+            metadata: release.map(|release| release.metadata),
+            uploader: uploader.map(standing).unwrap_or_default(),
+            audio: None,
+        };
+        judged.push((
+            (Subject::Track, track),
+            release.map_or(0, |release| segment(release.distributor)),
+            of_track(&facts),
+        ));
+    }
+    for (axis, subject) in [
+        (Axis::Artist, Subject::Artist),
+        (Axis::Uploader, Subject::Uploader),
+        (Axis::Playlist, Subject::Playlist),
+        (Axis::Distributor, Subject::Distributor),
+    ] {
+        for (key, rows) in state.of(axis) {
+            let owner = (subject, key);
+            let facts = OwnerFacts {
+                rows: &rows,
+                suspicious_accounts: share(owner),
+                catalogue: declared.get(&owner).copied().unwrap_or_default(),
+                audio: None,
+            };
+            let segment = if subject == Subject::Distributor { segment(key) } else { 0 };
+            judged.push((owner, segment, of_owner(&facts)));
+        }
+    }
+    let judgement = |(subject, segment, signals): ((Subject, Key), u16, Vec<Signal>)| {
+        let r = fuse(policy, subject.0, false, signals.clone()).r;
+        (r > Risk::CLEAN).then_some((subject, Judgement { r, segment, signals }))
+    };
+    judged.into_iter().filter_map(judgement).collect()
+}
+
+/// What was compared: the signals of each kind of subject, and the segments.
+#[derive(Default)]
+struct Compared {
+    signals: BTreeMap<(Subject, Name), u32>,
+    segments: BTreeMap<(Subject, u16), u32>,
+}
+
+impl Compared {
+    fn add(&mut self, judgements: &Judgements) {
+        for ((subject, _), judgement) in judgements {
+            *self.segments.entry((*subject, judgement.segment)).or_default() += 1;
+            for signal in &judgement.signals {
+                *self.signals.entry((*subject, signal.name)).or_default() += 1;
+            }
+        }
+    }
+}
+
+/// Holds the law at every tick; returns the last judgements.
+fn hold(world: &World, policy: &Policy, workers: usize, told: &str, compared: &mut Compared) -> Judgements {
+    let changes = flow(world, policy, workers, true);
+    let mut state = State::default();
+    for tick in *changes.keys().next().unwrap()..=world.until() {
+        changes.get(&tick).into_iter().flatten().for_each(|change| state.apply(change.clone()));
+        let expected = recount(world, policy, tick, &state);
+        compared.add(&expected);
+        for subject in expected.keys().chain(state.judged.keys()).collect::<BTreeSet<_>>() {
+            let (expected, found) = (expected.get(subject), state.judged.get(subject));
+            assert_eq!(expected, found, "{told}, {workers} workers, tick {tick}, {subject:?}: recounted, then found");
+        }
+    }
+    state.judged
+}
+
+/// A generator of worlds (xorshift64*, Vigna 2016).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % end
+    }
+
+    fn one_in(&mut self, times: u64) -> bool {
+        self.below(times) == 0
+    }
+}
+
+const START_MS: Millis = 20_000 * DAY_MS;
+
+fn play(account: u64, track: u64, ended_at: Millis, played_ms: u32) -> KeyedPlay {
+    KeyedPlay {
+        ended_at,
+        account: Key(account),
+        track: Key(track),
+        device: Key::NONE,
+        ip_prefix: Key::NONE,
+        playlist: Key::NONE,
+        played_ms,
+        asn: KeyedPlay::NO_ASN,
+        country: Country::NONE,
+        source: Source::Other,
+        marks: KeyedPlay::REVOCABLE,
+    }
+}
+
+fn release(chance: &mut Chance) -> Release {
+    let some = |chance: &mut Chance, count| if chance.one_in(5) { Key::NONE } else { Key(chance.below(count)) };
+    Release {
+        artist: some(chance, 4),
+        uploader: some(chance, 3),
+        distributor: some(chance, 2),
+        metadata: Metadata {
+            missing_fields: chance.below(6) as u8,
+            declares_ai: chance.one_in(2),
+            duration_ms: [None, Some(31_000), Some(200_000), Some(9_000_000)][chance.below(4) as usize],
+        },
+    }
+}
+
+/// A farm, its neighbours, late and corrected plays, tracks that change hands, tiers that change.
+fn small_world(seed: u64) -> World {
+    let chance = &mut Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
+    let mut world = World::default();
+    let (days, farmers, people) = (3 + chance.below(14), 1 + chance.below(5), 3 + chance.below(8));
+    let (per_day, farm_tracks) = (30 + chance.below(60), 1 + chance.below(4));
+    let caught_on = chance.one_in(2).then(|| START_MS + chance.below(days) as Millis * DAY_MS);
+    for day in 0..days as Millis {
+        let midnight = START_MS + day * DAY_MS;
+        for nth in 0..per_day as Millis {
+            // The farm plays in step; now and then a hit, to look like people.
+            let track = if chance.one_in(8) { 100 + chance.below(6) } else { chance.below(farm_tracks) };
+            for farmer in 0..farmers {
+                let ended_at = midnight + nth * DAY_MS / per_day as Millis + farmer as Millis * 1_000;
+                let played = play(farmer, track, ended_at, 31_000 + chance.below(3_000) as u32);
+                let playlist = if chance.one_in(3) { Key(1) } else { Key::NONE };
+                world.hear(KeyedPlay { device: Key(9), playlist, ..played }, caught_on, chance);
+            }
+        }
+        for person in 0..people {
+            for _ in 0..chance.below(25) {
+                let track = if chance.one_in(10) { chance.below(farm_tracks) } else { 100 + chance.below(12) };
+                let ended_at = midnight + chance.below(DAY_MS as u64) as Millis;
+                let played = play(50 + person, track, ended_at, 20_000 + chance.below(200_000) as u32);
+                let playlist = if chance.one_in(4) { Key(chance.below(3)) } else { Key::NONE };
+                world.hear(KeyedPlay { playlist, ..played }, None, chance);
+            }
+        }
+    }
+    let first = clock().first_after(START_MS);
+    for track in (0..farm_tracks).chain(100..112).chain(500..500 + 80 * chance.below(4)) {
+        for change in 0..1 + chance.below(3) {
+            let tick = if change == 0 { first } else { first + chance.below(2 * days) };
+            let uploaded_at = chance.one_in(2).then(|| START_MS + chance.below(days) as Millis * DAY_MS);
+            let mut release = release(chance);
+            if track >= 500 {
+                // One uploader floods the catalogue.
+                release.uploader = Key(0);
+            }
+            world.releases.insert((tick, Key(track)), (release, uploaded_at));
+        }
+    }
+    for _ in 0..chance.below(4) {
+        world.segments.insert((first + chance.below(2 * days), Key(chance.below(2))), chance.below(3) as u16);
+    }
+    world
+}
+
+impl World {
+    fn hear(&mut self, play: KeyedPlay, caught_on: Option<Millis>, chance: &mut Chance) {
+        let late = if chance.one_in(20) { chance.below(2 * DAY_MS as u64) as Millis } else { 0 };
+        let taken_back = chance.one_in(30).then(|| play.ended_at + chance.below(4 * DAY_MS as u64) as Millis);
+        // Plays that are all alike could not be told apart when one is taken back.
+        let unlike = Country::from_number(self.plays.len() as u32 % 7 + 2);
+        let caught = caught_on.filter(|at| *at > play.ended_at).or(taken_back);
+        self.plays.push(Heard {
+            play: KeyedPlay { country: unlike, ..play },
+            arrived_at: play.ended_at + late,
+            corrected_at: caught,
+        });
+    }
+}
+
+#[test]
+fn judgements_equal_a_recount_in_small_worlds() {
+    let mut compared = Compared::default();
+    for seed in 1..=12 {
+        let mut policy = built_in();
+        policy.flow.rounds = (seed % 4) as u8;
+        policy.flow.floor = records::policy::Percent::new([30, 5][seed as usize % 2]).unwrap();
+        let workers = [1, 3][seed as usize / 2 % 2];
+        hold(&small_world(seed), &policy, workers, &format!("seed {seed}"), &mut compared);
+    }
+    let Compared { signals, segments } = compared;
+    let travelled = [Subject::Track, Subject::Artist, Subject::Uploader, Subject::Playlist, Subject::Distributor];
+    let expected = travelled.map(|subject| (subject, Name::SuspiciousAccounts)).into_iter().chain([
+        (Subject::Account, Name::SuspiciousTracks),
+        (Subject::Account, Name::Lockstep),
+        (Subject::Track, Name::UploadRate),
+        (Subject::Track, Name::MissingFields),
+    ]);
+    for kind in expected {
+        assert!(signals.contains_key(&kind), "{kind:?} was never compared");
+    }
+    assert!([Subject::Track, Subject::Distributor].iter().all(|subject| segments.contains_key(&(*subject, 1))));
+}
+
+#[test]
+fn the_last_tick_alone_says_what_all_ticks_say_in_the_end() {
+    for (seed, workers) in [(21, 1), (22, 3)] {
+        let (world, policy) = (small_world(seed), built_in());
+        let expected = hold(&world, &policy, workers, &format!("seed {seed}"), &mut Compared::default());
+        let mut state = State::default();
+        flow(&world, &policy, workers, false).into_values().flatten().for_each(|change| state.apply(change));
+        assert_eq!(state.judged, expected, "seed {seed}");
+    }
+}
+
+/// A whole world of `truestream world`, as keys.
+fn whole_world(spec: &WorldSpec) -> World {
+    let source = WholeWorld::new(spec).unwrap();
+    let (plays, corrections) = source.telemetry();
+    let key = |id: &Id| match id {
+        Id::Number(number) => Key(*number),
+        Id::Text(text) => panic!("{text}: the ids of worlds are numbers"),
+    };
+    let some = |id: &Option<Id>| id.as_ref().map_or(Key::NONE, key);
+    let corrected: BTreeMap<Id, Millis> = corrections.into_iter().map(|row| (row.play_id, row.arrived_at)).collect();
+    let mut seen = BTreeSet::new();
+    let mut world = World::default();
+    for row in plays.into_iter().filter(|row| seen.insert(row.play_id.clone())) {
+        let play = KeyedPlay {
+            device: some(&row.device_id),
+            playlist: some(&row.playlist_id),
+            source: row.source.as_deref().map_or(Source::Other, Source::from_name),
+            ..play(key(&row.account_id).0, key(&row.track_id).0, row.ended_at, row.played_ms as u32)
+        };
+        let arrived_at = row.arrived_at.unwrap_or(row.ended_at);
+        world.plays.push(Heard { play, arrived_at, corrected_at: corrected.get(&row.play_id).copied() });
+    }
+    let played: BTreeSet<Key> = world.plays.iter().map(|heard| heard.play.track).collect();
+    let first = clock().first_after(spec.start_ms);
+    // What nobody plays is left out where it is old: the recount reads the catalogue anew at every tick.
+    for row in source.tracks() {
+        let fresh = row.uploaded_at.is_some_and(|at| at > spec.start_ms - WINDOWS_MS[2]);
+        if fresh || played.contains(&key(&row.track_id)) {
+            let release = Release {
+                artist: some(&row.artist_id),
+                uploader: some(&row.uploader_id),
+                distributor: some(&row.distributor_id),
+                metadata: Metadata::of(&row),
+            };
+            let tick = row.valid_from.map_or(first, |at| clock().first_after(at).max(first));
+            world.releases.insert((tick, key(&row.track_id)), (release, row.uploaded_at));
+        }
+    }
+    world
+}
+
+#[test]
+fn judgements_equal_a_recount_in_a_whole_world() {
+    let spec = WorldSpec { seed: 5, accounts: 60, days: 10, ..WorldSpec::default() };
+    let judged = hold(&whole_world(&spec), &built_in(), 3, "the world of seed 5", &mut Compared::default());
+    let sure = judged
+        .iter()
+        .filter(|((subject, _), judged)| *subject == Subject::Account && judged.r > Risk::from_parts(6_000));
+    assert!(sure.count() > 0, "nobody is suspected");
+}
+
+#[test]
+fn a_farm_whose_plays_are_taken_back_leaves_no_judgement() {
+    let mut world = World::default();
+    let taken_back = START_MS + 3 * DAY_MS;
+    for nth in 0..600 {
+        let played = play(1, nth % 2, START_MS + nth as Millis * 200_000, 31_000);
+        world.plays.push(Heard { play: played, arrived_at: played.ended_at, corrected_at: Some(taken_back) });
+    }
+    let bystander = play(2, 7, taken_back + DAY_MS, 200_000);
+    world.plays.push(Heard { play: bystander, arrived_at: bystander.ended_at, corrected_at: None });
+
+    let changes = flow(&world, &built_in(), 1, true);
+    let judged_at = |tick: Tick| {
+        let mut state = State::default();
+        changes.range(..=tick).flat_map(|(_, changes)| changes).for_each(|change| state.apply(change.clone()));
+        state.judged
+    };
+    let (before, after) = (clock().first_after(taken_back) - 1, clock().first_after(taken_back));
+    let risk = judged_at(before)[&(Subject::Account, Key(1))].r;
+    assert!(risk > Risk::from_parts(6_000), "{risk:?}");
+    assert!(judged_at(before).contains_key(&(Subject::Track, Key(0))));
+    assert_eq!(judged_at(after), Judgements::new());
+}
