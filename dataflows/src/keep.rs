@@ -48,7 +48,9 @@ pub fn keep<'scope, K: Keep>(
     mut state: K,
 ) -> StreamVec<'scope, Tick, K::Out> {
     input.unary_frontier(Exchange::new(route), name, move |initial, _info| {
-        let mut waiting: BTreeMap<Tick, Vec<Vec<K::In>>> = BTreeMap::new();
+        let mut waiting: BTreeMap<Tick, Vec<K::In>> = BTreeMap::new();
+        // Emptied buffers, used again: a tick's records are too large to ask the system for each time.
+        let mut spare: Vec<Vec<K::In>> = Vec::new();
         let mut open: Option<Tick> = None;
         // Held at or before the earliest tick at which something may still be said.
         let mut capability: Option<Capability<Tick>> = Some(initial);
@@ -56,7 +58,7 @@ pub fn keep<'scope, K: Keep>(
         move |(input, frontier), output| {
             input.for_each(|held, records| {
                 let Some(held) = held.retain_least(output.output_index()) else { return };
-                waiting.entry(*held.time()).or_default().push(std::mem::take(records));
+                waiting.entry(*held.time()).or_insert_with(|| spare.pop().unwrap_or_default()).append(records);
                 if capability.as_ref().is_none_or(|kept| held.time() < kept.time()) {
                     capability = Some(held);
                 }
@@ -77,10 +79,11 @@ pub fn keep<'scope, K: Keep>(
                     open = Some(tick);
                     state.open(tick, &mut out);
                 }
-                for records in waiting.remove(&tick).into_iter().flatten() {
-                    for record in records {
+                if let Some(mut records) = waiting.remove(&tick) {
+                    for record in records.drain(..) {
                         state.take(tick, record, &mut out);
                     }
+                    spare.push(records);
                     output.session(&*held).give_iterator(out.drain(..));
                 }
                 let complete = !frontier.less_equal(&tick);

@@ -1,10 +1,10 @@
 //! How often each value of each kind occurs for one key, over several nested windows at once.
 //!
 //! ```text
-//! few values ──▶ one block, kinds side by side, scanned ──(more than 128)──▶ a hash table per kind
+//! few values of a kind ──▶ one block, kinds side by side, scanned ──(more than 31)──▶ a hash table of that kind
 //! ```
 //!
-//! A key with few values is one block of memory: what a play touches lies together, and most keys stay there.
+//! What a play touches lies together: most keys are one block of memory, and large ones have a table or two beside it.
 
 use hashbrown::HashTable;
 
@@ -13,8 +13,8 @@ use crate::tally::{WindowSet, each};
 
 /// Kinds of values that a key can have.
 pub const KINDS_MAX: usize = 8;
-/// Up to so many values in all they are scanned: a block of 2 to 4 KiB.
-const FEW_MAX: usize = 128;
+/// A kind of so many values at most is scanned: with eight kinds, places in the block fit a byte.
+const FEW_MAX: usize = 31;
 
 /// A value and how often it occurs in each window, shortest first.
 #[derive(Clone, Copy, Debug)]
@@ -39,12 +39,9 @@ impl<const W: usize> Entry<W> {
 /// Counts per kind, value and window. Values that count in no window are forgotten. The values of kind 0 are the shares:
 /// how they are spread is known too.
 #[derive(Clone, Debug)]
-pub struct Counts<const W: usize>(Held<W>);
-
-#[derive(Clone, Debug)]
-enum Held<const W: usize> {
-    Few(Few<W>),
-    Many(Box<Many<W>>),
+pub struct Counts<const W: usize> {
+    few: Few<W>,
+    many: Option<Box<Many<W>>>,
 }
 
 /// The entries of kind `k` stand from `ends[k - 1]` to `ends[k]`, in no particular order.
@@ -54,15 +51,16 @@ struct Few<const W: usize> {
     entries: Vec<Entry<W>>,
 }
 
+/// Kinds that outgrew the block.
 #[derive(Clone, Debug)]
 struct Many<const W: usize> {
-    tables: [HashTable<Entry<W>>; KINDS_MAX],
+    tables: [Option<HashTable<Entry<W>>>; KINDS_MAX],
     shares: [Spread; W],
 }
 
 impl<const W: usize> Default for Counts<W> {
     fn default() -> Counts<W> {
-        Counts(Held::Few(Few { ends: [0; KINDS_MAX], entries: Vec::new() }))
+        Counts { few: Few { ends: [0; KINDS_MAX], entries: Vec::new() }, many: None }
     }
 }
 
@@ -74,50 +72,78 @@ impl<const W: usize> Counts<W> {
         value: u64,
         windows: WindowSet,
         enters: bool,
-        tell: impl FnMut(usize, u32, u32),
+        mut tell: impl FnMut(usize, u32, u32),
     ) {
-        match &mut self.0 {
-            Held::Few(few) => {
-                few.count(kind, value, windows, enters, tell);
-                if few.entries.len() > FEW_MAX {
-                    self.0 = Held::Many(Box::new(Many::from(&*few)));
+        if let Some(many) = &mut self.many
+            && let Some(table) = &mut many.tables[kind]
+        {
+            let shares = &mut many.shares;
+            let tell = |window: usize, from, to| {
+                if kind == 0 {
+                    shares[window].shift(from, to);
                 }
+                tell(window, from, to);
+            };
+            let found = table.entry(hash(value), |entry| entry.value == value, |entry| hash(entry.value));
+            let mut entry = found.or_insert_with(|| Entry { value, counts: [0; W] });
+            if entry.get_mut().count(windows, enters, tell) {
+                entry.remove();
             }
-            Held::Many(many) => many.count(kind, value, windows, enters, tell),
+            return;
         }
+        self.few.count(kind, value, windows, enters, tell);
+        if self.few.kind(kind).len() > FEW_MAX {
+            self.outgrow(kind);
+        }
+    }
+
+    /// The kind gets a table of its own.
+    fn outgrow(&mut self, kind: usize) {
+        let mut table = HashTable::with_capacity(2 * FEW_MAX);
+        for entry in self.few.take(kind) {
+            table.insert_unique(hash(entry.value), entry, |entry| hash(entry.value));
+        }
+        let many = self.many.get_or_insert_with(|| {
+            Box::new(Many { tables: Default::default(), shares: std::array::from_fn(|_| Spread::default()) })
+        });
+        if kind == 0 {
+            many.shares = std::array::from_fn(|window| Spread::of(table.iter().map(|entry| entry.counts[window])));
+        }
+        many.tables[kind] = Some(table);
+    }
+
+    fn table(&self, kind: usize) -> Option<&HashTable<Entry<W>>> {
+        self.many.as_ref()?.tables[kind].as_ref()
     }
 
     /// The largest share in the window.
     pub fn top(&self, window: usize) -> u32 {
-        match &self.0 {
-            Held::Few(few) => few.kind(0).iter().map(|entry| entry.counts[window]).max().unwrap_or(0),
-            Held::Many(many) => many.shares[window].top(),
+        match (&self.many, self.table(0)) {
+            (Some(many), Some(_)) => many.shares[window].top(),
+            _ => self.few.kind(0).iter().map(|entry| entry.counts[window]).max().unwrap_or(0),
         }
     }
 
     /// The entropy of the shares in the window, which sum to `total`.
     pub fn entropy(&self, window: usize, total: u32) -> Entropy {
-        match &self.0 {
-            Held::Few(few) => Spread::of(few.kind(0).iter().map(|entry| entry.counts[window])).entropy(total),
-            Held::Many(many) => many.shares[window].entropy(total),
+        match (&self.many, self.table(0)) {
+            (Some(many), Some(_)) => many.shares[window].entropy(total),
+            _ => Spread::of(self.few.kind(0).iter().map(|entry| entry.counts[window])).entropy(total),
         }
     }
 
     /// The values of the kind with their counts in the window, in no particular order.
     pub fn values(&self, kind: usize, window: usize) -> Vec<(u64, u32)> {
         let count = |entry: &Entry<W>| (entry.value, entry.counts[window]);
-        match &self.0 {
-            Held::Few(few) => few.kind(kind).iter().map(count).collect(),
-            Held::Many(many) => many.tables[kind].iter().map(count).collect(),
+        match self.table(kind) {
+            Some(table) => table.iter().map(count).collect(),
+            None => self.few.kind(kind).iter().map(count).collect(),
         }
     }
 
     /// How many values of the kind there are in any window.
     pub fn len(&self, kind: usize) -> usize {
-        match &self.0 {
-            Held::Few(few) => few.kind(kind).len(),
-            Held::Many(many) => many.tables[kind].len(),
-        }
+        self.table(kind).map_or(self.few.kind(kind).len(), HashTable::len)
     }
 
     /// Whether there is no value of any kind.
@@ -180,42 +206,12 @@ impl<const W: usize> Few<W> {
         self.ends[kind..].iter_mut().for_each(|end| *end -= 1);
         self.entries.pop();
     }
-}
 
-impl<const W: usize> From<&Few<W>> for Many<W> {
-    fn from(few: &Few<W>) -> Many<W> {
-        let mut tables: [HashTable<Entry<W>>; KINDS_MAX] = Default::default();
-        for (kind, table) in tables.iter_mut().enumerate() {
-            for entry in few.kind(kind) {
-                table.insert_unique(hash(entry.value), *entry, |entry| hash(entry.value));
-            }
-        }
-        let share = |window| Spread::of(few.kind(0).iter().map(|entry: &Entry<W>| entry.counts[window]));
-        Many { tables, shares: std::array::from_fn(share) }
-    }
-}
-
-impl<const W: usize> Many<W> {
-    fn count(
-        &mut self,
-        kind: usize,
-        value: u64,
-        windows: WindowSet,
-        enters: bool,
-        mut tell: impl FnMut(usize, u32, u32),
-    ) {
-        let Many { tables, shares } = self;
-        let tell = |window: usize, from, to| {
-            if kind == 0 {
-                shares[window].shift(from, to);
-            }
-            tell(window, from, to);
-        };
-        let found = tables[kind].entry(hash(value), |entry| entry.value == value, |entry| hash(entry.value));
-        let mut entry = found.or_insert_with(|| Entry { value, counts: [0; W] });
-        if entry.get_mut().count(windows, enters, tell) {
-            entry.remove();
-        }
+    /// Takes all entries of the kind out of the block.
+    fn take(&mut self, kind: usize) -> Vec<Entry<W>> {
+        let (start, end) = (self.start(kind), usize::from(self.ends[kind]));
+        self.ends[kind..].iter_mut().for_each(|ends| *ends -= (end - start) as u8);
+        self.entries.drain(start..end).collect()
     }
 }
 

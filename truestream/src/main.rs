@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use truestream::demo::{self, DemoArgs};
 use truestream::import::{self, ImportArgs};
 use truestream::replay::{self, ReplayArgs};
 use truestream::verify::{self, VerifyArgs};
@@ -21,6 +22,7 @@ struct Line {
 
 #[derive(Subcommand)]
 enum Command {
+    Demo(DemoArgs),
     Import(Box<ImportArgs>),
     World(Box<WorldArgs>),
     Replay(Box<ReplayArgs>),
@@ -29,6 +31,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Line::parse().command {
+        Command::Demo(args) => demo::run(&args),
         Command::Import(args) => import::run(&args),
         Command::World(args) => world::run(&args),
         Command::Replay(args) => replay::run(&args),

@@ -56,8 +56,8 @@ impl Arrivals {
         (worker, workers): (usize, usize),
         sort_rows_max: usize,
     ) -> Result<Arrivals, Error> {
-        // What tells a repeat from a conflict is the whole row.
-        let wanted = if survey.repeats { Wanted::ALL } else { wanted };
+        // What tells a repeat from a conflict is the whole row, and so is what a row is refused for.
+        let wanted = if survey.repeats || survey.refuses { Wanted::ALL } else { wanted };
         let mut arrivals = Arrivals {
             survey: survey.clone(),
             facts,

@@ -53,6 +53,8 @@ pub struct Survey {
     pub last_at: Option<Millis>,
     /// Whether several plays claim one id.
     pub repeats: bool,
+    /// Whether some row is refused; then all its columns are judged, whatever is wanted.
+    pub refuses: bool,
     /// Whether play ids must be read again: some repeat, or are no ids.
     pub reads_play_ids: bool,
     pub(super) suspected: Suspected,
@@ -158,6 +160,7 @@ fn survey_file(
             }
         }
         decoder.decode(&batch, 0, &mut naming, &mut decoded)?;
+        survey.refuses |= !decoded.refusals.is_empty();
         decoded.refusals.clear();
         for arrived in decoded.plays.drain(..) {
             let of = arrived.at.div_euclid(every_ms);

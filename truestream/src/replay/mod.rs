@@ -24,7 +24,7 @@ use dataflows::clock::Tick;
 use dataflows::river::{self, Change, Ledger};
 
 pub use self::args::{Emit, ReplayArgs};
-pub use self::summary::Summary;
+pub use self::summary::{Summary, instant};
 use self::books::Books;
 use self::cluster::Cluster;
 use self::feed::Feed;
