@@ -60,7 +60,7 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
         Name::SuspiciousAccounts => {
             format!("{percent} of its plays {window} came from suspicious accounts, weighted by their risk")
         }
-        Name::UploadRate => format!("{count} tracks were uploaded {window}; an album has ten to twenty"),
+        Name::UploadRate => format!("at least {count} tracks were uploaded {window}; an album has ten to twenty"),
         Name::MissingFields => format!("{count} of {of} fields are empty (ISRC, artist, title, uploader, duration)"),
         Name::ShortTracks => match of {
             1 => "lasts 30 to 47 seconds, just long enough to be paid".to_string(),
