@@ -103,10 +103,13 @@ impl Keep for Links {
             let bond = |account: Key, joins: bool| LinkChange::Bond(link, account, joins);
             match (joins(before), joins(now)) {
                 (true, true) => out.extend(moves.iter().map(|(account, came)| bond(*account, *came))),
-                (false, true) => out.extend(users.plays.values(0, 0).into_iter().map(|(account, _)| bond(Key(account), true))),
+                (false, true) => {
+                    out.extend(users.plays.values(0, 0).into_iter().map(|(account, _)| bond(Key(account), true)))
+                }
                 (true, false) => {
                     let came = |account: Key| moves.iter().any(|(a, came)| *a == account && *came);
-                    let stayed = users.plays.values(0, 0).into_iter().map(|(account, _)| Key(account)).filter(|a| !came(*a));
+                    let stayed =
+                        users.plays.values(0, 0).into_iter().map(|(account, _)| Key(account)).filter(|a| !came(*a));
                     let went = moves.iter().filter(|(_, came)| !came).map(|(account, _)| *account);
                     out.extend(stayed.chain(went).map(|account| bond(account, false)));
                 }

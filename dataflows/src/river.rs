@@ -30,8 +30,7 @@ pub const LINK_WINDOW_MS: i64 = 7 * 24 * 3_600_000;
 pub const LOCKSTEP_WINDOW_MS: i64 = 24 * 3_600_000;
 
 /// All window views.
-const AXES: [Axis; 6] =
-    [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
+const AXES: [Axis; 6] = [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
 
 /// What is to be computed.
 #[derive(Clone)]
@@ -160,12 +159,7 @@ impl Ends {
 }
 
 /// Builds the dataflow on the worker.
-pub fn build(
-    worker: &mut Worker,
-    plan: &Plan,
-    context: &Context,
-    ledger: impl FnOnce() -> Box<dyn Ledger>,
-) -> Ends {
+pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl FnOnce() -> Box<dyn Ledger>) -> Ends {
     let ledger: SharedLedger = Rc::new(RefCell::new((worker.index() == 0).then(ledger)));
     let watermark = Watermark::new();
     worker.dataflow::<Tick, _, _>(|scope| {
@@ -177,7 +171,9 @@ pub fn build(
 
         let rulings = keep(claimed, "Admit", admit::route, until, Admit::new(context.names.clone()));
         let admitted = rulings.clone().flat_map(|ruling| match ruling {
-            Ruling::Counts(play, counts) => Some(Inflow::Play(KeyedPlay { marks: play.marks | KeyedPlay::REVOCABLE, ..play }, counts)),
+            Ruling::Counts(play, counts) => {
+                Some(Inflow::Play(KeyedPlay { marks: play.marks | KeyedPlay::REVOCABLE, ..play }, counts))
+            }
             Ruling::Refused(..) => None,
         });
         let refused = rulings.flat_map(|ruling| match ruling {
@@ -190,7 +186,8 @@ pub fn build(
         let place_of = |length: Option<Tick>| lengths.iter().position(|l| Some(*l) == length);
         let counts_uploads = plan.computed().iter().any(|axis| matches!(axis, Axis::Uploader | Axis::Distributor));
         let windows = Windows::new(plan.clock, lengths.clone(), plan.whole(&lengths), counts_uploads);
-        let turns = keep(inflow.concat(admitted), "Windows", |inflow| crate::keep::mix(inflow.track().0), until, windows);
+        let turns =
+            keep(inflow.concat(admitted), "Windows", |inflow| crate::keep::mix(inflow.track().0), until, windows);
 
         let mut ends = Vec::new();
         let cadence = if plan.every_tick { Cadence::Each } else { Cadence::At(until) };
@@ -231,7 +228,9 @@ pub fn build(
             ends.push(deliver(shared, until, &ledger, Change::Lockstep));
         }
         let longest = place_of(plan.windows.last().copied());
-        if let (Some(judging), Some(groups), Some(pairs), Some(longest)) = (&plan.judging, all_groups, all_pairs, longest) {
+        if let (Some(judging), Some(groups), Some(pairs), Some(longest)) =
+            (&plan.judging, all_groups, all_pairs, longest)
+        {
             let sources = Sources { rows: all_rows, groups, pairs, turns, entries: in_force, longest };
             ends.push(deliver(risk::judge(sources, judging, cadence, until), until, &ledger, Change::Judged));
         }

@@ -117,7 +117,7 @@ trait Table {
 
 struct Keyed<const W: usize> {
     axis: Axis,
-    tallies: HashMap<Key, Box<Tally<W>>>,
+    tallies: HashMap<Key, Tally<W>>,
 }
 
 /// A table with room for so many windows.

@@ -100,7 +100,7 @@ fn zipf_exponent(counts: &[f64]) -> f64 {
     -covariance / points.iter().map(|p| (p.0 - x).powi(2)).sum::<f64>()
 }
 
-fn word<'a>(value: &'a Option<String>) -> &'a str {
+fn word(value: &Option<String>) -> &str {
     value.as_deref().unwrap_or("")
 }
 

@@ -161,14 +161,7 @@ impl<const W: usize> Few<W> {
         &self.entries[self.start(kind)..usize::from(self.ends[kind])]
     }
 
-    fn count(
-        &mut self,
-        kind: usize,
-        value: u64,
-        windows: WindowSet,
-        enters: bool,
-        tell: impl FnMut(usize, u32, u32),
-    ) {
+    fn count(&mut self, kind: usize, value: u64, windows: WindowSet, enters: bool, tell: impl FnMut(usize, u32, u32)) {
         let start = self.start(kind);
         let place = match self.kind(kind).iter().position(|entry| entry.value == value) {
             Some(place) => start + place,
@@ -273,8 +266,12 @@ impl Spread {
         }
         // Always by rising count, so that equal counts give equal bits.
         let once = |count: u32| f64::from(count) * f64::from(count).ln();
-        let weighted: f64 =
-            self.values_by_count.iter().filter(|(count, _)| *count > 1).map(|(count, n)| f64::from(*n) * once(*count)).sum();
+        let weighted: f64 = self
+            .values_by_count
+            .iter()
+            .filter(|(count, _)| *count > 1)
+            .map(|(count, n)| f64::from(*n) * once(*count))
+            .sum();
         let total = f64::from(total);
         Entropy::from_nats(total.ln() - weighted / total)
     }

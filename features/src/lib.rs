@@ -4,10 +4,10 @@
 //! plays of a key ──▶ tally ──▶ WindowRow ──▶ signals ──▶ risk ──▶ verdict
 //! ```
 
-mod row;
 pub mod counts;
-pub mod tally;
-pub mod signals;
 pub mod risk;
+mod row;
+pub mod signals;
+pub mod tally;
 
 pub use row::{Entropy, WindowRow};

@@ -92,7 +92,8 @@ impl<const W: usize> Tally<W> {
             row.sum_squares = row.sum_squares + to * to - from * from;
         });
         let mut value = |kind: Kind, value: u64, distinct: fn(&mut WindowRow) -> &mut u32| {
-            values.count(kind as usize, value, windows, enters, |w, from, to| present(distinct(&mut rows[w]), from, to));
+            values
+                .count(kind as usize, value, windows, enters, |w, from, to| present(distinct(&mut rows[w]), from, to));
         };
         if play.country != Country::NONE {
             value(Kind::Country, play.country.number().into(), |row| &mut row.countries);

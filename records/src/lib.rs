@@ -17,11 +17,13 @@ mod play;
 mod refusal;
 mod risk;
 
-pub use catalogue::{Account, Disclosure, Distributor, Label, LabelKind, Metadata, Network, NetworkKind, Playlist, Track};
+pub use catalogue::{
+    Account, Disclosure, Distributor, Label, LabelKind, Metadata, Network, NetworkKind, Playlist, Track,
+};
 pub use id::Id;
 pub use key::{Country, IdSpace, Key, KeyedPlay, Names};
-pub use policy::Policy;
 pub use play::{Correction, Play, Source};
+pub use policy::Policy;
 pub use refusal::{Code, Refusal};
 pub use risk::{Contribution, Risk, Subject, Verdict};
 

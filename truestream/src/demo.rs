@@ -161,8 +161,12 @@ impl Report {
             args.seed, args.accounts, args.days, world.plays, world.late, world.duplicates, world.corrections
         );
         let per_s = world.plays as f64 / seconds.max(1e-9);
-        let _ = writeln!(text, "Replayed in {seconds:.1} s, {per_s:.0} plays/s: every table and verdict, every {EVERY}\n");
-        let _ = writeln!(text, "Attacks             accounts  stopped  of them blocked  first verdict after   plays before it");
+        let _ =
+            writeln!(text, "Replayed in {seconds:.1} s, {per_s:.0} plays/s: every table and verdict, every {EVERY}\n");
+        let _ = writeln!(
+            text,
+            "Attacks             accounts  stopped  of them blocked  first verdict after   plays before it"
+        );
         for (family, fates) in self.families(LabelKind::Fraud) {
             let stopped: Vec<_> = fates.iter().filter(|fate| fate.gravest.is_some()).collect();
             let blocked = fates.iter().filter(|fate| fate.gravest.as_deref() == Some("block")).count();
@@ -174,7 +178,7 @@ impl Report {
             let median = hours.get(hours.len() / 2).map_or("-".to_owned(), |hours| format!("{hours} h (median)"));
             let before: u64 = stopped.iter().filter_map(|fate| fate.first_verdict).map(|(_, plays)| plays).sum();
             let plays: u64 = stopped.iter().map(|fate| fate.plays).sum();
-            let share = if plays == 0 { "-".to_owned() } else { format!("{} %", 100 * before / plays) };
+            let share = (100 * before).checked_div(plays).map_or("-".to_owned(), |percent| format!("{percent} %"));
             let _ = writeln!(
                 text,
                 "  {family:<18}{:>8}{:>9}{blocked:>17}  {median:>19}{share:>18}",
@@ -199,8 +203,18 @@ impl Report {
                 let _ = writeln!(text, "  {reason}");
             }
         }
-        let _ = writeln!(text, "\nThe tables are in {}, the world and its labels in {}.", args.out.join("tables").display(), args.out.join("world").display());
-        let _ = writeln!(text, "Check them against plain SQL: truestream verify --data {} --out {}", args.out.join("world").display(), args.out.join("tables").display());
+        let _ = writeln!(
+            text,
+            "\nThe tables are in {}, the world and its labels in {}.",
+            args.out.join("tables").display(),
+            args.out.join("world").display()
+        );
+        let _ = writeln!(
+            text,
+            "Check them against plain SQL: truestream verify --data {} --out {}",
+            args.out.join("world").display(),
+            args.out.join("tables").display()
+        );
         text
     }
 
@@ -245,7 +259,8 @@ fn verdicts(path: &Path) -> Result<(Verdicts, Example), datasets::Error> {
         }
         if verdict == "block" && example.is_none() {
             let Value::Text(reasons) = rows.value(5) else { continue };
-            example = Some((account.to_owned(), at, verdict.to_owned(), serde_json::from_str(reasons).unwrap_or_default()));
+            example =
+                Some((account.to_owned(), at, verdict.to_owned(), serde_json::from_str(reasons).unwrap_or_default()));
         }
     }
     Ok((found, example))

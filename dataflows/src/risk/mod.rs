@@ -185,13 +185,7 @@ pub fn judge<'scope>(
         updates(owned.concat(listed), |owner, diff| (owner, AudienceNews::Stain(diff as i64))),
         laws.owner_news,
     ];
-    let owners = keep(
-        scope.concatenate(owner_news),
-        "Owners",
-        audience::route,
-        until,
-        Audience::new(judging),
-    );
+    let owners = keep(scope.concatenate(owner_news), "Owners", audience::route, until, Audience::new(judging));
     let standing = owners.clone().flat_map(|told| match told {
         Told::Standing(update) => Some(update),
         Told::Judged(_) => None,

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use hashbrown::{HashMap, HashSet};
-use records::{Account, Correction, Distributor, Id, IdSpace, Key, Metadata, Millis, Network, Playlist, Refusal, Track};
+use records::{
+    Account, Correction, Distributor, Id, IdSpace, Key, Metadata, Millis, Network, Playlist, Refusal, Track,
+};
 
 use crate::Error;
 use crate::names::{Naming, play_id_of};

@@ -150,7 +150,13 @@ impl Decoder<'_> {
     }
 
     /// Decodes the batch, whose first row has this number in the file.
-    pub fn decode(&self, batch: &RecordBatch, first_row: u64, naming: &mut Naming, to: &mut Decoded) -> Result<(), Error> {
+    pub fn decode(
+        &self,
+        batch: &RecordBatch,
+        first_row: u64,
+        naming: &mut Naming,
+        to: &mut Decoded,
+    ) -> Result<(), Error> {
         let columns = Columns::of(self, batch, naming)?;
         for row in 0..batch.num_rows() {
             match columns.play(row, self) {
@@ -179,7 +185,11 @@ impl Decoder<'_> {
     fn refusal(&self, batch: &RecordBatch, row: usize, first_row: u64, code: Code, reason: String) -> Refusal {
         let schema = batch.schema();
         let cells = schema.fields().iter().zip(batch.columns()).map(|(field, column)| {
-            let value = if column.is_null(row) { "null".to_owned() } else { array_value_to_string(column, row).unwrap_or_default() };
+            let value = if column.is_null(row) {
+                "null".to_owned()
+            } else {
+                array_value_to_string(column, row).unwrap_or_default()
+            };
             format!("{}={value}", field.name())
         });
         let mut raw = cells.collect::<Vec<_>>().join(" ");
@@ -270,7 +280,10 @@ impl<'a> Columns<'a> {
         let arrived_at = self.arrived_at.as_ref().map(|arrived| arrived[row]).filter(|at| *at != NULL);
         for (column, instant) in [("ended_at", ended_at), ("arrived_at", arrived_at.unwrap_or(ended_at))] {
             if !(INSTANT_MIN..INSTANT_MAX).contains(&instant) {
-                return Err((Code::OutOfRange, format!("{column} is {instant} ms; expected an instant from 1970 to 2199")));
+                return Err((
+                    Code::OutOfRange,
+                    format!("{column} is {instant} ms; expected an instant from 1970 to 2199"),
+                ));
             }
         }
         let played_ms = u32::try_from(played_ms)
@@ -527,7 +540,13 @@ fn is_text(data_type: &DataType) -> bool {
     }
 }
 
-fn cast_to(path: &Path, name: &str, array: &ArrayRef, to: &DataType, expected: &'static str) -> Result<ArrayRef, Error> {
+fn cast_to(
+    path: &Path,
+    name: &str,
+    array: &ArrayRef,
+    to: &DataType,
+    expected: &'static str,
+) -> Result<ArrayRef, Error> {
     if array.data_type() == to {
         return Ok(Arc::clone(array));
     }
@@ -535,12 +554,7 @@ fn cast_to(path: &Path, name: &str, array: &ArrayRef, to: &DataType, expected: &
 }
 
 fn wrong_type(path: &Path, name: &str, array: &ArrayRef, expected: &'static str) -> Error {
-    Error::ColumnType {
-        path: path.to_owned(),
-        column: name.to_owned(),
-        found: array.data_type().to_string(),
-        expected,
-    }
+    Error::ColumnType { path: path.to_owned(), column: name.to_owned(), found: array.data_type().to_string(), expected }
 }
 
 fn missing_column(path: &Path, column: &'static str, batch: &RecordBatch) -> Error {

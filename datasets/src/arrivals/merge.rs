@@ -185,7 +185,8 @@ impl Arrivals {
                         suspected: &self.survey.suspected,
                         play_ids: self.survey.reads_play_ids,
                     };
-                    let mut decoded = Decoded { plays: Vec::from(std::mem::take(&mut source.ahead)), ..Decoded::default() };
+                    let mut decoded =
+                        Decoded { plays: Vec::from(std::mem::take(&mut source.ahead)), ..Decoded::default() };
                     decoder.decode(&batch, *next_row, &mut self.naming, &mut decoded)?;
                     *next_row += batch.num_rows() as u64;
                     source.ahead = decoded.plays.into();

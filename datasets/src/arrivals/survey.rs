@@ -196,7 +196,9 @@ fn vouched(metadata: &ArrowReaderMetadata) -> bool {
     file.row_groups().iter().all(|group| {
         group.columns().iter().all(|column| {
             let name = column.column_path().string();
-            let Some(statistics) = column.statistics() else { return !required.contains(&name.as_str()) && name != "asn" };
+            let Some(statistics) = column.statistics() else {
+                return !required.contains(&name.as_str()) && name != "asn";
+            };
             if required.contains(&name.as_str()) && statistics.null_count_opt() != Some(0) {
                 return false;
             }
@@ -206,13 +208,16 @@ fn vouched(metadata: &ArrowReaderMetadata) -> bool {
                     min.is_some_and(|min| i64::from(min) >= least) && max.is_some_and(|max| i64::from(max) <= most)
                 }
                 Statistics::Int64(values) => {
-                    values.min_opt().is_some_and(|min| *min >= least) && values.max_opt().is_some_and(|max| *max <= most)
+                    values.min_opt().is_some_and(|min| *min >= least)
+                        && values.max_opt().is_some_and(|max| *max <= most)
                 }
                 _ => false,
             };
             match name.as_str() {
                 "played_ms" => within(0, u32::MAX.into()),
-                "asn" => statistics.null_count_opt() == Some(group.num_rows() as u64) || within(0, i64::from(u32::MAX) - 1),
+                "asn" => {
+                    statistics.null_count_opt() == Some(group.num_rows() as u64) || within(0, i64::from(u32::MAX) - 1)
+                }
                 name if numbers.contains(&name) => {
                     matches!(statistics, Statistics::ByteArray(_))
                         || statistics.null_count_opt() == Some(group.num_rows() as u64)
@@ -275,10 +280,7 @@ impl Repeats {
     }
 
     /// The ids that occur more than once, and how often; `again` shows all ids a second time if need be.
-    fn resolve(
-        mut self,
-        again: impl FnOnce(&mut dyn FnMut(u128)) -> Result<(), Error>,
-    ) -> Result<Suspected, Error> {
+    fn resolve(mut self, again: impl FnOnce(&mut dyn FnMut(u128)) -> Result<(), Error>) -> Result<Suspected, Error> {
         if !self.any_crowded {
             return Ok(self.counts);
         }

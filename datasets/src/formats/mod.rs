@@ -13,19 +13,19 @@
 mod recognise;
 mod shape;
 
-mod rows;
-mod json;
 mod delimited;
-mod typed;
+mod json;
 mod record;
+mod rows;
+mod typed;
 
-mod reading;
 mod distributor;
 mod lastfm;
 mod lfm;
 mod listenbrainz;
 mod mapped;
 mod mssd;
+mod reading;
 mod spotify;
 mod yambda;
 

@@ -342,7 +342,8 @@ pub fn id_kinds<'a>(files: impl IntoIterator<Item = (&'static str, &'a [PathBuf]
                 }
             }
             // The playlists table names playlists too.
-            if table == "playlists" && columns(path)?.iter().any(|c| c.name == "playlist_id" && c.kind == ColumnKind::Text)
+            if table == "playlists"
+                && columns(path)?.iter().any(|c| c.name == "playlist_id" && c.kind == ColumnKind::Text)
             {
                 kinds[IdSpace::Playlist as usize] = IdKind::Text;
             }

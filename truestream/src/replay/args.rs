@@ -167,7 +167,9 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_read_with_their_units() {
-        for (text, expected) in [("90s", 90_000), ("1min", 60_000), ("10m", 600_000), ("24h", 86_400_000), ("4w", 2_419_200_000)] {
+        for (text, expected) in
+            [("90s", 90_000), ("1min", 60_000), ("10m", 600_000), ("24h", 86_400_000), ("4w", 2_419_200_000)]
+        {
             assert_eq!(millis(text).unwrap(), expected);
         }
         for text in ["", "h", "0h", "1", "-1h", "1.5h", "1 h", "99999999999999999999h", "9223372036854775807w"] {

@@ -21,8 +21,8 @@ use super::judge::{Judge, Rows};
 use super::prepare::Prepared;
 use super::summary::Summary;
 use super::views::{
-    RowKey, RowValue, VIEWS, View, group_columns, hub_columns, hubs_are_texts, key_column, link_name, link_space, lockstep_columns,
-    push_cells, risk_columns, verdict_columns, window_columns, withheld_columns,
+    RowKey, RowValue, VIEWS, View, group_columns, hub_columns, hubs_are_texts, key_column, link_name, link_space,
+    lockstep_columns, push_cells, risk_columns, verdict_columns, window_columns, withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -121,7 +121,10 @@ impl Books {
             Change::Groups(rows) => {
                 let account = |key| id(IdSpace::Account, key);
                 let rows = rows.into_iter().map(|(key, group)| {
-                    (RowKey::Account(account(key)), group.map(|group| RowValue::Group(account(group.group), group.size)))
+                    (
+                        RowKey::Account(account(key)),
+                        group.map(|group| RowValue::Group(account(group.group), group.size)),
+                    )
                 });
                 (View::Groups, rows.collect())
             }
@@ -331,13 +334,7 @@ impl Book {
         Ok(())
     }
 
-    fn write_changes(
-        &mut self,
-        tick: Tick,
-        clock: Clock,
-        labels: &[Arc<str>],
-        mut rows: Rows,
-    ) -> Result<(), Failure> {
+    fn write_changes(&mut self, tick: Tick, clock: Clock, labels: &[Arc<str>], mut rows: Rows) -> Result<(), Failure> {
         let axis = self.axis();
         rows.sort_by(|a, b| a.0.cmp(&b.0));
         for (key, new) in rows {

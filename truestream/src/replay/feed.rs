@@ -9,7 +9,7 @@ use dataflows::clock::{Clock, Tick};
 use dataflows::risk::Entry;
 use dataflows::river::Ends;
 use dataflows::windows::{self, Inflow};
-use datasets::arrivals::{Arrivals, Arrived, Facts, Listing, Suspect, Survey, Wanted};
+use datasets::arrivals::{Arrivals, Arrived, Facts, Listing, Survey, Suspect, Wanted};
 use datasets::names::{NameTable, Naming};
 use records::{Millis, Refusal};
 use timely::worker::Worker;
@@ -86,8 +86,8 @@ impl Feed {
         let input = |error: datasets::Error| Failure::Input(error.to_string());
         let naming = Naming::new(self.names.clone());
         let limit = self.sort_plays_max / share.1;
-        let mut arrivals =
-            Arrivals::open(self.survey.clone(), self.facts.clone(), self.wanted, naming, share, limit).map_err(input)?;
+        let mut arrivals = Arrivals::open(self.survey.clone(), self.facts.clone(), self.wanted, naming, share, limit)
+            .map_err(input)?;
         let mut listings = self.listings.iter().skip(share.0).step_by(share.1).peekable();
         let mut segments = self.segments.iter().skip(share.0).step_by(share.1).peekable();
         let mut corrections = self.corrections.iter().skip(share.0).step_by(share.1).peekable();
@@ -102,7 +102,9 @@ impl Feed {
             let play = arrivals.next_at().map(|at| self.clock.first_after(at));
             let listing = listings.peek().map(|(tick, _)| *tick);
             let segment = segments.peek().map(|(tick, _)| *tick);
-            let Some(tick) = [correction, play, listing, segment].into_iter().flatten().min().filter(|tick| *tick <= self.until) else {
+            let Some(tick) =
+                [correction, play, listing, segment].into_iter().flatten().min().filter(|tick| *tick <= self.until)
+            else {
                 break;
             };
             if self.stopped.load(Ordering::Relaxed) {
@@ -110,7 +112,7 @@ impl Feed {
             }
             self.pace(started, tick, worker);
             ends.advance_to(tick);
-            if share.0 % self.threads == 0 {
+            if share.0.is_multiple_of(self.threads) {
                 self.tick.store(tick, Ordering::Relaxed);
             }
             let Ends { plays, claims, entries, .. } = &mut ends;

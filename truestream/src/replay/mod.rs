@@ -24,12 +24,12 @@ use dataflows::clock::Tick;
 use dataflows::river::{self, Change, Ledger};
 
 pub use self::args::{Emit, ReplayArgs};
-pub use self::summary::{Summary, instant};
 use self::books::Books;
 use self::cluster::Cluster;
 use self::feed::Feed;
 use self::prepare::prepare;
 use self::progress::Progress;
+pub use self::summary::{Summary, instant};
 use crate::exit::Failure;
 
 /// Changes that may wait between the dataflow and the books before the dataflow waits.
@@ -96,8 +96,10 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
                 fail(&failure, error);
                 feed.stop();
                 // The others must not hear that this worker's inputs ended: they did not.
-                while has_others {
-                    std::thread::park();
+                if has_others {
+                    loop {
+                        std::thread::park();
+                    }
                 }
             }
         })

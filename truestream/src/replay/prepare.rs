@@ -24,8 +24,7 @@ use crate::exit::Failure;
 /// The views for which subjects are judged.
 const JUDGED: [View; 3] = [View::Risk, View::Verdict, View::Withheld];
 /// The window views that judgements are made of.
-const AXES: [Axis; 6] =
-    [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
+const AXES: [Axis; 6] = [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
 
 /// A run that is ready to start.
 pub struct Prepared {
@@ -76,6 +75,10 @@ pub struct Prepared {
 /// Reads options and small tables and surveys the plays.
 pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let setting = Setting::of(args)?;
+    let judge = match setting.judges() {
+        true => Some(Judge::new(args.policy.as_deref())?),
+        false => None,
+    };
     let inputs = args.inputs()?;
     if inputs.plays.is_empty() {
         return Err(Failure::Usage("no plays: give --data DIR or --plays FILE...".to_owned()));
@@ -110,10 +113,6 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     // Of the rows of a track that come into force at one tick only the latest does.
     by_tick.sort_by_key(|(tick, row)| (*tick, row.track, std::cmp::Reverse(row.valid_from)));
     by_tick.dedup_by_key(|(tick, row)| (*tick, row.track));
-    let judge = match setting.judges() {
-        true => Some(Judge::new(args.policy.as_deref())?),
-        false => None,
-    };
     let mut tiers: Vec<(Tick, Tier)> =
         tiers.into_iter().map(|row| (tick(row.valid_from).unwrap_or(0).max(first), row)).collect();
     tiers.sort_by_key(|(tick, row)| (*tick, row.distributor, std::cmp::Reverse(row.valid_from)));
@@ -138,7 +137,11 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let plan = Plan {
         clock,
         windows: setting.windows.iter().map(|(ms, _)| clock.ticks_in(*ms).unwrap_or(1)).collect(),
-        links: if setting.views.contains(&View::Groups) || judge.is_some() { setting.links.clone() } else { Vec::new() },
+        links: if setting.views.contains(&View::Groups) || judge.is_some() {
+            setting.links.clone()
+        } else {
+            Vec::new()
+        },
         hub: args.hub,
         lockstep: setting.views.contains(&View::Lockstep) || judge.is_some(),
         judging,
@@ -205,7 +208,10 @@ impl Setting {
         }
         let whole = |ms: Millis, what: &str| match ms % every_ms {
             0 => Ok(()),
-            _ => Err(Failure::Usage(format!("{what} is no multiple of the refresh interval {}; choose another --every", args.every))),
+            _ => Err(Failure::Usage(format!(
+                "{what} is no multiple of the refresh interval {}; choose another --every",
+                args.every
+            ))),
         };
         for (ms, label) in &windows {
             whole(*ms, &format!("the window {label}"))?;
@@ -219,7 +225,8 @@ impl Setting {
         let mut links = Vec::new();
         for name in &args.links {
             let link = LINKS.iter().find(|(link, _)| link == name);
-            let (_, kind) = link.ok_or_else(|| Failure::Usage(format!("--links {name}: expected device, payment or ip_prefix")))?;
+            let (_, kind) =
+                link.ok_or_else(|| Failure::Usage(format!("--links {name}: expected device, payment or ip_prefix")))?;
             links.push(*kind);
         }
         links.sort_unstable();
@@ -252,7 +259,9 @@ fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
     }
     if views.contains(&View::Withheld) && emit != Emit::Last {
         let emit = emit.name();
-        return Err(Failure::Usage(format!("--views withheld: written as of the last instant only, not with --emit {emit}")));
+        return Err(Failure::Usage(format!(
+            "--views withheld: written as of the last instant only, not with --emit {emit}"
+        )));
     }
     if views.is_empty() {
         let fits = |view: &View| *view != View::Withheld || emit == Emit::Last;
@@ -277,9 +286,13 @@ fn cluster(args: &ReplayArgs) -> Result<Option<(usize, Vec<String>)>, Failure> {
     let (Some(path), Some(process)) = (&args.hosts, args.process) else { return Ok(None) };
     let text = std::fs::read_to_string(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
     let hosts: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
-    let is_address = |host: &str| host.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    let is_address =
+        |host: &str| host.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
     if let Some(host) = hosts.iter().find(|host| !is_address(host)) {
-        return Err(Failure::Usage(format!("{}: `{host}` is no address; expected host:port, one a line", path.display())));
+        return Err(Failure::Usage(format!(
+            "{}: `{host}` is no address; expected host:port, one a line",
+            path.display()
+        )));
     }
     if process >= hosts.len() {
         return Err(Failure::Usage(format!(

@@ -123,7 +123,11 @@ impl Summary {
     /// The manifest of the run, which `verify` reads: no clock and no machine in it, so equal runs have equal bytes.
     pub fn manifest(&self, written: &[(&'static str, u64)]) -> String {
         let mut manifest = self.manifest.clone();
-        manifest["rows"] = written.iter().map(|(name, rows)| ((*name).to_owned(), json!(rows))).collect::<serde_json::Map<_, _>>().into();
+        manifest["rows"] = written
+            .iter()
+            .map(|(name, rows)| ((*name).to_owned(), json!(rows)))
+            .collect::<serde_json::Map<_, _>>()
+            .into();
         format!("{manifest:#}\n")
     }
 
@@ -174,7 +178,14 @@ impl Summary {
     pub fn text(&self) -> String {
         let mut text = String::new();
         let plays_per_s = self.plays as f64 / self.elapsed.as_secs_f64().max(1e-9);
-        let _ = writeln!(text, "Read      {} rows: {} plays and {} refused; {} corrections", self.rows, self.rows - self.refused_plays(), self.refused_plays(), self.corrections);
+        let _ = writeln!(
+            text,
+            "Read      {} rows: {} plays and {} refused; {} corrections",
+            self.rows,
+            self.rows - self.refused_plays(),
+            self.refused_plays(),
+            self.corrections
+        );
         for ((source, code), count) in &self.refused {
             let _ = writeln!(text, "          {count} rows of {source} refused: {code} (see refusal.parquet)");
         }
@@ -182,7 +193,11 @@ impl Summary {
             let _ = writeln!(text, "As of     {} to {}", instant(first), instant(last));
         }
         let _ = writeln!(text, "Took      {:.1} s, {:.0} plays/s", self.elapsed.as_secs_f64(), plays_per_s);
-        let _ = writeln!(text, "Groups    {} accounts share devices; {} hubs; {} pairs in lockstep", self.grouped_accounts, self.hubs, self.pairs);
+        let _ = writeln!(
+            text,
+            "Groups    {} accounts share devices; {} hubs; {} pairs in lockstep",
+            self.grouped_accounts, self.hubs, self.pairs
+        );
         for (group, size) in &self.largest_groups {
             let _ = writeln!(text, "          group {group}: {size} accounts");
         }
@@ -200,7 +215,8 @@ impl Summary {
         let mut head = "Verdicts  ";
         for verdict in [Verdict::Block, Verdict::Escalate, Verdict::Hold] {
             let of = counts.iter().filter(|((Reverse(found), _), _)| *found == verdict);
-            let told: Vec<String> = of.map(|((_, subject), count)| format!("{count} {}", plural(*subject, *count))).collect();
+            let told: Vec<String> =
+                of.map(|((_, subject), count)| format!("{count} {}", plural(*subject, *count))).collect();
             if !told.is_empty() {
                 let _ = writeln!(text, "{head}{verdict}: {}", told.join(", "));
                 head = "          ";
@@ -235,11 +251,11 @@ fn suspects(books: &Books) -> Vec<Suspect> {
     let mut found = Vec::new();
     for (key, value) in books.state(View::Verdict) {
         if let (RowKey::Subject(subject, id), RowValue::Verdict(row)) = (key, value) {
-            found.push((Reverse((row.verdict, row.r)), *subject, id, row));
+            found.push((Reverse((row.verdict, row.r)), *subject, id, &**row));
         }
     }
     found.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
-    let suspect = |(_, subject, id, row): (Reverse<_>, Subject, &String, &Box<VerdictRow>)| Suspect {
+    let suspect = |(_, subject, id, row): (Reverse<_>, Subject, &String, &VerdictRow)| Suspect {
         subject,
         id: id.clone(),
         verdict: row.verdict,

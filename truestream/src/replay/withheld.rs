@@ -6,7 +6,7 @@
 //! ```
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use datasets::names::{NameTable, play_id_of};
 use datasets::tables::rows::{Rows, Value};
@@ -45,7 +45,7 @@ pub fn write(counting: &Counting, blocked: &BTreeMap<&str, String>, file: &mut V
         let reason = &blocked[account.to_string().as_str()];
         let cells =
             [Cell::Instant(counting.as_of), Cell::Id(play), Cell::Id(account), Cell::Id(track), Cell::Text(reason)];
-        file.push(cells.into_iter()).map_err(|error| Failure::Output(error.to_string()))?;
+        file.push(cells).map_err(|error| Failure::Output(error.to_string()))?;
     }
     Ok(())
 }
@@ -53,7 +53,7 @@ pub fn write(counting: &Counting, blocked: &BTreeMap<&str, String>, file: &mut V
 fn collect(
     counting: &Counting,
     blocked: &BTreeMap<&str, String>,
-    path: &PathBuf,
+    path: &Path,
     found: &mut Vec<(Id, Id, Id)>,
 ) -> Result<(), Failure> {
     let input = |error: datasets::Error| Failure::Input(error.to_string());

@@ -208,11 +208,10 @@ impl Bot<'_, '_> {
             playlist: self.family.playlist,
         };
         let listed: Vec<u32> = self.family.tracks.iter().chain(&self.family.innocents).copied().collect();
-        let mut next = self.chance.below(listed.len());
+        let first = self.chance.below(listed.len());
         let mut clock = self.begin + self.chance.below(6 * HOUR_MS as usize) as Millis;
         for number in 1..=PLAYLIST_PLAYS_PER_DAY {
-            let track = listed[next * 7 % listed.len()];
-            next += 1;
+            let track = listed[(first + number - 1) * 7 % listed.len()];
             let length = f64::from(self.world.catalogue.length_ms(track));
             let played_ms = (length * self.chance.between(0.6, 1.0)) as u32;
             clock += Millis::from(played_ms) + 500;
