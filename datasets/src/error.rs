@@ -14,7 +14,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// The file is no Parquet file, or a damaged one.
-    #[error("{}: not readable as Parquet: {reason}", path.display())]
+    #[error("{}: not readable as Parquet: {reason}; write the file again, or bring CSV and JSON in with `truestream import`", path.display())]
     Parquet {
         /// The file.
         path: PathBuf,
@@ -22,7 +22,7 @@ pub enum Error {
         reason: String,
     },
     /// A required column is missing.
-    #[error("{}: column `{column}` is missing from the table `{table}`; columns found: {}", path.display(), found.join(", "))]
+    #[error("{}: column `{column}` is missing from the table `{table}`; columns found: {}; rename one, or bring the file in with `truestream import mapped`", path.display(), found.join(", "))]
     MissingColumn {
         /// The file.
         path: PathBuf,
@@ -34,7 +34,7 @@ pub enum Error {
         found: Vec<String>,
     },
     /// A column has a type that its meaning does not allow.
-    #[error("{}: column `{column}` has the type {found}; expected {expected}", path.display())]
+    #[error("{}: column `{column}` has the type {found}; expected {expected}: convert the column", path.display())]
     ColumnType {
         /// The file.
         path: PathBuf,

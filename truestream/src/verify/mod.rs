@@ -37,6 +37,14 @@ use crate::exit::Failure;
 
 /// `truestream verify`: checks what a replay wrote against plain SQL over the same files.
 #[derive(Clone, Debug, Default, clap::Args)]
+#[command(after_help = "\
+Examples:
+  truestream verify --data world --out tables
+      everything that was replayed from the folder `world` into the folder `tables`
+  truestream verify --data world --out tables --view account_window,lockstep --sample 20 --json
+      two tables at twenty instants, for a script
+
+Exit codes: 0 equal, 2 options that cannot be, 3 an input that cannot be read, 5 a difference.")]
 pub struct VerifyArgs {
     /// The folder of the input tables: plays.parquet, tracks.parquet, …
     #[arg(long, value_name = "DIR")]
