@@ -22,7 +22,7 @@ use super::prepare::Prepared;
 use super::summary::Summary;
 use super::views::{
     RowKey, RowValue, VIEWS, View, group_columns, hub_columns, hubs_are_texts, key_column, link_name, link_space,
-    lockstep_columns, push_cells, risk_columns, verdict_columns, window_columns, withheld_columns,
+    lockstep_columns, push_cells, risk_columns, shown, verdict_columns, window_columns, withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -114,7 +114,10 @@ impl Books {
             Change::Rows(axis, rows) => {
                 let (_, space) = key_column(axis);
                 let entry = |((window, key), row): ((u8, Key), Option<_>)| {
-                    (RowKey::Window(window, id(space, key)), row.map(|row| RowValue::Window(Box::new(row))))
+                    (
+                        RowKey::Window(window, id(space, key)),
+                        row.map(|row| RowValue::Window(Box::new(shown(axis, row)))),
+                    )
                 };
                 (View::Window(axis), rows.into_iter().map(entry).collect())
             }

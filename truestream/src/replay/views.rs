@@ -98,6 +98,28 @@ pub fn window_columns(axis: Axis, names: &NameTable) -> Columns {
     head.into_iter().chain(counts.into_iter().map(held)).collect()
 }
 
+/// The row without the numbers that its view does not show: what only they tell apart is one row.
+pub fn shown(axis: Axis, row: WindowRow) -> WindowRow {
+    if axis == Axis::Account {
+        return WindowRow { listeners: 0, new_account_plays: 0, uploads: 0, ..row };
+    }
+    let tracks = if axis == Axis::Track { 0 } else { row.tracks };
+    let uploads = if matches!(axis, Axis::Uploader | Axis::Distributor) { row.uploads } else { 0 };
+    WindowRow {
+        tracks,
+        uploads,
+        artists: 0,
+        asns: 0,
+        playlists: 0,
+        active_hours: 0,
+        skipped: 0,
+        offline: 0,
+        shuffled: 0,
+        hosted: 0,
+        ..row
+    }
+}
+
 /// The numbers of a row with the names of their columns, in the order of the contract.
 pub fn window_counts(axis: Axis, row: &WindowRow) -> Vec<(&'static str, Cell<'static>)> {
     let count = |name, number: u32| (name, Cell::Count(number.into()));
