@@ -107,7 +107,9 @@ impl Keep for Links {
                     out.extend(users.plays.values(0, 0).into_iter().map(|(account, _)| bond(Key(account), true)))
                 }
                 (true, false) => {
-                    let came = |account: Key| moves.iter().any(|(a, came)| *a == account && *came);
+                    // Moves are sorted by account.
+                    let came =
+                        |account: Key| moves.binary_search_by_key(&account, |(a, _)| *a).is_ok_and(|at| moves[at].1);
                     let stayed =
                         users.plays.values(0, 0).into_iter().map(|(account, _)| Key(account)).filter(|a| !came(*a));
                     let went = moves.iter().filter(|(_, came)| !came).map(|(account, _)| *account);

@@ -119,9 +119,14 @@ impl Keep for Buckets {
 fn push_pairs(now: &[Key], moves: &[(Key, bool)], out: &mut Vec<(Pair, i8)>) {
     let side = |came: bool| moves.iter().filter(move |m| m.1 == came).map(|m| m.0).collect::<Vec<_>>();
     let (came, went) = (side(true), side(false));
-    let stayed: Vec<Key> = now.iter().copied().filter(|account| !came.contains(account)).collect();
     let pairs = |accounts: usize| accounts as u32 <= BUCKET_ACCOUNTS_MAX;
-    let (before_pairs, now_pairs) = (pairs(stayed.len() + went.len()), pairs(now.len()));
+    let before = now.len() - came.len() + went.len();
+    let (before_pairs, now_pairs) = (pairs(before), pairs(now.len()));
+    if !before_pairs && !now_pairs {
+        return; // As popular as it was: it made no pairs and makes none.
+    }
+    // Moves are sorted by account, and so is each side of them.
+    let stayed: Vec<Key> = now.iter().copied().filter(|account| came.binary_search(account).is_err()).collect();
     let mut across = |some: &[Key], others: &[Key], sign| {
         for (at, a) in some.iter().enumerate() {
             for b in some[at + 1..].iter().chain(others) {

@@ -29,9 +29,6 @@ pub const LINK_WINDOW_MS: i64 = 7 * 24 * 3_600_000;
 /// Lockstep is counted over 24 hours (the contract of lockstep).
 pub const LOCKSTEP_WINDOW_MS: i64 = 24 * 3_600_000;
 
-/// All window views.
-const AXES: [Axis; 6] = [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
-
 /// What is to be computed.
 #[derive(Clone)]
 pub struct Plan {
@@ -59,7 +56,7 @@ impl Plan {
     /// The window views that are computed: those that are wanted, and those that judgements need.
     fn computed(&self) -> Vec<Axis> {
         match self.judging {
-            Some(_) => AXES.to_vec(),
+            Some(_) => Axis::ALL.to_vec(),
             None => self.axes.clone(),
         }
     }
@@ -80,9 +77,7 @@ impl Plan {
         lengths.dedup();
         lengths
     }
-}
 
-impl Plan {
     /// How many of the windows need whole plays; longer ones are asked for links alone.
     fn whole(&self, lengths: &[Tick]) -> usize {
         let lockstep = self.clock.ticks_in(LOCKSTEP_WINDOW_MS).filter(|_| self.lockstep);

@@ -34,6 +34,12 @@ pub enum Axis {
     Distributor,
 }
 
+impl Axis {
+    /// All window views.
+    pub const ALL: [Axis; 6] =
+        [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
+}
+
 /// One play with what the catalogue says of its track.
 #[derive(Clone, Copy, Debug)]
 pub struct Listed<'a> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use hashbrown::{HashMap, HashSet};
 use records::{
-    Account, Correction, Distributor, Id, IdSpace, Key, Metadata, Millis, Network, Playlist, Refusal, Track,
+    Account, Correction, Distributor, Id, IdSpace, Key, Label, Metadata, Millis, Network, Playlist, Refusal, Track,
 };
 
 use crate::Error;
@@ -138,7 +138,8 @@ pub fn read_tiers(
 /// # Errors
 /// When a file cannot be read or lacks a required column.
 pub fn judge_others(inputs: &Inputs, kinds: &IdKinds, refusals: &mut Vec<Refusal>) -> Result<(), Error> {
-    read_table(&inputs.playlists, kinds, |_: Playlist| {}, refusals)
+    read_table(&inputs.playlists, kinds, |_: Playlist| {}, refusals)?;
+    read_all(&inputs.labels, kinds, |_: Label| {}, refusals)
 }
 
 /// Reads the corrections as (play id, arrival), in no particular order.

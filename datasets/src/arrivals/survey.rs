@@ -21,6 +21,7 @@ use super::catalogue::Facts;
 use super::decode::{Decoded, Decoder, Suspected, Wanted, is_play_id, open, play_ids};
 use crate::Error;
 use crate::names::{NameTable, Naming};
+use crate::tables::IdKind;
 
 /// Bits for play ids at most: 2^31 bits are 256 MiB. More ids than fit make more of them look repeated, which costs
 /// time and changes nothing.
@@ -87,7 +88,7 @@ pub fn survey(
 ) -> Result<Survey, Error> {
     let mut survey = Survey::default();
     let metadata: Vec<_> = paths.iter().map(|path| load(path)).collect::<Result<_, _>>()?;
-    let mut repeats = Repeats::new(&metadata);
+    let mut repeats = Repeats::new(&metadata, names.kind(IdSpace::Play));
     for (path, metadata) in paths.iter().zip(&metadata) {
         let file = survey_file(path, metadata, (every_ms, all_names), names, facts, &mut repeats, &mut survey)?;
         survey.files.push(file);
@@ -202,16 +203,16 @@ fn vouched(metadata: &ArrowReaderMetadata) -> bool {
             if required.contains(&name.as_str()) && statistics.null_count_opt() != Some(0) {
                 return false;
             }
-            let within = |least: i64, most: i64| match statistics {
-                Statistics::Int32(values) => {
-                    let (min, max) = (values.min_opt().copied(), values.max_opt().copied());
-                    min.is_some_and(|min| i64::from(min) >= least) && max.is_some_and(|max| i64::from(max) <= most)
-                }
-                Statistics::Int64(values) => {
-                    values.min_opt().is_some_and(|min| *min >= least)
-                        && values.max_opt().is_some_and(|max| *max <= most)
-                }
-                _ => false,
+            // Unsigned numbers that are negative when read as signed ones are out of every range.
+            let within = |least: i64, most: i64| {
+                let (min, max) = match statistics {
+                    Statistics::Int32(values) => {
+                        (values.min_opt().map(|n| (*n).into()), values.max_opt().map(|n| (*n).into()))
+                    }
+                    Statistics::Int64(values) => (values.min_opt().copied(), values.max_opt().copied()),
+                    _ => (None, None),
+                };
+                min.zip(max).is_some_and(|(min, max)| least <= min && min <= max && max <= most)
             };
             match name.as_str() {
                 "played_ms" => within(0, u32::MAX.into()),
@@ -241,9 +242,11 @@ struct Repeats {
 }
 
 impl Repeats {
-    fn new(files: &[ArrowReaderMetadata]) -> Repeats {
+    fn new(files: &[ArrowReaderMetadata], ids: IdKind) -> Repeats {
         let rows: u64 = files.iter().map(|file| file.metadata().file_metadata().num_rows() as u64).sum();
-        let range = id_range(files).filter(|(least, most)| most - least < (rows.max(64) * BITS_PER_ID).min(BITS_MAX));
+        let range = id_range(files).filter(|_| ids == IdKind::Number).filter(|(least, most)| {
+            most.checked_sub(*least).is_some_and(|span| span < (rows.max(64) * BITS_PER_ID).min(BITS_MAX))
+        });
         let bits = match range {
             Some((least, most)) => most - least + 1,
             None => (rows.max(64) * BITS_PER_ID).next_power_of_two().min(BITS_MAX),
@@ -259,10 +262,12 @@ impl Repeats {
     }
 
     fn bit(&self, id: u128) -> u64 {
+        let bits = self.seen.len() as u64 * 64;
         match self.least {
-            Some(least) => id as u64 - least,
+            // Within the range that the statistics told; where they told wrong, ids share bits.
+            Some(least) => (id as u64).wrapping_sub(least) % bits,
             // The number of bits is a power of two.
-            None => ((id as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20) & (self.seen.len() as u64 * 64 - 1),
+            None => ((id as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20) & (bits - 1),
         }
     }
 

@@ -310,7 +310,7 @@ impl FromRow for Label {
 }
 
 /// Which columns of which tables hold ids of which space.
-const ID_COLUMNS: [(&str, &str, IdSpace); 14] = [
+const ID_COLUMNS: [(&str, &str, IdSpace); 15] = [
     ("plays", "play_id", IdSpace::Play),
     ("plays", "account_id", IdSpace::Account),
     ("plays", "track_id", IdSpace::Track),
@@ -325,6 +325,7 @@ const ID_COLUMNS: [(&str, &str, IdSpace); 14] = [
     ("accounts", "account_id", IdSpace::Account),
     ("accounts", "payment_id", IdSpace::Payment),
     ("distributors", "distributor_id", IdSpace::Distributor),
+    ("playlists", "playlist_id", IdSpace::Playlist),
 ];
 
 /// Looks into the schemas of the files for the kinds of their ids. Ids of one space are numbers only if all files say so.
@@ -340,12 +341,6 @@ pub fn id_kinds<'a>(files: impl IntoIterator<Item = (&'static str, &'a [PathBuf]
                 if let Some((_, _, space)) = known {
                     kinds[*space as usize] = IdKind::Text;
                 }
-            }
-            // The playlists table names playlists too.
-            if table == "playlists"
-                && columns(path)?.iter().any(|c| c.name == "playlist_id" && c.kind == ColumnKind::Text)
-            {
-                kinds[IdSpace::Playlist as usize] = IdKind::Text;
             }
         }
     }

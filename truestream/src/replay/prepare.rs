@@ -23,9 +23,6 @@ use crate::exit::Failure;
 
 /// The views for which subjects are judged.
 const JUDGED: [View; 3] = [View::Risk, View::Verdict, View::Withheld];
-/// The window views that judgements are made of.
-const AXES: [Axis; 6] = [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
-
 /// A run that is ready to start.
 pub struct Prepared {
     /// What the dataflow computes.
@@ -151,7 +148,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     };
     Ok(Prepared {
         wanted: match judge {
-            Some(_) => wanted(&AXES, &plan.links),
+            Some(_) => wanted(&Axis::ALL, &plan.links),
             None => wanted(&axes, &plan.links),
         },
         segments: judge.as_ref().map(segment).unwrap_or_default(),
