@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Float64Array, ListArray, RecordBatch, StringArray,
+    ArrayRef, AsArray, BinaryArray, BooleanArray, Date32Array, Float64Array, ListArray, RecordBatch, StringArray,
+    UInt32Array, UInt64Array,
 };
 use arrow::datatypes::Int64Type;
 use tempfile::TempDir;
@@ -125,6 +126,46 @@ fn no_good_row_is_lost_beside_bad_ones() {
         let row = refusals.column_by_name("row").expect("the row");
         assert_eq!(row.as_ref(), whole(&[Some(1)]).as_ref(), "{column}: the row is named");
     }
+}
+
+#[test]
+fn what_is_refused_does_not_depend_on_the_views() {
+    let folder = TempDir::new().expect("a folder");
+    let greatest = Arc::new(UInt64Array::from(vec![1, u64::MAX, 3])) as ArrayRef;
+    for (column, values) in [("device_id", greatest), ("asn", Arc::new(UInt32Array::from(vec![1, u32::MAX, 3])))] {
+        write(&folder.path().join("plays.parquet"), &with(&plays(), column, values), 2);
+        for view in ["account_window", "track_window", "account_group"] {
+            let told = replay(folder.path(), &["--views", view]).good().json();
+            assert_eq!(told["refused_plays"], 1, "{column}, {view}: {told}");
+        }
+    }
+}
+
+#[test]
+fn ids_that_are_numbers_here_and_texts_there_are_texts() {
+    let folder = TempDir::new().expect("a folder");
+    let arrived_at = instants(&[Some(MONDAY), Some(MONDAY)]);
+    let ids = Arc::new(StringArray::from(vec!["2", "nobody"])) as ArrayRef;
+    let corrections = RecordBatch::try_from_iter([("play_id", ids), ("arrived_at", arrived_at)]).expect("two columns");
+    let path = folder.path().join("corrections.parquet");
+    write(&path, &corrections, 2);
+    let corrections = text(&path);
+    write(&folder.path().join("plays.parquet"), &with(&plays(), "play_id", whole(&[Some(1), Some(2), Some(3)])), 2);
+    let told = replay(folder.path(), &["--corrections", &corrections]).good().json();
+    assert_eq!((&told["plays"], &told["corrections"]), (&3.into(), &2.into()), "{told}");
+    let rows = read(&folder.path().join("tables/account_window.parquet"));
+    let plays = rows.column_by_name("plays").expect("plays").as_primitive::<Int64Type>().iter().flatten().sum::<i64>();
+    assert_eq!(plays, 2, "one of three was taken back");
+}
+
+#[test]
+fn labels_are_looked_at() {
+    let folder = TempDir::new().expect("a folder");
+    write(&folder.path().join("plays.parquet"), &plays(), 2);
+    replay(folder.path(), &["--labels", "nowhere.parquet"]).failed(3, &["nowhere.parquet"]);
+    let path = folder.path().join("labels.parquet");
+    write(&path, &plays(), 2);
+    replay(folder.path(), &["--labels", &text(&path)]).failed(3, &["labels.parquet", "subject"]);
 }
 
 #[test]
