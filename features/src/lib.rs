@@ -8,6 +8,7 @@ pub mod counts;
 pub mod risk;
 mod row;
 pub mod signals;
+pub mod sound;
 pub mod tally;
 
 pub use row::{Entropy, WindowRow};
