@@ -60,7 +60,7 @@ pub struct ReplayArgs {
     /// Which tables; all of them unless named
     #[arg(long, value_delimiter = ',', value_name = "VIEW")]
     pub views: Vec<String>,
-    /// What is written: the tables as of the last instant, of every instant, or what changed at each
+    /// What is written: the tables as of the last instant, of every instant, what changed at each, or none of them
     #[arg(long, value_enum, default_value_t = Emit::Last)]
     pub emit: Emit,
     /// Threads
@@ -101,6 +101,8 @@ pub enum Emit {
     All,
     /// The rows that changed at each instant.
     Changes,
+    /// Nothing: what changes at each instant is computed and counted, to see how fast that goes.
+    None,
 }
 
 impl Emit {
@@ -110,6 +112,7 @@ impl Emit {
             Emit::Last => "last",
             Emit::All => "all",
             Emit::Changes => "changes",
+            Emit::None => "none",
         }
     }
 }

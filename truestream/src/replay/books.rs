@@ -45,13 +45,16 @@ pub struct Books {
     judge: Option<Judge>,
     open: Vec<Book>,
     refusals: Vec<Refusal>,
+    /// Rows of window views that changed, where nothing is written.
+    changed_rows: u64,
     written: Vec<(&'static str, u64)>,
 }
 
 /// One view.
 struct Book {
     view: View,
-    file: ViewFile,
+    /// Where its rows are written, if they are.
+    file: Option<ViewFile>,
     state: BTreeMap<RowKey, RowValue>,
     /// The first tick whose state is not written yet.
     next: Tick,
@@ -73,6 +76,7 @@ impl Books {
             judge: prepared.judge.take(),
             open: Vec::new(),
             refusals: Vec::new(),
+            changed_rows: 0,
             written: Vec::new(),
         };
         if prepared.is_first_process {
@@ -100,7 +104,10 @@ impl Books {
                 all.push(("diff", Holds::Diff));
             }
             all.extend(columns);
-            let file = ViewFile::create(&path_of(&self.out, view), &all).map_err(output)?;
+            let file = match self.emit {
+                Emit::None => None,
+                _ => Some(ViewFile::create(&path_of(&self.out, view), &all).map_err(output)?),
+            };
             self.open.push(Book { view, file, state: BTreeMap::new(), next: self.first });
         }
         Ok(())
@@ -111,6 +118,10 @@ impl Books {
         let names = self.names.clone();
         let id = |space, key: Key| names.id(space, key);
         let (view, rows): (View, Rows) = match change {
+            Change::Rows(_, rows) if self.emit == Emit::None => {
+                self.changed_rows += rows.len() as u64;
+                return Ok(());
+            }
             Change::Rows(axis, rows) => {
                 let (_, space) = key_column(axis);
                 let entry = |((window, key), row): ((u8, Key), Option<_>)| {
@@ -165,10 +176,14 @@ impl Books {
 
     /// Records what changed in a view at the tick.
     fn record(&mut self, tick: Tick, view: View, rows: Rows) -> Result<(), Failure> {
-        let Books { emit, clock, labels, open, .. } = self;
+        let Books { emit, clock, labels, open, changed_rows, .. } = self;
         let Some(book) = open.iter_mut().find(|book| book.view == view) else { return Ok(()) };
         match emit {
             Emit::Last => book.apply(rows),
+            Emit::None => {
+                *changed_rows += rows.len() as u64;
+                book.apply(rows);
+            }
             Emit::All => {
                 book.write_until(tick, *clock, labels)?;
                 book.apply(rows);
@@ -200,6 +215,11 @@ impl Books {
         &self.refusals
     }
 
+    /// How many rows changed, where nothing is written.
+    pub fn changed_rows(&self) -> u64 {
+        self.changed_rows
+    }
+
     /// The net state of the view as of now.
     pub fn state(&self, view: View) -> impl Iterator<Item = (&RowKey, &RowValue)> {
         self.open.iter().filter(move |book| book.view == view).flat_map(|book| &book.state)
@@ -221,7 +241,8 @@ impl Books {
                 _ => {}
             }
             let name = book.view.name();
-            let (rows, part) = book.file.complete().map_err(output)?;
+            let Some(file) = book.file else { continue };
+            let (rows, part) = file.complete().map_err(output)?;
             self.written.push((name, rows));
             parts.push(part);
         }
@@ -327,18 +348,20 @@ impl Book {
 
     fn write_state(&mut self, tick: Tick, clock: Clock, labels: &[Arc<str>]) -> Result<(), Failure> {
         let axis = self.axis();
+        let Some(file) = &mut self.file else { return Ok(()) };
         let mut cells = Vec::new();
         for (key, value) in &self.state {
             cells.clear();
             cells.push(Cell::Instant(clock.instant(tick)));
             push_cells(axis, labels, key, value, &mut cells);
-            self.file.push(cells.iter().copied()).map_err(output)?;
+            file.push(cells.iter().copied()).map_err(output)?;
         }
         Ok(())
     }
 
     fn write_changes(&mut self, tick: Tick, clock: Clock, labels: &[Arc<str>], mut rows: Rows) -> Result<(), Failure> {
         let axis = self.axis();
+        let Some(file) = &mut self.file else { return Ok(()) };
         rows.sort_by(|a, b| a.0.cmp(&b.0));
         for (key, new) in rows {
             let old = match &new {
@@ -352,7 +375,7 @@ impl Book {
                 if let Some(value) = value {
                     let mut cells = vec![Cell::Instant(clock.instant(tick)), Cell::Diff(diff)];
                     push_cells(axis, labels, &key, &value, &mut cells);
-                    self.file.push(cells.iter().copied()).map_err(output)?;
+                    file.push(cells.iter().copied()).map_err(output)?;
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! Feeds one worker its share of the inputs, tick by tick, and waits for the dataflow to keep up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use dataflows::admit::{Assertion, Claim, Place, Played};
@@ -18,6 +18,17 @@ use super::args::ReplayArgs;
 use super::judge::release;
 use super::prepare::Prepared;
 use crate::exit::Failure;
+
+/// How long refreshes took: from when the plays of a tick are read until its results are stated.
+#[derive(Clone, Copy, Debug)]
+pub struct Refreshes {
+    /// The time within which half of them were done.
+    pub p50_ms: f64,
+    /// The time within which 99 of 100 were done.
+    pub p99_ms: f64,
+    /// The longest.
+    pub max_ms: f64,
+}
 
 /// What all workers of the process read from, and how far they are.
 pub struct Feed {
@@ -39,6 +50,8 @@ pub struct Feed {
     speed: Option<f64>,
     threads: usize,
     stopped: AtomicBool,
+    /// How long the first worker of the process took for each refresh, in microseconds.
+    took_us: Mutex<Vec<u32>>,
     /// Rows read into plays by this process.
     pub plays: AtomicU64,
     /// The tick that the first worker of the process works on.
@@ -65,6 +78,7 @@ impl Feed {
             speed: args.speed.as_deref().map(speed).transpose()?,
             threads: usize::from(args.workers),
             stopped: AtomicBool::new(false),
+            took_us: Mutex::default(),
             plays: AtomicU64::new(0),
             tick: AtomicU64::new(prepared.first),
         })
@@ -78,6 +92,18 @@ impl Feed {
     /// Asks all workers to end: somebody failed.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// How long refreshes took; `None` when there was none.
+    pub fn refreshes(&self) -> Option<Refreshes> {
+        let mut took_us = self.took_us.lock().expect("no worker panics with it").clone();
+        took_us.sort_unstable();
+        let last = took_us.len().checked_sub(1)?;
+        // The nearest rank: the least time within which that share of the refreshes was done.
+        let within = |share: f64| {
+            f64::from(took_us[((share * took_us.len() as f64).ceil() as usize).clamp(1, last + 1) - 1]) / 1e3
+        };
+        Some(Refreshes { p50_ms: within(0.50), p99_ms: within(0.99), max_ms: within(1.0) })
     }
 
     /// Feeds this worker's share until the inputs end.
@@ -97,6 +123,7 @@ impl Feed {
             self.refusals.iter().for_each(|refusal| ends.refusals.send(refusal.clone()));
         }
         let started = Instant::now();
+        let mut took_us = Vec::new();
         loop {
             let correction = corrections.peek().map(|(at, _)| self.clock.first_after(*at));
             let play = arrivals.next_at().map(|at| self.clock.first_after(at));
@@ -144,7 +171,9 @@ impl Feed {
             arrivals.take_refusals().into_iter().for_each(|refusal| ends.refusals.send(refusal));
             ends.advance_to(tick + 1);
             // One tick may be under way while the next is read.
+            let stepping = Instant::now();
             worker.step_while(|| ends.watermark.less_than(&tick));
+            took_us.push(stepping.elapsed().as_micros() as u32);
         }
         if self.until >= self.first {
             ends.advance_to(self.until);
@@ -153,6 +182,9 @@ impl Feed {
         let end = self.until + 1;
         ends.advance_to(end);
         worker.step_while(|| ends.watermark.less_than(&end));
+        if share.0.is_multiple_of(self.threads) {
+            *self.took_us.lock().expect("no worker panics with it") = took_us;
+        }
         Ok(())
     }
 

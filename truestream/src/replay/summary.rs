@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering;
 use super::args::{Emit, ReplayArgs};
 use super::books::Books;
 use super::feed::Feed;
+use super::feed::Refreshes;
 use super::prepare::Prepared;
 use super::views::{RowKey, RowValue, VerdictRow, View, link_name};
 
@@ -40,6 +41,10 @@ pub struct Summary {
     /// Subjects by verdict, worst first, and kind; `None` where nobody was judged.
     verdicts: Option<BTreeMap<(Reverse<Verdict>, Subject), u64>>,
     suspects: Vec<Suspect>,
+    /// How long the refreshes took, where each of them was stated.
+    refreshes: Option<Refreshes>,
+    /// Rows of views that changed, counted where they are not written.
+    changed_rows: Option<u64>,
     elapsed: Duration,
     manifest: Value,
 }
@@ -85,6 +90,8 @@ impl Summary {
             pairs: books.state(View::Lockstep).count(),
             verdicts: prepared.views.contains(&View::Verdict).then(|| verdicts(books)),
             suspects: suspects(books),
+            refreshes: (args.emit != Emit::Last).then(|| feed.refreshes()).flatten(),
+            changed_rows: (args.emit == Emit::None).then(|| books.changed_rows()),
             elapsed,
             manifest: Value::Null,
         };
@@ -104,7 +111,7 @@ impl Summary {
             "links": prepared.plan.links.iter().map(|link| link_name(*link)).collect::<Vec<_>>(),
             "views": prepared.views.iter().map(|view| view.name()).collect::<Vec<_>>(),
             "policy_version": prepared.plan.judging.as_ref().map(|judging| judging.policy.version.as_str()),
-            "emit": match args.emit { Emit::Last => "last", Emit::All => "all", Emit::Changes => "changes" },
+            "emit": args.emit.name(),
             "first_as_of_ms": self.first_as_of,
             "last_as_of_ms": self.last_as_of,
             "inputs": {
@@ -168,6 +175,10 @@ impl Summary {
             "lockstep_pairs": self.pairs,
             "verdicts": verdicts,
             "suspects": suspects,
+            "refresh_ms": self.refreshes.map(|Refreshes { p50_ms, p99_ms, max_ms }| {
+                json!({"p50": p50_ms, "p99": p99_ms, "max": max_ms})
+            }),
+            "changed_rows": self.changed_rows,
             "elapsed_ms": self.elapsed.as_millis() as u64,
             "run": self.manifest,
         });
@@ -193,6 +204,15 @@ impl Summary {
             let _ = writeln!(text, "As of     {} to {}", instant(first), instant(last));
         }
         let _ = writeln!(text, "Took      {:.1} s, {:.0} plays/s", self.elapsed.as_secs_f64(), plays_per_s);
+        if let Some(Refreshes { p50_ms, p99_ms, max_ms }) = self.refreshes {
+            let _ = writeln!(
+                text,
+                "Refreshes half within {p50_ms:.1} ms, 99 % within {p99_ms:.1} ms, all in {max_ms:.1} ms"
+            );
+        }
+        if let Some(rows) = self.changed_rows {
+            let _ = writeln!(text, "Changed   {rows} rows in all; no table was written (--emit none)");
+        }
         let _ = writeln!(
             text,
             "Groups    {} accounts share devices; {} hubs; {} pairs in lockstep",
