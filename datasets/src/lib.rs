@@ -8,6 +8,7 @@
 //! The only crate that knows Arrow and Parquet.
 
 pub mod arrivals;
+pub mod audio;
 pub mod formats;
 pub mod names;
 pub mod policy;
