@@ -52,8 +52,13 @@ pub fn clips(dice: &mut Dice, len: usize) -> Vec<Vec<f32>> {
 }
 
 fn close(what: &str, got: &[f32], want: &[f64]) {
+    close_above(what, got, want, 1e-12);
+}
+
+/// The same, with a least scale.
+fn close_above(what: &str, got: &[f32], want: &[f64], least: f64) {
     assert_eq!(got.len(), want.len(), "{what}: as many values");
-    let scale = want.iter().fold(0.0f64, |most, value| most.max(value.abs())).max(1e-12);
+    let scale = want.iter().fold(least, |most, value| most.max(value.abs()));
     for (at, (got, want)) in got.iter().zip(want).enumerate() {
         let error = (f64::from(*got) - want).abs() / scale;
         assert!(error < AGREE, "{what}[{at}]: {got} for {want}, {error:.1e} of the greatest");
@@ -97,7 +102,8 @@ pub fn hears_as_the_twins(kernels: &dyn AudioKernels, dice: &mut Dice, len: usiz
         let statistics = heard.statistics.as_ref().expect("statistics were wanted");
         assert_eq!(statistics.frames, power.len());
         close("mean", &statistics.mean_db, &mean);
-        close("variance", &statistics.variance_db2, &variance);
+        // A level of tens of dB in f32 is known to some 1e-6 dB, so a variance far below 1 dB² cannot keep five digits.
+        close_above("variance", &statistics.variance_db2, &variance, 1.0);
         assert_eq!(heard.peaks.as_ref(), Some(&twins::peaks(spectrogram, &peak_plan)));
     }
     asked_alone_is_the_same(kernels, &batch, &plan, &wanted, &heard);
