@@ -11,6 +11,7 @@
 pub mod policy;
 
 mod catalogue;
+mod evidence;
 mod id;
 mod key;
 mod play;
@@ -20,6 +21,7 @@ mod risk;
 pub use catalogue::{
     Account, Disclosure, Distributor, Label, LabelKind, Metadata, Network, NetworkKind, Playlist, Track,
 };
+pub use evidence::{Confidence, Evidence};
 pub use id::Id;
 pub use key::{Country, IdSpace, Key, KeyedPlay, Names};
 pub use play::{Correction, Play, Source};

@@ -39,6 +39,8 @@ pub enum Code {
     Repeated,
     /// A play id (or a catalogue key) seen before with other content.
     Conflicting,
+    /// An audio file that gives no sound.
+    Undecodable,
 }
 
 impl Code {
@@ -53,6 +55,7 @@ impl Code {
             Code::NotAPlay => "not_a_play",
             Code::Repeated => "repeated",
             Code::Conflicting => "conflicting",
+            Code::Undecodable => "undecodable",
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Opus for symphonia, which knows its containers and not its codec: `opus-decoder` (pure Rust, no unsafe code, the
-//! test vectors of RFC 8251) behind symphonia's decoder trait.
+//! test vectors of RFC 8251) behind symphonia's decoder trait. One or two channels: version 0.1.1 of that crate splits the
+//! packets of surround streams otherwise than RFC 6716, appendix B, so those are refused as an unsupported codec.
 
-use opus_decoder::{OpusDecoder, OpusMultistreamDecoder};
+use opus_decoder::OpusDecoder;
 use symphonia::core::audio::{AsGenericAudioBufferRef, AudioBuffer, AudioMut, AudioSpec, GenericAudioBufferRef};
 use symphonia::core::codecs::CodecInfo;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
@@ -19,25 +20,18 @@ const PACKET_FRAMES_MAX: usize = 5_760;
 pub(super) struct Opus {
     params: AudioCodecParameters,
     gapless: bool,
-    streams: Streams,
+    decoder: OpusDecoder,
     gain: f32,
     channels: usize,
     interleaved: Vec<f32>,
     buffer: AudioBuffer<f32>,
 }
 
-enum Streams {
-    One(Box<OpusDecoder>),
-    Many(Box<OpusMultistreamDecoder>),
-}
-
 /// What the identification header says (RFC 7845, section 5.1).
 struct Head {
     channels: usize,
     gain: f32,
-    streams: usize,
-    coupled: usize,
-    mapping: Vec<u8>,
+    is_surround: bool,
 }
 
 impl Head {
@@ -51,15 +45,13 @@ impl Head {
         // and symphonia hands both on as the Ogg header.
         let gain_db = f32::from(i16::from_le_bytes([fixed[16], fixed[17]])) / 256.0;
         let gain = 10_f32.powf(gain_db / 20.0);
-        let (streams, coupled, mapping) = match fixed[18] {
-            0 => (1, usize::from(channels == 2), (0..fixed[9]).collect()),
-            1 | 2 | 255 => {
-                let mapping = bytes.get(21..21 + channels)?;
-                (usize::from(*bytes.get(19)?), usize::from(*bytes.get(20)?), mapping.to_vec())
-            }
-            _ => return None,
+        // Family 0 is one stream of one or two channels; in family 1 the same can be said in more words.
+        let is_surround = match fixed[18] {
+            0 => channels > 2,
+            1 => channels > 2 || *bytes.get(19)? != 1,
+            _ => true,
         };
-        (channels > 0).then_some(Head { channels, gain, streams, coupled, mapping })
+        (channels > 0).then_some(Head { channels, gain, is_surround })
     }
 }
 
@@ -71,19 +63,16 @@ impl Opus {
         let Some(channels) = params.channels.clone().filter(|channels| channels.count() == head.channels) else {
             return decode_error("opus: the container names other channels");
         };
-        let is_plain =
-            head.streams == 1 && head.channels <= 2 && head.mapping.iter().copied().eq(0..head.channels as u8);
-        let streams = if is_plain {
-            OpusDecoder::new(RATE_HZ, head.channels).map(|one| Streams::One(Box::new(one)))
-        } else {
-            OpusMultistreamDecoder::new(RATE_HZ, head.channels, head.streams, head.coupled, &head.mapping)
-                .map(|many| Streams::Many(Box::new(many)))
+        if head.is_surround {
+            return unsupported_error("opus: more than one stream");
+        }
+        let Ok(decoder) = OpusDecoder::new(RATE_HZ, head.channels) else {
+            return unsupported_error("opus: no decoder for these channels");
         };
-        let Ok(streams) = streams else { return unsupported_error("opus: streams of this layout") };
         Ok(Opus {
             params: params.clone(),
             gapless: options.gapless,
-            streams,
+            decoder,
             gain: head.gain,
             channels: head.channels,
             interleaved: vec![0.0; PACKET_FRAMES_MAX * head.channels],
@@ -97,12 +86,7 @@ impl Opus {
         if packet.is_empty() {
             return decode_error("opus: an empty packet");
         }
-        let pcm = &mut self.interleaved[..];
-        let frames = match &mut self.streams {
-            Streams::One(one) => one.decode_float(packet, pcm, false),
-            Streams::Many(many) => many.decode_float(packet, pcm, false),
-        };
-        match frames {
+        match self.decoder.decode_float(packet, &mut self.interleaved, false) {
             Ok(frames) if frames <= PACKET_FRAMES_MAX => Ok(frames),
             Ok(_) => decode_error("opus: a packet of more than 120 ms"),
             Err(_) => Err(Error::DecodeError("opus: an invalid packet")),
@@ -112,10 +96,7 @@ impl Opus {
 
 impl AudioDecoder for Opus {
     fn reset(&mut self) {
-        match &mut self.streams {
-            Streams::One(one) => one.reset(),
-            Streams::Many(many) => many.reset(),
-        }
+        self.decoder.reset();
     }
 
     fn codec_info(&self) -> &CodecInfo {

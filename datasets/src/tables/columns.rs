@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array, UInt64Array,
+    ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array,
+    UInt64Array,
 };
 use records::{
-    Account, Correction, Disclosure, Distributor, Id, Label, Millis, Network, NetworkKind, Play, Playlist, Refusal,
-    Track,
+    Account, Correction, Disclosure, Distributor, Evidence, Id, Label, Millis, Network, NetworkKind, Play, Playlist,
+    Refusal, Track,
 };
 
 /// Whether the ids of a file are numbers or texts.
@@ -213,6 +214,24 @@ impl Row for Label {
             instant("until", rows.iter().map(|r| r.until)),
             instant("labelled_at", rows.iter().map(|r| r.labelled_at)),
             text("labelled_by", rows.iter().map(|r| r.labelled_by.as_deref())),
+        ])
+    }
+}
+
+impl Row for Evidence {
+    const TABLE: &'static str = "evidence";
+
+    fn batch(rows: &[Evidence], ids: IdKind) -> RecordBatch {
+        let share = |name, shares: Vec<f64>| -> Column { (name, Arc::new(Float64Array::from(shares))) };
+        batch(vec![
+            id("content_id", ids, rows.iter().map(|r| Some(&r.content_id))),
+            text("detector", rows.iter().map(|r| Some(r.detector.as_str()))),
+            text("version", rows.iter().map(|r| Some(r.version.as_str()))),
+            share("risk", rows.iter().map(|r| r.risk.share()).collect()),
+            share("confidence", rows.iter().map(|r| r.confidence.share()).collect()),
+            text("details", rows.iter().map(|r| Some(r.details.as_str()))),
+            instant("known_at", rows.iter().map(|r| Some(r.known_at))),
+            text("file", rows.iter().map(|r| r.file.as_deref())),
         ])
     }
 }

@@ -1,6 +1,7 @@
 //! The canonical tables as Parquet files: one folder holds `plays.parquet`, `tracks.parquet`, ….
 
 mod columns;
+mod evidence;
 mod files;
 mod output;
 pub mod read;
@@ -8,6 +9,7 @@ pub mod rows;
 mod write;
 
 pub use columns::{IdKind, Row};
+pub use evidence::read_evidence;
 pub use files::Inputs;
 pub use output::{Cell, Holds, ViewFile};
 pub use write::{ParquetFile, Part, TableWriter, part_of};

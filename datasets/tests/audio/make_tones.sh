@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/tones"
 tones='aevalsrc=0.4*sin(2*PI*440*t)|0.3*sin(2*PI*660*t):s=44100:d=1.5'
-surround='aevalsrc=0.4*sin(2*PI*440*t)|0.3*sin(2*PI*660*t)|0|0|0.1*sin(2*PI*220*t)|0.1*sin(2*PI*330*t):c=5.1:s=48000:d=1.5'
+surround='aevalsrc=0.4*sin(2*PI*440*t)|0.3*sin(2*PI*660*t)|0|0|0.1*sin(2*PI*220*t)|0.1*sin(2*PI*330*t):c=5.1:s=48000:d=0.3'
 make() {
     out=$1
     from=$2
