@@ -1,7 +1,11 @@
 //! What can be heard in a recording, as numbers and prints.
 //!
 //! ```text
-//! samples ──▶ landmarks ──▶ which recordings share this sound, at which speed and pitch
+//! samples ─┬─▶ landmarks ──▶ which recordings share this sound, at which speed and pitch
+//!          ├─▶ sanity ─────▶ silence, clipping, loops, noise, missing treble, loudness
+//!          └─▶ synthesis ──▶ the lines that a neural decoder leaves
 //! ```
 
 pub mod landmarks;
+pub mod sanity;
+pub mod synthesis;

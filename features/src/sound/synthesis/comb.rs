@@ -1,0 +1,185 @@
+//! Four questions to a spacing of lines.
+//!
+//! Each compares teeth (bins at multiples of the spacing) with what is not a tooth, so none depends on the colour of the music:
+//!
+//! * **Height**: do the teeth stand out?
+//! * **Contrast**: do they stand out more than any other set of bins with the same spacing? A loop in tempo has lines every few Hz, so every
+//!   comb that fits its tempo is high, and so is the same comb moved by one line.
+//! * **Steadiness**: do they stand out at all times alike? A held note comes and goes.
+//! * **Rise**: do they come out of the bass? A note's harmonics are strongest at its pitch; a decoder's lines drown there, where music is loudest,
+//!   and come up in the middle of the spectrum.
+
+use super::levels::Levels;
+
+/// Teeth are sought in here, Hz. Below, music covers them; above, encoders end.
+const BAND_HZ: (f64, f64) = (2_500.0, 15_990.0);
+/// The bass, where a note is strongest.
+const BASS_HZ: (f64, f64) = (150.0, 1_000.0);
+/// The middle, where a decoder's lines must have come up and a coder's own artefacts have not.
+const MIDDLE_HZ: (f64, f64) = (1_500.0, 5_000.0);
+/// How far the spacing may be off when the bass and the middle are asked: with fewer teeth below, it is known less exactly.
+const BASS_SLACK: f64 = 2e-4;
+const MIDDLE_SLACK: f64 = 6e-5;
+/// Another set of bins begins so far from a tooth, Hz: the foot of a tooth that a pitch shifter smeared.
+const FOOT_HZ: f64 = 3.0;
+/// Between the teeth, in spacings: off the half, the thirds and the quarters, where other strides of the same decoder have lines.
+const BETWEEN: [f64; 6] = [0.17, 0.29, 0.41, 0.59, 0.71, 0.83];
+/// How far one tooth may count in one frame, dB.
+const TOOTH_DB: f64 = 12.0;
+/// Least spread of the frames' heights: that of noise alone is 1, a little less by chance.
+const FRAME_SPREAD_MIN: f64 = 0.7;
+
+/// A relief and how to find frequencies in it.
+pub struct Relief<'a> {
+    levels: &'a Levels,
+    relief: Vec<f32>,
+}
+
+/// A part of the spectrum with the mean and the spread of its relief.
+#[derive(Clone, Copy)]
+struct Part {
+    from_hz: f64,
+    to_hz: f64,
+    mean: f64,
+    spread: f64,
+}
+
+impl<'a> Relief<'a> {
+    /// The relief of the levels' mean.
+    pub fn of(levels: &'a Levels) -> Relief<'a> {
+        Relief { levels, relief: levels.relief() }
+    }
+
+    /// How high the teeth of each spacing stand, in standard deviations of as many random bins.
+    pub fn heights(&self, spacings_hz: impl Iterator<Item = f64>) -> Vec<(f64, f64)> {
+        let part = self.part(BAND_HZ);
+        spacings_hz.map(|spacing| (spacing, self.height(spacing, part))).collect()
+    }
+
+    /// The height less that of the highest other set of bins with this spacing.
+    pub fn contrast(&self, spacing_hz: f64, height: f64) -> f64 {
+        let part = self.part(BAND_HZ);
+        let hz_per_bin = self.levels.hz_per_bin;
+        let phases = (spacing_hz / hz_per_bin).floor() as usize;
+        let foot = (FOOT_HZ / hz_per_bin).ceil() as usize;
+        let (first, last) = teeth(spacing_hz, part.from_hz, part.to_hz);
+        // One tooth less: all sets then lie within the band.
+        let teeth = first..last;
+        if teeth.is_empty() || phases <= 2 * foot {
+            return 0.0;
+        }
+        let count = teeth.len() as f64;
+        let mut sums = vec![0.0_f64; phases];
+        for tooth in teeth {
+            for (phase, sum) in sums.iter_mut().enumerate() {
+                let at = (tooth as f64 + phase as f64 / phases as f64) * spacing_hz;
+                *sum += self.at(at) - part.mean;
+            }
+        }
+        let highest = sums[foot + 1..phases - foot].iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        height - highest / (part.spread * count.sqrt())
+    }
+
+    /// Mean over standard error of the frames' heights.
+    pub fn steadiness(&self, spacing_hz: f64) -> f64 {
+        let part = self.part(BAND_HZ);
+        let (first, last) = teeth(spacing_hz, part.from_hz, part.to_hz);
+        let Some(sites) = Sites::of(self.levels, spacing_hz, first..last) else { return 0.0 };
+        let heights: Vec<f64> =
+            self.levels.db.chunks_exact(self.levels.bins).map(|frame| sites.height(frame)).collect();
+        let count = heights.len() as f64;
+        let mean = heights.iter().sum::<f64>() / count.max(1.0);
+        let variance = heights.iter().map(|height| (height - mean).powi(2)).sum::<f64>() / count.max(1.0);
+        mean * count.sqrt() / variance.sqrt().max(FRAME_SPREAD_MIN)
+    }
+
+    /// Height in the middle, and in the bass.
+    pub fn middle_and_bass(&self, spacing_hz: f64) -> (f64, f64) {
+        let best = |band, slack: f64| {
+            let part = self.part(band);
+            let nearby = (-3..=3).map(|step| spacing_hz * (slack * f64::from(step) / 3.0).exp());
+            nearby.map(|spacing| self.height(spacing, part)).fold(f64::NEG_INFINITY, f64::max)
+        };
+        (best(MIDDLE_HZ, MIDDLE_SLACK), best(BASS_HZ, BASS_SLACK))
+    }
+
+    /// How many teeth there are in the band, and how many of them stand out by more than one spread.
+    pub fn count(&self, spacing_hz: f64) -> (usize, usize) {
+        let part = self.part(BAND_HZ);
+        let (first, last) = teeth(spacing_hz, part.from_hz, part.to_hz);
+        let stands_out = |tooth: &usize| self.at(*tooth as f64 * spacing_hz) > 1.0;
+        (last + 1 - first.min(last + 1), (first..=last).filter(stands_out).count())
+    }
+
+    fn height(&self, spacing_hz: f64, part: Part) -> f64 {
+        let (first, last) = teeth(spacing_hz, part.from_hz, part.to_hz);
+        let count = (last + 1).saturating_sub(first);
+        let sum: f64 = (first..=last).map(|tooth| self.at(tooth as f64 * spacing_hz) - part.mean).sum();
+        if count == 0 { 0.0 } else { sum / (part.spread * (count as f64).sqrt()) }
+    }
+
+    fn part(&self, (from_hz, to_hz): (f64, f64)) -> Part {
+        let levels = self.levels;
+        let last_hz = (levels.first_bin + levels.bins.saturating_sub(2)) as f64 * levels.hz_per_bin;
+        let to_hz = to_hz.min(last_hz);
+        let column = |hz: f64| ((hz / levels.hz_per_bin) as usize).saturating_sub(levels.first_bin).min(levels.bins);
+        let bins = &self.relief[column(from_hz)..column(to_hz).max(column(from_hz))];
+        let count = bins.len().max(1) as f64;
+        let mean = bins.iter().map(|&relief| f64::from(relief)).sum::<f64>() / count;
+        let variance = bins.iter().map(|&relief| (f64::from(relief) - mean).powi(2)).sum::<f64>() / count;
+        Part { from_hz, to_hz, mean, spread: variance.sqrt().max(1e-6) }
+    }
+
+    fn at(&self, hz: f64) -> f64 {
+        let bin = (hz / self.levels.hz_per_bin).round() as usize;
+        f64::from(self.relief[bin.saturating_sub(self.levels.first_bin).min(self.relief.len() - 1)])
+    }
+}
+
+/// The first and the last multiple of the spacing in a band; the last is below the first if there is none.
+fn teeth(spacing_hz: f64, from_hz: f64, to_hz: f64) -> (usize, usize) {
+    ((from_hz / spacing_hz).ceil() as usize, (to_hz / spacing_hz).floor().max(0.0) as usize)
+}
+
+/// The columns of every tooth and of what lies between.
+struct Sites {
+    teeth: Vec<usize>,
+    between: [Vec<usize>; BETWEEN.len()],
+}
+
+impl Sites {
+    /// `None` if there is no tooth.
+    fn of(levels: &Levels, spacing_hz: f64, teeth: std::ops::Range<usize>) -> Option<Sites> {
+        let column = |at: f64| {
+            let bin = (at * spacing_hz / levels.hz_per_bin).round() as usize;
+            bin.saturating_sub(levels.first_bin).clamp(1, levels.bins - 2)
+        };
+        let columns = |offset: f64| teeth.clone().map(|tooth| column(tooth as f64 + offset)).collect::<Vec<_>>();
+        (!teeth.is_empty() && levels.bins > 3).then(|| Sites { teeth: columns(0.0), between: BETWEEN.map(columns) })
+    }
+
+    /// How high the teeth stand in one frame: the mean of teeth over between, in standard errors of between over the rest of between.
+    fn height(&self, frame: &[f32]) -> f64 {
+        let level =
+            |column: usize| f64::from(0.25 * frame[column - 1] + 0.5 * frame[column] + 0.25 * frame[column + 1]);
+        let sets = BETWEEN.len() as f64;
+        // One against the mean of n others varies as 1 + 1/n; brought to the n of a tooth against all.
+        let alike = ((1.0 + 1.0 / sets) / (1.0 + 1.0 / (sets - 1.0))).sqrt();
+        let (mut height, mut sums, mut squares) = (0.0, [0.0; BETWEEN.len()], [0.0; BETWEEN.len()]);
+        for (n, &tooth) in self.teeth.iter().enumerate() {
+            let between = std::array::from_fn::<f64, { BETWEEN.len() }, _>(|set| level(self.between[set][n]));
+            let total: f64 = between.iter().sum();
+            height += (level(tooth) - total / sets).clamp(-TOOTH_DB, TOOTH_DB);
+            for set in 0..BETWEEN.len() {
+                let others = (total - between[set]) / (sets - 1.0);
+                let distance = ((between[set] - others) * alike).clamp(-TOOTH_DB, TOOTH_DB);
+                sums[set] += distance;
+                squares[set] += distance * distance;
+            }
+        }
+        let count = self.teeth.len() as f64;
+        let variance =
+            (0..BETWEEN.len()).map(|set| squares[set] / count - (sums[set] / count).powi(2)).sum::<f64>() / sets;
+        height / count / (variance.max(0.0) / count + 1e-9).sqrt()
+    }
+}

@@ -1,0 +1,218 @@
+//! Whether a recording came out of a neural decoder: lines that only upsampling leaves, at any speed and pitch.
+//!
+//! ```text
+//! samples ──▶ levels ──▶ relief ──▶ comb of every spacing ──▶ the highest few ──▶ height, contrast,      ──▶ evidence ──▶ tier
+//!                                                                                 steadiness, rise
+//! ```
+//!
+//! Nothing here was trained. [`lattice`] says where lines can be, [`levels`] how they are made visible, [`comb`] what
+//! tells them from music, and [`calibration`] how high the evidence of human recordings goes. docs/SOUND.md has the reasons, the
+//! measurements and a warning about patents.
+
+pub mod calibration;
+pub mod comb;
+pub mod lattice;
+pub mod levels;
+
+use comb::Relief;
+use kernels::{AudioKernels, KernelError};
+use lattice::{Lattice, SCALED, unscaled};
+use levels::Levels;
+
+/// How much faster or slower, higher or lower than made a recording may be: a semitone is 5.95 %.
+const SCALE_MAX: f64 = 0.0625;
+/// The search steps so far that the highest tooth moves by this share of a bin.
+const STEP_BINS: f64 = 0.5;
+/// The highest tooth, Hz.
+const TOP_HZ: f64 = 16_000.0;
+/// So many of the highest combs of one search are looked at closely.
+const CLOSE_LOOKS: usize = 8;
+/// Combs whose spacings are closer than this are one.
+const SAME_COMB: f64 = 4e-4;
+/// A comb lower than this is noise, whatever else it is.
+const HEIGHT_MIN: f64 = 2.0;
+/// Steadiness runs higher than contrast on the same lines; measured on songs of a generator.
+const STEADINESS_SHARE: f64 = 1.0 / 1.5;
+/// A note that explains part of the middle explains at least twice its height in the bass: measured on human recordings with held notes.
+const BASS_COUNTS: f64 = 2.0;
+/// A scale this close to 1 is none: half a step of the search at 44.1 kHz.
+const UNSCALED: f64 = 3e-5;
+/// Less time leaves the noise too high: measured, at 8 s a third of the lines' height is left.
+const SECS_MIN: f64 = 8.0;
+/// What ends below this has fewer than half of the teeth.
+const AUDIBLE_TO_MIN_HZ: f64 = 7_500.0;
+
+/// What is heard of one recording: the middle of it.
+pub const SECS_MAX: f64 = 120.0;
+
+/// How sure the lines make us. The rates are in [`calibration`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tier {
+    /// No lines beyond chance.
+    None,
+    /// Nothing can be said: see [`Synthesis::unheard`].
+    Unsure,
+    /// Lines that few human recordings have.
+    Likely,
+    /// Lines that no human recording had.
+    Certain,
+}
+
+/// Why nothing can be said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unheard {
+    /// Too few seconds.
+    TooShort,
+    /// Too little treble: most lines would lie beyond it.
+    BandLimited,
+}
+
+/// The comb with the strongest evidence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trace {
+    /// From one line to the next, Hz.
+    pub spacing_hz: f64,
+    /// The lattice that it is taken for.
+    pub lattice: Lattice,
+    /// Spacing over the lattice's: how much faster or higher than made the recording is; 1 is as made.
+    pub scale: f64,
+    /// Teeth between 2.5 and 16 kHz.
+    pub teeth: usize,
+    /// How many of them stand out.
+    pub teeth_raised: usize,
+    /// How high the teeth stand, in standard deviations.
+    pub height: f64,
+    /// Height less that of the next best set of bins with this spacing.
+    pub contrast: f64,
+    /// Mean over standard error of the height over time.
+    pub steadiness: f64,
+    /// Height in the middle less twice that in the bass.
+    pub rise: f64,
+}
+
+/// What was found in one recording.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Synthesis {
+    /// How sure the lines make us.
+    pub tier: Tier,
+    /// Why nothing can be said, where that is so.
+    pub unheard: Option<Unheard>,
+    /// The least of contrast, steadiness and rise of the best comb, in standard deviations; 0 where there is none.
+    pub evidence: f64,
+    /// The best comb, found or not: what a reviewer is shown.
+    pub trace: Option<Trace>,
+    /// Seconds that were heard.
+    pub secs: f64,
+    /// Where the treble ends, Hz.
+    pub audible_to_hz: f64,
+}
+
+impl Trace {
+    /// The least of what speaks for it: each of the three rules out another kind of human recording.
+    pub fn evidence(&self) -> f64 {
+        self.contrast.min(self.steadiness * STEADINESS_SHARE).min(self.rise)
+    }
+
+    /// Whether it is where the decoder would have put it: not sped up, slowed down or shifted.
+    pub fn is_as_made(&self) -> bool {
+        (self.scale - 1.0).abs() < UNSCALED
+    }
+
+    /// In words: the spacing, what it corresponds to, how many lines.
+    pub fn in_words(&self) -> String {
+        let (rate_hz, stride) = (self.lattice.rate_hz, self.lattice.stride);
+        let scaled = match self.is_as_made() {
+            true => String::new(),
+            false => format!(" x {:.4}", self.scale),
+        };
+        format!(
+            "lines every {:.2} Hz = {rate_hz}/{stride}{scaled}, {} of {} raised",
+            self.spacing_hz, self.teeth_raised, self.teeth
+        )
+    }
+}
+
+/// Looks for lines in the middle [`SECS_MAX`] of mono samples of full scale ±1.
+pub fn synthesis(kernels: &dyn AudioKernels, samples: &[f32], rate_hz: u32) -> Result<Synthesis, KernelError> {
+    let kept = ((SECS_MAX * f64::from(rate_hz)) as usize).min(samples.len());
+    let from = (samples.len() - kept) / 2;
+    let levels = Levels::of(kernels, &samples[from..from + kept], rate_hz)?;
+    Ok(judged(&levels, kept as f64 / f64::from(rate_hz.max(1))))
+}
+
+/// What the levels of so many seconds show.
+pub fn judged(levels: &Levels, secs: f64) -> Synthesis {
+    let audible_to_hz = if levels.frames() == 0 { 0.0 } else { levels.audible_to_hz() };
+    let trace = if levels.frames() < 2 { None } else { strongest(levels) };
+    let evidence = trace.map_or(0.0, |trace| trace.evidence().max(0.0));
+    let unheard = if secs < SECS_MIN {
+        Some(Unheard::TooShort)
+    } else if audible_to_hz < AUDIBLE_TO_MIN_HZ {
+        Some(Unheard::BandLimited)
+    } else {
+        None
+    };
+    Synthesis { tier: calibration::tier(evidence, unheard.is_none()), unheard, evidence, trace, secs, audible_to_hz }
+}
+
+/// The comb with the most evidence, of all lattices as made and of the scaled ones.
+fn strongest(levels: &Levels) -> Option<Trace> {
+    let relief = Relief::of(levels);
+    let step = STEP_BINS * levels.hz_per_bin / TOP_HZ;
+    let mut best: Option<Trace> = None;
+    let mut look = |lattice: Lattice, spacing_hz: f64, height: f64| {
+        let trace = trace(&relief, lattice, spacing_hz, height);
+        if best.is_none_or(|best| trace.evidence() > best.evidence()) {
+            best = Some(trace);
+        }
+    };
+    for lattice in SCALED {
+        let steps = (SCALE_MAX / step).ceil() as i32;
+        let spacings = (-steps..=steps).map(|n| lattice.spacing_hz() * (step * f64::from(n)).exp());
+        for (spacing_hz, height) in highest(relief.heights(spacings)) {
+            look(lattice, spacing_hz, height);
+        }
+    }
+    for lattice in unscaled() {
+        let nearby = (-1..=1).map(|n| lattice.spacing_hz() * (0.5 * step * f64::from(n)).exp());
+        for (spacing_hz, height) in highest(relief.heights(nearby)) {
+            look(lattice, spacing_hz, height);
+        }
+    }
+    best
+}
+
+/// The highest few combs, highest first, one of each neighbourhood.
+fn highest(mut combs: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+    combs.retain(|(_, height)| *height >= HEIGHT_MIN);
+    combs.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.total_cmp(&b.0)));
+    let mut few: Vec<(f64, f64)> = Vec::new();
+    for comb in combs {
+        if few.len() == CLOSE_LOOKS {
+            break;
+        }
+        if few.iter().all(|known| (comb.0 / known.0 - 1.0).abs() >= SAME_COMB) {
+            few.push(comb);
+        }
+    }
+    few
+}
+
+fn trace(relief: &Relief<'_>, lattice: Lattice, spacing_hz: f64, height: f64) -> Trace {
+    let (middle, bass) = relief.middle_and_bass(spacing_hz);
+    let (teeth, teeth_raised) = relief.count(spacing_hz);
+    Trace {
+        spacing_hz,
+        lattice,
+        scale: spacing_hz / lattice.spacing_hz(),
+        teeth,
+        teeth_raised,
+        height,
+        contrast: relief.contrast(spacing_hz, height),
+        steadiness: relief.steadiness(spacing_hz),
+        rise: middle - BASS_COUNTS * bass.max(0.0),
+    }
+}
+
+#[cfg(test)]
+mod tests;

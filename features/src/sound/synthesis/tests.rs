@@ -1,0 +1,1 @@
+//! Small worlds: noise, noise with lines, loops in tempo, notes.
