@@ -6,6 +6,8 @@ use clap::{Parser, Subcommand};
 use truestream::demo::{self, DemoArgs};
 use truestream::import::{self, ImportArgs};
 use truestream::replay::{self, ReplayArgs};
+use truestream::scan::hearing::{WorkerArgs, run_worker};
+use truestream::scan::{self, ScanArgs};
 use truestream::verify::{self, VerifyArgs};
 use truestream::world::{self, WorldArgs};
 
@@ -26,6 +28,9 @@ enum Command {
     Import(Box<ImportArgs>),
     World(Box<WorldArgs>),
     Replay(Box<ReplayArgs>),
+    Scan(Box<ScanArgs>),
+    #[command(hide = true)]
+    DecodeWorker(WorkerArgs),
     Verify(Box<VerifyArgs>),
 }
 
@@ -35,6 +40,8 @@ fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::World(args) => world::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Scan(args) => scan::run(&args),
+        Command::DecodeWorker(args) => run_worker(&args),
         Command::Verify(args) => verify::run(&args),
     };
     match done {

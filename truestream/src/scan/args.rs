@@ -1,0 +1,140 @@
+//! The options of a scan, and what they decide.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use datasets::audio::Limits;
+use datasets::formats::instant;
+use kernels::{AudioKernels, DeviceChoice};
+use records::Millis;
+use serde::Serialize;
+
+use super::detectors::{self, Detector};
+use super::hearing::Allowance;
+use super::preview;
+use crate::exit::Failure;
+
+/// Listens to audio files and writes down what is wrong with them.
+#[derive(Args, Clone, Debug)]
+#[command(
+    long_about = "Decodes audio files, each in a process that can reach nothing, and lets every detector listen. Writes evidence.parquet, \
+                  audio.parquet, duplicate_group.parquet, refusal.parquet and previews. A scan that was killed goes on where it \
+                  was; one that is run again hears only what is new.",
+    after_help = "docs/SOUND.md says what each detector hears and what each number means.\n\n\
+                  Examples:\n  \
+                  truestream scan uploads/ --catalogue data/tracks.parquet --out heard\n  \
+                  truestream scan song.mp3 other.flac --out heard --json"
+)]
+pub struct ScanArgs {
+    /// Audio files, and folders whose files are all taken.
+    #[arg(required = true, value_name = "PATH")]
+    pub inputs: Vec<PathBuf>,
+
+    /// The catalogue: tracks.parquet files whose audio_uri, or track id, names the audio files.
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub catalogue: Vec<PathBuf>,
+
+    /// Folder for the tables, the previews and the journal.
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Where the kernels run: auto, cpu or cuda.
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: String,
+
+    /// Files that are heard at the same time [default: one per processor].
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<NonZero<usize>>,
+
+    /// From when on the evidence is known [default: when each file was last changed].
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<String>,
+
+    /// Pictures to make of each recording.
+    #[arg(long, value_name = "WHICH", default_value = "all")]
+    pub previews: Previews,
+
+    /// Memory that the decoding of a file may take, in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 512, value_parser = clap::value_parser!(u64).range(1..=65_536))]
+    pub decode_memory: u64,
+
+    /// CPU time that the decoding of a file may take, in seconds; a second for each MiB of the file comes on top.
+    #[arg(long, value_name = "SECS", default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub decode_cpu: u64,
+
+    /// Print the report as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which pictures are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Previews {
+    /// None.
+    None,
+    /// The waveform.
+    Peaks,
+    /// The waveform and the spectrogram.
+    All,
+}
+
+/// What the options decide.
+pub(super) struct Plan {
+    pub(super) jobs: usize,
+    pub(super) kernels: Box<dyn AudioKernels>,
+    /// Which device the kernels took, and why.
+    pub(super) device: String,
+    pub(super) at: Option<Millis>,
+    pub(super) previews: Previews,
+    pub(super) allowance: Allowance,
+    pub(super) detectors: Vec<Box<dyn Detector>>,
+}
+
+/// What results depend on: a journal of other settings says nothing about this scan.
+#[derive(Serialize)]
+pub(super) struct Settings<'a> {
+    format: u32,
+    limits: &'a Limits,
+    detectors: Vec<(&'static str, &'static str)>,
+    previews: Previews,
+    preview_version: u32,
+}
+
+impl ScanArgs {
+    pub(super) fn plan(&self) -> Result<Plan, Failure> {
+        let choice =
+            DeviceChoice::from_str(&self.device).map_err(|error| Failure::Usage(format!("--device: {error}")))?;
+        let (kernels, device) = kernels::open_with_threads(choice, Some(1))
+            .map_err(|error| Failure::Usage(format!("--device: {error}")))?;
+        let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
+        let at = self.at.as_deref().map(|text| {
+            let expected =
+                || Failure::Usage(format!("--at {text:?} is no time; expected such as 2026-01-31T00:00:00Z"));
+            instant::from_text(text).ok_or_else(expected)
+        });
+        Ok(Plan {
+            jobs: self.jobs.map_or_else(processors, NonZero::get),
+            kernels,
+            device,
+            at: at.transpose()?,
+            previews: self.previews,
+            allowance: Allowance {
+                memory_bytes: self.decode_memory << 20,
+                cpu: Duration::from_secs(self.decode_cpu),
+                ..Allowance::default()
+            },
+            detectors: detectors::all(),
+        })
+    }
+}
+
+impl Plan {
+    pub(super) fn settings<'a>(&self, limits: &'a Limits) -> Settings<'a> {
+        let detectors = self.detectors.iter().map(|detector| (detector.name(), detector.version())).collect();
+        Settings { format: 1, limits, detectors, previews: self.previews, preview_version: preview::VERSION }
+    }
+}

@@ -1,0 +1,70 @@
+//! The seam between what is heard and who listens: a detector is a name, a version and a function of the clip.
+
+use datasets::audio::Clip;
+use kernels::AudioKernels;
+use records::{Confidence, Risk};
+use serde::{Deserialize, Serialize};
+
+/// What a detector says of a clip.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Finding {
+    /// Who says it.
+    pub(super) detector: String,
+    /// Which version of it.
+    pub(super) version: String,
+    /// How sure it is that something is wrong.
+    pub(super) risk: Risk,
+    /// How much the clip let it hear.
+    pub(super) confidence: Confidence,
+    /// What it saw, as a JSON object; kept as text, so that it comes out as it went in.
+    pub(super) details: String,
+}
+
+/// Listens to a clip.
+pub(super) trait Detector: Send + Sync {
+    /// Its name in the tables.
+    fn name(&self) -> &'static str;
+
+    /// Its version; it changes whenever a number may.
+    fn version(&self) -> &'static str;
+
+    /// What it hears: risk, confidence and details.
+    ///
+    /// # Errors
+    /// Why it could not listen.
+    fn listen(&self, clip: &Clip, kernels: &dyn AudioKernels) -> Result<Heard, String>;
+}
+
+/// What a detector heard.
+pub(super) struct Heard {
+    pub(super) risk: Risk,
+    pub(super) confidence: Confidence,
+    pub(super) details: serde_json::Value,
+}
+
+/// Everyone who listens, in the order of the table.
+pub(super) fn all() -> Vec<Box<dyn Detector>> {
+    Vec::new()
+}
+
+/// What everyone says of the clip.
+///
+/// # Errors
+/// Who could not listen, and why.
+pub(super) fn listen(
+    detectors: &[Box<dyn Detector>],
+    clip: &Clip,
+    kernels: &dyn AudioKernels,
+) -> Result<Vec<Finding>, String> {
+    let findings = detectors.iter().map(|detector| {
+        let heard = detector.listen(clip, kernels).map_err(|error| format!("{}: {error}", detector.name()))?;
+        Ok(Finding {
+            detector: detector.name().to_owned(),
+            version: detector.version().to_owned(),
+            risk: heard.risk,
+            confidence: heard.confidence,
+            details: heard.details.to_string(),
+        })
+    });
+    findings.collect()
+}

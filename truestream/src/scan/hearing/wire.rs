@@ -1,0 +1,116 @@
+//! What a decoder's process says, as bytes on a pipe: a letter, a length, that many bytes.
+//!
+//! ```text
+//! H guards (JSON)   once, when it is confined
+//! S samples (f32, little endian)   any number of times per file
+//! A answer (JSON)   once per file
+//! ```
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use datasets::audio::{Facts, Undecodable};
+use serde::{Deserialize, Serialize};
+
+use super::confine::Guard;
+
+/// The longest message of samples.
+pub const SAMPLES_BYTES_MAX: usize = 1 << 20;
+/// The longest message of words; facts of eight channels are under 2 KiB.
+pub const WORDS_BYTES_MAX: usize = 64 << 10;
+/// Letter and length.
+pub const HEAD_BYTES: usize = 5;
+
+/// How the decoding of one file ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Answer {
+    /// What is known of the file, or why it is no audio.
+    pub heard: Result<Facts, Undecodable>,
+    /// CPU time that the process has used since it began.
+    pub cpu: Duration,
+}
+
+/// A message whose bytes are there.
+#[derive(Debug)]
+pub enum Message {
+    /// What is in force.
+    Hello(Vec<Guard>),
+    /// Samples; they are appended to those before.
+    Samples,
+    /// The end of a file.
+    Answer(Box<Answer>),
+}
+
+/// Writes messages.
+pub struct Teller<W> {
+    to: W,
+    bytes: Vec<u8>,
+}
+
+impl<W: Write> Teller<W> {
+    pub fn new(to: W) -> Teller<W> {
+        Teller { to, bytes: Vec::new() }
+    }
+
+    pub fn hello(&mut self, guards: &[Guard]) -> io::Result<()> {
+        self.words(b'H', guards)
+    }
+
+    pub fn answer(&mut self, answer: &Answer) -> io::Result<()> {
+        self.words(b'A', answer)
+    }
+
+    pub fn samples(&mut self, samples: &[f32]) -> io::Result<()> {
+        for piece in samples.chunks(SAMPLES_BYTES_MAX / 4) {
+            self.begin(b'S', piece.len() * 4);
+            self.bytes.extend(piece.iter().flat_map(|sample| sample.to_le_bytes()));
+            self.to.write_all(&self.bytes)?;
+        }
+        Ok(())
+    }
+
+    fn words(&mut self, letter: u8, words: &(impl Serialize + ?Sized)) -> io::Result<()> {
+        let words = serde_json::to_vec(words)?;
+        self.begin(letter, words.len());
+        self.bytes.extend(words);
+        self.to.write_all(&self.bytes)
+    }
+
+    fn begin(&mut self, letter: u8, len: usize) {
+        self.bytes.clear();
+        self.bytes.push(letter);
+        self.bytes.extend((len as u32).to_le_bytes());
+    }
+}
+
+/// The length of a message, from its head; an error says what is wrong with it.
+pub fn length_of(head: [u8; HEAD_BYTES]) -> Result<usize, String> {
+    let [letter, length @ ..] = head;
+    let length = u32::from_le_bytes(length) as usize;
+    let most = match letter {
+        b'S' => SAMPLES_BYTES_MAX,
+        b'H' | b'A' => WORDS_BYTES_MAX,
+        _ => return Err(format!("a message that begins with the byte {letter:#04x}")),
+    };
+    if length > most {
+        return Err(format!("a message of {length} bytes"));
+    }
+    Ok(length)
+}
+
+/// Reads a message whose head said this letter; samples are appended.
+pub fn message(letter: u8, bytes: &[u8], samples: &mut Vec<f32>) -> Result<Message, String> {
+    let no_json = |error: serde_json::Error| format!("no JSON in it: {error}");
+    match letter {
+        b'H' => serde_json::from_slice(bytes).map(Message::Hello).map_err(no_json),
+        b'A' => serde_json::from_slice(bytes).map(|answer| Message::Answer(Box::new(answer))).map_err(no_json),
+        _ => {
+            let (whole, rest) = bytes.as_chunks::<4>();
+            if !rest.is_empty() {
+                return Err("half a sample".to_owned());
+            }
+            samples.extend(whole.iter().map(|&sample| f32::from_le_bytes(sample)));
+            Ok(Message::Samples)
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! The work: every file is hashed, every content that nobody heard yet is heard, by several threads at once.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use datasets::audio::{Clip, Limits};
+use records::Millis;
+use rustix::time::{ClockId, clock_gettime};
+
+use super::args::Plan;
+use super::detectors;
+use super::files::Found;
+use super::hearing::{Ear, Guard};
+use super::journal::{Entry, Journal};
+use super::preview::Gallery;
+use super::progress::Progress;
+use crate::exit::Failure;
+
+/// Bytes hashed at a time.
+const HASHED_AT_ONCE: usize = 256 << 10;
+
+/// What became of all files.
+pub(super) struct Done {
+    /// In the order of the files.
+    pub(super) files: Vec<Hashed>,
+    /// Contents that this run heard.
+    pub(super) heard: usize,
+    /// Contents that the journal knew.
+    pub(super) remembered: usize,
+    /// What it cost.
+    pub(super) costs: Costs,
+    /// What protected us.
+    pub(super) guards: Vec<Guard>,
+}
+
+/// A file and what is in it.
+pub(super) struct Hashed {
+    pub(super) found: Found,
+    /// Its content, or why it cannot be read.
+    pub(super) content: Result<Content, String>,
+}
+
+/// The bytes of a file.
+#[derive(Clone)]
+pub(super) struct Content {
+    /// BLAKE3, hexadecimal.
+    pub(super) hash: String,
+    pub(super) bytes: u64,
+    /// When the file was last changed.
+    pub(super) changed_at: Millis,
+}
+
+/// CPU time by what it was spent on, and the sound it was spent for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Costs {
+    pub(super) audio_seconds: f64,
+    pub(super) decoding: Duration,
+    pub(super) listening: Duration,
+    pub(super) drawing: Duration,
+}
+
+/// What the threads share.
+struct Shared<'a> {
+    files: &'a [Found],
+    plan: &'a Plan,
+    gallery: Gallery,
+    progress: Progress,
+    next: AtomicUsize,
+    state: Mutex<State<'a>>,
+}
+
+struct State<'a> {
+    journal: &'a mut Journal,
+    claimed: HashSet<String>,
+    contents: Vec<Option<Result<Content, String>>>,
+    heard: usize,
+    costs: Costs,
+    guards: Vec<Guard>,
+    failure: Option<Failure>,
+}
+
+/// Hears all files that are new to the journal.
+pub(super) fn run(files: &[Found], plan: &Plan, journal: &mut Journal, out: &Path) -> Result<Done, Failure> {
+    let state = State {
+        journal,
+        claimed: HashSet::new(),
+        contents: vec![None; files.len()],
+        heard: 0,
+        costs: Costs::default(),
+        guards: Vec::new(),
+        failure: None,
+    };
+    let shared = Shared {
+        files,
+        plan,
+        gallery: Gallery::open(out, plan.previews)?,
+        progress: Progress::new(files.len()),
+        next: AtomicUsize::new(0),
+        state: Mutex::new(state),
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..plan.jobs.min(files.len()) {
+            scope.spawn(|| shared.work());
+        }
+    });
+    shared.done()
+}
+
+impl<'a> Shared<'a> {
+    fn done(self) -> Result<Done, Failure> {
+        self.progress.finish();
+        let state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(failure) = state.failure {
+            return Err(failure);
+        }
+        let remembered = state.journal.remembered;
+        let contents = state.contents.into_iter().map(|content| content.expect("every file had its turn"));
+        let files = self.files.iter().cloned().zip(contents);
+        Ok(Done {
+            files: files.map(|(found, content)| Hashed { found, content }).collect(),
+            heard: state.heard,
+            remembered,
+            costs: state.costs,
+            guards: state.guards,
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<'a>> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Takes file after file until there is none, or somebody failed.
+    fn work(&self) {
+        let mut ear = match Ear::new(Limits::default(), self.plan.allowance) {
+            Ok(ear) => ear,
+            Err(error) => return self.fail(Failure::Output(format!("no decoder can be started: {error}"))),
+        };
+        loop {
+            let place = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(found) = self.files.get(place) else { return };
+            if self.state().failure.is_some() {
+                return;
+            }
+            if let Err(failure) = self.take(place, found, &mut ear) {
+                return self.fail(failure);
+            }
+        }
+    }
+
+    fn fail(&self, failure: Failure) {
+        self.state().failure.get_or_insert(failure);
+    }
+
+    fn take(&self, place: usize, found: &Found, ear: &mut Ear) -> Result<(), Failure> {
+        let mut seconds = 0.0;
+        let read = hashed(&found.path);
+        let content = match read {
+            Ok((file, content)) => {
+                if self.claim(&content.hash) {
+                    seconds = self.hear(&file, &content, ear)?;
+                }
+                Ok(content)
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        self.state().contents[place] = Some(content);
+        self.progress.advance(seconds);
+        Ok(())
+    }
+
+    /// Whether this thread is the first to meet the content.
+    fn claim(&self, content: &str) -> bool {
+        let mut state = self.state();
+        !state.journal.knows(content) && state.claimed.insert(content.to_owned())
+    }
+
+    /// Decodes, listens, draws, and enters it into the journal; gives back the seconds of sound.
+    fn hear(&self, file: &File, content: &Content, ear: &mut Ear) -> Result<f64, Failure> {
+        let heard = ear.hear(file, content.bytes).map_err(Failure::Output)?;
+        let mut costs = Costs { decoding: heard.cpu, ..Costs::default() };
+        let (facts, findings) = match heard.clip {
+            Ok(clip) => {
+                costs.audio_seconds = clip.seconds();
+                let began = cpu_of_this_thread();
+                let findings = self.listen(&clip)?;
+                let listened = cpu_of_this_thread();
+                self.gallery.draw(&content.hash, &clip, &*self.plan.kernels)?;
+                costs.listening = listened.saturating_sub(began);
+                costs.drawing = cpu_of_this_thread().saturating_sub(listened);
+                (Ok(clip.facts), findings)
+            }
+            Err(why) => (Err(why), Vec::new()),
+        };
+        let entry = Entry { content: content.hash.clone(), facts, findings };
+        let mut state = self.state();
+        state.journal.enter(&entry)?;
+        state.heard += 1;
+        state.costs.add(&costs);
+        if state.guards.is_empty() {
+            state.guards = ear.guards().to_vec();
+        }
+        Ok(costs.audio_seconds)
+    }
+
+    /// What the detectors say. A detector that fails is our mistake; the scan says of which content, and stops.
+    fn listen(&self, clip: &Clip) -> Result<Vec<detectors::Finding>, Failure> {
+        let listen = || detectors::listen(&self.plan.detectors, clip, &*self.plan.kernels);
+        match catch_unwind(AssertUnwindSafe(listen)) {
+            Ok(findings) => findings.map_err(Failure::Input),
+            Err(_) => Err(Failure::Input("a detector panicked".to_owned())),
+        }
+    }
+}
+
+impl Costs {
+    fn add(&mut self, more: &Costs) {
+        self.audio_seconds += more.audio_seconds;
+        self.decoding += more.decoding;
+        self.listening += more.listening;
+        self.drawing += more.drawing;
+    }
+}
+
+/// Opens the file and reads it once for its hash; it is given back at its beginning.
+fn hashed(path: &PathBuf) -> std::io::Result<(File, Content)> {
+    use std::io::Seek;
+    let mut file = File::open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(std::io::Error::other("no regular file"));
+    }
+    let mut hasher = blake3::Hasher::new();
+    let mut piece = vec![0; HASHED_AT_ONCE];
+    let mut bytes = 0;
+    loop {
+        let count = file.read(&mut piece)?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(&piece[..count]);
+        bytes += count as u64;
+    }
+    file.rewind()?;
+    let changed_at = about.modified().map_or(0, millis);
+    Ok((file, Content { hash: hasher.finalize().to_hex().to_string(), bytes, changed_at }))
+}
+
+fn millis(time: SystemTime) -> Millis {
+    let since = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    time.duration_since(UNIX_EPOCH).map_or_else(|before| -since(before.duration()), since)
+}
+
+fn cpu_of_this_thread() -> Duration {
+    let used = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(used.tv_sec.unsigned_abs(), u32::try_from(used.tv_nsec).unwrap_or(0))
+}

@@ -1,0 +1,48 @@
+//! `truestream scan`: audio files in, evidence out.
+//!
+//! ```text
+//! files ──▶ walk ──▶ hash ──▶ heard before? ──▶ journal ────────────────────────────────────────────┐
+//!                               └─ no ─▶ ear (a process of its own) ─▶ detectors, previews ─▶ journal ┴─▶ tables
+//! catalogue ──▶ which recording is it? ───────────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! What the bytes of a file are decides what is heard in them, so each content is heard once, however many files carry it. A scan
+//! that is killed goes on where it was; its tables are the same bytes as those of a scan that was not.
+
+mod args;
+mod catalogue;
+mod detectors;
+mod files;
+pub mod hearing;
+mod jobs;
+mod journal;
+mod preview;
+mod progress;
+mod report;
+mod tables;
+
+pub use args::ScanArgs;
+
+use datasets::audio::Limits;
+
+use crate::exit::Failure;
+use catalogue::Catalogue;
+use journal::Journal;
+
+/// Scans what the arguments name.
+///
+/// # Errors
+/// `Usage` for arguments that cannot be, `Input` where there are no files or the catalogue cannot be read, `Output` where the
+/// folder cannot be written or no decoder can be started.
+pub fn run(args: &ScanArgs) -> Result<(), Failure> {
+    let plan = args.plan()?;
+    let files = files::find(&args.inputs, &args.out)?;
+    let catalogue = Catalogue::read(&args.catalogue)?;
+    let _lock = journal::lock(&args.out)?;
+    let mut journal = Journal::open(&args.out, &plan.settings(&Limits::default()))?;
+
+    let done = jobs::run(&files, &plan, &mut journal, &args.out)?;
+    let tables = tables::write(&args.out, &done, &catalogue, &journal, plan.at)?;
+    journal.settle(&args.out)?;
+    report::tell(args, &plan, &done, &tables)
+}
