@@ -3,7 +3,6 @@
 pub mod demo;
 pub mod exit;
 pub mod import;
-pub mod inputs;
 pub mod replay;
 pub mod scan;
 pub mod verify;
