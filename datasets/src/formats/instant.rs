@@ -2,7 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime};
+use chrono::{DateTime, NaiveDate};
 use records::{Code, Millis};
 
 use super::record::{Cell, Record, Refused};
@@ -57,11 +57,19 @@ pub fn from_american_date(text: &str) -> Option<Millis> {
     Some(date.and_hms_opt(0, 0, 0)?.and_utc().timestamp_millis())
 }
 
-/// The instant as a text, for messages.
+/// The instant to the millisecond, for messages about data: `2021-02-16T19:38:59Z`.
 pub fn to_text(instant: Millis) -> String {
+    shown(instant, "%Y-%m-%dT%H:%M:%S%.fZ")
+}
+
+/// The instant to the minute, for people: `2021-02-16 19:38 UTC`.
+pub fn to_minute(instant: Millis) -> String {
+    shown(instant, "%Y-%m-%d %H:%M UTC")
+}
+
+fn shown(instant: Millis, form: &str) -> String {
     let utc: Option<DateTime<_>> = DateTime::from_timestamp_millis(instant);
-    let naive: Option<NaiveDateTime> = utc.map(|utc| utc.naive_utc());
-    naive.map_or_else(|| format!("{instant} ms"), |naive| naive.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+    utc.map_or_else(|| format!("{instant} ms"), |utc| utc.naive_utc().format(form).to_string())
 }
 
 /// The required instant in the column.
@@ -159,6 +167,15 @@ mod tests {
         assert_eq!(from_text("2021-02-16"), Some(1_613_433_600_000));
         assert_eq!(from_text("2021-02-16T19:38:59.25Z"), Some(1_613_504_339_250));
         assert_eq!(from_american_date("Aug 13, 2006"), Some(1_155_427_200_000));
+    }
+
+    #[test]
+    fn instants_are_shown_in_utc() {
+        assert_eq!(to_minute(0), "1970-01-01 00:00 UTC");
+        assert_eq!(to_minute(1_709_251_199_000), "2024-02-29 23:59 UTC");
+        assert_eq!(to_text(951_782_400_000), "2000-02-29T00:00:00Z");
+        assert_eq!(to_text(1_767_225_599_999), "2025-12-31T23:59:59.999Z");
+        assert_eq!(to_text(i64::MAX), "9223372036854775807 ms");
     }
 
     #[test]

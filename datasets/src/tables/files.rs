@@ -43,6 +43,20 @@ impl Inputs {
         }
         Ok(inputs)
     }
+
+    /// The files of every table, by the table's name.
+    pub fn by_table(&self) -> [(&'static str, &[PathBuf]); 8] {
+        [
+            ("plays", &self.plays),
+            ("corrections", &self.corrections),
+            ("tracks", &self.tracks),
+            ("accounts", &self.accounts),
+            ("distributors", &self.distributors),
+            ("networks", &self.networks),
+            ("playlists", &self.playlists),
+            ("labels", &self.labels),
+        ]
+    }
 }
 
 fn files_of(folder: &Path, table: &str) -> Result<Vec<PathBuf>, Error> {

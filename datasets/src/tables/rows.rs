@@ -18,6 +18,7 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::write::ParquetFile;
@@ -105,6 +106,21 @@ pub fn columns(path: &Path) -> Result<Vec<Column>, Error> {
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::parquet(path, error))
+}
+
+/// The greatest number or instant in a column of a Parquet file, as the file's statistics tell it without its rows being
+/// read; `None` where they tell nothing.
+///
+/// # Errors
+/// When the file cannot be read or is no Parquet.
+pub fn greatest(path: &Path, column: &str) -> Result<Option<i64>, Error> {
+    let builder = open(path)?;
+    let told = StatisticsConverter::try_new(column, builder.schema(), builder.parquet_schema())
+        .and_then(|converter| converter.row_group_maxes(builder.metadata().row_groups()));
+    let Ok(Cells::Int(greatest)) = told.map_err(|error| error.to_string()).and_then(|array| Cells::of(&array)) else {
+        return Ok(None);
+    };
+    Ok(if greatest.null_count() == 0 { arrow::compute::max(&greatest) } else { None })
 }
 
 /// The rows of a Parquet file, one after the other: [`Rows::advance`] to the next, then look at its values.

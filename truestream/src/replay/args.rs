@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use datasets::tables::Inputs;
 
 use crate::exit::Failure;
+use crate::inputs::InputArgs;
 
 /// Replays plays into the tables: rolling windows, groups of accounts, lockstep, risk and verdicts.
 #[derive(Args, Clone, Debug)]
@@ -21,33 +22,9 @@ Examples:
 Exit codes: 0 done, 2 options that cannot be, 3 an input that cannot be read, 4 an output that cannot be written,
 6 another process of the cluster went away.")]
 pub struct ReplayArgs {
-    /// A folder with plays.parquet and, if there, corrections, tracks, accounts, distributors, networks, playlists, labels
-    #[arg(long, value_name = "DIR", required_unless_present = "plays")]
-    pub data: Option<PathBuf>,
-    /// Plays, instead of or on top of the folder's
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub plays: Vec<PathBuf>,
-    /// Corrections
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub corrections: Vec<PathBuf>,
-    /// The catalogue
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub tracks: Vec<PathBuf>,
-    /// Accounts
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub accounts: Vec<PathBuf>,
-    /// Distributors
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub distributors: Vec<PathBuf>,
-    /// Networks
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub networks: Vec<PathBuf>,
-    /// Playlists
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub playlists: Vec<PathBuf>,
-    /// Labels
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub labels: Vec<PathBuf>,
+    /// Where the tables come from.
+    #[command(flatten)]
+    pub input: InputArgs,
     /// Where the tables go; files of an earlier run are replaced when the new ones are whole
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -123,24 +100,7 @@ impl ReplayArgs {
     /// # Errors
     /// When the folder cannot be read or holds no plays.
     pub fn inputs(&self) -> Result<Inputs, Failure> {
-        let mut inputs = match &self.data {
-            Some(folder) => Inputs::in_folder(folder).map_err(|error| Failure::Input(error.to_string()))?,
-            None => Inputs::default(),
-        };
-        let named = [
-            (&mut inputs.plays, &self.plays),
-            (&mut inputs.corrections, &self.corrections),
-            (&mut inputs.tracks, &self.tracks),
-            (&mut inputs.accounts, &self.accounts),
-            (&mut inputs.distributors, &self.distributors),
-            (&mut inputs.networks, &self.networks),
-            (&mut inputs.playlists, &self.playlists),
-            (&mut inputs.labels, &self.labels),
-        ];
-        for (files, more) in named {
-            files.extend(more.iter().cloned());
-        }
-        Ok(inputs)
+        self.input.inputs()
     }
 }
 

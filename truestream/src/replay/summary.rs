@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use records::{Millis, Risk, Subject, Verdict};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+
+pub use datasets::formats::instant::to_minute as instant;
+use datasets::tables::rows::greatest;
 
 use super::args::{Emit, ReplayArgs};
 use super::books::Books;
@@ -34,6 +38,7 @@ pub struct Summary {
     refused: BTreeMap<(String, &'static str), u64>,
     first_as_of: Option<Millis>,
     last_as_of: Option<Millis>,
+    aftermath: Option<Aftermath>,
     largest_groups: Vec<(String, u32)>,
     grouped_accounts: usize,
     hubs: usize,
@@ -49,6 +54,16 @@ pub struct Summary {
     manifest: Value,
 }
 
+/// What is left to say when news of plays goes on long after the last play.
+struct Aftermath {
+    /// When the last play ended.
+    last_play_at: Millis,
+    /// The first instant as of which it counts.
+    as_of: Millis,
+    /// The windows in which nothing is left as of the last instant.
+    empty: Vec<Arc<str>>,
+}
+
 /// A subject that is not allowed.
 struct Suspect {
     subject: Subject,
@@ -56,6 +71,35 @@ struct Suspect {
     verdict: Verdict,
     r: Risk,
     reasons: Vec<String>,
+}
+
+/// Quieter than this for less long, the last windows are only a little thinner.
+const AFTERMATH_MIN_MS: Millis = 86_400_000;
+
+impl Aftermath {
+    /// `None` where plays go on until the end, or nothing vouches for when they ended.
+    fn of(prepared: &Prepared, last_as_of: Millis) -> Option<Aftermath> {
+        let files = prepared.survey.files.iter().filter(|file| file.rows > 0);
+        let ends = files.map(|file| greatest(&file.path, "ended_at").ok().flatten());
+        let last_play_at = ends.collect::<Option<Vec<_>>>()?.into_iter().max()?;
+        let quiet_ms = last_as_of - last_play_at;
+        let windows = prepared.windows_ms.iter().zip(&prepared.window_labels);
+        let empty: Vec<_> = windows.filter(|(ms, _)| **ms <= quiet_ms).map(|(_, label)| label.clone()).collect();
+        let clock = prepared.plan.clock;
+        let as_of = clock.instant(clock.first_after(last_play_at));
+        (quiet_ms >= AFTERMATH_MIN_MS && !empty.is_empty()).then_some(Aftermath { last_play_at, as_of, empty })
+    }
+
+    fn text(&self, last_as_of: Millis) -> String {
+        let (ended, last) = (instant(self.last_play_at), instant(last_as_of));
+        format!(
+            "the last play ended {ended}, but late plays and corrections arrived until {last}: as of then nothing is left in \
+             {} and the other tables are thin. For the tables as they stood when the plays ended, run with --emit all and \
+             take the rows with as_of {}",
+            self.empty.join(", "),
+            instant(self.as_of)
+        )
+    }
 }
 
 impl Summary {
@@ -76,6 +120,7 @@ impl Summary {
         let mut largest_groups: Vec<_> = groups.into_iter().collect();
         largest_groups.sort_by_key(|(_, size)| Reverse(*size));
         largest_groups.truncate(GROUPS_TOLD_MAX);
+        let last_as_of = ran.then(|| clock.instant(prepared.plan.until));
         let mut summary = Summary {
             is_first_process: prepared.is_first_process,
             plays: feed.plays.load(Ordering::Relaxed),
@@ -83,7 +128,8 @@ impl Summary {
             corrections: prepared.corrections_count,
             refused,
             first_as_of: ran.then(|| clock.instant(prepared.first)),
-            last_as_of: ran.then(|| clock.instant(prepared.plan.until)),
+            last_as_of,
+            aftermath: last_as_of.and_then(|last_as_of| Aftermath::of(prepared, last_as_of)),
             largest_groups,
             grouped_accounts: books.state(View::Groups).count(),
             hubs: books.state(View::Hubs).count(),
@@ -114,16 +160,8 @@ impl Summary {
             "emit": args.emit.name(),
             "first_as_of_ms": self.first_as_of,
             "last_as_of_ms": self.last_as_of,
-            "inputs": {
-                "plays": paths(&inputs.plays),
-                "corrections": paths(&inputs.corrections),
-                "tracks": paths(&inputs.tracks),
-                "accounts": paths(&inputs.accounts),
-                "distributors": paths(&inputs.distributors),
-                "networks": paths(&inputs.networks),
-                "playlists": paths(&inputs.playlists),
-                "labels": paths(&inputs.labels),
-            },
+            "inputs": inputs.by_table().into_iter().map(|(table, files)| (table.to_owned(), json!(paths(files))))
+                .collect::<serde_json::Map<_, _>>(),
         })
     }
 
@@ -170,6 +208,7 @@ impl Summary {
             "refused": refused,
             "first_as_of_ms": self.first_as_of,
             "last_as_of_ms": self.last_as_of,
+            "note": self.aftermath.as_ref().zip(self.last_as_of).map(|(aftermath, last)| aftermath.text(last)),
             "grouped_accounts": self.grouped_accounts,
             "hubs": self.hubs,
             "lockstep_pairs": self.pairs,
@@ -202,6 +241,9 @@ impl Summary {
         }
         if let (Some(first), Some(last)) = (self.first_as_of, self.last_as_of) {
             let _ = writeln!(text, "As of     {} to {}", instant(first), instant(last));
+            if let Some(aftermath) = &self.aftermath {
+                let _ = writeln!(text, "Note      {}", aftermath.text(last));
+            }
         }
         let _ = writeln!(text, "Took      {:.1} s, {:.0} plays/s", self.elapsed.as_secs_f64(), plays_per_s);
         if let Some(Refreshes { p50_ms, p99_ms, max_ms }) = self.refreshes {
@@ -285,32 +327,8 @@ fn suspects(books: &Books) -> Vec<Suspect> {
     found.into_iter().take(SUSPECTS_TOLD_MAX).map(suspect).collect()
 }
 
-/// An instant as people write it, in UTC.
-pub fn instant(at: Millis) -> String {
-    // Days to a civil date: Howard Hinnant, "chrono-compatible low-level date algorithms".
-    let (days, of_day) = (at.div_euclid(86_400_000), at.rem_euclid(86_400_000));
-    let z = days + 719_468;
-    let era = z.div_euclid(146_097);
-    let doe = z.rem_euclid(146_097);
-    let yoe = (doe - doe / 1_460 + doe / 36_524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", of_day / 3_600_000, of_day / 60_000 % 60)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    #[test]
-    fn instants_are_shown_in_utc() {
-        assert_eq!(instant(0), "1970-01-01 00:00 UTC");
-        assert_eq!(instant(1_709_251_199_000), "2024-02-29 23:59 UTC");
-        assert_eq!(instant(1_767_225_600_000), "2026-01-01 00:00 UTC");
-    }
-
     #[test]
     fn row_keys_sort_windows_before_ids() {
         use super::super::views::RowKey;

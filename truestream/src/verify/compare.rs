@@ -8,6 +8,8 @@
 
 use std::cmp::Ordering;
 
+use datasets::formats::instant::to_text as instant;
+
 use super::expected::{Cell, Form, key_order};
 use super::found::{Line, Lines};
 use super::settings::Emit;
@@ -187,20 +189,4 @@ fn apart(plan: &Plan, must: &Line, is: &Line) -> String {
         format!("{name} expected {}, found {}", must.show(form.is_id()), is.show(form.is_id()))
     });
     apart.collect::<Vec<_>>().join("; ")
-}
-
-/// An instant as in ISO 8601. Days to dates: Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-pub(super) fn instant(ms: i64) -> String {
-    let (days, of_day) = (ms.div_euclid(86_400_000), ms.rem_euclid(86_400_000));
-    let shifted = days + 719_468;
-    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second, milli) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1_000 % 60, of_day % 1_000);
-    let fraction = if milli == 0 { String::new() } else { format!(".{milli:03}") };
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}Z")
 }

@@ -4,14 +4,15 @@
 //! files ──▶ raw_plays, raw_tracks, … ──▶ (sql/admit.sql) ──▶ play, track, account, refusal
 //! ```
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use datasets::tables::Inputs;
 use datasets::tables::rows::{ColumnKind, Rows, Value, columns};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, functions::FunctionFlags};
 
+use super::broken;
 use super::views::{IdOf, TextIds};
-use super::{Inputs, broken};
 use crate::exit::Failure;
 
 /// An id that cannot be: negative, or 2^64 - 1.
@@ -130,6 +131,12 @@ pub(super) fn judged_tables() -> impl Iterator<Item = &'static str> {
     TABLES.iter().map(|table| table.name)
 }
 
+/// The files of a table.
+fn files<'a>(inputs: &'a Inputs, table: &Table) -> &'a [PathBuf] {
+    let of_table = inputs.by_table().into_iter().find(|(name, _)| *name == table.name);
+    of_table.map_or(&[], |(_, files)| files)
+}
+
 /// Fills a new database at `path` from the inputs; says which kinds of ids are texts.
 pub(super) fn fill(path: &Path, inputs: &Inputs) -> Result<TextIds, Failure> {
     let mut connection = Connection::open(path).map_err(broken)?;
@@ -142,7 +149,7 @@ pub(super) fn fill(path: &Path, inputs: &Inputs) -> Result<TextIds, Failure> {
     connection.execute_batch(include_str!("sql/raw.sql")).map_err(broken)?;
     let mut file_number = 0;
     for table in &TABLES {
-        for file in inputs.files(table.name) {
+        for file in files(inputs, table) {
             let transaction = connection.transaction().map_err(broken)?;
             let name = file.display().to_string();
             transaction.execute("INSERT INTO files VALUES (?, ?)", (file_number, name)).map_err(broken)?;
@@ -182,7 +189,7 @@ fn add_functions(connection: &Connection) -> Result<(), Failure> {
 fn text_ids(inputs: &Inputs) -> Result<TextIds, Failure> {
     let mut text = TextIds::default();
     for table in &TABLES {
-        for file in inputs.files(table.name) {
+        for file in files(inputs, table) {
             let found = columns(file).map_err(|error| Failure::Input(error.to_string()))?;
             for (position, (name, holds)) in table.columns.iter().enumerate() {
                 let column = found.iter().find(|column| column.name == *name);

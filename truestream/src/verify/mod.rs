@@ -24,16 +24,19 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use datasets::formats::instant::to_text as instant;
+use datasets::tables::Inputs;
 use datasets::tables::rows::{Rows, Value};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use self::compare::{Outcome, Plan, instant};
+use self::compare::{Outcome, Plan};
 use self::expected::Query;
 use self::found::FileLines;
 use self::settings::{Emit, Settings};
 use self::views::{REFUSAL, Span, TextIds, VIEWS, View};
 use crate::exit::Failure;
+use crate::inputs::InputArgs;
 
 /// `truestream verify`: checks what a replay wrote against plain SQL over the same files.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -46,33 +49,9 @@ Examples:
 
 Exit codes: 0 equal, 2 options that cannot be, 3 an input that cannot be read, 5 a difference.")]
 pub struct VerifyArgs {
-    /// The folder of the input tables: plays.parquet, tracks.parquet, …
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Files of plays
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub plays: Vec<PathBuf>,
-    /// Files of corrections
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub corrections: Vec<PathBuf>,
-    /// Files of the catalogue
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub tracks: Vec<PathBuf>,
-    /// Files of accounts
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub accounts: Vec<PathBuf>,
-    /// Files of distributors
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub distributors: Vec<PathBuf>,
-    /// Files of networks
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub networks: Vec<PathBuf>,
-    /// Files of playlists
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub playlists: Vec<PathBuf>,
-    /// Files of labels, which no checked table depends on
-    #[arg(long, value_name = "FILE", num_args = 1..)]
-    pub labels: Vec<PathBuf>,
+    /// Where the tables came from: the same as for `truestream replay`.
+    #[command(flatten)]
+    pub input: InputArgs,
     /// The folder that `truestream replay` wrote
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
@@ -85,78 +64,6 @@ pub struct VerifyArgs {
     /// Prints the report as JSON
     #[arg(long)]
     pub json: bool,
-}
-
-/// The input files, by table.
-#[derive(Clone, Debug, Default)]
-pub struct Inputs {
-    files: BTreeMap<&'static str, Vec<PathBuf>>,
-}
-
-impl Inputs {
-    /// The tables of a folder: `DIR/<table>.parquet`, `DIR/<table>-*.parquet` and `DIR/<table>/*.parquet`.
-    ///
-    /// # Errors
-    /// When the folder cannot be read.
-    pub fn from_folder(folder: &Path) -> Result<Inputs, Failure> {
-        let mut inputs = Inputs::default();
-        let listed = parquet_files(folder)?;
-        for table in load::judged_tables() {
-            let stem = |path: &PathBuf| path.file_stem().is_some_and(|stem| stem == table);
-            let part = |path: &PathBuf| {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                name.strip_prefix(table).is_some_and(|rest| rest.starts_with('-'))
-            };
-            let mut files: Vec<PathBuf> = listed.iter().filter(|path| stem(path) || part(path)).cloned().collect();
-            if folder.join(table).is_dir() {
-                files.extend(parquet_files(&folder.join(table))?);
-            }
-            // Among rows that are equal in everything, the first in the order of files and rows is the one.
-            files.sort();
-            inputs.add(table, files);
-        }
-        Ok(inputs)
-    }
-
-    /// Adds files of a table.
-    pub fn add(&mut self, table: &'static str, files: impl IntoIterator<Item = PathBuf>) {
-        self.files.entry(table).or_default().extend(files);
-    }
-
-    fn files(&self, table: &str) -> &[PathBuf] {
-        self.files.get(table).map_or(&[], Vec::as_slice)
-    }
-
-    fn from_args(args: &VerifyArgs) -> Result<Inputs, Failure> {
-        let mut inputs = match &args.data {
-            Some(folder) => Inputs::from_folder(folder)?,
-            None => Inputs::default(),
-        };
-        inputs.add("plays", args.plays.clone());
-        inputs.add("corrections", args.corrections.clone());
-        inputs.add("tracks", args.tracks.clone());
-        inputs.add("accounts", args.accounts.clone());
-        inputs.add("distributors", args.distributors.clone());
-        inputs.add("networks", args.networks.clone());
-        inputs.add("playlists", args.playlists.clone());
-        if inputs.files.values().all(Vec::is_empty) {
-            return Err(Failure::Input("no input tables: name a folder with --data or files with --plays".to_owned()));
-        }
-        Ok(inputs)
-    }
-}
-
-fn parquet_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let unreadable = |error: std::io::Error| Failure::Input(format!("{}: {error}", folder.display()));
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        if path.is_file() && path.extension().is_some_and(|extension| extension == "parquet") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }
 
 /// What of a run is checked: everything by default.
@@ -218,7 +125,7 @@ impl fmt::Display for Report {
 /// When an input or the output cannot be read, or a table differs.
 pub fn run(args: &VerifyArgs) -> Result<(), Failure> {
     let scope = Scope { views: args.view.clone(), sample: args.sample };
-    let report = check_within(&Inputs::from_args(args)?, &args.out, &scope)?;
+    let report = check_within(&args.input.inputs()?, &args.out, &scope)?;
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report).expect("a report holds texts and counts"));
     } else {

@@ -153,14 +153,14 @@ pub(super) const VIEWS: &[View] = &[
     },
     View {
         name: "artist_window",
-        sql: sql!("artist_window.sql", "per_key.sql"),
+        sql: sql!("listed.sql", "artist_window.sql", "per_key.sql"),
         span: Span::Windows,
         keys: &[("artist_id", Holds::Id(IdOf::Artist))],
         values: per_key_columns!("tracks"),
     },
     View {
         name: "uploader_window",
-        sql: sql!("uploader_window.sql", "per_key.sql"),
+        sql: sql!("listed.sql", "uploader_window.sql", "per_key.sql"),
         span: Span::Windows,
         keys: &[("uploader_id", Holds::Id(IdOf::Uploader))],
         values: per_key_columns!("tracks", "uploads"),
@@ -174,7 +174,7 @@ pub(super) const VIEWS: &[View] = &[
     },
     View {
         name: "distributor_window",
-        sql: sql!("distributor_window.sql", "per_key.sql"),
+        sql: sql!("listed.sql", "distributor_window.sql", "per_key.sql"),
         span: Span::Windows,
         keys: &[("distributor_id", Holds::Id(IdOf::Distributor))],
         values: per_key_columns!("tracks", "uploads"),

@@ -36,6 +36,12 @@ fn json_parses_and_agrees_with_the_tables() {
     assert_eq!(told["run"]["views"], run["views"]);
     assert_eq!(run["rows"]["refusal"].as_u64(), Some(number("refused_plays")));
 
+    // Corrections go on for weeks after two days of plays.
+    let note = told["note"].as_str().unwrap_or_else(|| panic!("no note in {told}"));
+    for word in ["the last play ended 2026-01-0", "nothing is left in 24h", "--emit all", "as_of 2026-01-0"] {
+        assert!(note.contains(word), "{word}: {note}");
+    }
+
     let verified = truestream(&["verify", "--data", &data, "--out", &out, "--json"]);
     assert_eq!(verified.code, Some(0), "{verified:?}");
     verified.json();

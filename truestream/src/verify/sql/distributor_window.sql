@@ -1,19 +1,7 @@
--- distributor_window: what the plays of each distributor in the window add up to, through the catalogue in force at :as_of.
-keyed AS (
-    SELECT track.distributor_id AS key, live.*
-    FROM live
-    JOIN track
-        ON track.track_id = live.track_id AND track.valid_from < :as_of AND track.valid_until >= :as_of
-    WHERE track.distributor_id IS NOT NULL
-),
+-- distributor_window: what the plays of each distributor in the window add up to, and what it uploaded.
+keyed AS (SELECT distributor_id AS key, listed.* FROM listed WHERE distributor_id IS NOT NULL),
 
--- The tracks uploaded in the window, as the catalogue in force at :as_of tells it.
 uploaded AS (
-    SELECT distributor_id AS key, count(*) AS uploads
-    FROM track
-    WHERE uploaded_at >= :since AND uploaded_at < :as_of
-        AND valid_from < :as_of AND valid_until >= :as_of
-        AND distributor_id IS NOT NULL
-    GROUP BY distributor_id
+    SELECT distributor_id AS key, count(*) AS uploads FROM upload WHERE distributor_id IS NOT NULL GROUP BY distributor_id
 ),
 
