@@ -70,8 +70,12 @@ impl Country {
     /// No country.
     pub const NONE: Country = Country(0);
 
-    /// `None` when the text is longer than four bytes. An empty text is a country of its own, apart from none.
+    /// `None` when the text is longer than four bytes, or has a zero byte, which fills the packed ones. An empty text is a
+    /// country of its own, apart from none.
     pub fn pack(text: &str) -> Option<Country> {
+        if text.contains('\0') {
+            return None;
+        }
         if text.is_empty() {
             return Some(Country(1));
         }

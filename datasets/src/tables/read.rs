@@ -103,7 +103,8 @@ impl Cells<'_> {
     }
 
     fn count(&self, at: usize) -> Result<Option<u64>, Refused> {
-        Ok(self.whole(at)?.and_then(|number| u64::try_from(number).ok()))
+        let count = |number| u64::try_from(number).map_err(|_| self.range(at, "a number of at least 0"));
+        self.whole(at)?.map(count).transpose()
     }
 
     fn flag(&self, at: usize) -> Result<Option<bool>, Refused> {
@@ -114,8 +115,11 @@ impl Cells<'_> {
         }
     }
 
+    /// A declaration; an empty one is none.
     fn disclosure(&self, at: usize) -> Result<Option<Disclosure>, Refused> {
-        Ok(self.text(at)?.and_then(|text| Disclosure::from_name(&text)))
+        let declared =
+            |word: String| Disclosure::from_name(&word).ok_or_else(|| self.range(at, "all, partly, none or null"));
+        self.text(at)?.filter(|word| !word.is_empty()).map(declared).transpose()
     }
 }
 
@@ -434,7 +438,12 @@ fn each_row<R: FromRow>(
     let mut rows = Rows::open(path, R::COLUMNS)?;
     let mut number = 0;
     while rows.advance()? {
-        tell(R::from_row(&Cells { rows: &rows, names: R::COLUMNS, kinds }), number);
+        let row = R::from_row(&Cells { rows: &rows, names: R::COLUMNS, kinds });
+        // A column has one type: what is wrong with one of its values is wrong with all.
+        if let Err((Code::WrongType, reason)) = row {
+            return Err(Error::Input(format!("{}: row {number}: {reason}: convert the column", path.display())));
+        }
+        tell(row, number);
         number += 1;
     }
     Ok(())

@@ -117,6 +117,7 @@ fn no_good_row_is_lost_beside_bad_ones() {
         ("arrived_at", at(Some(i64::MIN)), "out_of_range"),
         ("asn", second(Some(1 << 40)), "out_of_range"),
         ("country", texts([Some("DE"), Some("Germany"), None]), "out_of_range"),
+        ("country", texts([Some("DE"), Some("D\0"), None]), "out_of_range"),
         ("play_id", second(Some(1)), "conflicting"),
     ] {
         let told = replay_rows(folder.path(), &with(&plays(), column, values)).good().json();
@@ -126,6 +127,50 @@ fn no_good_row_is_lost_beside_bad_ones() {
         let row = refusals.column_by_name("row").expect("the row");
         assert_eq!(row.as_ref(), whole(&[Some(1)]).as_ref(), "{column}: the row is named");
     }
+}
+
+/// A catalogue of three tracks with one more column.
+fn tracks(column: &str, values: ArrayRef) -> RecordBatch {
+    let ids = Arc::new(UInt64Array::from(vec![1, 2, 3])) as ArrayRef;
+    RecordBatch::try_from_iter_with_nullable([("track_id", ids, true), (column, values, true)]).expect("two columns")
+}
+
+#[test]
+fn a_bad_value_of_the_catalogue_is_refused_and_a_column_of_another_type_ends_replay_and_verify() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("tracks.parquet");
+    let (plays_file, out) = (text(&folder.path().join("plays.parquet")), text(&folder.path().join("tables")));
+    write(&folder.path().join("plays.parquet"), &plays(), 2);
+    let texts = |values: [Option<&str>; 3]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    let verify = ["verify", "--plays", &plays_file, "--tracks", &text(&path), "--out", &out];
+    for (column, values) in [
+        ("duration_ms", whole(&[Some(0), Some(-1), None])),
+        ("contains_ai", texts([Some("ALL"), Some("perhaps"), Some("")])),
+        ("ai_vocals", texts([Some("none"), Some("no"), None])),
+    ] {
+        write(&path, &tracks(column, values), 2);
+        let told = replay(folder.path(), &["--tracks", &text(&path)]).good().json();
+        assert_eq!(told["refused"][0]["code"], "out_of_range", "{column}: {told}");
+        let refusals = read(&folder.path().join("tables/refusal.parquet"));
+        assert_eq!(refusals.num_rows(), 1, "{column}: {told}");
+        assert!(refusals.column_by_name("row").expect("the row").as_ref() == whole(&[Some(1)]).as_ref(), "{column}");
+        truestream(&verify).good();
+    }
+    for (column, values) in [
+        ("duration_ms", texts([None, Some("long"), None])),
+        ("duration_ms", Arc::new(Float64Array::from(vec![1.0, 2.0, 3.0])) as ArrayRef),
+        ("title", whole(&[Some(1), None, None])),
+        ("uploaded_at", texts([Some("yesterday"), None, None])),
+    ] {
+        write(&path, &tracks(column, values), 2);
+        replay(folder.path(), &["--tracks", &text(&path)])
+            .failed(3, &["tracks.parquet", column, "expected", "convert"]);
+        truestream(&verify).failed(3, &["tracks.parquet", column]);
+    }
+    // Of an empty column nobody knows what it would hold.
+    write(&path, &tracks("duration_ms", texts([None; 3])), 2);
+    replay(folder.path(), &["--tracks", &text(&path)]).good();
+    truestream(&verify).good();
 }
 
 #[test]

@@ -23,6 +23,7 @@ SELECT
             OR asn NOT BETWEEN 0 AND 4294967294
             OR 9223372036854775807 IN (play_id, account_id, track_id, device_id, ip_prefix, playlist_id)
             OR length(CAST(country AS BLOB)) > 4
+            OR instr(CAST(country AS BLOB), x'00') > 0
             THEN 'out_of_range'
     END AS code
 FROM raw_plays;
@@ -89,6 +90,11 @@ SELECT
     CASE
         WHEN track_id IS NULL THEN 'missing'
         WHEN 9223372036854775807 IN (track_id, content_id, artist_id, uploader_id, distributor_id)
+            OR duration_ms < 0
+            OR lower(contains_ai) NOT IN ('all', 'partly', 'none', '')
+            OR lower(ai_vocals) NOT IN ('all', 'partly', 'none', '')
+            OR lower(ai_instruments) NOT IN ('all', 'partly', 'none', '')
+            OR lower(ai_postproduction) NOT IN ('all', 'partly', 'none', '')
             THEN 'out_of_range'
     END AS code
 FROM raw_tracks;
@@ -102,8 +108,8 @@ FROM (
             PARTITION BY track_id, valid_from
             ORDER BY
                 content_id, isrc, title, version, artist_id, artist_name, uploader_id, distributor_id, label, genre,
-                language, country, iif(duration_ms >= 0, duration_ms, NULL), uploaded_at, released_at,
-                -- admits(): a declaration is all, partly or none, in any case, and sorts in this order; else null.
+                language, country, duration_ms, uploaded_at, released_at,
+                -- admits(): a declaration is all, partly or none, in any case, and sorts in this order; an empty one is null.
                 admits(contains_ai), admits(ai_vocals), admits(ai_instruments), admits(ai_postproduction),
                 consent_ref, audio_uri
         ) AS content
@@ -222,7 +228,7 @@ SELECT
     *,
     CASE
         WHEN playlist_id IS NULL THEN 'missing'
-        WHEN 9223372036854775807 IN (playlist_id, owner_id) THEN 'out_of_range'
+        WHEN 9223372036854775807 IN (playlist_id, owner_id) OR followers < 0 THEN 'out_of_range'
     END AS code
 FROM raw_playlists;
 
@@ -234,9 +240,7 @@ FROM (
     FROM (
         SELECT
             *,
-            dense_rank() OVER (
-                PARTITION BY playlist_id ORDER BY owner_id, editorial, iif(followers >= 0, followers, NULL)
-            ) AS content
+            dense_rank() OVER (PARTITION BY playlist_id ORDER BY owner_id, editorial, followers) AS content
         FROM judged_playlist
         WHERE code IS NULL
     )
