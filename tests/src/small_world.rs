@@ -436,7 +436,7 @@ impl<'c> Maker<'c> {
                 3 => row[5] = self.chance.pick(&out_of_time),
                 4 => row[4] = self.chance.pick(&[Cell::Int(-1), Cell::Int(4_294_967_296), Cell::Int(i64::MAX)]),
                 5 => row[8] = self.chance.pick(&[Cell::Int(-1), Cell::Int(4_294_967_295)]),
-                _ => row[9] = Cell::word("MOON!"),
+                _ => row[9] = self.chance.pick(&[Cell::word("MOON!"), Cell::word("\0"), Cell::word("D\0")]),
             }
             if self.chance.one_in(4) {
                 let place = self.chance.pick(&[0, 2, 3, 6, 7, 11]);
@@ -507,7 +507,14 @@ impl<'c> Maker<'c> {
                     self.chance.pick(&[Cell::Null, Cell::word("Song"), Cell::word("Other song")]),
                     uploaded_at,
                     valid_from,
+                    self.chance.pick(&[Cell::Null, Cell::Int(0), Cell::Int(31_000), Cell::Int(180_000)]),
+                    self.chance.pick(&[Cell::Null, Cell::word("none"), Cell::word("ALL"), Cell::word("")]),
                 ]);
+                if self.chance.one_in(12) {
+                    let spoilt = rows.len() - 1;
+                    let (column, cell) = self.chance.pick(&[(7, Cell::Int(-1)), (8, Cell::word("maybe"))]);
+                    rows[spoilt][column] = cell;
+                }
             }
         }
         for place in 0..rows.len() {
@@ -534,6 +541,8 @@ impl<'c> Maker<'c> {
             ("title", Holds::Word),
             ("uploaded_at", Holds::Instant),
             ("valid_from", Holds::Instant),
+            ("duration_ms", Holds::Whole),
+            ("contains_ai", Holds::Word),
         ];
         Table { name: "tracks", required: 1, columns, rows }
     }

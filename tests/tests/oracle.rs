@@ -5,16 +5,18 @@
 //!                                  └──▶ SQL ────────────────┴──▶ equal
 //! ```
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use datasets::tables::Inputs;
 use datasets::tables::rows::ColumnKind::{Int, Text};
 use datasets::tables::rows::{Column, write};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tests::small_world::{Settings, SmallWorld};
 use truestream::replay::ReplayArgs;
-use truestream::verify::{Inputs, check};
+use truestream::verify::check;
 
 /// The views that plain SQL defines.
 const VIEWS: &str = "account_window,track_window,artist_window,uploader_window,playlist_window,distributor_window,\
@@ -27,8 +29,52 @@ struct CommandLine {
     replay: ReplayArgs,
 }
 
-/// Replays the folder.
-fn replay(data: &Path, out: &Path, settings: &Settings, workers: usize) -> Result<(), TestCaseError> {
+/// On how many workers and processes a world is replayed.
+type Shape = (usize, usize);
+
+/// Replays the folder. Processes are threads of this one, each with workers and sockets of its own.
+fn replay(data: &Path, out: &Path, settings: &Settings, (workers, processes): Shape) -> Result<(), TestCaseError> {
+    if processes == 1 {
+        return replay_process(data, out, settings, workers, &[]);
+    }
+    let hosts = Hosts::new(processes);
+    let ran: Vec<_> = std::thread::scope(|scope| {
+        let process = |number: usize| {
+            let more = [format!("--hosts={}", hosts.file.display()), format!("--process={number}")];
+            scope.spawn(move || replay_process(data, out, settings, workers, &more))
+        };
+        let running: Vec<_> = (0..processes).map(process).collect();
+        running.into_iter().map(|process| process.join().expect("a process returns its failures")).collect()
+    });
+    ran.into_iter().collect()
+}
+
+/// Addresses of this machine that were free a moment ago.
+struct Hosts {
+    file: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Hosts {
+    fn new(processes: usize) -> Hosts {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let listeners: Vec<_> =
+            (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
+        let lines: Vec<String> =
+            listeners.iter().map(|listener| listener.local_addr().expect("an address").to_string()).collect();
+        let file = folder.path().join("hosts");
+        std::fs::write(&file, lines.join("\n")).expect("a file can be written");
+        Hosts { file, _folder: folder }
+    }
+}
+
+fn replay_process(
+    data: &Path,
+    out: &Path,
+    settings: &Settings,
+    workers: usize,
+    more: &[String],
+) -> Result<(), TestCaseError> {
     let words = [
         "truestream".to_owned(),
         format!("--data={}", data.display()),
@@ -41,7 +87,8 @@ fn replay(data: &Path, out: &Path, settings: &Settings, workers: usize) -> Resul
         format!("--hub={}", settings.hub),
         format!("--workers={workers}"),
     ];
-    let line = CommandLine::try_parse_from(words).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    let line = CommandLine::try_parse_from(words.iter().chain(more))
+        .map_err(|error| TestCaseError::fail(error.to_string()))?;
     truestream::replay::replay(&line.replay).map(|_| ()).map_err(|error| TestCaseError::fail(error.to_string()))
 }
 
@@ -54,50 +101,53 @@ fn folder() -> (tempfile::TempDir, PathBuf, PathBuf) {
     (folder, data, out)
 }
 
-fn equal(world: &SmallWorld, workers: usize) -> Result<(), TestCaseError> {
+fn equal(world: &SmallWorld, shape: Shape) -> Result<(), TestCaseError> {
     let (_folder, data, out) = folder();
     world.write(&data);
-    replay(&data, &out, &world.settings, workers)?;
-    let inputs = Inputs::from_folder(&data).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    replay(&data, &out, &world.settings, shape)?;
+    let inputs = Inputs::in_folder(&data).map_err(|error| TestCaseError::fail(error.to_string()))?;
     let report = check(&inputs, &out).map_err(|error| TestCaseError::fail(error.to_string()))?;
     prop_assert!(report.equal, "{}\n{:?}\n{}", data.display(), world.settings, report);
     Ok(())
 }
 
+/// One worker, several, and several processes.
+const SHAPES: [Shape; 6] = [(1, 1), (2, 1), (4, 1), (1, 2), (2, 2), (4, 2)];
+
 /// Holds the law against so many worlds. A failure prints the seed and the smallest size that still fails;
-/// `TRUESTREAM_WORLD=seed,size,workers` brings such a world back, `PROPTEST_CASES` asks for more of them.
-fn in_small_worlds(cases: u32, law: impl Fn(u64, usize, usize) -> Result<(), TestCaseError>) {
+/// `TRUESTREAM_WORLD=seed,size,workers,processes` brings such a world back, `PROPTEST_CASES` asks for more of them.
+fn in_small_worlds(cases: u32, law: impl Fn(u64, usize, Shape) -> Result<(), TestCaseError>) {
     if let Ok(world) = std::env::var("TRUESTREAM_WORLD") {
-        let mut numbers = world.split(',').map(|number| number.trim().parse::<u64>().expect("three whole numbers"));
-        let mut number = || numbers.next().expect("seed,size,workers");
-        let (seed, size, workers) = (number(), number() as usize, number() as usize);
-        return law(seed, size, workers).unwrap_or_else(|failure| panic!("{world}: {failure}"));
+        let mut numbers = world.split(',').map(|number| number.trim().parse::<u64>().expect("four whole numbers"));
+        let mut number = || numbers.next().expect("seed,size,workers,processes");
+        let (seed, size, shape) = (number(), number() as usize, (number() as usize, number() as usize));
+        return law(seed, size, shape).unwrap_or_else(|failure| panic!("{world}: {failure}"));
     }
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
     let config = ProptestConfig { cases: asked.unwrap_or(cases), failure_persistence: None, ..Default::default() };
-    let worlds = (any::<u64>(), 0_usize..90, prop::sample::select(&[1_usize, 2, 4]));
-    let outcome = TestRunner::new(config).run(&worlds, |(seed, size, workers)| law(seed, size, workers));
+    let worlds = (any::<u64>(), 0_usize..90, prop::sample::select(&SHAPES));
+    let outcome = TestRunner::new(config).run(&worlds, |(seed, size, shape)| law(seed, size, shape));
     if let Err(failure) = outcome {
-        panic!("(seed, size, workers): {failure}");
+        panic!("(seed, size, (workers, processes)): {failure}");
     }
 }
 
 #[test]
 fn replay_equals_plain_sql() {
-    in_small_worlds(24, |seed, size, workers| equal(&SmallWorld::new(seed, size), workers));
+    in_small_worlds(24, |seed, size, shape| equal(&SmallWorld::new(seed, size), shape));
 }
 
 /// Every view but the refusals, which name files and rows, has the same bytes.
 #[test]
-fn files_order_and_workers_change_nothing() {
-    in_small_worlds(8, |seed, size, workers| {
+fn files_order_workers_and_processes_change_nothing() {
+    in_small_worlds(8, |seed, size, shape| {
         let world = SmallWorld::new(seed, size);
         let (_one, data, out) = folder();
         let (_other, other_data, other_out) = folder();
         world.write(&data);
         world.regrouped(seed).write(&other_data);
-        replay(&data, &out, &world.settings, 1)?;
-        replay(&other_data, &other_out, &world.settings, workers)?;
+        replay(&data, &out, &world.settings, (1, 1))?;
+        replay(&other_data, &other_out, &world.settings, shape)?;
         for view in VIEWS.split(',').filter(|view| *view != "refusal") {
             let bytes = |out: &Path| std::fs::read(out.join(format!("{view}.parquet"))).unwrap_or_default();
             prop_assert!(bytes(&out) == bytes(&other_out), "{view} differs between {out:?} and {other_out:?}");
@@ -120,7 +170,7 @@ fn small_worlds_are_mean_and_readable() {
         let columns = [("source", Text), ("file", Text), ("row", Int), ("code", Text)];
         let columns = columns.map(|(name, kind)| Column { name: name.to_owned(), kind });
         write(&out.join("refusal.parquet"), &columns, &[]).unwrap();
-        let report = check(&Inputs::from_folder(&data).unwrap(), &out).unwrap();
+        let report = check(&Inputs::in_folder(&data).unwrap(), &out).unwrap();
         // Nothing was replayed: every refusal is missing, and so is every instant.
         refusals += report.views.iter().filter(|view| view.view == "refusal").map(|view| view.differences).sum::<u64>();
         differing += u32::from(!report.equal);
