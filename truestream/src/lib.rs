@@ -3,6 +3,7 @@
 pub mod demo;
 pub mod exit;
 pub mod import;
+pub mod inputs;
 pub mod replay;
 pub mod scan;
 pub mod verify;
