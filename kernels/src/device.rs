@@ -57,6 +57,14 @@ pub fn open_with_threads(
     }
 }
 
+#[cfg(feature = "cuda")]
+fn open_cuda() -> Result<(Box<dyn AudioKernels>, String), String> {
+    let cuda = crate::cuda::Cuda::open()?;
+    let name = cuda.device().to_string();
+    Ok((Box::new(cuda), name))
+}
+
+#[cfg(not(feature = "cuda"))]
 fn open_cuda() -> Result<(Box<dyn AudioKernels>, String), String> {
     Err("this build has no CUDA (feature cuda)".into())
 }

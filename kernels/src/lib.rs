@@ -30,6 +30,9 @@
 
 mod channels;
 pub mod cpu;
+#[cfg(feature = "cuda")]
+#[allow(unsafe_code)]
+pub mod cuda;
 mod device;
 mod error;
 mod keys;

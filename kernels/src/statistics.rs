@@ -31,7 +31,7 @@ pub struct BinStatistics {
     pub frames: usize,
     /// Per bin, dB.
     pub mean_db: Vec<f32>,
-    /// Per bin, dB²; over the number of frames, not one less. Exact to 1e-5 of the greatest bin's or of 1 dB², whichever is more.
+    /// Per bin, dB²; over the number of frames, not one less. Exact to 1e-5 of the greatest bin's, or 1e-4 dB² where that is more.
     pub variance_db2: Vec<f32>,
 }
 
