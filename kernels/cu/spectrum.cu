@@ -7,6 +7,8 @@
 //   samples -> registers -> butterfly -> shared -> | barrier | -> registers -> ... -> shared -> split -> power
 //
 // Grid: x = blocks of FRAMES frames, y = clip. Block: FRAMES * LANES threads. Shared: FRAMES * HALF float2, dynamic.
+//
+// Powers of two that have no such kernel go through device memory, a launch per pass: long_window, long_pass ..., long_split.
 
 // Where a clip's samples and rows lie in the batch's buffers.
 struct Clip {
@@ -29,6 +31,14 @@ __device__ __forceinline__ float sample(const void* samples, int kind, const Cli
     const float value = ((const float*)samples)[place];
     if (!(fabsf(value) <= 3.402823466e38f)) return 0.0f;
     return fminf(fmaxf(value, -LOUDEST), LOUDEST);
+}
+
+// The power of bin k of the real signal from bins k and HALF - k of the complex one.
+__device__ __forceinline__ float bin_power(float2 x, float2 y, float2 twiddle) {
+    const float2 even = make_float2(0.5f * (x.x + y.x), 0.5f * (x.y - y.y));
+    const float2 odd = make_float2(0.5f * (x.y + y.y), -0.5f * (x.x - y.x));
+    const float2 bin = even + odd * twiddle;
+    return bin.x * bin.x + bin.y * bin.y;
 }
 
 template <int LOG2, int LANES, int FRAMES>
@@ -95,13 +105,7 @@ __device__ __forceinline__ void spectrum(const void* samples, int kind, const Cl
     }
     if (frame >= clip.frames) return;
     float* row = power + (clip.row_at + frame) * (HALF + 1);
-    for (int k = lane; k <= HALF; k += LANES) {
-        const float2 x = z[k & (HALF - 1)], y = z[(HALF - k) & (HALF - 1)];
-        const float2 even = make_float2(0.5f * (x.x + y.x), 0.5f * (x.y - y.y));
-        const float2 odd = make_float2(0.5f * (x.y + y.y), -0.5f * (x.x - y.x));
-        const float2 bin = even + odd * twiddles[k];
-        row[k] = bin.x * bin.x + bin.y * bin.y;
-    }
+    for (int k = lane; k <= HALF; k += LANES) row[k] = bin_power(z[k & (HALF - 1)], z[(HALF - k) & (HALF - 1)], twiddles[k]);
 }
 
 #define SPECTRUM(FFT_LEN, LOG2, LANES, FRAMES)                                                                          \
@@ -119,3 +123,52 @@ SPECTRUM(2048, 10, 256, 1)
 SPECTRUM(4096, 11, 512, 1)
 SPECTRUM(8192, 12, 1024, 1)
 SPECTRUM(16384, 13, 1024, 1)
+
+// The windowed samples of some frames of a clip, as complex values. Grid: x = blocks of 256 values, y = frame.
+extern "C" __global__ void __launch_bounds__(256)
+long_window(const void* __restrict__ samples, int kind, const Clip* __restrict__ clips, int clip_number,
+            unsigned long long first_frame, int hop, int lead, int half, const float* __restrict__ window,
+            float2* __restrict__ z) {
+    const int i = blockIdx.x * 256 + threadIdx.x;
+    if (i >= half) return;
+    const Clip clip = clips[clip_number];
+    const long long at = (long long)(first_frame + blockIdx.y) * hop - lead + 2 * i;
+    z[(size_t)blockIdx.y * half + i] = make_float2(sample(samples, kind, clip, at) * window[2 * i],
+                                                   sample(samples, kind, clip, at + 1) * window[2 * i + 1]);
+}
+
+// One pass of radix 4 or 2 over runs of `ns` values. Grid: x = blocks of 256 butterflies, y = frame.
+extern "C" __global__ void __launch_bounds__(256)
+long_pass(const float2* __restrict__ from, int half, int ns, int radix, const float2* __restrict__ twiddles,
+          float2* __restrict__ to) {
+    const int at = blockIdx.x * 256 + threadIdx.x;
+    if (at >= half / radix) return;
+    from += (size_t)blockIdx.y * half;
+    to += (size_t)blockIdx.y * half;
+    const int jm = at & (ns - 1), place = (at - jm) * radix + jm, step = 2 * half / radix / ns;
+    if (radix == 2) {
+        const float2 a = from[at], b = from[at + half / 2] * twiddles[jm * step];
+        to[place] = a + b;
+        to[place + ns] = a - b;
+        return;
+    }
+    float2 v[4];
+#pragma unroll
+    for (int r = 0; r < 4; ++r) v[r] = from[at + r * (half / 4)] * twiddles[r * jm * step];
+    const float2 a = v[0] + v[2], b = v[0] - v[2], c = v[1] + v[3], d = v[1] - v[3];
+    to[place] = a + c;
+    to[place + ns] = make_float2(b.x + d.y, b.y - d.x);
+    to[place + 2 * ns] = a - c;
+    to[place + 3 * ns] = make_float2(b.x - d.y, b.y + d.x);
+}
+
+// The power of the bins. Grid: x = blocks of 256 bins, y = frame.
+extern "C" __global__ void __launch_bounds__(256)
+long_split(const float2* __restrict__ z, const Clip* __restrict__ clips, int clip_number, unsigned long long first_frame,
+           int half, const float2* __restrict__ twiddles, float* __restrict__ power) {
+    const int k = blockIdx.x * 256 + threadIdx.x;
+    if (k > half) return;
+    z += (size_t)blockIdx.y * half;
+    power += (clips[clip_number].row_at + first_frame + blockIdx.y) * (half + 1);
+    power[k] = bin_power(z[k & (half - 1)], z[(half - k) & (half - 1)], twiddles[k]);
+}

@@ -57,6 +57,14 @@ mod with_cuda {
     }
 
     #[test]
+    fn frames_without_a_kernel_of_their_own_are_heard_too() {
+        for (fft_len, hop, len) in [(16, 5, 300), (32, 32, 100), (128, 50, 400), (32_768, 20_000, 53_000)] {
+            let plan = StftPlan::new(fft_len, hop).expect("a plan");
+            laws::hears_as_the_twins(&cuda(), &mut Dice(9), len, plan, fft_len == 32);
+        }
+    }
+
+    #[test]
     fn one_frame_and_one_sample_less_or_more() {
         let cuda = cuda();
         let plan = StftPlan::new(256, 100).expect("a plan");

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use cudarc::driver::{CudaSlice, CudaStream, DriverError};
 
-use super::launches::{FoundPeaks, Layout, room};
+use super::launches::{FFT_LENS, FoundPeaks, Layout, room};
 use super::{Cuda, Desk, told};
 use crate::{
     BinStatistics, Heard, KernelError, MelBands, MelBank, Peak, PeakPlan, Samples, Spectrogram, StftPlan, Wanted,
@@ -188,7 +188,12 @@ fn send(
     };
     if layout.rows > 0 {
         let waves = (&tables.window, &tables.twiddles);
-        functions.spectrum(&stream, &layout, plan, (&samples, kind), waves, &mut power)?;
+        if FFT_LENS.contains(&plan.fft_len()) {
+            functions.spectrum(&stream, &layout, plan, (&samples, kind), waves, &mut power)?;
+        } else {
+            let rows = (&layout, &pending.frames[..]);
+            functions.long_spectrum(&stream, rows, plan, (&samples, kind), waves, &mut power)?;
+        }
         if let (Some((bank, decibels)), Some((firsts, offsets, weights))) = (wanted.mel, &tables.bank) {
             let size = (bank.bands(), decibels.floor());
             let db = functions.mel_bands(&stream, &layout, &power, (firsts, offsets, weights), size)?;

@@ -17,17 +17,22 @@ use cudarc::nvrtc::Ptx;
 use super::{DIMENSIONS_MAX, Sources};
 use crate::{ConvLayer, PeakPlan, StftPlan};
 
-/// The lengths that `spectrum.cu` has a kernel for.
+/// The lengths that `spectrum.cu` has a kernel for. Other powers of two go through device memory pass by pass.
 pub const FFT_LENS: [usize; 7] = [256, 512, 1024, 2048, 4096, 8192, 16384];
 /// Most neighbours per query, as in `search.cu`.
 pub const K_MAX: usize = 128;
+/// Complex values of the frames that go through device memory together: 128 MiB, twice.
+const LONG_VALUES: usize = 1 << 24;
 /// Queries per block, as in `search.cu`.
 const QUERIES: usize = 8;
 
-/// The parameters that each launch below gives: `p` a pointer, `i` 32 bits, `f` an f32.
+/// The parameters that each launch below gives: `p` 64 bits, a pointer or a number, `i` 32 bits, `f` an f32.
 #[cfg(test)]
-const SIGNATURES: [(&str, &str); 9] = [
+const SIGNATURES: [(&str, &str); 12] = [
     ("spectrum", "pipiippp"),
+    ("long_window", "pipipiiipp"),
+    ("long_pass", "piiipp"),
+    ("long_split", "ppipipp"),
     ("mel_bands", "ppipppifp"),
     ("bin_statistics", "ppifpp"),
     ("greatest_along_bins", "ppiifp"),
@@ -41,6 +46,9 @@ const SIGNATURES: [(&str, &str); 9] = [
 /// All kernels, loaded.
 pub struct Functions {
     spectra: HashMap<usize, CudaFunction>,
+    long_window: CudaFunction,
+    long_pass: CudaFunction,
+    long_split: CudaFunction,
     mel_bands: CudaFunction,
     bin_statistics: CudaFunction,
     greatest_along_bins: CudaFunction,
@@ -164,6 +172,9 @@ impl Functions {
         allow_shared(&nearest_dot, (QUERIES * DIMENSIONS_MAX * size_of::<f32>()) as u32)?;
         Ok(Functions {
             spectra,
+            long_window: spectrum.load_function("long_window")?,
+            long_pass: spectrum.load_function("long_pass")?,
+            long_split: spectrum.load_function("long_split")?,
             mel_bands: levels.load_function("mel_bands")?,
             bin_statistics: levels.load_function("bin_statistics")?,
             greatest_along_bins: peaks.load_function("greatest_along_bins")?,
@@ -205,6 +216,59 @@ impl Functions {
         launch.arg(samples).arg(&kind).arg(&layout.clips).arg(&hop).arg(&lead).arg(window).arg(twiddles).arg(power);
         // SAFETY: the arguments are those of SIGNATURES; the layout keeps every access within the buffers.
         unsafe { self.clock.launch("spectrum", &mut launch, config) }
+    }
+
+    /// The same for a length without a kernel of its own: frames of a clip through device memory, some at a time.
+    pub fn long_spectrum(
+        &self,
+        stream: &Arc<CudaStream>,
+        (layout, frames): (&Layout, &[usize]),
+        plan: &StftPlan,
+        (samples, kind): (&CudaSlice<u8>, i32),
+        (window, twiddles): (&CudaSlice<f32>, &CudaSlice<f32>),
+        power: &mut CudaSlice<f32>,
+    ) -> Result<(), DriverError> {
+        let half = plan.fft_len() / 2;
+        let (hop, lead, half_values) = (plan.hop() as i32, plan.lead() as i32, half as i32);
+        // The last pass takes what fours leave over.
+        let passes = std::iter::successors(Some(1), |ns| Some(ns * 4)).take_while(|ns| *ns < half);
+        let passes: Vec<(usize, usize)> = passes.map(|ns| (ns, if half / ns == 2 { 2 } else { 4 })).collect();
+        let together = (LONG_VALUES / half).clamp(1, 65_535).min(layout.longest);
+        let mut z = room::<f32>(stream, 2 * together * half)?;
+        let mut other = room::<f32>(stream, 2 * together * half)?;
+        for (clip, frames) in frames.iter().enumerate() {
+            let clip = clip as i32;
+            for first in (0..*frames).step_by(together) {
+                let here = together.min(frames - first);
+                let first = first as u64;
+                let across = |values: usize| grid(values.div_ceil(256), here, 1, 256);
+                let mut launch = stream.launch_builder(&self.long_window);
+                launch.arg(samples).arg(&kind).arg(&layout.clips).arg(&clip).arg(&first);
+                launch.arg(&hop).arg(&lead).arg(&half_values).arg(window).arg(&mut z);
+                // SAFETY: the arguments are those of SIGNATURES; there is room for `together` frames.
+                unsafe { self.clock.launch("long_window", &mut launch, across(half)) }?;
+                for (ns, radix) in &passes {
+                    let (ns, radix_value) = (*ns as i32, *radix as i32);
+                    let mut launch = stream.launch_builder(&self.long_pass);
+                    launch.arg(&z).arg(&half_values).arg(&ns).arg(&radix_value).arg(twiddles).arg(&mut other);
+                    // SAFETY: as above.
+                    unsafe { self.clock.launch("long_pass", &mut launch, across(half / radix)) }?;
+                    std::mem::swap(&mut z, &mut other);
+                }
+                let mut launch = stream.launch_builder(&self.long_split);
+                launch
+                    .arg(&z)
+                    .arg(&layout.clips)
+                    .arg(&clip)
+                    .arg(&first)
+                    .arg(&half_values)
+                    .arg(twiddles)
+                    .arg(&mut *power);
+                // SAFETY: as above.
+                unsafe { self.clock.launch("long_split", &mut launch, across(half + 1)) }?;
+            }
+        }
+        Ok(())
     }
 
     /// dB of all bands of all rows.
