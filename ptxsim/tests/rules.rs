@@ -81,6 +81,35 @@ fn vectors_packs_and_shared_memory_carry_values() {
 }
 
 #[test]
+fn vectors_and_single_values_go_through_all_memories() {
+    // A thread's four inputs are 32 bytes: a, b, c, d as pairs of 32 bits.
+    let values = [[0x0000_0002_0000_0001, 0x0000_0004_0000_0003, 0x0000_0006_8000_0005, 8]];
+    let got = |body: &str| run(body, &values).expect(body)[0];
+    assert_eq!(got("ld.global.nc.u64 %o, [%in+8];"), 0x0000_0004_0000_0003);
+    assert_eq!(got("ld.global.nc.u32 %o, [%in+4];"), 2);
+    assert_eq!(got("ld.global.nc.f32 %o, [%in+12];"), 4);
+    assert_eq!(got("ld.global.nc.u16 %o, [%in+18];"), 0x8000);
+    assert_eq!(got("ld.global.nc.v2.f32 {%a, %b}, [%in+8];\nshl.b64 %b, %b, 8;\nor.b64 %o, %a, %b;"), 0x403);
+    let four = "ld.global.nc.v4.f32 {%a, %b, %c, %d}, [%in];\nshl.b64 %b, %b, 8;\nor.b64 %o, %a, %b;\n\
+                shl.b64 %c, %c, 16;\nor.b64 %o, %o, %c;\nshl.b64 %d, %d, 24;\nor.b64 %o, %o, %d;";
+    assert_eq!(got(four), 0x0403_0201);
+    // What is written in parts is read as a whole, from device and from shared memory.
+    assert_eq!(got("st.global.v2.f32 [%out], {%d, %a};\nld.global.u64 %o, [%out];"), 0x0000_0001_0000_0008);
+    assert_eq!(
+        got("st.global.f32 [%out], %a;\nst.global.f32 [%out+4], %d;\nld.global.u64 %o, [%out];"),
+        0x0000_0008_0000_0001
+    );
+    let shared = |body: &str| got(&format!("mov.u64 %u, second;\n{body}"));
+    assert_eq!(shared("st.shared.v2.f32 [%u+8], {%d, %a};\nld.shared.u64 %o, [%u+8];"), 0x0000_0001_0000_0008);
+    assert_eq!(shared("st.shared.f32 [%u], %a;\nld.shared.f32 %o, [%u];"), 1);
+    assert_eq!(shared("st.shared.u64 [%u], %b;\nld.shared.v2.f32 {%a, %o}, [%u];"), 4);
+    assert_eq!(shared("st.shared.u64 [%u], %b;\nst.shared.u64 [%u+8], %d;\nld.shared.v2.u64 {%a, %o}, [%u];"), 8);
+    // Parameters are read at any width: the low half of the first is the low half of %in before it moved.
+    assert_eq!(got("ld.param.u32 %a, [tried_0];\ncvt.u32.u64 %b, %in;\nsub.s64 %o, %a, %b;"), 0);
+    assert_eq!(got("ld.param.f32 %a, [tried_0];\ncvt.u32.u64 %b, %in;\nsub.s64 %o, %a, %b;"), 0);
+}
+
+#[test]
 fn signs_are_kept_or_not() {
     let store = "mov.u64 %d, first; st.shared.u32 [%d], 0xfffefffd;".replace("; ", ";\n");
     for (load, want) in [
