@@ -96,6 +96,13 @@ const FAULTS: &[Fault] = &[
     fault("a word's bits are not counted", "nearest_hamming", ("popc.b64", "cvt.u32.u64"), Some(0), Wrong),
     fault("no barrier between two runs of rows", "nearest_dot", BARRIER, Some(2), Stopped("a race")),
     fault(
+        "lanes do not wait for each other",
+        "merge_nearest",
+        ("bar.warp.sync", "// bar.warp.sync"),
+        Some(1),
+        Stopped("another lane"),
+    ),
+    fault(
         "one frame after the input is heard",
         "convolve",
         ("setp.ge.s64 \t%p10", "setp.gt.s64 \t%p10"),
@@ -111,7 +118,7 @@ fn planted(fault: &Fault) -> Sources {
     let text = match fault.kernel {
         "mel_bands" | "bin_statistics" => &mut sources.levels,
         "greatest_along_bins" | "peaks_along_time" => &mut sources.peaks,
-        "nearest_hamming" | "nearest_dot" => &mut sources.search,
+        "nearest_hamming" | "nearest_dot" | "merge_nearest" => &mut sources.search,
         "convolve" => &mut sources.convolve,
         _ => &mut sources.spectrum,
     };
@@ -144,7 +151,7 @@ fn tried(cuda: &Cuda, kernel: &str) {
                 laws::picks_as_the_twin(cuda, dice, 9, 70, PeakPlan::new(times, around, 0.5).expect("a plan"));
             }
         }
-        "nearest_hamming" => laws::finds_codes_as_the_twin(cuda, dice, 700, 5, 7),
+        "nearest_hamming" | "merge_nearest" => laws::finds_codes_as_the_twin(cuda, dice, 700, 5, 7),
         "nearest_dot" => laws::finds_vectors_as_the_twin(cuda, dice, 264 * 256 * 2, 2, 7),
         "convolve" => (0..6).for_each(|_| laws::convolves_as_the_twin(cuda, dice, &[150, 20])),
         spectrum => {

@@ -4,7 +4,7 @@
 //! PTX ──▶ parse ──▶ instructions ──▶ blocks one by one, warps by turns, lanes in step ──▶ device memory
 //!           │                            │
 //!           └ what it does not know      └ what a GPU would let pass: an access outside its allocation or array, of memory
-//!             is refused at loading        nobody wrote, between two warps without a barrier, a barrier or shuffle not all reach
+//!             is refused at loading        nobody wrote, between two threads without a barrier, a barrier or shuffle not all reach
 //! ```
 //!
 //! It shows that a kernel computes the right thing and keeps the rules. It shows nothing about speed, about what ptxas makes of the PTX, or

@@ -60,21 +60,43 @@ struct Warp {
     registers: Vec<[u64; LANES]>,
     place: [u32; LANES],
     lanes: [Lane; LANES],
+    /// How often its lanes have met: at a barrier of the warp, in a shuffle or a vote.
+    meetings: u32,
 }
 
-/// Who touched a byte of shared memory, and in which stretch between two barriers.
+/// Who did something with a byte of shared memory, and when: in which stretch between two barriers of the block, and after how many
+/// meetings of the warp.
+#[derive(Clone, Copy, Default)]
+struct Deed {
+    stretch: u32,
+    meetings: u32,
+    warp: u16,
+    lane: u16,
+}
+
+/// More than one of them.
+const MANY: u16 = u16::MAX;
+
+impl Deed {
+    /// Who of others did it with nothing in between that orders the two.
+    fn races(&self, now: &Deed) -> Option<&'static str> {
+        match () {
+            () if self.stretch != now.stretch => None,
+            () if self.warp != now.warp => Some("another warp"),
+            () if self.meetings == now.meetings && self.lane != now.lane => Some("another lane of the warp"),
+            () => None,
+        }
+    }
+}
+
+/// The last that was done with a byte.
 #[derive(Clone, Copy, Default)]
 struct Trace {
-    written_in: u32,
-    writer: u16,
-    read_in: u32,
-    reader: u16,
+    write: Deed,
+    read: Deed,
     /// The last write was atomic.
     atomic: bool,
 }
-
-/// More than one warp read it.
-const MANY: u16 = u16::MAX;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Access {
@@ -251,7 +273,7 @@ impl<'a> Block<'a> {
                     let address = base[lane].wrapping_add(offset as u64);
                     aligned(address, ty.size() * to.len())?;
                     for (number, to) in to.iter().enumerate() {
-                        let read = self.load(warp, space, address + (number * ty.size()) as u64, ty)?;
+                        let read = self.load((warp, lane), space, address + (number * ty.size()) as u64, ty)?;
                         self.warps[warp].registers[*to as usize][lane] = ty.widened(read);
                     }
                 }
@@ -263,7 +285,7 @@ impl<'a> Block<'a> {
                     let address = base[lane].wrapping_add(offset as u64);
                     aligned(address, ty.size() * values.len())?;
                     for (number, value) in values.iter().enumerate() {
-                        self.store(warp, space, address + (number * ty.size()) as u64, ty, value[lane])?;
+                        self.store((warp, lane), space, address + (number * ty.size()) as u64, ty, value[lane])?;
                     }
                 }
             }
@@ -272,14 +294,19 @@ impl<'a> Block<'a> {
                 let second = from.get(2).map_or([0; LANES], |second| register(*second));
                 for lane in each(mask) {
                     let address = base[lane].wrapping_add(offset as u64);
-                    let old =
-                        self.atomic(warp, space, address, ty, |old| function([old, first[lane], second[lane], 0]))?;
+                    let old = self.atomic((warp, lane), space, address, ty, |old| {
+                        function([old, first[lane], second[lane], 0])
+                    })?;
                     self.warps[warp].registers[to[0] as usize][lane] = old;
                 }
             }
-            Op::WarpBarrier => state.all_here(mask, &register(from[0]), "warp barrier")?,
+            Op::WarpBarrier => {
+                state.all_here(mask, &register(from[0]), "warp barrier")?;
+                state.meetings += 1;
+            }
             Op::Shuffle(kind) => {
                 state.all_here(mask, &register(from[3]), "shuffle")?;
+                state.meetings += 1;
                 let (value, by, range) = (register(from[0]), register(from[1]), register(from[2]));
                 for lane in each(mask) {
                     let (source, within) = shuffled(kind, lane, by[lane] as usize, range[lane] as usize);
@@ -292,6 +319,7 @@ impl<'a> Block<'a> {
             }
             Op::Vote(kind) => {
                 state.all_here(mask, &register(from[1]), "vote")?;
+                state.meetings += 1;
                 let votes = register(from[0]);
                 let ballot = each(mask).filter(|lane| votes[*lane] != 0).fold(0u32, |ballot, lane| ballot | 1 << lane);
                 let result = match kind {
@@ -307,7 +335,7 @@ impl<'a> Block<'a> {
         Ok(())
     }
 
-    fn load(&mut self, warp: usize, space: Space, address: u64, ty: Ty) -> Result<u64, String> {
+    fn load(&mut self, who: (usize, usize), space: Space, address: u64, ty: Ty) -> Result<u64, String> {
         let size = ty.size();
         match space {
             Space::Global => self.memory.load(address, size),
@@ -317,19 +345,19 @@ impl<'a> Block<'a> {
                 bytes.map(value).ok_or_else(|| format!("{size} bytes at {from} of the parameters"))
             }
             Space::Shared => {
-                let from = self.touch(warp, address, size, Access::Read)?;
+                let from = self.touch(who, address, size, Access::Read)?;
                 Ok(value(&self.shared[from..from + size]))
             }
         }
     }
 
-    fn store(&mut self, warp: usize, space: Space, address: u64, ty: Ty, bits: u64) -> Result<(), String> {
+    fn store(&mut self, who: (usize, usize), space: Space, address: u64, ty: Ty, bits: u64) -> Result<(), String> {
         let size = ty.size();
         match space {
             Space::Global => self.memory.store(address, size, bits),
             Space::Param => Err("a parameter is written".into()),
             Space::Shared => {
-                let from = self.touch(warp, address, size, Access::Write)?;
+                let from = self.touch(who, address, size, Access::Write)?;
                 self.shared[from..from + size].copy_from_slice(&bits.to_le_bytes()[..size]);
                 Ok(())
             }
@@ -339,7 +367,7 @@ impl<'a> Block<'a> {
     /// Replaces a value and gives the old one.
     fn atomic(
         &mut self,
-        warp: usize,
+        who: (usize, usize),
         space: Space,
         address: u64,
         ty: Ty,
@@ -347,19 +375,25 @@ impl<'a> Block<'a> {
     ) -> Result<u64, String> {
         let size = ty.size();
         if space == Space::Shared {
-            let from = self.touch(warp, address, size, Access::Atomic)?;
+            let from = self.touch(who, address, size, Access::Atomic)?;
             let old = value(&self.shared[from..from + size]);
             self.shared[from..from + size].copy_from_slice(&new(old).to_le_bytes()[..size]);
             return Ok(old);
         }
-        let old = self.load(warp, space, address, ty)?;
-        self.store(warp, space, address, ty, new(old))?;
+        let old = self.load(who, space, address, ty)?;
+        self.store(who, space, address, ty, new(old))?;
         Ok(old)
     }
 
-    /// Checks an access to shared memory and remembers it: within one array, written before it is read, and no other warp
-    /// between the same two barriers unless all only read or all are atomic.
-    fn touch(&mut self, warp: usize, address: u64, size: usize, access: Access) -> Result<usize, String> {
+    /// Checks an access to shared memory and remembers it: within one array, written before it is read, and by nobody else
+    /// without a barrier between (within a warp: without a meeting), unless all only read or all are atomic.
+    fn touch(
+        &mut self,
+        (warp, lane): (usize, usize),
+        address: u64,
+        size: usize,
+        access: Access,
+    ) -> Result<usize, String> {
         aligned(address, size)?;
         let from = address as usize;
         let within = |(at, len): (usize, usize)| from >= at && from + size <= at + len;
@@ -367,28 +401,28 @@ impl<'a> Block<'a> {
         if !within(dynamic) && !self.kernel.arrays.iter().any(|array| within(*array)) {
             return Err(format!("{size} bytes at {from} of shared memory, which is outside every array"));
         }
-        let (me, now) = (warp as u16, self.stretch);
+        let meetings = self.warps[warp].meetings;
+        let now = Deed { stretch: self.stretch, meetings, warp: warp as u16, lane: lane as u16 };
         for trace in &mut self.traces[from..from + size] {
-            if access != Access::Write && trace.written_in == 0 {
+            if access != Access::Write && trace.write.stretch == 0 {
                 return Err(format!("{size} bytes at {from} of shared memory that nobody wrote"));
             }
             let atomics = access == Access::Atomic && trace.atomic;
-            if trace.written_in == now && trace.writer != me && !atomics {
-                let other = trace.writer;
-                return Err(format!(
-                    "a race: warp {me} and warp {other} at {from} of shared memory, and no barrier between"
-                ));
-            }
-            if access != Access::Read && trace.read_in == now && trace.reader != me {
-                return Err(format!(
-                    "a race: warp {me} writes at {from} of shared memory what another warp reads, and no barrier between"
-                ));
+            let raced = trace.write.races(&now).filter(|_| !atomics);
+            let raced = raced.or_else(|| trace.read.races(&now).filter(|_| access != Access::Read));
+            if let Some(other) = raced {
+                return Err(format!("a race with {other} at {from} of shared memory, and no barrier between"));
             }
             if access == Access::Read {
-                trace.reader = if trace.read_in == now && trace.reader != me { MANY } else { me };
-                trace.read_in = now;
+                let again = trace.read.stretch == now.stretch;
+                let lanes = again && trace.read.warp == now.warp && trace.read.meetings == now.meetings;
+                trace.read = Deed {
+                    warp: if again && trace.read.warp != now.warp { MANY } else { now.warp },
+                    lane: if lanes && trace.read.lane != now.lane { MANY } else { now.lane },
+                    ..now
+                };
             } else {
-                (trace.writer, trace.written_in, trace.atomic) = (me, now, access == Access::Atomic);
+                (trace.write, trace.atomic) = (now, access == Access::Atomic);
             }
         }
         Ok(from)
@@ -417,7 +451,7 @@ fn warp(kernel: &Kernel, launch: &Launch<'_>, id: [u32; 3], number: usize, threa
             });
         }
     }
-    Warp { registers, place: [0; LANES], lanes }
+    Warp { registers, place: [0; LANES], lanes, meetings: 0 }
 }
 
 impl Warp {

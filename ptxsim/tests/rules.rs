@@ -212,14 +212,17 @@ fn warps_that_meet_in_shared_memory_without_a_barrier_are_stopped() {
     stopped(&format!("{address}{write}bar.sync 0;\n{write}{other}{read}"), 64, "a race");
     stopped(&format!("{address}{write}bar.sync 0;\n{read}{other}{write}"), 64, "a race");
     stopped(&format!("{address}{write}{other}{write}"), 64, "a race");
-    // Within a warp the lanes go in step.
+    // Lanes of a warp need not go in step either: they meet at a barrier of their own, in a shuffle or a vote.
+    let neighbour = "xor.b64 %u, %u, 4;\nmov.u64 %d, first;\nadd.s64 %d, %d, %u;\n";
+    stopped(&format!("{address}{write}bar.warp.sync -1;\n{write}{neighbour}{read}"), 32, "another lane");
+    stopped(&format!("{address}{write}bar.warp.sync -1;\n{read}{neighbour}{write}"), 32, "another lane");
+    stopped("mov.u64 %d, first;\nst.shared.u32 [%d], %a;", 32, "another lane");
     assert!(
-        run(
-            &format!("{address}{write}xor.b64 %u, %u, 4;\nmov.u64 %d, first;\nadd.s64 %d, %d, %u;\n{read}"),
-            &threads(32)
-        )
-        .is_ok()
+        run(&format!("{address}{write}bar.warp.sync -1;\n{neighbour}{read}bar.warp.sync -1;\n{write}"), &threads(32))
+            .is_ok()
     );
+    let shuffle = "shfl.sync.bfly.b32 %c, %c, 1, 31, -1;\n";
+    assert!(run(&format!("{address}{write}{shuffle}{neighbour}{read}"), &threads(32)).is_ok());
 }
 
 #[test]
