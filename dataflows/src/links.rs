@@ -5,6 +5,9 @@
 //!                                           └──▶ hubs: links that more accounts use, which join nobody
 //! ```
 
+use std::hint::black_box;
+use std::ops::BitXor;
+
 use features::counts::Counts;
 use hashbrown::HashMap;
 use records::Key;
@@ -75,6 +78,11 @@ impl Links {
 impl Keep for Links {
     type In = Use;
     type Out = LinkChange;
+
+    fn look(&self, uses: &[Use]) {
+        let users = |used: &Use| self.users.get(&used.link).map_or(0, |users| users.plays.look(0, used.account.0));
+        black_box(uses.iter().map(users).fold(0, BitXor::bitxor));
+    }
 
     fn take(&mut self, _tick: Tick, used: Use, _out: &mut Vec<LinkChange>) {
         let Users { plays, moves, .. } = self.users.entry(used.link).or_insert_with(|| Users {

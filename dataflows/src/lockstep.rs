@@ -6,6 +6,9 @@
 //!
 //! A bucket of more than 50 accounts is popularity, not lockstep, and makes no pairs.
 
+use std::hint::black_box;
+use std::ops::BitXor;
+
 use features::counts::Counts;
 use hashbrown::HashMap;
 use records::{Key, Millis};
@@ -71,6 +74,11 @@ pub struct Buckets {
 impl Keep for Buckets {
     type In = Step;
     type Out = (Pair, i8);
+
+    fn look(&self, steps: &[Step]) {
+        let known = |step: &Step| u32::from(self.players.contains_key(&(step.track, step.bucket)));
+        black_box(steps.iter().map(known).sum::<u32>());
+    }
 
     fn take(&mut self, _tick: Tick, step: Step, _out: &mut Vec<(Pair, i8)>) {
         let place = (step.track, step.bucket);
@@ -162,6 +170,10 @@ pub struct Pairs {
 impl Keep for Pairs {
     type In = (Pair, i8);
     type Out = PairChange;
+
+    fn look(&self, steps: &[(Pair, i8)]) {
+        black_box(steps.iter().filter_map(|(pair, _)| self.shared.get(pair)).fold(0, BitXor::bitxor));
+    }
 
     fn take(&mut self, _tick: Tick, (pair, sign): (Pair, i8), _out: &mut Vec<PairChange>) {
         let shared = self.shared.entry(pair).or_insert(0);

@@ -112,6 +112,19 @@ impl<const W: usize> Counts<W> {
         many.tables[kind] = Some(table);
     }
 
+    /// Reads the count of the value if its kind has a table, where every look costs a way to memory: whoever reads
+    /// before it counts finds the way short.
+    pub fn look(&self, kind: usize, value: u64) -> u32 {
+        let found = self.table(kind).and_then(|table| table.find(hash(value), |entry| entry.value == value));
+        found.map_or(0, |entry| entry.counts[0])
+    }
+
+    /// Reads the beginning of the block and of what lies beside it.
+    pub fn look_at_all(&self) -> u32 {
+        let few = self.few.entries.first().map_or(0, |entry| entry.counts[0]);
+        few ^ self.many.as_ref().map_or(0, |many| many.tables[0].is_some().into())
+    }
+
     fn table(&self, kind: usize) -> Option<&HashTable<Entry<W>>> {
         self.many.as_ref()?.tables[kind].as_ref()
     }

@@ -128,6 +128,33 @@ impl<const W: usize> Tally<W> {
         }
     }
 
+    /// The plays in the longest window.
+    pub fn plays(&self) -> u32 {
+        self.rows[W - 1].plays
+    }
+
+    /// Reads where its counts begin; see [`Tally::look_for`].
+    pub fn look(&self) -> u32 {
+        self.values.look_at_all()
+    }
+
+    /// Reads the counts that the play will change, and says nothing of meaning: whoever is about to count many plays
+    /// looks for all of them first, so that memory is asked once and not play by play.
+    pub fn look_for(&self, axis: Axis, listed: Listed<'_>) -> u32 {
+        let play = listed.play;
+        let look = |kind: Kind, value: u64| self.values.look(kind as usize, value);
+        match axis {
+            Axis::Account => {
+                let artist = if listed.artist.is_some() { listed.artist.0 } else { own_artist(play.track) };
+                look(Kind::Share, play.track.0) ^ look(Kind::Artist, artist)
+            }
+            Axis::Track => look(Kind::Share, play.account.0) ^ look(Kind::Device, play.device.0),
+            _ => {
+                look(Kind::Share, play.account.0) ^ look(Kind::Device, play.device.0) ^ look(Kind::Track, play.track.0)
+            }
+        }
+    }
+
     /// Counts an upload into the windows, or takes it out again.
     pub fn upload(&mut self, windows: WindowSet, enters: bool) {
         for window in each(windows) {

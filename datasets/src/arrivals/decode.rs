@@ -10,7 +10,9 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit, UInt64Type};
 use arrow::util::display::array_value_to_string;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+};
 use records::{Code, Country, IdSpace, Key, KeyedPlay, Millis, Refusal, Source};
 
 use super::catalogue::Facts;
@@ -20,7 +22,7 @@ use crate::tables::IdKind;
 use crate::tables::read::{INSTANT_MAX, INSTANT_MIN};
 
 /// Rows decoded at a time.
-const BATCH_ROWS: usize = 8_192;
+pub(super) const BATCH_ROWS: usize = 4_096;
 /// An account is new for seven days (the contract of `new_account_plays`).
 const NEW_ACCOUNT_MS: Millis = 7 * 24 * 3_600_000;
 /// Stands for null in a column of numbers.
@@ -105,11 +107,11 @@ pub(super) struct Decoded {
     pub refusals: Vec<Refusal>,
 }
 
-/// Opens a plays file, or some of its row groups, for these columns.
+/// Opens a plays file, or some rows of one of its row groups, for these columns.
 pub(super) fn open(
     path: &Path,
     metadata: &ArrowReaderMetadata,
-    groups: Option<Vec<usize>>,
+    part: Option<(usize, RowSelection)>,
     columns: &[&str],
 ) -> Result<ParquetRecordBatchReader, Error> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
@@ -119,8 +121,8 @@ pub(super) fn open(
         fields.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(at, _)| at).collect();
     let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
     let builder = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
-    let builder = match groups {
-        Some(groups) => builder.with_row_groups(groups),
+    let builder = match part {
+        Some((group, rows)) => builder.with_row_groups(vec![group]).with_row_selection(rows),
         None => builder,
     };
     builder.build().map_err(|error| Error::parquet(path, error))
@@ -197,6 +199,30 @@ impl Decoder<'_> {
         let file = self.path.display().to_string();
         Refusal { source: "plays".to_owned(), file, row: first_row + row as u64, code, reason, raw: Some(raw) }
     }
+}
+
+/// The columns at which [`glance`] looks.
+pub(super) const GLANCED: [&str; 3] = ["ended_at", "arrived_at", "country"];
+
+/// When the valid plays of the batch, which have these ids, arrive, and whether some row is refused, where other columns
+/// than [`GLANCED`] are beyond doubt.
+pub(super) fn glance(path: &Path, batch: &RecordBatch, ids: &[u128]) -> Result<(Vec<Millis>, bool), Error> {
+    let ended = batch.column_by_name("ended_at").ok_or_else(|| missing_column(path, "ended_at", batch))?;
+    let ended = instants(path, "ended_at", ended)?;
+    let arrived = batch.column_by_name("arrived_at").map(|array| instants(path, "arrived_at", array)).transpose()?;
+    let country = batch.column_by_name("country").map(|array| text(path, "country", array)).transpose()?;
+    let valid = INSTANT_MIN..INSTANT_MAX;
+    let mut arrivals = Vec::with_capacity(ended.len());
+    for (row, ended_at) in ended.iter().enumerate() {
+        let arrived_at = arrived.as_ref().map(|arrived| arrived[row]).filter(|at| *at != NULL).unwrap_or(*ended_at);
+        let placed =
+            country.as_ref().is_none_or(|country| country.is_null(row) || Country::pack(country.value(row)).is_some());
+        if placed && is_play_id(ids[row]) && valid.contains(ended_at) && valid.contains(&arrived_at) {
+            arrivals.push(arrived_at.max(*ended_at));
+        }
+    }
+    let refuses = arrivals.len() < ended.len();
+    Ok((arrivals, refuses))
 }
 
 /// The columns of a batch in the forms that plays are made of.

@@ -3,15 +3,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowSelection, RowSelector};
 use records::{Millis, Refusal};
 
 use super::catalogue::Facts;
-use super::decode::{Arrived, Decoded, Decoder, Suspect, Wanted, open};
+use super::decode::{Arrived, BATCH_ROWS, Decoded, Decoder, Suspect, Wanted, open};
 use super::spill::{Run, Sorter};
 use super::survey::Survey;
 use crate::Error;
 use crate::names::Naming;
+
+/// Workers take turns at the rows of a row group, so many at a time: a tick's plays are read by all of them.
+const TURN_ROWS: usize = BATCH_ROWS;
 
 /// Plays read ahead from a run on disk.
 const RUN_ROWS: usize = 8_192;
@@ -22,6 +25,8 @@ pub struct Arrivals {
     facts: Arc<Facts>,
     wanted: Wanted,
     naming: Naming,
+    /// This worker, and how many there are.
+    share: (usize, usize),
     sources: Vec<Source>,
     suspects: BTreeMap<Millis, Vec<(u32, Suspect)>>,
     refusals: Vec<Refusal>,
@@ -37,14 +42,19 @@ struct Source {
 }
 
 enum From {
-    File { file: usize, groups: VecDeque<usize>, reader: Option<(ParquetRecordBatchReader, u64)> },
+    /// The reader of an open row group comes with the number of its next row in the file.
+    File {
+        file: usize,
+        groups: VecDeque<usize>,
+        reader: Option<(ParquetRecordBatchReader, u64)>,
+    },
     Disk(Run),
     Memory,
 }
 
 impl Arrivals {
-    /// The share of this worker among so many: every so-many-th row group of the files. Files that are not sorted are
-    /// sorted now, with at most `sort_rows_max` plays in memory.
+    /// The share of this worker among so many: each takes its turn at the rows of every row group. Files that are not
+    /// sorted are sorted now, with at most `sort_rows_max` plays in memory.
     ///
     /// # Errors
     /// When a file cannot be read.
@@ -53,7 +63,7 @@ impl Arrivals {
         facts: Arc<Facts>,
         wanted: Wanted,
         naming: Naming,
-        (worker, workers): (usize, usize),
+        share: (usize, usize),
         sort_rows_max: usize,
     ) -> Result<Arrivals, Error> {
         // What tells a repeat from a conflict is the whole row, and so is what a row is refused for.
@@ -63,20 +73,14 @@ impl Arrivals {
             facts,
             wanted,
             naming,
+            share,
             sources: Vec::new(),
             suspects: BTreeMap::new(),
             refusals: Vec::new(),
         };
         let mut sorter = Sorter::new(sort_rows_max);
-        let mut group_of_all = 0;
         for (number, file) in survey.files.iter().enumerate() {
-            let mut groups = VecDeque::new();
-            for group in 0..file.metadata.metadata().num_row_groups() {
-                if group_of_all % workers == worker {
-                    groups.push_back(group);
-                }
-                group_of_all += 1;
-            }
+            let groups = (0..file.metadata.metadata().num_row_groups()).collect();
             let mut source = Source {
                 from: From::File { file: number, groups, reader: None },
                 ahead: VecDeque::new(),
@@ -188,7 +192,7 @@ impl Arrivals {
                     let mut decoded =
                         Decoded { plays: Vec::from(std::mem::take(&mut source.ahead)), ..Decoded::default() };
                     decoder.decode(&batch, *next_row, &mut self.naming, &mut decoded)?;
-                    *next_row += batch.num_rows() as u64;
+                    *next_row += (TURN_ROWS * self.share.1) as u64;
                     source.ahead = decoded.plays.into();
                     self.refusals.append(&mut decoded.refusals);
                     for suspect in decoded.suspects {
@@ -204,7 +208,19 @@ impl Arrivals {
         let file = &self.survey.files[file];
         let columns = Decoder::columns(self.wanted, self.survey.reads_play_ids);
         let rows_before = |group: usize| file.metadata.metadata().row_group(group).num_rows() as u64;
-        let reader = open(&file.path, &file.metadata, Some(vec![group]), &columns)?;
-        Ok((reader, (0..group).map(rows_before).sum()))
+        let (worker, workers) = self.share;
+        let turns = turns(rows_before(group) as usize, worker, workers);
+        let reader = open(&file.path, &file.metadata, Some((group, turns)), &columns)?;
+        Ok((reader, (0..group).map(rows_before).sum::<u64>() + (worker * TURN_ROWS) as u64))
     }
+}
+
+/// The rows of a row group at which the worker takes its turns.
+fn turns(rows: usize, worker: usize, workers: usize) -> RowSelection {
+    let turns = (0..rows).step_by(TURN_ROWS).map(|from| TURN_ROWS.min(rows - from)).enumerate();
+    let selector = |(turn, rows)| match turn % workers == worker {
+        true => RowSelector::select(rows),
+        false => RowSelector::skip(rows),
+    };
+    turns.map(selector).collect()
 }

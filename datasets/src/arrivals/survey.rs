@@ -8,17 +8,20 @@
 //! Knowing the repeats beforehand lets all other plays pass without being remembered by id.
 
 use std::fs::File;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use arrow::array::RecordBatch;
 use hashbrown::HashMap;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelector};
 use parquet::file::statistics::Statistics;
 use records::{IdSpace, Millis};
 
 use super::catalogue::Facts;
-use super::decode::{Decoded, Decoder, Suspected, Wanted, is_play_id, open, play_ids};
+use super::decode::{Decoded, Decoder, GLANCED, Suspected, Wanted, glance, is_play_id, open, play_ids};
 use crate::Error;
 use crate::names::{NameTable, Naming};
 use crate::tables::IdKind;
@@ -73,8 +76,8 @@ impl Survey {
     }
 }
 
-/// Surveys the plays; `corrections` are (play id, arrival). With `all_names` every id of every row is remembered, for a
-/// process that reads only a share of the rows but must know the names of all.
+/// Surveys the plays with so many threads; `corrections` are (play id, arrival). With `all_names` every id of every row
+/// is remembered, for a process that reads only a share of the rows but must know the names of all.
 ///
 /// # Errors
 /// When a file cannot be read, lacks a required column, or has one of another type.
@@ -84,14 +87,27 @@ pub fn survey(
     names: &Arc<NameTable>,
     facts: &Facts,
     corrections: &[(u128, Millis)],
-    all_names: bool,
+    (all_names, threads): (bool, usize),
 ) -> Result<Survey, Error> {
-    let mut survey = Survey::default();
-    let metadata: Vec<_> = paths.iter().map(|path| load(path)).collect::<Result<_, _>>()?;
+    let files: Vec<Lookout<'_>> =
+        paths.iter().map(|path| Lookout::new(path, every_ms, names, facts, all_names)).collect::<Result<_, _>>()?;
+    let metadata: Vec<_> = files.iter().map(|file| file.metadata.clone()).collect();
     let mut repeats = Repeats::new(&metadata, names.kind(IdSpace::Play));
-    for (path, metadata) in paths.iter().zip(&metadata) {
-        let file = survey_file(path, metadata, (every_ms, all_names), names, facts, &mut repeats, &mut survey)?;
-        survey.files.push(file);
+    let sights = look_through(&files, names, threads, |id| repeats.see(id))?;
+    let mut survey = Survey::default();
+    for (file, sight) in files.iter().zip(sights) {
+        survey.refuses |= sight.refuses;
+        survey.reads_play_ids |= sight.lacks_ids;
+        for at in sight.arrivals.into_iter().flat_map(|(first, last)| [first, last]) {
+            note(&mut survey, at);
+        }
+        survey.files.push(FileSurvey {
+            path: file.path.to_owned(),
+            rows: file.metadata.metadata().file_metadata().num_rows() as u64,
+            sorted: sight.sorted,
+            first_at: sight.arrivals.map(|(first, _)| first),
+            metadata: file.metadata.clone(),
+        });
     }
     survey.suspected = repeats.resolve(|see| {
         for file in &survey.files {
@@ -119,60 +135,153 @@ fn note(survey: &mut Survey, at: Millis) {
     survey.last_at = Some(survey.last_at.map_or(at, |last| last.max(at)));
 }
 
-fn survey_file(
-    path: &Path,
-    metadata: &ArrowReaderMetadata,
-    (every_ms, all_names): (Millis, bool),
-    names: &Arc<NameTable>,
-    facts: &Facts,
-    repeats: &mut Repeats,
-    survey: &mut Survey,
-) -> Result<FileSurvey, Error> {
-    let found: Vec<String> = metadata.schema().fields().iter().map(|field| field.name().clone()).collect();
-    for column in ["play_id", "ended_at", "account_id", "track_id", "played_ms"] {
-        if !found.iter().any(|name| name == column) {
-            return Err(Error::MissingColumn { path: path.to_owned(), table: "plays", column, found });
+/// What is seen in a row group, or in row groups one after the other.
+#[derive(Clone, Copy)]
+struct Sight {
+    sorted: bool,
+    /// The refreshes in which its first and its last valid row arrive.
+    refreshes: Option<(Millis, Millis)>,
+    /// The first and the last arrival.
+    arrivals: Option<(Millis, Millis)>,
+    refuses: bool,
+    lacks_ids: bool,
+}
+
+impl Sight {
+    const NOTHING: Sight = Sight { sorted: true, refreshes: None, arrivals: None, refuses: false, lacks_ids: false };
+
+    /// Of a row that arrives then.
+    fn of(at: Millis, every_ms: Millis) -> Sight {
+        let refresh = at.div_euclid(every_ms);
+        Sight { refreshes: Some((refresh, refresh)), arrivals: Some((at, at)), ..Sight::NOTHING }
+    }
+
+    fn then(self, next: Sight) -> Sight {
+        let (refreshes, in_order) = match (self.refreshes, next.refreshes) {
+            (Some((first, last)), Some((then, end))) => (Some((first, end)), last <= then),
+            (before, after) => (before.or(after), true),
+        };
+        let arrivals = match (self.arrivals, next.arrivals) {
+            (Some((a, b)), Some((c, d))) => Some((a.min(c), b.max(d))),
+            (before, after) => before.or(after),
+        };
+        Sight {
+            sorted: self.sorted && next.sorted && in_order,
+            refreshes,
+            arrivals,
+            refuses: self.refuses || next.refuses,
+            lacks_ids: self.lacks_ids || next.lacks_ids,
         }
     }
-    let suspected = Suspected::default();
-    // Where the file's own statistics vouch for the other columns, three of them tell all; else every row is judged.
-    let judged = vouched(metadata) && !all_names;
-    let wanted = if judged { Wanted { country: true, ..Wanted::default() } } else { Wanted::ALL };
-    let mut decoder = Decoder { path: path.to_owned(), wanted, facts, suspected: &suspected, play_ids: false };
-    let mut columns = Decoder::columns(wanted, false);
-    columns.push("play_id");
-    let mut naming = Naming::new(names.clone());
-    let mut file = FileSurvey {
-        path: path.to_owned(),
-        rows: metadata.metadata().file_metadata().num_rows() as u64,
-        sorted: true,
-        first_at: None,
-        metadata: metadata.clone(),
+}
+
+/// Looks through the row groups of all files, several at a time, and shows every play id, in no particular order.
+fn look_through(
+    files: &[Lookout<'_>],
+    names: &Arc<NameTable>,
+    threads: usize,
+    mut see: impl FnMut(u128),
+) -> Result<Vec<Sight>, Error> {
+    let groups_of = |file: &Lookout<'_>| file.metadata.metadata().num_row_groups();
+    let groups: Vec<(usize, usize)> =
+        files.iter().enumerate().flat_map(|(file, of)| (0..groups_of(of)).map(move |group| (file, group))).collect();
+    let next = AtomicUsize::new(0);
+    let look = |ids: SyncSender<Vec<u128>>| -> Result<Vec<(usize, Sight)>, Error> {
+        let mut sights = Vec::new();
+        let mut naming = Naming::new(names.clone());
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some((file, group)) = groups.get(at) else { return Ok(sights) };
+            sights.push((at, files[*file].group(*group, &mut naming, &ids)?));
+        }
     };
-    let mut refresh = Millis::MIN;
-    let mut decoded = Decoded::default();
-    for batch in open(path, metadata, None, &columns)? {
-        let batch = batch.map_err(|error| Error::parquet(path, error))?;
-        for id in ids_of(path, &batch, names)? {
-            match is_play_id(id) {
-                true => repeats.see(id),
-                // From here on rows without an id must be told from the others.
-                false => decoder.play_ids = true,
+    let mut sights = std::thread::scope(|scope| {
+        let (sender, shown) = sync_channel::<Vec<u128>>(2 * threads);
+        let lookers: Vec<_> = (0..threads.max(1))
+            .map(|_| {
+                let sender = sender.clone();
+                scope.spawn(|| look(sender))
+            })
+            .collect();
+        drop(sender);
+        shown.into_iter().flatten().for_each(&mut see);
+        let seen = lookers.into_iter().map(|looker| looker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        seen.collect::<Result<Vec<_>, Error>>()
+    })?
+    .concat();
+    sights.sort_unstable_by_key(|(at, _)| *at);
+    let mut of_files = vec![Sight::NOTHING; files.len()];
+    for (at, sight) in sights {
+        let (file, _) = groups[at];
+        of_files[file] = of_files[file].then(sight);
+    }
+    Ok(of_files)
+}
+
+/// Looks at the rows of one file.
+struct Lookout<'a> {
+    path: &'a Path,
+    metadata: ArrowReaderMetadata,
+    every_ms: Millis,
+    names: &'a Arc<NameTable>,
+    facts: &'a Facts,
+    /// Where the file's own statistics vouch for the other columns, a glance at four tells all; else every row is judged.
+    glances: bool,
+}
+
+impl<'a> Lookout<'a> {
+    fn new(
+        path: &'a Path,
+        every_ms: Millis,
+        names: &'a Arc<NameTable>,
+        facts: &'a Facts,
+        all_names: bool,
+    ) -> Result<Lookout<'a>, Error> {
+        let metadata = load(path)?;
+        let found: Vec<String> = metadata.schema().fields().iter().map(|field| field.name().clone()).collect();
+        for column in ["play_id", "ended_at", "account_id", "track_id", "played_ms"] {
+            if !found.iter().any(|name| name == column) {
+                return Err(Error::MissingColumn { path: path.to_owned(), table: "plays", column, found });
             }
         }
-        decoder.decode(&batch, 0, &mut naming, &mut decoded)?;
-        survey.refuses |= !decoded.refusals.is_empty();
-        decoded.refusals.clear();
-        for arrived in decoded.plays.drain(..) {
-            let of = arrived.at.div_euclid(every_ms);
-            file.sorted &= of >= refresh;
-            refresh = of;
-            file.first_at = Some(file.first_at.map_or(arrived.at, |first| first.min(arrived.at)));
-            note(survey, arrived.at);
-        }
+        let glances = vouched(&metadata) && !all_names;
+        Ok(Lookout { path, metadata, every_ms, names, facts, glances })
     }
-    survey.reads_play_ids |= decoder.play_ids;
-    Ok(file)
+
+    /// Looks at a row group; its play ids are sent on their way.
+    fn group(&self, group: usize, naming: &mut Naming, to: &SyncSender<Vec<u128>>) -> Result<Sight, Error> {
+        let mut columns = if self.glances { GLANCED.to_vec() } else { Decoder::columns(Wanted::ALL, false) };
+        columns.push("play_id");
+        let mut sight = Sight::NOTHING;
+        let rows = self.metadata.metadata().row_group(group).num_rows() as usize;
+        let all = vec![RowSelector::select(rows)].into();
+        for batch in open(self.path, &self.metadata, Some((group, all)), &columns)? {
+            let batch = batch.map_err(|error| Error::parquet(self.path, error))?;
+            let mut ids = ids_of(self.path, &batch, self.names)?;
+            let lacks_ids = !ids.iter().all(|id| is_play_id(*id));
+            let (arrivals, refuses) = match self.glances {
+                true => glance(self.path, &batch, &ids)?,
+                false => self.judge(&batch, lacks_ids, naming)?,
+            };
+            ids.retain(|id| is_play_id(*id));
+            // Nobody listens once another looker failed.
+            let _ = to.send(ids);
+            sight = arrivals.into_iter().fold(sight, |sight, at| sight.then(Sight::of(at, self.every_ms)));
+            sight.refuses |= refuses;
+            sight.lacks_ids |= lacks_ids;
+        }
+        Ok(sight)
+    }
+
+    /// When the valid plays of the batch arrive, and whether some row is refused.
+    fn judge(&self, batch: &RecordBatch, play_ids: bool, naming: &mut Naming) -> Result<(Vec<Millis>, bool), Error> {
+        let suspected = Suspected::default();
+        let path = self.path.to_owned();
+        let decoder = Decoder { path, wanted: Wanted::ALL, facts: self.facts, suspected: &suspected, play_ids };
+        let mut decoded = Decoded::default();
+        decoder.decode(batch, 0, naming, &mut decoded)?;
+        Ok((decoded.plays.iter().map(|arrived| arrived.at).collect(), !decoded.refusals.is_empty()))
+    }
 }
 
 fn ids_of(path: &Path, batch: &RecordBatch, names: &NameTable) -> Result<Vec<u128>, Error> {

@@ -98,9 +98,8 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let corrections = arrivals::read_corrections(&inputs.corrections, &kinds, &mut refusals).map_err(input)?;
     let tiers = arrivals::read_tiers(&inputs.distributors, &kinds, &mut naming, &mut refusals).map_err(input)?;
     arrivals::judge_others(&inputs, &kinds, &mut refusals).map_err(input)?;
-    let survey =
-        arrivals::survey(&inputs.plays, setting.every_ms, &names, &facts, &corrections, setting.cluster.is_some())
-            .map_err(input)?;
+    let how = (setting.cluster.is_some(), usize::from(args.workers));
+    let survey = arrivals::survey(&inputs.plays, setting.every_ms, &names, &facts, &corrections, how).map_err(input)?;
 
     let clock = Clock::new(setting.every_ms);
     let tick = |instant: Option<Millis>| instant.map(|instant| clock.first_after(instant));
