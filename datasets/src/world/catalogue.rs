@@ -40,11 +40,13 @@ const NOUNS: [&str; 16] = [
 const TRACKS_PER_ARTIST: (f64, f64) = (12.0, 0.8);
 /// Track length in seconds: lognormal, fitted to real listeners' full plays (p5 107, p50 200-208, p95 359 s), and how many
 /// tracks are made to the length that radio likes: real lengths are more often near the middle than one lognormal has them.
-const LENGTH_SECS: (f64, f64) = (206.0, 0.32);
+const LENGTH_SECS: (f64, f64) = (206.0, 0.335);
 const RADIO_LENGTH_SECS: (f64, f64) = (207.0, 0.12);
 const RADIO_LENGTH: f64 = 0.2;
 /// Popularity of artists: exponent of Zipf's law; within-listener exponents of real listeners are .71-1.70.
 const ARTIST_EXPONENT: f64 = 0.85;
+/// Artists with a hit, at least.
+const HIT_ARTISTS_MIN: usize = 24;
 /// Share of tracks released during the world's days.
 const NEW_RELEASES: f64 = 0.03;
 /// Share of tracks that are a second release of the recording before them.
@@ -236,6 +238,12 @@ impl Catalogue {
             Some(artists) => artists[chance.rank(artists.len(), ARTIST_EXPONENT, 0.0)],
             None => chance.rank(self.open, ARTIST_EXPONENT, 0.0) as u32,
         }
+    }
+
+    /// The best known track of an artist everybody knows: one in fifty, and a few in a small world.
+    pub fn draw_hit(&self, chance: &mut Chance) -> u32 {
+        let known = (self.open / 50).max(HIT_ARTISTS_MIN).min(self.open);
+        self.tracks_of(chance.rank(known, ARTIST_EXPONENT, 0.0) as u32).start
     }
 
     /// An artist's track, the earlier ones more often.

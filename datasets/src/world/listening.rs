@@ -17,14 +17,14 @@ use super::people::{Habits, Person};
 use super::{DAY_MS, HOUR_MS};
 
 /// A listener's day begins at this local hour: the quietest of all.
-const DAY_BEGINS_HOUR: i64 = 4;
+pub(super) const DAY_BEGINS_HOUR: i64 = 4;
 /// Day-to-day spread of plays around the listener's median.
 const DAY_SIGMA: f64 = 0.8;
 /// Plays of a day, at most: keeps hours per active day below 12 for all but one day in a hundred.
 const DAY_PLAYS_MAX: f64 = 320.0;
-/// Plays of a session: median and spread; heavier listeners have longer ones. A spread of .95 gives real listeners' tails (p95
+/// Plays of a session: median and spread; heavier listeners have longer ones. A spread of 1 gives real listeners' tails (p95
 /// of 29-126 plays); the .6 fitted to the middle of the sessions does not.
-const SESSION: (f64, f64) = (9.0, 0.95);
+const SESSION: (f64, f64) = (9.0, 1.0);
 /// Sessions are told apart by a silence of 30 minutes.
 const SESSION_GAP_MS: i64 = 31 * 60_000;
 /// Chance that a run of the same track goes on: real listeners' longest runs are of 6-9 plays.
@@ -99,9 +99,14 @@ pub(super) fn local_day(world: &World, person: &Person, day: i64) -> Millis {
     world.base() + day * DAY_MS + (DAY_BEGINS_HOUR - person.utc_hours()) * HOUR_MS
 }
 
+/// Median of plays in a session: heavier listeners have longer ones.
+pub(super) fn session_median(plays_median: f64) -> f64 {
+    SESSION.0 * (plays_median / 13.0).powf(0.4).max(0.7)
+}
+
 /// Start (after the day's beginning) and size of the sessions of a day, earliest first.
 fn sessions(habits: &Habits, plays: usize, chance: &mut Chance) -> Vec<(Millis, usize)> {
-    let median = SESSION.0 * (f64::from(habits.plays_median) / 13.0).powf(0.4).max(0.7);
+    let median = session_median(f64::from(habits.plays_median));
     let mut left = plays;
     let mut sessions = Vec::new();
     while left > 0 {
@@ -255,7 +260,7 @@ fn draw_track(world: &World, person: &Person, context: Context, position: usize,
     match context {
         // The head of a library is flatter than Zipf's law: top-1 share of real listeners is .004-.026.
         Context::Own(..) => {
-            let slot = chance.rank(habits.library as usize, f64::from(habits.library_exponent), 10.0);
+            let slot = chance.rank(habits.library as usize, f64::from(habits.library_exponent), 8.0);
             library_track(world, person, slot)
         }
         Context::Artist(_, artist) => world.catalogue.draw_track(artist, chance),
@@ -281,8 +286,9 @@ fn told(context: Context) -> (Source, u32) {
 /// Fitted together with [`next_reason`] to real listeners' mixes: trackdone .60-.64, fwdbtn .10-.18, endplay .14-.18,
 /// logout .03-.05, unexpected exit .01-.04, backbtn .004-.017; and to their densities at 30-31 s and 31-36 s.
 fn outcome(habits: &Habits, length_ms: u32, last: bool, chance: &mut Chance) -> (u32, Reason) {
-    let skip = f64::from(habits.skip);
-    let (full, skipped) = if last { (0.18, 0.38 * 0.82) } else { (1.0 - skip - f64::from(habits.partial) * 0.8, skip) };
+    // The last play of a session is left in other ways, and more often.
+    let skip = 0.97 * f64::from(habits.skip);
+    let (full, skipped) = if last { (0.12, 0.38 * 0.88) } else { (1.0 - skip - f64::from(habits.partial) * 0.8, skip) };
     let fate = chance.unit();
     if fate < full {
         return (played_full(length_ms, chance), Reason::Trackdone);

@@ -5,9 +5,10 @@
 
 use records::{Account, Id, Millis};
 
-use super::chance::{Chance, Purpose};
+use super::chance::{Chance, Purpose, at, beta_quantile, normal_quantile, spread};
 use super::geography::{self, COUNTRIES};
 use super::heard::Platform;
+use super::listening::{self, DAY_BEGINS_HOUR};
 use super::{DAY_MS, WorldSpec};
 
 /// One account.
@@ -32,7 +33,7 @@ pub(super) struct Person {
 pub(super) struct Habits {
     /// Median of plays on an active day.
     pub plays_median: f32,
-    /// Share of days with any play.
+    /// Share of the listener's own days with any play.
     pub active_days: f32,
     /// Share of plays that are skipped within seconds.
     pub skip: f32,
@@ -59,16 +60,26 @@ pub(super) struct Habits {
     pub mobile_share: f32,
 }
 
+/// Median of plays on an active day: account median lognormal(ln 13, .85).
+const PLAYS_MEDIAN: (f64, f64) = (13.0, 0.85);
+/// Nobody's median is above: the busiest of the seven played 105 a day all year. The law has two in a thousand beyond.
+const PLAYS_MEDIAN_MAX: f64 = 150.0;
+
 impl Habits {
-    fn draw(chance: &mut Chance) -> Habits {
-        let plays_median = chance.lognormal(13.0, 0.85);
+    /// `places` of the account among all: by how much it listens, by how much it skips, and by its second device.
+    fn draw(utc_hours: i64, places: [f64; 3], chance: &mut Chance) -> Habits {
+        let plays_median = PLAYS_MEDIAN.0 * (PLAYS_MEDIAN.1 * normal_quantile(places[0])).exp();
+        let plays_median = plays_median.min(PLAYS_MEDIAN_MAX);
         // Library size lognormal(260, .9); who listens more has more: the seven, heavy all, have about 2 000 tracks.
-        let library = (chance.lognormal(260.0, 0.8) * (plays_median / 13.0).powf(0.6)).clamp(20.0, 6_000.0);
+        let library = (chance.lognormal(260.0, 0.8) * (plays_median / 13.0).powf(0.7)).clamp(20.0, 6_000.0);
+        // Exports tell UTC, so the law of active days is one of UTC days.
+        let active_utc_days = chance.beta(2.2, 1.3);
+        let hours = draw_hours(chance);
         Habits {
             plays_median: plays_median as f32,
-            active_days: chance.beta(2.2, 1.3) as f32,
+            active_days: active_local_days(active_utc_days, &hours, utc_hours, plays_median) as f32,
             // Per listener Beta of mean .25 and deviation .12.
-            skip: chance.beta(3.0, 9.0) as f32,
+            skip: beta_quantile(3, 9, places[1]) as f32,
             partial: chance.lognormal(0.095, 0.25) as f32,
             // Real listeners: .61-.89 and .015-.033 (second devices are never offline).
             shuffle: chance.beta(9.0, 3.2) as f32,
@@ -81,16 +92,34 @@ impl Habits {
             library_exponent: chance.between(0.5, 1.05) as f32,
             favourites: (library / 3.0).max(8.0) as u32,
             genres: [chance.below(12) as u8, chance.below(12) as u8, chance.below(12) as u8],
-            hours: draw_hours(chance),
+            hours,
             weekdays: std::array::from_fn(|_| chance.lognormal(1.0, 0.22) as f32),
             // Clients: ios .38, android .31, desktop .18, web .05, cast .05 of plays.
             phone: if chance.happens(0.55) { Platform::Ios } else { Platform::Android },
             second: [Platform::Desktop, Platform::Web, Platform::Cast, Platform::Tv]
-                [chance.pick(&[58.0, 16.0, 16.0, 10.0])],
-            second_share: chance.between(0.0, 0.62) as f32,
+                [at(places[2], &[58.0, 16.0, 16.0, 10.0])],
+            second_share: chance.between(0.15, 0.47) as f32,
             mobile_share: chance.between(0.1, 0.7) as f32,
         }
     }
+}
+
+/// The share of a listener's own days with plays that makes this share of UTC days: an evening in America is two of them.
+///
+/// A day of `n` sessions reaches into the UTC day before midnight with probability `a`, into the next with `b`; a UTC day has
+/// plays unless both its local days leave it out: `share = 1 - (1 - p a) (1 - p b)`, solved for `p`.
+fn active_local_days(share: f64, hours: &[u16; 24], utc_hours: i64, plays_median: f64) -> f64 {
+    let until = |hour: i64| match hour.rem_euclid(24) {
+        0 => 0.0,
+        hour => f64::from(hours[hour as usize - 1]) / 65_535.0,
+    };
+    let since_morning = |hour: i64| (until(hour) - until(DAY_BEGINS_HOUR)).rem_euclid(1.0);
+    let sessions = (plays_median / listening::session_median(plays_median)).max(1.0);
+    // What begins in the hour before midnight is still on after it.
+    let (a, b) =
+        (1.0 - (1.0 - since_morning(utc_hours)).powf(sessions), 1.0 - since_morning(utc_hours - 1).powf(sessions));
+    let sum = a + b;
+    (2.0 * share / (sum + (sum * sum - 4.0 * a * b * share).max(0.0).sqrt())).min(1.0)
 }
 
 /// Hours of a day: morning, afternoon and evening bumps over a floor, shifted by the listener's own clock.
@@ -145,7 +174,11 @@ impl Person {
         // A /24 of a home carrier holds a few customers of one service.
         let household =
             if family > 0 { 0x80_0000 + family } else { chance.below(spec.accounts as usize / 3 + 8) as u32 };
-        let habits = Habits::draw(chance);
+        let habits = Habits::draw(
+            COUNTRIES[usize::from(country)].utc_hours,
+            spread(spec.seed, Purpose::Person, u64::from(index)),
+            chance,
+        );
         Person { index, country, created_at, plan, email, payment, family, household, habits }
     }
 

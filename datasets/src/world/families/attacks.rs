@@ -72,9 +72,12 @@ pub(super) fn cast(
         }
         Kind::PlaylistFarm => {
             add_artist(family, catalogue, Style::Ordinary, (PLAYLIST_TARGETS, (120.0, 200.0), before), chance);
-            while family.innocents.len() < PLAYLIST_INNOCENTS {
-                let artist = catalogue.draw_by_popularity(None, chance);
-                family.innocents.push(catalogue.tracks_of(artist).start);
+            // A tiny world has fewer hits than a playlist holds.
+            for _ in 0..4 * PLAYLIST_INNOCENTS {
+                let hit = catalogue.draw_hit(chance);
+                if family.innocents.len() < PLAYLIST_INNOCENTS && !family.innocents.contains(&hit) {
+                    family.innocents.push(hit);
+                }
             }
             family.playlist = catalogue.add_playlist(None, 40);
         }
@@ -236,7 +239,7 @@ impl Bot<'_, '_> {
             let mut clock = self.begin + hour * HOUR_MS;
             for _ in 0..RIG_PLAYS_PER_HOUR {
                 let track = match self.chance.happens(RIG_CAMOUFLAGE) {
-                    true => self.hit(),
+                    true => self.world.catalogue.draw_hit(&mut self.chance),
                     false => self.family.tracks[self.chance.below(RIG_TRACKS)],
                 };
                 let played_ms =
@@ -306,12 +309,6 @@ impl Bot<'_, '_> {
             clock += Millis::from(played_ms) + self.chance.exponential(20_000.0) as Millis;
             self.play(&client, track, clock, played_ms, Reason::Trackdone);
         }
-    }
-
-    /// A popular track of somebody else.
-    fn hit(&mut self) -> u32 {
-        let artist = self.world.catalogue.draw_by_popularity(None, &mut self.chance);
-        self.world.catalogue.tracks_of(artist).start
     }
 
     fn play(&mut self, client: &Client, track: u32, ended_at: Millis, played_ms: u32, reason: Reason) {
