@@ -81,7 +81,9 @@ impl Aftermath {
     fn of(prepared: &Prepared, last_as_of: Millis) -> Option<Aftermath> {
         let files = prepared.survey.files.iter().filter(|file| file.rows > 0);
         let ends = files.map(|file| greatest(&file.path, "ended_at").ok().flatten());
-        let last_play_at = ends.collect::<Option<Vec<_>>>()?.into_iter().max()?;
+        // A row that says otherwise is refused, and vouches for nothing.
+        let last_play_at =
+            ends.collect::<Option<Vec<_>>>()?.into_iter().max().filter(|at| (0..last_as_of).contains(at))?;
         let quiet_ms = last_as_of - last_play_at;
         let windows = prepared.windows_ms.iter().zip(&prepared.window_labels);
         let empty: Vec<_> = windows.filter(|(ms, _)| **ms <= quiet_ms).map(|(_, label)| label.clone()).collect();
