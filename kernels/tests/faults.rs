@@ -72,7 +72,7 @@ const FAULTS: &[Fault] = &[
         "bin_statistics",
         ("setp.ge.s32 \t%p1,", "setp.gt.s32 \t%p1,"),
         Some(0),
-        Stopped("of an allocation"),
+        Stopped("global memory"),
     ),
     fault("a block is joined the wrong way", "bin_statistics", ("sub.f64", "add.f64"), Some(0), Wrong),
     fault("no barrier after the tile is fetched", "greatest_along_bins", BARRIER, Some(0), Stopped("shared memory")),
@@ -95,6 +95,13 @@ const FAULTS: &[Fault] = &[
     ),
     fault("a word's bits are not counted", "nearest_hamming", ("popc.b64", "cvt.u32.u64"), Some(0), Wrong),
     fault("no barrier between two runs of rows", "nearest_dot", BARRIER, Some(2), Stopped("a race")),
+    fault(
+        "two blocks make the same bins",
+        "bin_statistics",
+        ("mov.u32 \t%r11, %ctaid.x;", "mov.u32 \t%r11, 0;"),
+        Some(0),
+        Stopped("a race with block"),
+    ),
     fault(
         "lanes do not wait for each other",
         "merge_nearest",

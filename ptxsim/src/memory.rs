@@ -14,12 +14,22 @@ pub struct Memory {
     used: u64,
     /// Where the next one begins, counted from the first address.
     next: u64,
+    /// Who writes now.
+    writer: Writer,
 }
 
 struct Allocation {
     base: u64,
     bytes: Vec<u8>,
-    written: Vec<bool>,
+    writers: Vec<Option<Writer>>,
+}
+
+/// Who wrote a byte last: a block of a launch, or the host (launch 0).
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Writer {
+    launch: u32,
+    block: u32,
+    atomic: bool,
 }
 
 impl Memory {
@@ -29,7 +39,7 @@ impl Memory {
         self.next = (self.next + len as u64 + APART).next_multiple_of(512);
         self.used += len as u64;
         // What nobody wrote reads as NaN, should it ever be copied out.
-        self.allocations.push(Allocation { base, bytes: vec![0xff; len], written: vec![false; len] });
+        self.allocations.push(Allocation { base, bytes: vec![0xff; len], writers: vec![None; len] });
         base
     }
 
@@ -73,29 +83,61 @@ impl Memory {
         })
     }
 
-    /// What a kernel reads: aligned, within one allocation, and written before.
+    /// A launch begins; what its blocks write is theirs until it ends.
+    pub fn launch(&mut self) {
+        self.writer = Writer { launch: self.writer.launch + 1, block: 0, atomic: false };
+    }
+
+    /// The block of this number runs from now on.
+    pub fn block(&mut self, number: u32) {
+        self.writer.block = number;
+    }
+
+    /// What a kernel reads: aligned, within one allocation, written before, and not by another block of this launch.
     pub fn load(&mut self, address: u64, size: usize) -> Result<u64, String> {
         aligned(address, size)?;
         let (place, range) = self.find(address, size)?;
-        let allocation = &self.allocations[place];
-        if !allocation.written[range.clone()].iter().all(|written| *written) {
-            return Err(format!("{size} bytes of global memory that nobody wrote, at byte {}", range.start));
+        let (allocation, now) = (&self.allocations[place], self.writer);
+        for writer in &allocation.writers[range.clone()] {
+            match writer {
+                None => {
+                    return Err(format!("{size} bytes of global memory that nobody wrote, at byte {}", range.start));
+                }
+                Some(writer) => alone(*writer, now)?,
+            }
         }
         Ok(value(&allocation.bytes[range]))
     }
 
-    /// What a kernel writes.
+    /// What a kernel writes, likewise.
     pub fn store(&mut self, address: u64, size: usize, value: u64) -> Result<(), String> {
         aligned(address, size)?;
-        self.write(address, &value.to_le_bytes()[..size])
+        let (place, range) = self.find(address, size)?;
+        let now = self.writer;
+        let writers = &self.allocations[place].writers[range];
+        writers.iter().flatten().try_for_each(|writer| alone(*writer, now))?;
+        self.write_as(now, address, &value.to_le_bytes()[..size])
+    }
+
+    /// Replaces a value and gives the old one; other blocks may do the same.
+    pub fn atomic(&mut self, address: u64, size: usize, new: impl Fn(u64) -> u64) -> Result<u64, String> {
+        let plain = self.writer;
+        self.writer.atomic = true;
+        let old = self.load(address, size).and_then(|old| self.store(address, size, new(old)).map(|()| old));
+        self.writer = plain;
+        old
     }
 
     /// What the host writes.
     pub fn write(&mut self, address: u64, bytes: &[u8]) -> Result<(), String> {
+        self.write_as(Writer::default(), address, bytes)
+    }
+
+    fn write_as(&mut self, writer: Writer, address: u64, bytes: &[u8]) -> Result<(), String> {
         let (place, range) = self.find(address, bytes.len())?;
         let allocation = &mut self.allocations[place];
         allocation.bytes[range.clone()].copy_from_slice(bytes);
-        allocation.written[range].fill(true);
+        allocation.writers[range].fill(Some(writer));
         Ok(())
     }
 
@@ -105,6 +147,15 @@ impl Memory {
         bytes.copy_from_slice(&self.allocations[place].bytes[range]);
         Ok(())
     }
+}
+
+/// `Ok` unless another block of the same launch wrote it; which of the two comes first is nobody's to say.
+fn alone(writer: Writer, now: Writer) -> Result<(), String> {
+    let other = writer.launch == now.launch && writer.block != now.block;
+    if other && !(writer.atomic && now.atomic) {
+        return Err(format!("a race with block {} of the same launch in global memory", writer.block));
+    }
+    Ok(())
 }
 
 /// Little-endian bytes as a number.

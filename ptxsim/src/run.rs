@@ -40,8 +40,10 @@ pub fn launch(kernel: &Kernel, launch: &Launch<'_>, memory: &mut Memory) -> Resu
     }
     let [across, down, deep] = launch.grid.map(u64::from);
     let blocks = across * down * deep;
+    memory.launch();
     for number in 0..blocks {
         let number = if launch.backwards { blocks - 1 - number } else { number };
+        memory.block(number as u32);
         let id = [number % across, number / across % down, number / (across * down)].map(|place| place as u32);
         Block::new(kernel, launch, memory, id, threads).run()?;
     }
@@ -380,9 +382,7 @@ impl<'a> Block<'a> {
             self.shared[from..from + size].copy_from_slice(&new(old).to_le_bytes()[..size]);
             return Ok(old);
         }
-        let old = self.load(who, space, address, ty)?;
-        self.store(who, space, address, ty, new(old))?;
-        Ok(old)
+        self.memory.atomic(address, size, new)
     }
 
     /// Checks an access to shared memory and remembers it: within one array, written before it is read, and by nobody else

@@ -2,7 +2,7 @@
 
 mod device;
 
-use device::run;
+use device::{run, run_blocks};
 
 /// A value per thread, in all four places.
 fn threads(count: usize) -> Vec<[u64; 4]> {
@@ -223,6 +223,18 @@ fn warps_that_meet_in_shared_memory_without_a_barrier_are_stopped() {
     );
     let shuffle = "shfl.sync.bfly.b32 %c, %c, 1, 31, -1;\n";
     assert!(run(&format!("{address}{write}{shuffle}{neighbour}{read}"), &threads(32)).is_ok());
+}
+
+#[test]
+fn blocks_that_meet_in_global_memory_are_stopped() {
+    let one = threads(1);
+    let fault = run_blocks("mov.u64 %o, 1;", &one, 2).expect_err("both write one place");
+    assert!(fault.contains("a race with block 0"), "{fault}");
+    // One block writes and another reads.
+    let body = "mov.u32 %t, %ctaid.x;\nsetp.eq.s32 %p, %t, 0;\n@%p st.global.u64 [%out], 1;\n@%p ret;\nld.global.u64 %o, [%out];\nret;";
+    assert!(run_blocks(body, &one, 2).expect_err("reads what another wrote").contains("a race with block 0"));
+    // Atomics may: each block adds one to what the host wrote.
+    assert!(run_blocks("atom.global.add.u64 %o, [%in+32], 1;\nret;", &one, 9).is_ok());
 }
 
 #[test]

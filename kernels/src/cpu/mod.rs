@@ -7,6 +7,7 @@
 //! ```
 
 pub mod convolution;
+pub mod dot;
 pub mod level;
 pub mod peaks;
 pub mod search;

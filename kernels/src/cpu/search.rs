@@ -7,6 +7,7 @@
 use multiversion::multiversion;
 use rayon::prelude::*;
 
+use super::dot::dot;
 use crate::keys::{Least, dot_from_key, hamming_from_key, key_from_distance, key_from_score};
 use crate::{Codes, DotNeighbour, HammingNeighbour, Vectors};
 
@@ -81,18 +82,8 @@ fn near_codes(query: &[u64], piece: &[u64], first: u32, limit: u32, least: &mut 
 
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn near_vectors(query: &[f32], piece: &[f32], first: u32, least: &mut Least) {
-    let (query_runs, query_rest) = query.as_chunks::<32>();
     for (row, vector) in piece.chunks_exact(query.len()).enumerate() {
-        let mut lanes = [0.0f32; 32];
-        let (runs, rest) = vector.as_chunks::<32>();
-        for (values, query) in runs.iter().zip(query_runs) {
-            for lane in 0..32 {
-                lanes[lane] += values[lane] * query[lane];
-            }
-        }
-        let rest: f32 = rest.iter().zip(query_rest).map(|(value, query)| value * query).sum();
-        let score = lanes.iter().sum::<f32>() + rest;
-        if let Some(key) = key_from_score(score, first + row as u32) {
+        if let Some(key) = key_from_score(dot::<32>(vector, query), first + row as u32) {
             least.offer(key);
         }
     }

@@ -2,6 +2,7 @@
 
 use multiversion::multiversion;
 
+use super::dot::dot;
 use super::level::db_from_power;
 use crate::statistics::BLOCK_FRAMES;
 use crate::{BinStatistics, Decibels, MelBank};
@@ -83,10 +84,19 @@ impl Moments {
 
 /// Appends the dB of one frame's bands.
 pub fn mel_row(bank: &MelBank, power: &[f32], decibels: Decibels, bands: &mut Vec<f32>) {
-    for band in 0..bank.bands() {
+    let before = bands.len();
+    bands.resize(before + bank.bands(), 0.0);
+    band_levels(bank, power, decibels.floor(), &mut bands[before..]);
+}
+
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+fn band_levels(bank: &MelBank, power: &[f32], floor: f32, levels: &mut [f32]) {
+    for (band, level) in levels.iter_mut().enumerate() {
         let (first, weights) = bank.band(band);
-        let sum = weighted(&power[first..][..weights.len()], weights);
-        bands.push(db_from_power(sum + decibels.floor()));
+        *level = dot::<8>(&power[first..][..weights.len()], weights) + floor;
+    }
+    for level in levels {
+        *level = db_from_power(*level);
     }
 }
 
@@ -104,18 +114,4 @@ fn add_levels(power: &[f32], floor: f32, first: &[f32], sums: &mut [f32], square
         *sum += step;
         *square += step * step;
     }
-}
-
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn weighted(values: &[f32], weights: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 8];
-    let (values, value_rest) = values.as_chunks::<8>();
-    let (weights, weight_rest) = weights.as_chunks::<8>();
-    for (values, weights) in values.iter().zip(weights) {
-        for lane in 0..8 {
-            lanes[lane] += values[lane] * weights[lane];
-        }
-    }
-    let rest: f32 = value_rest.iter().zip(weight_rest).map(|(value, weight)| value * weight).sum();
-    lanes.iter().sum::<f32>() + rest
 }

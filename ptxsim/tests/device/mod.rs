@@ -41,18 +41,25 @@ ret;
     )
 }
 
-/// What `body` makes of the values, a thread each, in blocks of `threads`.
+/// What `body` makes of the values, a thread each, in one block.
 pub fn run(body: &str, values: &[[u64; 4]]) -> Result<Vec<u64>, String> {
+    run_blocks(body, values, 1)
+}
+
+/// The same in so many blocks that all see the same values and write to the same places.
+pub fn run_blocks(body: &str, values: &[[u64; 4]], blocks: u32) -> Result<Vec<u64>, String> {
     let kernels = parse::module(&around(body))?;
     let mut memory = Memory::default();
-    let input = memory.allocate(values.len() * 32);
+    // Several blocks also have a place that they share, zero at first.
+    let shared = if blocks > 1 { 8 } else { 0 };
+    let input = memory.allocate(values.len() * 32 + shared);
     let output = memory.allocate(values.len() * 8);
     let bytes: Vec<u8> = values.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
-    memory.write(input, &bytes)?;
+    memory.write(input, &[bytes, vec![0; shared]].concat())?;
     let params: Vec<u8> = [input, output].iter().flat_map(|address| address.to_le_bytes()).collect();
     let block = [values.len() as u32, 1, 1];
     let dynamic_bytes = if body.contains("lent") { 64 } else { 0 };
-    let given = Launch { grid: [1, 1, 1], block, dynamic_bytes, params: &params, backwards: false };
+    let given = Launch { grid: [blocks, 1, 1], block, dynamic_bytes, params: &params, backwards: false };
     launch(&kernels[0], &given, &mut memory)?;
     let mut written = vec![0; values.len() * 8];
     memory.read(output, &mut written)?;
