@@ -4,7 +4,7 @@
 //! seed ──▶ world (plays, catalogue, labels) ──▶ replay ──▶ verdicts as they came ──▶ caught? how early? who was wronged?
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -99,6 +99,8 @@ struct Fate {
 
 struct Report {
     fates: Vec<Fate>,
+    /// The artists of each attack: how many there are, and how many were ever stopped.
+    artists: BTreeMap<String, (u64, u64)>,
     /// The first block of an account: its id, when, and the reasons.
     example: Option<(String, Millis, String, Vec<String>)>,
 }
@@ -109,14 +111,24 @@ impl Report {
         let inputs = Inputs::in_folder(data).map_err(input)?;
         let kinds = id_kinds([("labels", inputs.labels.as_slice())]).map_err(input)?;
         let mut labels: BTreeMap<String, (String, LabelKind)> = BTreeMap::new();
+        let mut false_artists: Vec<(String, String)> = Vec::new();
         let keep = |label: Label| {
-            if label.subject == "account" {
-                let family = label.attack.unwrap_or_else(|| "unnamed".to_owned());
-                labels.insert(label.subject_id.to_string(), (family, label.label));
+            let family = label.attack.unwrap_or_else(|| "unnamed".to_owned());
+            match (label.subject.as_str(), label.label) {
+                ("account", kind) => _ = labels.insert(label.subject_id.to_string(), (family, kind)),
+                ("artist", LabelKind::Fraud) => false_artists.push((family, label.subject_id.to_string())),
+                _ => (),
             }
         };
         read_all(&inputs.labels, &kinds, keep, &mut Vec::new()).map_err(input)?;
-        let (verdicts, example) = verdicts(&tables.join("verdict.parquet")).map_err(input)?;
+        let Verdicts { accounts: verdicts, artists: stopped, example } =
+            Verdicts::read(&tables.join("verdict.parquet")).map_err(input)?;
+        let mut artists: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for (family, artist) in false_artists {
+            let (all, caught) = artists.entry(family).or_default();
+            *all += 1;
+            *caught += u64::from(stopped.contains(&artist));
+        }
         let mut ended: HashMap<String, Vec<Millis>> = HashMap::new();
         for path in &inputs.plays {
             let mut rows = Rows::open(path, &["account_id", "ended_at"]).map_err(input)?;
@@ -141,7 +153,7 @@ impl Report {
                 gravest: seen.map(|(_, gravest)| gravest.clone()),
             })
         });
-        Ok(Report { fates: fates.collect(), example })
+        Ok(Report { fates: fates.collect(), artists, example })
     }
 
     /// Families of a kind: name and fates.
@@ -165,9 +177,13 @@ impl Report {
             writeln!(text, "Replayed in {seconds:.1} s, {per_s:.0} plays/s: every table and verdict, every {EVERY}\n");
         let _ = writeln!(
             text,
-            "Attacks             accounts  stopped  of them blocked  first verdict after   plays before it"
+            "Attacks             accounts  stopped  of them blocked  first verdict after   plays before it   artists stopped"
         );
-        for (family, fates) in self.families(LabelKind::Fraud) {
+        let mut attacks = self.families(LabelKind::Fraud);
+        // Whose accounts are victims has false music all the same.
+        self.artists.keys().for_each(|family| _ = attacks.entry(family).or_default());
+        for (family, fates) in attacks {
+            let (artists, caught) = self.artists.get(family).copied().unwrap_or_default();
             let stopped: Vec<_> = fates.iter().filter(|fate| fate.gravest.is_some()).collect();
             let blocked = fates.iter().filter(|fate| fate.gravest.as_deref() == Some("block")).count();
             let mut hours: Vec<Millis> = stopped
@@ -181,9 +197,10 @@ impl Report {
             let share = (100 * before).checked_div(plays).map_or("-".to_owned(), |percent| format!("{percent} %"));
             let _ = writeln!(
                 text,
-                "  {family:<18}{:>8}{:>9}{blocked:>17}  {median:>19}{share:>18}",
+                "  {family:<18}{:>8}{:>9}{blocked:>17}  {median:>19}{share:>18}{:>18}",
                 fates.len(),
-                stopped.len()
+                stopped.len(),
+                format!("{caught} of {artists}")
             );
         }
         for (title, kind) in [("Honest look-alikes", LabelKind::Honest), ("Victims", LabelKind::Victim)] {
@@ -233,35 +250,59 @@ impl Report {
                 })
             })
             .collect();
-        format!("{:#}\n", json!({"plays": world.plays, "replay_seconds": seconds, "accounts": fates}))
+        let artist = |(family, (all, stopped)): (&String, &(u64, u64))| json!({"family": family, "artists": all, "stopped": stopped});
+        let artists: Vec<_> = self.artists.iter().map(artist).collect();
+        let report = json!({"plays": world.plays, "replay_seconds": seconds, "accounts": fates, "artists": artists});
+        format!("{report:#}\n")
     }
 }
 
-type Verdicts = HashMap<String, (Millis, String)>;
-type Example = Option<(String, Millis, String, Vec<String>)>;
+/// The verdicts of a replay, as they came.
+#[derive(Default)]
+struct Verdicts {
+    /// The first verdict and the gravest one of each account that ever had one.
+    accounts: HashMap<String, (Millis, String)>,
+    /// Artists that ever had one.
+    artists: HashSet<String>,
+    /// The first block of an account: its id, when, the verdict and the reasons.
+    example: Option<(String, Millis, String, Vec<String>)>,
+}
 
-/// The first verdict and the gravest one of each account that ever had one; and the first block, as an example.
-fn verdicts(path: &Path) -> Result<(Verdicts, Example), datasets::Error> {
-    const GRAVITY: [&str; 3] = ["hold", "escalate", "block"];
-    let gravity = |verdict: &str| GRAVITY.iter().position(|known| *known == verdict);
-    let mut found = Verdicts::new();
-    let mut example = None;
-    let mut rows = Rows::open(path, &["as_of", "diff", "subject", "subject_id", "verdict", "reasons"])?;
-    while rows.advance()? {
-        let (Value::Int(at), Value::Int(1), Value::Text("account"), Value::Text(account), Value::Text(verdict)) =
-            (rows.value(0), rows.value(1), rows.value(2), rows.value(3), rows.value(4))
-        else {
-            continue;
-        };
-        let (_, gravest) = found.entry(account.to_owned()).or_insert_with(|| (at, verdict.to_owned()));
+impl Verdicts {
+    fn read(path: &Path) -> Result<Verdicts, datasets::Error> {
+        let mut found = Verdicts::default();
+        let mut rows = Rows::open(path, &["as_of", "diff", "subject", "subject_id", "verdict", "reasons"])?;
+        while rows.advance()? {
+            match (rows.value(0), rows.value(1), rows.value(2), rows.value(3), rows.value(4), rows.value(5)) {
+                (
+                    Value::Int(at),
+                    Value::Int(1),
+                    Value::Text("account"),
+                    Value::Text(id),
+                    Value::Text(verdict),
+                    reasons,
+                ) => {
+                    found.judged(at, id, verdict, reasons);
+                }
+                (_, Value::Int(1), Value::Text("artist"), Value::Text(id), ..) => {
+                    _ = found.artists.insert(id.to_owned())
+                }
+                _ => (),
+            }
+        }
+        Ok(found)
+    }
+
+    fn judged(&mut self, at: Millis, account: &str, verdict: &str, reasons: Value) {
+        const GRAVITY: [&str; 3] = ["hold", "escalate", "block"];
+        let gravity = |verdict: &str| GRAVITY.iter().position(|known| *known == verdict);
+        let (_, gravest) = self.accounts.entry(account.to_owned()).or_insert_with(|| (at, verdict.to_owned()));
         if gravity(verdict) > gravity(gravest) {
             *gravest = verdict.to_owned();
         }
-        if verdict == "block" && example.is_none() {
-            let Value::Text(reasons) = rows.value(5) else { continue };
-            example =
-                Some((account.to_owned(), at, verdict.to_owned(), serde_json::from_str(reasons).unwrap_or_default()));
+        if let (None, "block", Value::Text(reasons)) = (&self.example, verdict, reasons) {
+            let reasons = serde_json::from_str(reasons).unwrap_or_default();
+            self.example = Some((account.to_owned(), at, verdict.to_owned(), reasons));
         }
     }
-    Ok((found, example))
 }
