@@ -51,13 +51,13 @@ impl Cells<'_> {
         let mut block = suffixes.clone();
         let mut prefix = vec![f32::NEG_INFINITY; bins];
         let mut greatest = prefix.clone();
-        let mut padded = vec![f32::NEG_INFINITY; bins + 2 * self.plan.bin_radius()];
+        let mut runs = [(); 2].map(|()| vec![f32::NEG_INFINITY; bins + 2 * self.plan.bin_radius()]);
         // Position p of the blocks holds frame p; the window that ends there is centred on p − radius.
         for position in 0..self.frames + radius {
             let place = position % window;
             let row = &mut block[place * bins..][..bins];
             if position < self.frames {
-                self.greatest_along_bins(position, &mut padded, row);
+                self.greatest_along_bins(position, &mut runs, row);
             } else {
                 row.fill(f32::NEG_INFINITY);
             }
@@ -85,19 +85,21 @@ impl Cells<'_> {
         }
     }
 
-    /// The greatest cell within the bin radius of each cell of a frame.
-    fn greatest_along_bins(&self, frame: usize, padded: &mut [f32], greatest: &mut [f32]) {
+    /// The greatest cell within the bin radius of each cell of a frame. `runs` has the radius's −∞ at both ends.
+    fn greatest_along_bins(&self, frame: usize, runs: &mut [Vec<f32>; 2], greatest: &mut [f32]) {
         let radius = self.plan.bin_radius();
-        padded[..radius].fill(f32::NEG_INFINITY);
-        padded[radius + self.bins..].fill(f32::NEG_INFINITY);
-        above(self.row(frame), self.plan.floor(), &mut padded[radius..][..self.bins]);
-        let window = 2 * radius + 1;
-        let mut width = 1;
+        let [now, next] = runs;
+        now[..radius].fill(f32::NEG_INFINITY);
+        now[radius + self.bins..].fill(f32::NEG_INFINITY);
+        above(self.row(frame), self.plan.floor(), &mut now[radius..][..self.bins]);
+        let (window, mut width, mut len) = (2 * radius + 1, 1, now.len());
         while 2 * width <= window {
-            raise_by_later(padded, width);
+            len -= width;
+            greater_of(&now[..len], &now[width..][..len], &mut next[..len]);
+            std::mem::swap(now, next);
             width *= 2;
         }
-        greater_of(&padded[..self.bins], &padded[window - width..][..self.bins], greatest);
+        greater_of(&now[..self.bins], &now[window - width..][..self.bins], greatest);
     }
 
     /// Whether an equal cell with a lower (frame, bin) lies in the rectangle. The nearest row is looked at first: cells that are
@@ -128,14 +130,6 @@ fn raise(row: &mut [f32], other: &[f32]) {
     }
 }
 
-/// Each cell becomes the greater of itself and the one `width` later. Ascending, so what is read is still unchanged.
-#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn raise_by_later(row: &mut [f32], width: usize) {
-    for cell in 0..row.len() - width {
-        row[cell] = if row[cell + width] > row[cell] { row[cell + width] } else { row[cell] };
-    }
-}
-
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn greater_of(a: &[f32], b: &[f32], greater: &mut [f32]) {
     for ((greater, a), b) in greater.iter_mut().zip(a).zip(b) {
@@ -146,11 +140,22 @@ fn greater_of(a: &[f32], b: &[f32], greater: &mut [f32]) {
 /// The bins above the floor whose cell equals the greatest around it. Most runs of sixteen have none.
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn equal_above(row: &[f32], greatest: &[f32], floor: f32, bins: &mut Vec<u32>) {
-    for (run, (cells, greatest)) in row.chunks(16).zip(greatest.chunks(16)).enumerate() {
-        let hit = |i: usize| (cells[i] == greatest[i]) & (cells[i] > floor);
-        let hits = (0..cells.len()).fold(false, |any, i| any | hit(i));
-        if hits {
-            bins.extend((0..cells.len()).filter(|i| hit(*i)).map(|i| (run * 16 + i) as u32));
+    let ((runs, rest), (greatest_runs, greatest_rest)) = (row.as_chunks::<16>(), greatest.as_chunks::<16>());
+    for (run, (cells, greatest)) in runs.iter().zip(greatest_runs).enumerate() {
+        let mut any = false;
+        for i in 0..16 {
+            any |= (cells[i] == greatest[i]) & (cells[i] > floor);
+        }
+        if any {
+            push_equal(cells, greatest, floor, run * 16, bins);
         }
     }
+    push_equal(rest, greatest_rest, floor, runs.len() * 16, bins);
+}
+
+fn push_equal(cells: &[f32], greatest: &[f32], floor: f32, first: usize, bins: &mut Vec<u32>) {
+    let cells = cells.iter().zip(greatest).enumerate();
+    bins.extend(
+        cells.filter(|(_, (cell, most))| cell == most && **cell > floor).map(|(place, _)| (first + place) as u32),
+    );
 }
