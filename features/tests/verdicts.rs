@@ -279,6 +279,69 @@ fn honest_look_alikes_are_allowed() {
     );
 }
 
+/// Four accounts on each of two telephones, at a person's pace.
+const RIG: Habit = Habit {
+    plays_per_day: 150,
+    secs_per_play: 95,
+    edge_pct: 0,
+    skipped_pct: 0,
+    hours_per_day: 6,
+    library: 200,
+    playlist_pct: 0,
+    devices: 1,
+    ..LOOP_FARM
+};
+
+#[test]
+fn who_shares_one_telephone_is_known_by_never_skipping_and_never_staying() {
+    let four = AccountFacts { group_size: 4, ..AccountFacts::default() };
+    at_least(Verdict::Hold, &[account_with("a telephone's turn", RIG, four)]);
+    let children = Habit { plays_per_day: 60, secs_per_play: 90, skipped_pct: 2, devices: 1, ..PERSON };
+    let busy_children = Habit { plays_per_day: 120, secs_per_play: 130, ..children };
+    let shop =
+        Habit { plays_per_day: 260, secs_per_play: 200, skipped_pct: 1, hours_per_day: 15, devices: 1, ..PERSON };
+    at_most(
+        Verdict::Allow,
+        &[
+            account("one account on its telephone", RIG),
+            account_with("a couple", RIG, AccountFacts { group_size: 2, ..four }),
+            account_with("four with a second device each", Habit { devices: 2, ..RIG }, four),
+            account_with("four who skip", Habit { skipped_pct: 15, ..RIG }, four),
+            account_with("children and their tablet", children, four),
+            account_with("children who listen all day", busy_children, four),
+            account_with("a shop and its guests", shop, AccountFacts { group_size: 45, ..four }),
+        ],
+    );
+}
+
+/// Somebody's rows, of whose plays so many in the week and so many before came from data centres.
+fn from_data_centres(week: u32, before: u32) -> Case {
+    let mut rows = PERSON.rows();
+    rows[1].1.hosted = week;
+    rows[2].1.hosted = week + before;
+    let policy = built_in();
+    let assessment = assess_account(&policy, &AccountFacts { rows: &rows, ..AccountFacts::default() });
+    judged(&policy, "plays from data centres", Subject::Account, assessment)
+}
+
+#[test]
+fn an_intruder_is_seen_and_the_owner_is_left_alone() {
+    let says = |case: &Case| case.assessment.evidence.iter().any(|evidence| evidence.signal.name == Name::Intruder);
+    let plays = PERSON.over(7).plays;
+    let hijacked = from_data_centres(20, 0);
+    assert!(says(&hijacked) && hijacked.assessment.r >= built_in().flow.floor.risk());
+    at_most(Verdict::Allow, &[hijacked]);
+    for (what, case) in [
+        ("a slip", from_data_centres(4, 0)),
+        ("a new VPN", from_data_centres(plays, 0)),
+        ("a VPN now and then", from_data_centres(20, 60)),
+        ("a VPN always", from_data_centres(plays, 3 * plays)),
+    ] {
+        assert!(!says(&case), "{what}: {:#?}", case.decision);
+        at_most(Verdict::Allow, &[case]);
+    }
+}
+
 /// What the audience of something does every day.
 #[derive(Clone, Copy, Default)]
 struct Audience {

@@ -61,6 +61,21 @@ const DEVICES_WEEK: (u64, u64) = (10, 50);
 const CHANNEL: (u64, u64) = (9_500, 10_000);
 /// Accounts tied by devices. A family plan has six; a café's tablet ties tens. Smith: 20 per cloud account.
 const GROUP: (u64, u64) = (12, 100);
+/// Accounts that share one device and use no other. A couple shares a loudspeaker, but has telephones too; farms run several
+/// accounts on each telephone.
+const SHARING: (u64, u64) = (2, 4);
+/// Seconds heard per payable play of those who share: real weeks have 151 s and more, sleep music 120 s and children's songs
+/// are short, but heard to the end. Stricter than `HEARD_SECS`, because a second person on the device is no offence.
+const SHARED_SECS: (u64, u64) = (125, 100);
+/// Plays of a week from data centres or VPN exits that are more than a slip. Reported drips: 1 to 5 a night (Beatdapp).
+const INTRUDED_PLAYS: (u64, u64) = (5, 12);
+/// Plays before the week from which an account has a past that can be told from the week.
+const PAST_PLAYS: (u64, u64) = (20, 50);
+/// Ten-thousandths of them from data centres or VPN exits: who used one before uses it now.
+const PAST_HOSTED: (u64, u64) = (500, 100);
+/// Ten-thousandths of the week's plays from there: who signs up for a VPN sends everything through it, an intruder's plays
+/// stand beside the owner's.
+const BESIDE: (u64, u64) = (9_000, 7_000);
 /// Partners in lockstep, and tracks shared with one of them. Two people in one room share everything, but are two.
 const PARTNERS: (u64, u64) = (1, 6);
 const SHARED: (u64, u64) = (8, 40);
@@ -91,6 +106,8 @@ pub(super) fn signals(facts: &AccountFacts) -> Vec<Signal> {
         week.and_then(|view| many(Name::Devices, &view, view.row.devices, DEVICES_WEEK)),
         strongest(long().map(|view| one_channel(&view))),
         group(facts),
+        week.and_then(|view| rig(&view, facts.group_size)),
+        week.zip(month).and_then(|(week, month)| intruder(&week, &month)),
         lockstep(facts),
         suspicious_tracks(longest_ms(rows), facts.suspicious_tracks),
     ];
@@ -193,6 +210,33 @@ fn one_channel(view: &View) -> Option<Signal> {
 fn group(facts: &AccountFacts) -> Option<Signal> {
     let size = u64::from(facts.group_size);
     Signal::new(Name::Group, ramp(size, GROUP.0, GROUP.1), Seen { window_ms: 0, count: size, of: 0 })
+}
+
+/// Accounts that take turns on one telephone, touch no other, never skip and never stay to the end.
+fn rig(view: &View, group_size: u32) -> Option<Signal> {
+    let row = view.row;
+    let alone = row.devices == 1 && row.plays >= HABIT_PLAYS;
+    let shared = ramp(u64::from(group_size), SHARING.0, SHARING.1);
+    let unskipped = ramp(skipped(view), FEW_SKIPS.0, FEW_SKIPS.1);
+    let heard_secs = row.played_ms / 1_000 / u64::from(row.payable.max(1));
+    let left = ramp(heard_secs, SHARED_SECS.0, SHARED_SECS.1);
+    let strength = if alone { shared.min(unskipped).min(left) } else { 0 };
+    Signal::new(Name::Rig, strength, view.seen(group_size, row.plays))
+}
+
+/// Plays from a data centre that begin one week beside the owner's own, who never had any.
+fn intruder(week: &View, month: &View) -> Option<Signal> {
+    let [plays, hosted] = [week.row.plays, week.row.hosted].map(u64::from);
+    let past_plays = u64::from(month.row.plays).saturating_sub(plays);
+    let past_hosted = u64::from(month.row.hosted).saturating_sub(hosted);
+    let parts = [
+        ramp(hosted, INTRUDED_PLAYS.0, INTRUDED_PLAYS.1),
+        ramp(ratio(hosted, plays), BESIDE.0, BESIDE.1),
+        ramp(past_plays, PAST_PLAYS.0, PAST_PLAYS.1),
+        ramp(ratio(past_hosted, past_plays), PAST_HOSTED.0, PAST_HOSTED.1),
+    ];
+    let strength = parts.into_iter().min().unwrap_or(0);
+    Signal::new(Name::Intruder, strength, week.seen(hosted, plays))
 }
 
 fn lockstep(facts: &AccountFacts) -> Option<Signal> {

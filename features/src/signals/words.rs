@@ -42,6 +42,12 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
             format!("{count} of {of} plays ({percent}) {window} came from playlists, none from search or a library")
         }
         Name::Group => format!("tied by devices to a group of {count} accounts; a family plan has six"),
+        Name::Rig => format!(
+            "{count} accounts take turns on the one device it uses: {of} plays {window}, hardly one skipped and hardly one heard to the end"
+        ),
+        Name::Intruder => format!(
+            "{count} of {of} plays ({percent}) {window} came from data centres or VPN exits, which it never used before"
+        ),
         Name::Lockstep => {
             format!("in lockstep with {count} accounts: up to {of} tracks in the same ten minutes as one of them")
         }
@@ -85,7 +91,9 @@ pub(super) fn value_milli(name: Name, seen: Seen) -> i64 {
     let milli = match name {
         Name::Volume => days_milli(count),
         Name::Replays => days_milli(count) / of.max(1),
-        Name::NetworkHops | Name::Devices | Name::Group | Name::Lockstep | Name::UploadRate => count * 1_000,
+        Name::NetworkHops | Name::Devices | Name::Group | Name::Rig | Name::Lockstep | Name::UploadRate => {
+            count * 1_000
+        }
         Name::Loop => of * 1_000 / count.max(1),
         Name::CutShort | Name::EvenAccounts => count.saturating_mul(1_000) / of.max(1),
         _ => ratio(count, of) / 10,
