@@ -1,13 +1,25 @@
 //! Every codec gives back what was put into it.
 
+use std::f64::consts::TAU;
 use std::io::Cursor;
 
 use datasets::audio::{Cause, Clip, Limits, decode};
 
-use crate::waves::{amplitude, encoded, tones, wav};
+use crate::waves::{encoded, tones, wav};
 
 fn clip(bytes: Vec<u8>) -> Clip {
     decode(Cursor::new(bytes), &Limits::default()).unwrap_or_else(|why| panic!("{why}"))
+}
+
+/// How strong a frequency is in the samples, as the amplitude of a sine.
+fn amplitude(samples: &[f32], rate_hz: u32, hz: f64) -> f64 {
+    let (mut re, mut im) = (0.0, 0.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let angle = TAU * hz * n as f64 / f64::from(rate_hz);
+        re += f64::from(*sample) * angle.cos();
+        im += f64::from(*sample) * angle.sin();
+    }
+    2.0 * re.hypot(im) / samples.len() as f64
 }
 
 #[test]

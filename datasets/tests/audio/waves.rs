@@ -42,7 +42,7 @@ pub fn tones(rate_hz: u32, channels: u16, seconds: f64) -> Vec<i16> {
 
 /// The files of the folder `tones`, by name.
 pub fn encoded() -> Vec<(String, Vec<u8>)> {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/audio/tones");
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../datasets/tests/audio/tones");
     let entries = std::fs::read_dir(folder).expect("the folder is in the repository");
     let mut files: Vec<(String, Vec<u8>)> = entries
         .map(|entry| {
@@ -53,15 +53,4 @@ pub fn encoded() -> Vec<(String, Vec<u8>)> {
         .collect();
     files.sort();
     files
-}
-
-/// How strong a frequency is in the samples, as the amplitude of a sine.
-pub fn amplitude(samples: &[f32], rate_hz: u32, hz: f64) -> f64 {
-    let (mut re, mut im) = (0.0, 0.0);
-    for (n, sample) in samples.iter().enumerate() {
-        let angle = TAU * hz * n as f64 / f64::from(rate_hz);
-        re += f64::from(*sample) * angle.cos();
-        im += f64::from(*sample) * angle.sin();
-    }
-    2.0 * re.hypot(im) / samples.len() as f64
 }

@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan
 //! ```
 
 mod broken;
@@ -10,4 +10,10 @@ mod data;
 mod killed;
 mod process;
 mod sameness;
+mod scan;
 mod told;
+
+#[path = "../../../datasets/tests/audio/breaking.rs"]
+mod breaking;
+#[path = "../../../datasets/tests/audio/waves.rs"]
+mod waves;

@@ -113,6 +113,12 @@ mod linux {
         };
         rules.insert(libc::SYS_mmap, vec![no_code()?]);
         rules.insert(libc::SYS_mprotect, vec![no_code()?]);
+        // Closing a file, the standard library looks whether it is open.
+        let is_open = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::F_GETFD as u64)?;
+        rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![is_open])?]);
+        // The allocator names its areas.
+        let names = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::PR_SET_VMA as u64)?;
+        rules.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![names])?]);
         // An abort is a signal to itself.
         let own = u64::from(std::process::id());
         let to_itself = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own)?;
@@ -121,7 +127,7 @@ mod linux {
     }
 
     /// What a decoder may ask of the kernel at any time.
-    const FREE: [i64; 30] = [
+    const FREE: [i64; 31] = [
         libc::SYS_read,
         libc::SYS_pread64,
         libc::SYS_readv,
@@ -142,6 +148,7 @@ mod linux {
         libc::SYS_nanosleep,
         libc::SYS_gettimeofday,
         libc::SYS_getrandom,
+        libc::SYS_getcpu,
         libc::SYS_getpid,
         libc::SYS_gettid,
         libc::SYS_rt_sigaction,

@@ -20,6 +20,8 @@ use super::wire::{self, Answer, HEAD_BYTES, Message};
 const FILES_PER_DECODER: u32 = 256;
 /// No process takes so long to start, on however busy a machine.
 const STARTED_WITHIN: Duration = Duration::from_secs(60);
+/// A process that closed its pipe is about to end; one that does not is ended.
+const DEAD_WITHIN: Duration = Duration::from_secs(5);
 /// Bytes on the pipe: a second of sound, so that both sides work at once.
 const PIPE_BYTES: usize = 256 << 10;
 /// What a decoder may write to standard error, of which the last lines are read.
@@ -179,8 +181,9 @@ impl Decoder {
         let errors = tempfile::tempfile().map_err(in_words)?;
         command
             .env_clear()
-            // Large areas that the allocator reserves ahead would count as memory.
+            // Large areas that the allocator reserves ahead would count as memory; and it need not ask the system for nodes.
             .env("MIMALLOC_ARENA_RESERVE", "16MiB")
+            .env("MIMALLOC_USE_NUMA_NODES", "1")
             .current_dir("/")
             .stdin(Stdio::from(OwnedFd::from(stdin)))
             .stdout(Stdio::piped())
@@ -255,13 +258,26 @@ impl Decoder {
         if !matches!(fault, Fault::Gone) {
             let _ = self.child.kill();
         }
-        let status = self.child.wait().ok();
+        let status = self.death();
         let last_words = self.last_words();
         match fault {
             Fault::Late => Undecodable::new(Cause::OutOfTime, "the decoder gave no answer in time and was ended"),
             Fault::Garbled(what) => Undecodable::new(Cause::Garbled, format!("the decoder's process sent {what}")),
             Fault::Gone => cause_of_death(status, &last_words, cpu_max),
         }
+    }
+
+    /// Waits for its death, which follows when it has closed the pipe, or is made to.
+    fn death(&mut self) -> Option<ExitStatus> {
+        let until = Instant::now() + DEAD_WITHIN;
+        while Instant::now() < until {
+            if let Some(status) = self.child.try_wait().ok()? {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let _ = self.child.kill();
+        self.child.wait().ok()
     }
 
     fn last_words(&mut self) -> String {
@@ -386,10 +402,12 @@ impl Decoder {
     }
 
     fn limit(&self, resource: rustix::process::Resource, current: u64, maximum: u64) -> io::Result<()> {
-        use rustix::process::{Pid, Rlimit, prlimit};
-        let pid = Pid::from_child(&self.child);
-        let maximum = (maximum != u64::MAX).then_some(maximum);
-        prlimit(Some(pid), resource, Rlimit { current: Some(current), maximum })?;
+        use rustix::process::{Pid, Rlimit, getrlimit, prlimit};
+        // Nobody but root may have more than was given to us.
+        let given = getrlimit(resource).maximum.unwrap_or(u64::MAX);
+        let most = |wanted: u64| Some(wanted.min(given)).filter(|&most| most != u64::MAX);
+        let limit = Rlimit { current: most(current), maximum: most(maximum) };
+        prlimit(Some(Pid::from_child(&self.child)), resource, limit)?;
         Ok(())
     }
 
@@ -409,5 +427,109 @@ impl Decoder {
 
     fn limit_cpu(&self, _until: Duration) -> Result<(), String> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An ear whose decoder greets and then does what the line of shell says.
+    fn ear(then: &str, allowance: Allowance) -> Ear {
+        let line = format!("printf 'H\\002\\000\\000\\000[]'; {then}");
+        let program = move || {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", &line]);
+            command
+        };
+        Ear::with_program(program, Limits { samples_kept_max: 8, ..Limits::default() }, allowance)
+    }
+
+    fn cause(then: &str, allowance: Allowance) -> Undecodable {
+        let mut ear = ear(then, allowance);
+        let file = tempfile::tempfile().expect("a file");
+        let heard = ear.hear(&file, 100).expect("a decoder starts");
+        assert!(ear.decoder.is_none(), "a decoder that failed is not asked again");
+        heard.clip.expect_err("no decoder")
+    }
+
+    fn answer(facts: &Facts) -> String {
+        let answer = Answer { heard: Ok(facts.clone()), cpu: Duration::ZERO };
+        let words = serde_json::to_string(&answer).expect("JSON");
+        let length: String = (words.len() as u32).to_le_bytes().iter().map(|byte| format!("\\{byte:03o}")).collect();
+        format!("printf 'A{length}'; printf '%s' '{words}'; sleep 60")
+    }
+
+    fn facts() -> Facts {
+        Facts { rate_hz: 8_000, channels: 1, frames: 2, levels: vec![Default::default()], ..Facts::default() }
+    }
+
+    /// Two samples of silence.
+    const TWO_SAMPLES: &str = "printf 'S\\010\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000\\000'; ";
+
+    #[test]
+    fn an_honest_decoder_is_believed_and_asked_again() {
+        let mut ear = ear(&format!("{TWO_SAMPLES}{}", answer(&facts())), Allowance::default());
+        let file = tempfile::tempfile().expect("a file");
+        let clip = ear.hear(&file, 100).expect("a decoder starts").clip.expect("a clip");
+        assert_eq!(clip, Clip { samples: vec![0.0; 2], facts: facts() });
+        assert!(ear.decoder.is_some());
+    }
+
+    #[test]
+    fn garbage_is_no_answer() {
+        let causes = [
+            "printf 'once upon a time'; sleep 60".to_owned(),
+            "printf 'A\\377\\377\\377\\177'; sleep 60".to_owned(),
+            "printf 'A\\002\\000\\000\\000no'; sleep 60".to_owned(),
+            "printf 'S\\003\\000\\000\\000abc'; sleep 60".to_owned(),
+            "printf 'H\\002\\000\\000\\000[]'; sleep 60".to_owned(),
+            format!("while :; do {TWO_SAMPLES} done"),
+            answer(&facts()),
+            format!("{TWO_SAMPLES}{}", answer(&Facts { rate_hz: 0, ..facts() })),
+            format!("{TWO_SAMPLES}{}", answer(&Facts { levels: Vec::new(), ..facts() })),
+            format!("printf 'S\\004\\000\\000\\000\\377\\377\\377\\377'; {}", answer(&Facts { frames: 1, ..facts() })),
+        ];
+        for then in causes {
+            let why = cause(&then, Allowance::default());
+            assert_eq!(why.cause, Cause::Garbled, "{then}: {why}");
+        }
+    }
+
+    #[test]
+    fn a_death_is_told_with_its_last_words() {
+        let died = cause("echo some words >&2; kill -SEGV $$", Allowance::default());
+        assert_eq!(
+            (died.cause, died.reason.contains("signal 11: some words")),
+            (Cause::DecoderCrashed, true),
+            "{died}"
+        );
+        let ended = cause("exit 3", Allowance::default());
+        assert!(ended.cause == Cause::DecoderCrashed && ended.reason.contains("code 3"), "{ended}");
+        let stays = cause("exec >&-; sleep 600", Allowance::default());
+        assert_eq!(stays.cause, Cause::DecoderCrashed, "{stays}");
+        let starved =
+            cause("echo memory allocation of 34359738368 bytes failed >&2; kill -ABRT $$", Allowance::default());
+        assert_eq!(starved.cause, Cause::OutOfMemory);
+    }
+
+    #[test]
+    fn time_runs_out_by_the_clock_and_by_the_processor() {
+        let second = Allowance { cpu: Duration::from_secs(1), wall_factor: 1, ..Allowance::default() };
+        assert_eq!(cause("sleep 60", second).cause, Cause::OutOfTime);
+        let patient = Allowance { wall_factor: 100, ..second };
+        assert_eq!(cause("while :; do :; done", patient).cause, Cause::OutOfCpuTime);
+    }
+
+    #[test]
+    fn a_decoder_that_does_not_greet_is_none() {
+        let program = || {
+            let mut command = Command::new("/bin/sh");
+            command.args(["-c", "echo no such option >&2; exit 2"]);
+            command
+        };
+        let mut ear = Ear::with_program(program, Limits::default(), Allowance::default());
+        let why = ear.warm_up().expect_err("no greeting");
+        assert!(why.contains("no such option"), "{why}");
     }
 }

@@ -41,45 +41,56 @@ pub enum Message {
     Answer(Box<Answer>),
 }
 
+/// Samples are gathered until they are this long: a message for every packet would be a call of the kernel for every 26 ms.
+const GATHERED_BYTES: usize = 64 << 10;
+
 /// Writes messages.
 pub struct Teller<W> {
     to: W,
-    bytes: Vec<u8>,
+    samples: Vec<u8>,
 }
 
 impl<W: Write> Teller<W> {
     pub fn new(to: W) -> Teller<W> {
-        Teller { to, bytes: Vec::new() }
+        Teller { to, samples: Vec::new() }
     }
 
     pub fn hello(&mut self, guards: &[Guard]) -> io::Result<()> {
-        self.words(b'H', guards)
+        let words = serde_json::to_vec(guards)?;
+        self.tell(b'H', &words)
     }
 
     pub fn answer(&mut self, answer: &Answer) -> io::Result<()> {
-        self.words(b'A', answer)
+        self.tell_samples()?;
+        let words = serde_json::to_vec(answer)?;
+        self.tell(b'A', &words)
     }
 
     pub fn samples(&mut self, samples: &[f32]) -> io::Result<()> {
-        for piece in samples.chunks(SAMPLES_BYTES_MAX / 4) {
-            self.begin(b'S', piece.len() * 4);
-            self.bytes.extend(piece.iter().flat_map(|sample| sample.to_le_bytes()));
-            self.to.write_all(&self.bytes)?;
+        for piece in samples.chunks(GATHERED_BYTES / 4) {
+            self.samples.extend(piece.iter().flat_map(|sample| sample.to_le_bytes()));
+            if self.samples.len() >= GATHERED_BYTES {
+                self.tell_samples()?;
+            }
         }
         Ok(())
     }
 
-    fn words(&mut self, letter: u8, words: &(impl Serialize + ?Sized)) -> io::Result<()> {
-        let words = serde_json::to_vec(words)?;
-        self.begin(letter, words.len());
-        self.bytes.extend(words);
-        self.to.write_all(&self.bytes)
+    fn tell_samples(&mut self) -> io::Result<()> {
+        if self.samples.is_empty() {
+            return Ok(());
+        }
+        let mut samples = std::mem::take(&mut self.samples);
+        let told = self.tell(b'S', &samples);
+        samples.clear();
+        self.samples = samples;
+        told
     }
 
-    fn begin(&mut self, letter: u8, len: usize) {
-        self.bytes.clear();
-        self.bytes.push(letter);
-        self.bytes.extend((len as u32).to_le_bytes());
+    fn tell(&mut self, letter: u8, bytes: &[u8]) -> io::Result<()> {
+        let [a, b, c, d] = (bytes.len() as u32).to_le_bytes();
+        self.to.write_all(&[letter, a, b, c, d])?;
+        self.to.write_all(bytes)
     }
 }
 

@@ -34,7 +34,8 @@ impl Gallery {
     pub(super) fn open(out: &Path, which: Previews) -> Result<Gallery, Failure> {
         let folder = out.join("previews");
         if which != Previews::None {
-            std::fs::create_dir_all(&folder).map_err(|error| unwritten(&folder, &error))?;
+            let ready = std::fs::create_dir_all(&folder).and_then(|()| sweep(&folder));
+            ready.map_err(|error| unwritten(&folder, &error))?;
         }
         Ok(Gallery { folder, which })
     }
@@ -55,6 +56,19 @@ impl Gallery {
         }
         Ok(())
     }
+}
+
+/// Removes what a scan that was killed left half drawn.
+fn sweep(folder: &Path) -> std::io::Result<()> {
+    for shelf in std::fs::read_dir(folder)? {
+        for picture in std::fs::read_dir(shelf?.path())? {
+            let path = picture?.path();
+            if path.extension().is_some_and(|extension| extension == "part") {
+                std::fs::remove_file(path)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn keep(path: &Path, bytes: &[u8]) -> Result<(), Failure> {

@@ -1,5 +1,8 @@
 //! The seam between what is heard and who listens: a detector is a name, a version and a function of the clip.
 
+mod sanity;
+mod synthesis;
+
 use datasets::audio::Clip;
 use kernels::AudioKernels;
 use records::{Confidence, Risk};
@@ -44,7 +47,7 @@ pub(super) struct Heard {
 
 /// Everyone who listens, in the order of the table.
 pub(super) fn all() -> Vec<Box<dyn Detector>> {
-    Vec::new()
+    vec![Box::new(sanity::SanityDetector), Box::new(synthesis::SynthesisDetector)]
 }
 
 /// What everyone says of the clip.

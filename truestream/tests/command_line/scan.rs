@@ -1,0 +1,270 @@
+//! Audio files in, evidence out, whatever the files are and whatever happens meanwhile.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
+
+use datasets::tables::rows::{Rows, Value};
+use datasets::tables::{IdKind, TableWriter, read_evidence};
+use records::{Id, Track};
+use tempfile::TempDir;
+
+use crate::breaking::broken;
+use crate::data::text;
+use crate::process::{Ran, start, truestream};
+use crate::waves::{encoded, header, tones, wav};
+
+/// Broken files made of each good one.
+const BROKEN_EACH: u64 = 30;
+/// When the evidence of these tests is known.
+const AT: &str = "2026-01-05T00:00:00Z";
+
+/// A sound that differs from file to file.
+fn sound(number: u16, seconds: f64) -> Vec<u8> {
+    let mut samples = tones(22_050, 2, seconds);
+    samples.iter_mut().enumerate().for_each(|(at, sample)| {
+        *sample = sample.wrapping_add((at as i16).wrapping_mul(number as i16 + 1) >> 6);
+    });
+    wav(22_050, 2, &samples)
+}
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) {
+    let path = folder.join(name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+    std::fs::write(path, bytes).expect("a file");
+}
+
+fn scan(inputs: &Path, out: &Path, more: &[&str]) -> Ran {
+    truestream(&[&["scan", &text(inputs), "--out", &text(out), "--at", AT, "--json"], more].concat())
+}
+
+/// The texts of one column.
+fn column(out: &Path, table: &str, name: &str) -> Vec<String> {
+    let mut rows = Rows::open(&out.join(format!("{table}.parquet")), &[name]).expect("a table");
+    let mut texts = Vec::new();
+    while rows.advance().expect("a row") {
+        texts.push(match rows.value(0) {
+            Value::Text(text) => text.to_owned(),
+            other => format!("{other:?}"),
+        });
+    }
+    texts
+}
+
+/// Every file below the folder, by its path.
+fn everything(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let below = path.strip_prefix(folder).expect("below").to_owned();
+                all.insert(below, std::fs::read(path).expect("a file"));
+            }
+        }
+    }
+    all
+}
+
+#[track_caller]
+fn assert_same(what: &str, expected: &BTreeMap<PathBuf, Vec<u8>>, found: &BTreeMap<PathBuf, Vec<u8>>) {
+    let names = |files: &BTreeMap<PathBuf, Vec<u8>>| files.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(expected), names(found), "{what}");
+    for (name, bytes) in expected {
+        assert!(bytes == &found[name], "{what}: {} differs", name.display());
+    }
+}
+
+#[test]
+fn every_file_is_a_recording_or_a_refusal() {
+    let folder = TempDir::new().expect("a folder");
+    let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
+    for (name, bytes) in encoded() {
+        put(&audio, &name, &bytes);
+    }
+    put(&audio, "deep/er/plain.wav", &sound(0, 1.0));
+    put(&audio, "really_a_wave.mp3", &sound(1, 1.0));
+    put(&audio, "192k.wav", &wav(192_000, 1, &tones(192_000, 1, 0.5)));
+    put(&audio, "eight_channels.wav", &wav(48_000, 8, &tones(48_000, 8, 0.5)));
+    put(&audio, "nine_channels.wav", &wav(48_000, 9, &tones(48_000, 9, 0.1)));
+    put(&audio, "empty.mp3", b"");
+    put(&audio, "letter.mp3", "Dear listener, this is no music. ".repeat(40).as_bytes());
+    put(&audio, "huge_header.wav", &[header(48_000, 2, 1, 16, u32::MAX - 36), vec![0; 100_000]].concat());
+    put(&audio, ".hidden.wav", &sound(2, 1.0));
+    std::os::unix::fs::symlink("nowhere", audio.join("broken_link.wav")).expect("a link");
+
+    let report = scan(&audio, &out, &["--jobs", "3"]).good().json();
+    let refused: u64 = report["refused"].as_object().expect("causes").values().filter_map(|files| files.as_u64()).sum();
+    assert_eq!(report["files"].as_u64(), Some(report["recordings"].as_u64().expect("a count") + refused), "{report}");
+    let expected =
+        [("channel_count", 1), ("empty", 1), ("unknown_format", 1), ("unreadable", 1), ("unsupported_codec", 1)];
+    for (cause, files) in expected {
+        assert_eq!(report["refused"][cause].as_u64(), Some(files), "{cause}: {report}");
+    }
+    assert_eq!(refused, 5, "{report}");
+    assert!(column(&out, "refusal", "code").iter().all(|code| code == "undecodable"));
+
+    let codecs = column(&out, "audio", "codec");
+    for codec in ["aac", "alac", "flac", "mp3", "opus", "pcm_s16be", "pcm_s16le", "vorbis"] {
+        assert!(codecs.iter().any(|found| found == codec), "{codec}: {codecs:?}");
+    }
+    let (mut evidence, mut refusals) = (Vec::new(), Vec::new());
+    read_evidence(&[out.join("evidence.parquet")], |row| evidence.push(row), &mut refusals).expect("a table");
+    assert!(refusals.is_empty());
+    assert_eq!(evidence.len() as u64, report["evidence"].as_u64().expect("a count"));
+    assert!(evidence.iter().all(|row| row.known_at == 1_767_571_200_000 && row.details.starts_with('{')));
+    let pictures = everything(&out.join("previews"));
+    let recordings = report["recordings"].as_u64().expect("a count") as usize;
+    assert_eq!(pictures.keys().filter(|path| path.to_string_lossy().ends_with(".peaks.json")).count(), recordings);
+
+    // What was heard is not heard again; more workers change nothing.
+    let before = everything(&out);
+    let again = scan(&audio, &out, &["--jobs", "1"]).good().json();
+    assert_eq!(again["contents_heard_now"].as_u64(), Some(0), "{again}");
+    assert_same("a second scan", &before, &everything(&out));
+    let alone = folder.path().join("alone");
+    scan(&audio, &alone, &["--jobs", "1"]).good();
+    assert_same("one worker", &before, &everything(&alone));
+}
+
+#[test]
+fn broken_files_take_nothing_down() {
+    let folder = TempDir::new().expect("a folder");
+    let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
+    let mut good = encoded();
+    good.push(("tone.wav".to_owned(), wav(44_100, 2, &tones(44_100, 2, 0.5))));
+    let mut files = 0;
+    for (name, bytes) in &good {
+        for seed in 1_000..1_000 + BROKEN_EACH {
+            put(&audio, &format!("{seed}.{name}"), &broken(bytes, seed));
+            files += 1;
+        }
+    }
+    assert!(files >= 300);
+    let report = scan(&audio, &out, &["--previews", "none"]).good().json();
+    println!("{files} broken files: {} are recordings, refused: {}", report["recordings"], report["refused"]);
+    assert_eq!(report["files"].as_u64(), Some(files));
+    let refusals = column(&out, "refusal", "file").len() as u64;
+    assert_eq!(report["recordings"].as_u64().expect("a count") + refusals, files);
+}
+
+#[test]
+fn the_catalogue_names_recordings() {
+    let folder = TempDir::new().expect("a folder");
+    let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
+    put(&audio, "a/one.wav", &sound(1, 1.0));
+    put(&audio, "b/copy.wav", &sound(1, 1.0));
+    put(&audio, "7003.wav", &sound(3, 1.0));
+    put(&audio, "stray.wav", &sound(4, 1.0));
+    let track = |id: u64, content: u64, uri: Option<&str>| Track {
+        content_id: Some(Id::from(content)),
+        audio_uri: uri.map(str::to_owned),
+        ..Track::new(Id::from(id))
+    };
+    let mut tracks = TableWriter::create(folder.path(), IdKind::Number).expect("a table");
+    for row in [track(1, 10, Some("a/one.wav")), track(2, 20, Some("file:///store/copy.wav")), track(7003, 30, None)] {
+        tracks.push(row).expect("a row");
+    }
+    tracks.finish().expect("a whole table");
+
+    let catalogue = text(&folder.path().join("tracks.parquet"));
+    let report = scan(&audio, &out, &["--catalogue", &catalogue]).good().json();
+    assert_eq!(
+        (report["not_in_catalogue"].as_u64(), report["duplicate_groups"].as_u64()),
+        (Some(1), Some(1)),
+        "{report}"
+    );
+    // The two files with the same bytes were heard once.
+    assert_eq!(report["contents_heard_now"].as_u64(), Some(3), "{report}");
+    let contents = column(&out, "audio", "content_id");
+    assert_eq!(contents[..3], ["UInt(30)", "UInt(10)", "UInt(20)"], "{contents:?}");
+    assert_eq!(column(&out, "duplicate_group", "group_id"), ["UInt(10)", "UInt(10)"]);
+}
+
+#[test]
+fn what_a_decoder_may_take_is_limited() {
+    let folder = TempDir::new().expect("a folder");
+    let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
+    // A song whose first packet is 100 MiB long, of which a decoder with 32 MiB of memory has no room for half.
+    let (_, mut song) = encoded().into_iter().find(|(name, _)| name == "tone.m4a").expect("there is one");
+    let sizes = song.windows(4).position(|four| four == b"stsz").expect("an MP4 lists the sizes of its packets");
+    song[sizes + 8..sizes + 12].copy_from_slice(&(100_u32 << 20).to_be_bytes());
+    put(&audio, "greedy.m4a", &song);
+    let file = File::options().write(true).open(audio.join("greedy.m4a")).expect("a file");
+    file.set_len(200 << 20).expect("a hole");
+    put(&audio, "modest.wav", &sound(1, 1.0));
+    let report = scan(&audio, &out, &["--decode-memory", "32"]).good().json();
+    assert_eq!(report["refused"]["out_of_memory"].as_u64(), Some(1), "{report}");
+    assert_eq!(report["recordings"].as_u64(), Some(1), "{report}");
+
+    // A hole in the disk of more bytes than are read.
+    let long = folder.path().join("long");
+    put(&long, "hours.wav", &header(48_000, 2, 1, 16, 500 << 20));
+    let file = File::options().write(true).open(long.join("hours.wav")).expect("a file");
+    file.set_len(600 << 20).expect("a hole");
+    let report = scan(&long, &folder.path().join("out_of_size"), &[]).good().json();
+    assert_eq!(report["refused"]["too_big"].as_u64(), Some(1), "{report}");
+}
+
+#[test]
+fn two_scans_do_not_share_a_folder_and_arguments_are_checked() {
+    let folder = TempDir::new().expect("a folder");
+    let out = folder.path().join("out");
+    put(folder.path(), "audio/one.wav", &sound(1, 1.0));
+    let audio = folder.path().join("audio");
+    std::fs::create_dir_all(&out).expect("a folder");
+    let lock = File::open(&out).expect("a folder");
+    lock.lock().expect("a lock");
+    scan(&audio, &out, &[]).failed(4, &["another scan writes there"]);
+    drop(lock);
+    scan(&audio, &out, &["--device", "abacus"]).failed(2, &["abacus"]);
+    scan(&folder.path().join("nowhere"), &out, &[]).failed(3, &["nowhere"]);
+    truestream(&["scan", &text(&audio), "--out", &text(&out), "--at", "soon"]).failed(2, &["soon"]);
+    std::fs::create_dir_all(folder.path().join("nothing")).expect("a folder");
+    scan(&folder.path().join("nothing"), &out, &[]).failed(3, &["no files to hear"]);
+}
+
+/// How often the scan is killed; `TRUESTREAM_KILLS` asks for more.
+fn kills() -> u64 {
+    std::env::var("TRUESTREAM_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(10)
+}
+
+#[test]
+fn a_killed_scan_goes_on_and_ends_the_same() {
+    const FILES: u16 = 12;
+    let folder = TempDir::new().expect("a folder");
+    let audio = folder.path().join("audio");
+    (0..FILES).for_each(|number| put(&audio, &format!("{number}.wav"), &sound(number, 4.0)));
+    put(&audio, "no_sound.wav", b"no sound");
+    let whole = folder.path().join("whole");
+    let began = std::time::Instant::now();
+    scan(&audio, &whole, &[]).good();
+    let took = began.elapsed();
+    let expected = everything(&whole);
+
+    let mut went_on = 0;
+    for kill in 0..kills() {
+        let out = folder.path().join(format!("killed_{kill}"));
+        let line = ["scan", &text(&audio), "--out", &text(&out), "--at", AT, "--json"];
+        let mut run = start(&line);
+        // From the first moment to the last.
+        sleep(took.mul_f64(kill as f64 / kills() as f64).max(Duration::from_millis(5)));
+        if run.is_running() {
+            run.kill();
+        }
+        let journal = std::fs::read_to_string(out.join("scan.journal")).unwrap_or_default();
+        let finished = journal.matches('\n').count().saturating_sub(1) as u64;
+        went_on += u64::from(finished > 0 && finished <= u64::from(FILES));
+        let report = truestream(&line).good().json();
+        assert_eq!(report["contents_known_before"].as_u64(), Some(finished), "kill {kill}: nothing is heard twice");
+        assert_eq!(report["contents_heard_now"].as_u64(), Some(u64::from(FILES) + 1 - finished), "kill {kill}");
+        assert_same(&format!("kill {kill}"), &expected, &everything(&out));
+    }
+    println!("{} kills, {went_on} of them amid the work", kills());
+    assert!(went_on > 0, "no kill came amid the work: the scan took {took:?}");
+}
