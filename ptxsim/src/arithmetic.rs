@@ -273,12 +273,12 @@ fn compare(comparison: &str, of: Ty) -> Option<Pure> {
         // Plain comparisons with a NaN are false; those that end in u are true.
         return match comparison {
             "eq" => floats!(|a, b| a == b),
-            "ne" => floats!(|a, b| a < b || a > b),
+            "ne" => floats!(|a, b| a.partial_cmp(&b).is_some_and(|order| order.is_ne())),
             "lt" => floats!(|a, b| a < b),
             "le" => floats!(|a, b| a <= b),
             "gt" => floats!(|a, b| a > b),
             "ge" => floats!(|a, b| a >= b),
-            "equ" => floats!(|a, b| !(a < b || a > b)),
+            "equ" => floats!(|a, b| a.partial_cmp(&b).is_none_or(|order| order.is_eq())),
             "neu" => floats!(|a, b| a != b),
             "ltu" => floats!(|a, b| !matches!(
                 a.partial_cmp(&b),

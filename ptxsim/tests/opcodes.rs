@@ -232,8 +232,11 @@ const WITH_PREDICATES: &[(&str, Meaning)] = &[
     ("mov.pred %p, %q", |a, b, _, _| u64::from(w(a) < w(b))),
 ];
 
+/// What an approximation is near.
+type Nearly = fn(f64) -> f64;
+
 /// Approximations, to a relative 1e-6.
-const NEARLY: &[(&str, fn(f64) -> f64)] = &[
+const NEARLY: &[(&str, Nearly)] = &[
     ("rsqrt.approx.f32 %o, %a", |a| a.powf(-0.5)),
     ("ex2.approx.f32 %o, %a", |a| 2f64.powf(a)),
     ("lg2.approx.f32 %o, %a", |a| a.ln() / std::f64::consts::LN_2),

@@ -41,7 +41,7 @@ fn lanes_part_and_meet_again() {
     let steps = |mut a: u64| {
         let mut steps = 0;
         while a > 1 {
-            a = if a % 2 == 0 { a / 2 } else { 3 * a + 1 };
+            a = if a & 1 == 0 { a / 2 } else { 3 * a + 1 };
             steps += 1;
         }
         steps

@@ -62,7 +62,10 @@ pub struct Functions {
 
 /// When each launch began and ended on the device, if anybody wants to know.
 #[derive(Default)]
-struct Clock(Option<Mutex<Vec<(&'static str, CudaEvent, CudaEvent)>>>);
+struct Clock(Option<Mutex<Vec<Span>>>);
+
+/// A kernel's name, beginning and end.
+type Span = (&'static str, CudaEvent, CudaEvent);
 
 impl Clock {
     /// Launches a kernel.
