@@ -39,6 +39,12 @@ const STRIDES: [u32; 14] = [64, 80, 128, 160, 240, 256, 300, 320, 480, 512, 600,
 /// Lines closer than this stand in each other's way in the spectrum; wider apart than this there are too few.
 const SPACINGS_HZ: std::ops::RangeInclusive<f64> = 20.0..=400.0;
 
+/// The lattice of [`SCALED`] that needs the least scaling to have this spacing.
+pub fn nearest(spacing_hz: f64) -> Lattice {
+    let scaling = |lattice: &Lattice| (spacing_hz / lattice.spacing_hz()).ln().abs();
+    SCALED.into_iter().min_by(|a, b| scaling(a).total_cmp(&scaling(b))).expect("there are lattices")
+}
+
 /// The lattices that are sought exactly where they were made, each spacing once.
 pub fn unscaled() -> Vec<Lattice> {
     let mut lattices: Vec<Lattice> = Vec::new();

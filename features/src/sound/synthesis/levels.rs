@@ -43,7 +43,7 @@ pub struct Levels {
 }
 
 impl Levels {
-    /// Hears samples of full scale ±1. A recording shorter than two frames leaves nothing.
+    /// Hears samples of full scale ±1. A recording shorter than two frames, or of a rate below its band, leaves nothing.
     pub fn of(kernels: &dyn AudioKernels, samples: &[f32], rate_hz: u32) -> Result<Levels, KernelError> {
         let rate = f64::from(rate_hz.max(1));
         let fft_len = 1_usize << ((FRAME_SECS * rate).log2().round() as u32).clamp(4, 20);
@@ -51,7 +51,7 @@ impl Levels {
         let hz_per_bin = rate / fft_len as f64;
         let first_bin = (BAND_HZ.0 / hz_per_bin) as usize;
         let bins = ((BAND_HZ.1 / hz_per_bin) as usize).min(plan.bins()).saturating_sub(first_bin);
-        if samples.len() < 2 * fft_len {
+        if samples.len() < 2 * fft_len || bins == 0 {
             return Ok(Levels { hz_per_bin, first_bin, bins, db: Vec::new(), mean_db: vec![0.0; bins] });
         }
         let heard = kernels.power(&[Samples::F32(samples)], &plan)?.pop().unwrap_or_default();

@@ -16,7 +16,7 @@ pub mod levels;
 
 use comb::Relief;
 use kernels::{AudioKernels, KernelError};
-use lattice::{Lattice, SCALED, unscaled};
+use lattice::{Lattice, SCALED, nearest, unscaled};
 use levels::Levels;
 
 /// How much faster or slower, higher or lower than made a recording may be: a semitone is 5.95 %.
@@ -159,24 +159,19 @@ pub fn judged(levels: &Levels, secs: f64) -> Synthesis {
 fn strongest(levels: &Levels) -> Option<Trace> {
     let relief = Relief::of(levels);
     let step = STEP_BINS * levels.hz_per_bin / TOP_HZ;
-    let mut best: Option<Trace> = None;
-    let mut look = |lattice: Lattice, spacing_hz: f64, height: f64| {
-        let trace = trace(&relief, lattice, spacing_hz, height);
-        if best.is_none_or(|best| trace.evidence() > best.evidence()) {
-            best = Some(trace);
-        }
-    };
+    let mut best = None;
     for lattice in SCALED {
         let steps = (SCALE_MAX / step).ceil() as i32;
         let spacings = (-steps..=steps).map(|n| lattice.spacing_hz() * (step * f64::from(n)).exp());
         for (spacing_hz, height) in highest(relief.heights(spacings)) {
-            look(lattice, spacing_hz, height);
+            // Windows of neighbours overlap; what is found in both is named after the nearer one.
+            best = stronger(best, &relief, nearest(spacing_hz), spacing_hz, height);
         }
     }
     for lattice in unscaled() {
         let nearby = (-1..=1).map(|n| lattice.spacing_hz() * (0.5 * step * f64::from(n)).exp());
         for (spacing_hz, height) in highest(relief.heights(nearby)) {
-            look(lattice, spacing_hz, height);
+            best = stronger(best, &relief, lattice, spacing_hz, height);
         }
     }
     best
@@ -198,20 +193,23 @@ fn highest(mut combs: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     few
 }
 
-fn trace(relief: &Relief<'_>, lattice: Lattice, spacing_hz: f64, height: f64) -> Trace {
+/// The stronger of the best so far and this comb. The questions are asked cheapest first, and none more once the comb has lost.
+fn stronger(best: Option<Trace>, relief: &Relief<'_>, lattice: Lattice, spacing_hz: f64, height: f64) -> Option<Trace> {
+    let beaten = best.map_or(f64::NEG_INFINITY, |best| best.evidence());
     let (middle, bass) = relief.middle_and_bass(spacing_hz);
-    let (teeth, teeth_raised) = relief.count(spacing_hz);
-    Trace {
-        spacing_hz,
-        lattice,
-        scale: spacing_hz / lattice.spacing_hz(),
-        teeth,
-        teeth_raised,
-        height,
-        contrast: relief.contrast(spacing_hz, height),
-        steadiness: relief.steadiness(spacing_hz),
-        rise: middle - BASS_COUNTS * bass.max(0.0),
+    let rise = middle - BASS_COUNTS * bass.max(0.0);
+    if rise <= beaten {
+        return best;
     }
+    let contrast = relief.contrast(spacing_hz, height);
+    if contrast <= beaten {
+        return best;
+    }
+    let steadiness = relief.steadiness(spacing_hz);
+    let (teeth, teeth_raised) = relief.count(spacing_hz);
+    let scale = spacing_hz / lattice.spacing_hz();
+    let trace = Trace { spacing_hz, lattice, scale, teeth, teeth_raised, height, contrast, steadiness, rise };
+    if trace.evidence() > beaten { Some(trace) } else { best }
 }
 
 #[cfg(test)]
