@@ -9,6 +9,7 @@
 
 pub mod arrivals;
 pub mod audio;
+pub mod audio_index;
 pub mod formats;
 pub mod names;
 pub mod policy;
