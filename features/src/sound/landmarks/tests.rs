@@ -1,0 +1,222 @@
+//! Laws of the whole way from samples to finds, over small pieces of music made from a seed.
+
+use datasets::audio_index::segment::{Entry, parts_of};
+
+use super::listen::{FRAMES_PER_SECOND, Listener, Print, RATE_HZ};
+use super::passage::passages;
+use super::search::search;
+use super::shelf::{IndexedPrint, Shelf, Span};
+use super::{PackedLandmark, PackedPosting, is_accepted};
+
+/// A stream of numbers from a seed (splitmix64).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % below
+    }
+}
+
+/// Plucked notes of a scale with three harmonics, at times of no grid; `speed` and `pitch` change how it is played, not what.
+fn music(seed: u64, seconds: f32, speed: f32, pitch: f32) -> Vec<f32> {
+    let mut chance = Chance(seed);
+    let mut samples = vec![0.0_f32; (seconds / speed * RATE_HZ as f32) as usize];
+    let mut at = 0.0;
+    while at < seconds {
+        let semitone = [0, 2, 3, 5, 7, 8, 10][chance.next(7) as usize] + 12 * chance.next(3) as i32;
+        let hz = 220.0 * (semitone as f32 / 12.0).exp2() * pitch;
+        let loudness = 0.05 + chance.next(100) as f32 / 800.0;
+        pluck(&mut samples, at / speed, hz, loudness, speed);
+        at += 0.06 + chance.next(1000) as f32 / 4000.0;
+    }
+    samples
+}
+
+fn pluck(samples: &mut [f32], at_seconds: f32, hz: f32, loudness: f32, speed: f32) {
+    let first = (at_seconds * RATE_HZ as f32) as usize;
+    let length = (0.6 / speed * RATE_HZ as f32) as usize;
+    for (n, sample) in samples.iter_mut().skip(first).take(length).enumerate() {
+        let seconds = n as f32 / RATE_HZ as f32;
+        let harmonics = (1..=3).map(|k| (std::f32::consts::TAU * hz * k as f32 * seconds).sin() / k as f32);
+        *sample += loudness * (-5.0 * seconds * speed).exp() * harmonics.sum::<f32>();
+    }
+}
+
+fn listen(samples: &[f32]) -> Print {
+    let (kernels, _) = kernels::open_with_threads(kernels::DeviceChoice::Cpu, Some(1)).expect("the CPU is there");
+    Listener::default().listen(&*kernels, samples).expect("a print")
+}
+
+/// A shelf and all it borrows.
+struct Case {
+    postings: Vec<PackedPosting>,
+    directory: Vec<[u8; 4]>,
+    landmarks: Vec<PackedLandmark>,
+    spans: Vec<Span>,
+}
+
+impl Case {
+    fn of(prints: &[Print]) -> Case {
+        let entry = |(at, print): (usize, &Print)| {
+            let IndexedPrint { frames, landmarks, postings } = IndexedPrint::of(print);
+            Entry { content_id: format!("{at:03}"), frames, landmarks, postings }
+        };
+        let entries: Vec<Entry> = prints.iter().enumerate().map(entry).collect();
+        let parts = parts_of(&entries);
+        let span = |(first_landmark, frames): &(u32, u32)| Span {
+            first_landmark: *first_landmark,
+            frames: *frames,
+            is_gone: false,
+        };
+        Case {
+            postings: parts.postings,
+            directory: parts.directory,
+            landmarks: parts.landmarks,
+            spans: parts.recordings.iter().map(span).collect(),
+        }
+    }
+
+    fn shelf(&self) -> Shelf<'_> {
+        Shelf::new(&self.postings, &self.directory, &self.landmarks, &self.spans).expect("a shelf")
+    }
+}
+
+fn twelve_pieces() -> Case {
+    Case::of(&(0..12).map(|seed| listen(&music(seed, 30.0, 1.0, 1.0))).collect::<Vec<Print>>())
+}
+
+#[test]
+fn a_part_is_found_at_its_place_at_every_speed_and_pitch() {
+    let case = twelve_pieces();
+    for (speed, pitch) in
+        [(1.0, 1.0), (1.05, 1.05), (0.95, 0.95), (1.1, 1.1), (0.9, 0.9), (1.08, 1.0), (1.0, 1.122), (1.0, 0.891)]
+    {
+        let played = music(7, 30.0, speed, pitch);
+        let begin = (8.0 / speed * RATE_HZ as f32) as usize;
+        let found = search(&listen(&played[begin..begin + 10 * RATE_HZ as usize]), &case.shelf());
+        let best = found.first().unwrap_or_else(|| panic!("nothing at speed {speed}, pitch {pitch}"));
+        let alignment = best.overlay.alignment;
+        assert_eq!(best.span, 7, "speed {speed}, pitch {pitch}: {best:?}");
+        assert!(is_accepted(best.overlay.score), "speed {speed}, pitch {pitch}: {best:?}");
+        assert!((alignment.speed() / speed - 1.0).abs() < 0.005, "speed {speed}: {alignment:?}");
+        assert!((alignment.pitch() / pitch - 1.0).abs() < 0.008, "pitch {pitch}: {alignment:?}");
+        assert!((alignment.offset_seconds() - 8.0).abs() < 0.2, "offset of speed {speed}: {alignment:?}");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_not_accepted() {
+    let case = twelve_pieces();
+    for seed in 100..120 {
+        let found = search(&listen(&music(seed, 10.0, 1.0, 1.0)), &case.shelf());
+        let best = found.first().map_or(0.0, |found| found.overlay.score);
+        assert!(!is_accepted(best), "seed {seed}: {best}");
+    }
+    assert!(search(&listen(&vec![0.0; 80_000]), &case.shelf()).is_empty(), "silence is in nothing");
+    assert!(search(&Print::default(), &case.shelf()).is_empty());
+}
+
+#[test]
+fn what_is_gone_is_not_found() {
+    let mut case = twelve_pieces();
+    case.spans[7].is_gone = true;
+    let found = search(&listen(&music(7, 10.0, 1.0, 1.0)), &case.shelf());
+    assert!(found.iter().all(|found| found.span != 7));
+}
+
+#[test]
+fn a_long_piece_is_one_passage_and_a_medley_two() {
+    let case = twelve_pieces();
+    let whole = passages(&listen(&music(4, 30.0, 1.04, 1.04)), &[case.shelf()]);
+    assert_eq!(whole.len(), 1, "{whole:?}");
+    assert!((whole[0].speed - 1.04).abs() < 0.002 && whole[0].length_seconds > 25.0, "{whole:?}");
+
+    let (first, second) = (music(2, 30.0, 1.0, 1.0), music(9, 30.0, 1.0, 1.0));
+    let (half, rate) = (15 * RATE_HZ as usize, RATE_HZ as usize);
+    let medley: Vec<f32> = first[..half].iter().chain(&second[5 * rate..5 * rate + half]).copied().collect();
+    let mut found = passages(&listen(&medley), &[case.shelf()]);
+    found.sort_by_key(|passage| passage.span);
+    let spans: Vec<usize> = found.iter().map(|passage| passage.span).collect();
+    assert_eq!(spans, [2, 9], "{found:?}");
+    assert!((found[1].origin_seconds() + 10.0).abs() < 0.2, "{found:?}");
+}
+
+#[test]
+fn a_print_does_not_depend_on_loudness_or_on_what_lies_far_away() {
+    let samples = music(3, 20.0, 1.0, 1.0);
+    let quiet: Vec<f32> = samples.iter().map(|sample| sample * 0.25).collect();
+    let places = |print: &Print| -> Vec<(u32, u16)> {
+        print.landmarks.iter().map(|landmark| (landmark.frame, landmark.pitch)).collect()
+    };
+    let (loud, quiet) = (places(&listen(&samples)), places(&listen(&quiet)));
+    let common = loud.iter().filter(|place| quiet.contains(place)).count();
+    assert!(common * 100 >= loud.len() * 97, "{common} of {}", loud.len());
+
+    // The last 12 s alone, cut at a frame: the same landmarks but for the edge.
+    let cut = 500_u32;
+    let late = listen(&samples[cut as usize * 128..]);
+    let inside = |place: &&(u32, u16)| place.0 > cut + 64;
+    let whole: Vec<(u32, u16)> = loud.iter().filter(inside).copied().collect();
+    let part: Vec<(u32, u16)> =
+        places(&late).iter().map(|(frame, pitch)| (frame + cut, *pitch)).filter(|place| inside(&place)).collect();
+    assert_eq!(whole, part);
+}
+
+#[test]
+fn an_index_keeps_at_most_165_bytes_of_a_second() {
+    let prints: Vec<Print> = (0..4).map(|seed| listen(&music(seed, 60.0, 1.0, 1.0))).collect();
+    let case = Case::of(&prints);
+    let bytes = case.postings.len() * 8 + case.landmarks.len() * 4 + case.directory.len() * 4 + case.spans.len() * 12;
+    let seconds: f32 = prints.iter().map(Print::seconds).sum();
+    assert!(bytes as f32 / seconds <= 165.0, "{:.1}", bytes as f32 / seconds);
+}
+
+#[test]
+fn any_bytes_can_be_searched() {
+    let mut chance = Chance(5);
+    let query = listen(&music(7, 10.0, 1.0, 1.0));
+    for round in 0..200 {
+        let mut case = if round % 2 == 0 { Case::of(std::slice::from_ref(&query)) } else { noise(&mut chance) };
+        for _ in 0..50 {
+            let postings = case.postings.len().max(1) as u64;
+            if let Some(posting) = case.postings.get_mut(chance.next(postings) as usize) {
+                posting[chance.next(8) as usize] ^= chance.next(256) as u8;
+            }
+            let landmarks = case.landmarks.len().max(1) as u64;
+            if let Some(landmark) = case.landmarks.get_mut(chance.next(landmarks) as usize) {
+                landmark[chance.next(4) as usize] ^= chance.next(256) as u8;
+            }
+            let entries = case.directory.len() as u64;
+            case.directory[chance.next(entries) as usize][chance.next(4) as usize] ^= chance.next(256) as u8;
+        }
+        for found in search(&query, &case.shelf()) {
+            assert!(
+                found.overlay.score.is_finite()
+                    && found.overlay.matched <= found.overlay.heard.max(query.landmarks.len() as u32)
+            );
+        }
+    }
+}
+
+fn noise(chance: &mut Chance) -> Case {
+    let mut bytes = |n: usize| -> Vec<u8> { (0..n).map(|_| chance.next(256) as u8).collect() };
+    let (postings, landmarks) = (bytes(8 * 300), bytes(4 * 100));
+    let spans = [0, 40, 40, 100].map(|first_landmark| Span { first_landmark, frames: 1000, is_gone: false });
+    Case {
+        postings: postings.as_chunks().0.to_vec(),
+        directory: [0_u32, 150, 300].map(u32::to_le_bytes).to_vec(),
+        landmarks: landmarks.as_chunks().0.to_vec(),
+        spans: spans.to_vec(),
+    }
+}
+
+#[test]
+fn a_second_is_as_long_as_it_says() {
+    let print = listen(&music(1, 10.0, 1.0, 1.0));
+    assert!((print.seconds() - 10.0).abs() < 0.3, "{}", print.seconds());
+    assert_eq!(print.part(100, 200).seconds(), 100.0 / FRAMES_PER_SECOND);
+}
