@@ -3,7 +3,9 @@
 pub mod demo;
 pub mod exit;
 pub mod import;
+pub mod index;
 pub mod inputs;
+pub mod matching;
 pub mod replay;
 pub mod scan;
 pub mod verify;

@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use truestream::demo::{self, DemoArgs};
 use truestream::import::{self, ImportArgs};
+use truestream::index::{self, IndexArgs};
+use truestream::matching::{self, MatchArgs};
 use truestream::replay::{self, ReplayArgs};
 use truestream::scan::hearing::{WorkerArgs, run_worker};
 use truestream::scan::{self, ScanArgs};
@@ -29,6 +31,8 @@ enum Command {
     World(Box<WorldArgs>),
     Replay(Box<ReplayArgs>),
     Scan(Box<ScanArgs>),
+    Index(IndexArgs),
+    Match(MatchArgs),
     #[command(hide = true)]
     DecodeWorker(WorkerArgs),
     Verify(Box<VerifyArgs>),
@@ -41,6 +45,8 @@ fn main() -> ExitCode {
         Command::World(args) => world::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Scan(args) => scan::run(&args),
+        Command::Index(args) => index::run(&args),
+        Command::Match(args) => matching::run(&args),
         Command::DecodeWorker(args) => run_worker(&args),
         Command::Verify(args) => verify::run(&args),
     };

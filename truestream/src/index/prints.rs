@@ -1,0 +1,105 @@
+//! Files become prints, several at a time.
+//!
+//! ```text
+//! files ──▶ ear (a process of its own) ──▶ samples ──▶ landmarks ──▶ (which file, its print or why there is none)
+//! ```
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use datasets::audio::Limits;
+use features::sound::landmarks::{Listener, Print, RATE_HZ};
+use kernels::{AudioKernels, DeviceChoice};
+
+use crate::exit::Failure;
+use crate::scan::hearing::{Allowance, Ear};
+
+/// All files that are named, and those of folders that are, in order.
+pub(crate) fn find(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = BTreeSet::new();
+    for input in inputs {
+        walk(input, &mut files).map_err(|error| Failure::Input(format!("{}: {error}", input.display())))?;
+    }
+    if files.is_empty() {
+        return Err(Failure::Input("no files to hear: name audio files, or folders with some".to_owned()));
+    }
+    Ok(files.into_iter().collect())
+}
+
+fn walk(path: &Path, files: &mut BTreeSet<PathBuf>) -> std::io::Result<()> {
+    if !std::fs::metadata(path)?.is_dir() {
+        files.insert(path.to_owned());
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(path)? {
+        let entry = entry?;
+        let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
+        // Links to folders may lead in circles.
+        let is_circle = entry.file_type()?.is_symlink() && entry.path().is_dir();
+        if !is_hidden && !is_circle {
+            walk(&entry.path(), files)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many files are heard at a time where nobody says.
+pub(crate) fn jobs_or_processors(jobs: Option<NonZero<usize>>) -> usize {
+    jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get)
+}
+
+/// Hears the files, `jobs` at a time, and hands over each as it is done: its place in `files`, and its print or why there is none.
+/// Ends early when `take` fails.
+pub(crate) fn hear(
+    files: &[PathBuf],
+    jobs: usize,
+    mut take: impl FnMut(usize, Result<Print, String>) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let (kernels, _) =
+        kernels::open_with_threads(DeviceChoice::Cpu, Some(1)).map_err(|error| Failure::Usage(error.to_string()))?;
+    let listener = Listener::default();
+    let next = AtomicUsize::new(0);
+    // A few prints may wait; more would only take memory.
+    let (done, results) = mpsc::sync_channel(2 * jobs);
+    std::thread::scope(|scope| {
+        for _ in 0..jobs.min(files.len()) {
+            let (done, next, listener, kernels) = (done.clone(), &next, &listener, &*kernels);
+            scope.spawn(move || {
+                let mut ear = Ear::new(Limits::default(), Allowance::default());
+                while let Some((at, file)) = next_of(files, next) {
+                    let print = match &mut ear {
+                        Ok(ear) => print(ear, file, listener, kernels),
+                        Err(error) => Err(format!("no decoder can be started: {error}")),
+                    };
+                    if done.send((at, print)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(done);
+        let outcome = results.iter().try_for_each(|(at, print)| take(at, print));
+        // Whoever still hears something finds nobody to tell, and ends.
+        drop(results);
+        outcome
+    })
+}
+
+fn next_of<'a>(files: &'a [PathBuf], next: &AtomicUsize) -> Option<(usize, &'a PathBuf)> {
+    let at = next.fetch_add(1, Ordering::Relaxed);
+    files.get(at).map(|file| (at, file))
+}
+
+fn print(ear: &mut Ear, path: &Path, listener: &Listener, kernels: &dyn AudioKernels) -> Result<Print, String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let about = file.metadata().map_err(|error| error.to_string())?;
+    if !about.is_file() {
+        return Err("not a file".to_owned());
+    }
+    let clip = ear.hear(&file, about.len())?.clip.map_err(|error| error.to_string())?;
+    listener.listen(kernels, &clip.at_rate(RATE_HZ)).map_err(|error| error.to_string())
+}

@@ -1,0 +1,176 @@
+//! `truestream match`: which recordings of an index does a file contain?
+//!
+//! ```text
+//! files ──▶ prints ──▶ passages in the segments of the index ──▶ one answer per file, in their order
+//! ```
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use datasets::audio_index::AudioIndex;
+use features::sound::landmarks::{Passage, Print, Shelf, Span, passages};
+use serde::Serialize;
+
+use crate::exit::Failure;
+use crate::index::prints;
+
+/// Finds recordings of an index in audio files.
+#[derive(Args, Clone, Debug)]
+#[command(
+    long_about = "Says which recordings of an index audio files contain: where, how long, at which speed and pitch. A file of \
+                  any length is searched for in parts of 10 s; less than 5 s is rarely enough.",
+    after_help = "docs/SOUND.md says what the numbers mean and how often they are wrong.\n\n\
+                  Examples:\n  \
+                  truestream match suspicious.mp3 --index prints\n  \
+                  truestream match uploads/*.flac --index prints --json\n\n\
+                  Exit codes: 0 all files were heard, whether or not something was found; 2 the command line is wrong; 3 the index or a file \
+                  cannot be read or heard."
+)]
+pub struct MatchArgs {
+    /// Audio files, and folders whose files are all taken.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// The folder of the index.
+    #[arg(long, value_name = "DIR")]
+    index: PathBuf,
+    /// Print one JSON object per file.
+    #[arg(long)]
+    json: bool,
+    /// Files that are heard at the same time [default: one per processor].
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
+}
+
+/// What is said of a file.
+#[derive(Debug, Serialize)]
+struct Answer<'a> {
+    file: String,
+    seconds: f32,
+    matches: Vec<Match<'a>>,
+}
+
+/// A stretch of a file that is in a recording.
+#[derive(Debug, Serialize)]
+struct Match<'a> {
+    content_id: &'a str,
+    /// Where in the file the stretch begins.
+    from_seconds: f32,
+    length_seconds: f32,
+    /// Where in the recording it begins.
+    offset_seconds: f32,
+    /// Times as fast as the recording.
+    speed: f32,
+    /// Times as high as the recording.
+    pitch: f32,
+    /// Share of the file's landmarks in the stretch's parts that the recording has at their place.
+    matched_share: f32,
+    score: f32,
+    confidence: f32,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// See the help.
+pub fn run(args: &MatchArgs) -> Result<(), Failure> {
+    let index = AudioIndex::open(&args.index).map_err(|error| Failure::Input(error.to_string()))?;
+    let library = Library::of(&index)?;
+    let files = prints::find(&args.files)?;
+    let mut early: BTreeMap<usize, Result<Print, String>> = BTreeMap::new();
+    let (mut told, mut unheard) = (0, 0);
+    prints::hear(&files, prints::jobs_or_processors(args.jobs), |at, print| {
+        early.insert(at, print);
+        while let Some(print) = early.remove(&told) {
+            match print {
+                Ok(print) => tell(&library.answer(&files[told], &print), args.json),
+                Err(why) => {
+                    unheard += 1;
+                    eprintln!("{}: {why}", files[told].display());
+                }
+            }
+            told += 1;
+        }
+        Ok(())
+    })?;
+    match unheard {
+        0 => Ok(()),
+        unheard => Err(Failure::Input(format!("{unheard} of {} files could not be heard", files.len()))),
+    }
+}
+
+/// An index, ready to be searched.
+struct Library<'a> {
+    index: &'a AudioIndex,
+    spans: Vec<Vec<Span>>,
+}
+
+impl<'a> Library<'a> {
+    fn of(index: &'a AudioIndex) -> Result<Library<'a>, Failure> {
+        let span = |recording: &datasets::audio_index::Recording| Span {
+            first_landmark: recording.first_landmark,
+            frames: recording.frames,
+            is_gone: recording.is_gone,
+        };
+        let spans = index.segments().iter().map(|segment| segment.recordings().iter().map(span).collect()).collect();
+        let library = Library { index, spans };
+        if library.shelves().len() != index.segments().len() {
+            return Err(Failure::Input("the index is damaged; `truestream index stat` says where".to_owned()));
+        }
+        Ok(library)
+    }
+
+    fn shelves(&self) -> Vec<Shelf<'_>> {
+        let segments = self.index.segments().iter().zip(&self.spans);
+        segments
+            .filter_map(|(segment, spans)| {
+                Shelf::new(segment.postings(), segment.directory(), segment.landmarks(), spans)
+            })
+            .collect()
+    }
+
+    fn answer(&self, file: &Path, print: &Print) -> Answer<'a> {
+        let passages = passages(print, &self.shelves());
+        let matches = passages.iter().map(|passage| self.found(passage)).collect();
+        Answer { file: file.display().to_string(), seconds: print.seconds(), matches }
+    }
+
+    fn found(&self, passage: &Passage) -> Match<'a> {
+        Match {
+            content_id: &self.index.segments()[passage.shelf].recordings()[passage.span].content_id,
+            from_seconds: passage.from_seconds,
+            length_seconds: passage.length_seconds,
+            offset_seconds: passage.offset_seconds,
+            speed: passage.speed,
+            pitch: passage.pitch,
+            matched_share: passage.matched_share,
+            score: passage.score,
+            confidence: passage.confidence,
+        }
+    }
+}
+
+fn tell(answer: &Answer<'_>, json: bool) {
+    if json {
+        println!("{}", serde_json::to_string(answer).expect("numbers and names are JSON"));
+        return;
+    }
+    println!("{} ({:.1} s)", answer.file, answer.seconds);
+    if answer.matches.is_empty() {
+        println!("  nothing of the index is in it");
+    }
+    for found in &answer.matches {
+        println!(
+            "  {}: {:.1} s from {:.1} s on are its {:.1} s on; speed x{:.3}, pitch {:+.2} semitones, {:.0} % of landmarks, confidence {:.6}",
+            found.content_id,
+            found.length_seconds,
+            found.from_seconds,
+            found.offset_seconds,
+            found.speed,
+            12.0 * found.pitch.log2(),
+            100.0 * found.matched_share,
+            found.confidence
+        );
+    }
+}
