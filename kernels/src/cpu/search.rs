@@ -83,7 +83,7 @@ fn near_codes(query: &[u64], piece: &[u64], first: u32, limit: u32, least: &mut 
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
 fn near_vectors(query: &[f32], piece: &[f32], first: u32, least: &mut Least) {
     for (row, vector) in piece.chunks_exact(query.len()).enumerate() {
-        if let Some(key) = key_from_score(dot::<32>(vector, query), first + row as u32) {
+        if let Some(key) = key_from_score(dot(vector, query), first + row as u32) {
             least.offer(key);
         }
     }

@@ -93,7 +93,7 @@ pub fn mel_row(bank: &MelBank, power: &[f32], decibels: Decibels, bands: &mut Ve
 fn band_levels(bank: &MelBank, power: &[f32], floor: f32, levels: &mut [f32]) {
     for (band, level) in levels.iter_mut().enumerate() {
         let (first, weights) = bank.band(band);
-        *level = dot::<8>(&power[first..][..weights.len()], weights) + floor;
+        *level = dot(&power[first..][..weights.len()], weights) + floor;
     }
     for level in levels {
         *level = db_from_power(*level);
