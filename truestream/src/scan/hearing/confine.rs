@@ -116,15 +116,21 @@ mod linux {
         // Closing a file, the standard library looks whether it is open.
         let is_open = SeccompCondition::new(1, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::F_GETFD as u64)?;
         rules.insert(libc::SYS_fcntl, vec![SeccompRule::new(vec![is_open])?]);
-        // The allocator names its areas.
-        let names = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, libc::PR_SET_VMA as u64)?;
-        rules.insert(libc::SYS_prctl, vec![SeccompRule::new(vec![names])?]);
+        // The allocator names its areas; whoever looks for a clock reads what the kernel said at the start of the process.
+        let prctl = |option: u64| {
+            SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, option)
+                .and_then(|condition| SeccompRule::new(vec![condition]))
+        };
+        rules.insert(libc::SYS_prctl, vec![prctl(libc::PR_SET_VMA as u64)?, prctl(PR_GET_AUXV)?]);
         // An abort is a signal to itself.
         let own = u64::from(std::process::id());
         let to_itself = SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, own)?;
         rules.insert(libc::SYS_tgkill, vec![SeccompRule::new(vec![to_itself])?]);
         Ok(rules)
     }
+
+    /// `prctl(2)`, since Linux 6.4; libc has no name for it yet.
+    const PR_GET_AUXV: u64 = 0x4155_5856;
 
     /// What a decoder may ask of the kernel at any time.
     const FREE: [i64; 31] = [

@@ -35,6 +35,8 @@ pub fn run(args: &WorkerArgs) -> Result<(), Failure> {
     let limits: Limits = limits.map_err(|error| Failure::Usage(format!("--limits: {error}")))?;
     // Whoever asked is gone: so is the question.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| Failure::Output(error.to_string()))?;
+    // The first look at a clock asks the kernel where clocks are; later looks need not.
+    let _ = cpu_used();
     let guards = confine();
     let mut teller = Teller::new(Pipe);
     let told = teller.hello(&guards).and_then(|()| work(&limits, &mut teller));
