@@ -35,8 +35,8 @@ const HEIGHT_MIN: f64 = 2.0;
 const STEADINESS_SHARE: f64 = 1.0 / 1.5;
 /// A note that explains part of the middle explains at least twice its height in the bass: measured on human recordings with held notes.
 const BASS_COUNTS: f64 = 2.0;
-/// A scale this close to 1 is none: half a step of the search at 44.1 kHz.
-const UNSCALED: f64 = 3e-5;
+/// A scale this close to 1 is none: five steps of the search at 44.1 kHz, and clocks of two sound cards differ by as much.
+const UNSCALED: f64 = 1e-4;
 /// Less time leaves the noise too high: measured, at 8 s a third of the lines' height is left.
 const SECS_MIN: f64 = 8.0;
 /// What ends below this has fewer than half of the teeth.
@@ -174,7 +174,7 @@ fn strongest(levels: &Levels) -> Option<Trace> {
             best = stronger(best, &relief, lattice, spacing_hz, height);
         }
     }
-    best
+    best.map(|best| centred(best, &relief, step))
 }
 
 /// The highest few combs, highest first, one of each neighbourhood.
@@ -191,6 +191,21 @@ fn highest(mut combs: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
         }
     }
     few
+}
+
+/// The comb with its spacing in the middle of those that are nearly as high: where lines are strong, several neighbours meet all of them.
+fn centred(trace: Trace, relief: &Relief<'_>, step: f64) -> Trace {
+    let nearby = (-8..=8).map(|n| trace.spacing_hz * (step * f64::from(n)).exp());
+    let heights = relief.heights(nearby);
+    let highest = heights.iter().map(|(_, height)| *height).fold(0.0, f64::max);
+    let weight = |height: f64| (height - 0.8 * highest).max(0.0);
+    let weights: f64 = heights.iter().map(|(_, height)| weight(*height)).sum();
+    let moment: f64 = heights.iter().map(|(spacing_hz, height)| spacing_hz * weight(*height)).sum();
+    if weights <= 0.0 {
+        return trace;
+    }
+    let spacing_hz = moment / weights;
+    Trace { spacing_hz, scale: spacing_hz / trace.lattice.spacing_hz(), ..trace }
 }
 
 /// The stronger of the best so far and this comb. The questions are asked cheapest first, and none more once the comb has lost.
