@@ -283,7 +283,7 @@ fn write_found(
             let (overlay, alignment) = (found.overlay, found.overlay.alignment);
             writeln!(
                 out,
-                "{kind}\t{query}\t{}\t{:.3}\t{}\t{}\t{}\t{:.5}\t{:.3}\t{}",
+                "{kind}\t{query}\t{}\t{:.3}\t{}\t{}\t{}\t{:.5}\t{:.3}\t{:.1}",
                 library.names[found.span],
                 overlay.score,
                 found.votes,

@@ -30,8 +30,8 @@ pub struct Alignment {
     pub tempo: f32,
     /// Frame of the recording where the query begins.
     pub origin_frames: f32,
-    /// Steps of pitch that the query lies above the recording.
-    pub shift: i32,
+    /// Steps of pitch (1/192 octave) that the query lies above the recording.
+    pub shift: f32,
 }
 
 impl Alignment {
@@ -42,7 +42,7 @@ impl Alignment {
 
     /// How much higher the query sounds than the recording: 1.0595 is a semitone higher.
     pub fn pitch(&self) -> f32 {
-        (self.shift as f32 / f32::from(PITCHES_PER_OCTAVE)).exp2()
+        (self.shift / f32::from(PITCHES_PER_OCTAVE)).exp2()
     }
 }
 
@@ -154,7 +154,7 @@ fn settle(query: &[Landmark], mut line: Line, recording: &[PackedLandmark]) -> O
         // The votes' line is less exact than one through pairs.
         let apart = if round == 0 { APART_FRAMES + 1.0 } else { APART_FRAMES };
         meet(query, line, recording, apart, &mut pairs);
-        let interval = Intervals::of(&pairs).most_agreed();
+        let interval = middle(&pairs, Intervals::of(&pairs).most_agreed()).round() as i32;
         match through_pairs(line, pairs.iter().filter(|pair| agrees(pair, interval))) {
             Some(better) => line = better,
             None => break,
@@ -162,10 +162,11 @@ fn settle(query: &[Landmark], mut line: Line, recording: &[PackedLandmark]) -> O
     }
     let heard = meet(query, line, recording, APART_FRAMES, &mut pairs);
     let intervals = Intervals::of(&pairs);
-    let interval = intervals.most_agreed();
+    // Of the intervals that most agree with, one at the edge may come first: the middle of those that agree is exact.
+    let interval = middle(&pairs, intervals.most_agreed()).round() as i32;
     let agreeing: Vec<Pair> = pairs.iter().filter(|pair| agrees(pair, interval)).copied().collect();
     let matched = agreeing.chunk_by(|a, b| a.queried == b.queried).count() as u32;
-    let alignment = Alignment { tempo: line.tempo, origin_frames: line.origin, shift: -interval };
+    let alignment = Alignment { tempo: line.tempo, origin_frames: line.origin, shift: -middle(&pairs, interval) };
     TEMPOS.contains(&line.tempo).then(|| Overlay {
         alignment,
         heard,
@@ -177,6 +178,16 @@ fn settle(query: &[Landmark], mut line: Line, recording: &[PackedLandmark]) -> O
 
 fn agrees(pair: &Pair, interval: i32) -> bool {
     (pair.interval - interval).abs() <= APART_PITCH
+}
+
+/// The mean of the intervals that agree with this one; itself if none does.
+fn middle(pairs: &[Pair], interval: i32) -> f32 {
+    let (mut n, mut sum) = (0, 0);
+    for pair in pairs.iter().filter(|pair| agrees(pair, interval)) {
+        n += 1;
+        sum += pair.interval;
+    }
+    if n == 0 { interval as f32 } else { sum as f32 / n as f32 }
 }
 
 /// Pairs the landmarks that meet in time; returns how many of the query's fall into the recording.

@@ -16,7 +16,7 @@ const WHOLE_SECONDS_MAX: f32 = 15.0;
 const CONTINUED_SCORE_MIN: f32 = 4.0;
 /// Finds are on one line if the middle of one lies so many frames from the other's line (0.4 s), and pitch within a quarter-tone.
 const ASIDE_FRAMES_MAX: f32 = 25.0;
-const ASIDE_PITCH_MAX: i32 = 8;
+const ASIDE_PITCH_MAX: f32 = 8.0;
 
 /// A stretch of a piece of sound that is in a recording.
 #[derive(Clone, Copy, Debug, PartialEq)]
