@@ -131,6 +131,6 @@ if __name__ == "__main__":
     if len(sys.argv) == 6 and sys.argv[1] == "shared":
         shared(*sys.argv[2:])
     elif len(sys.argv) in (4, 5) and sys.argv[1] == "table":
-        table(sys.argv[2], sys.argv[3], sys.argv[4] if len(sys.argv) == 5 else "7.0")
+        table(sys.argv[2], sys.argv[3], sys.argv[4] if len(sys.argv) == 5 else "9.5")
     else:
         sys.exit(__doc__)

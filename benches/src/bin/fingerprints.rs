@@ -18,7 +18,7 @@ use clap::Parser;
 use datasets::audio::{Limits, decode};
 use datasets::audio_index::{AudioIndex, Entry, IndexWriter};
 use features::sound::landmarks::{
-    FRAMES_PER_SECOND, Found, IndexedPrint, Landmark, Listener, Print, RATE_HZ, Shelf, Span, search,
+    FRAMES_PER_SECOND, Found, IndexedPrint, Landmark, Listener, Print, RATE_HZ, Shelf, Span, is_accepted, search,
 };
 use kernels::{AudioKernels, DeviceChoice, open_with_threads};
 use rustix::time::{ClockId, clock_gettime};
@@ -347,7 +347,7 @@ fn growth(options: &Options, tracks: &[Track], listener: &Listener, kernels: &dy
             let is_right = |(sha, print): &&(String, Print)| {
                 search(print, &shelf)
                     .first()
-                    .is_some_and(|found| recordings[found.span].content_id == *sha && found.overlay.score >= 7.0)
+                    .is_some_and(|found| recordings[found.span].content_id == *sha && is_accepted(found.overlay.score))
             };
             let right = asked.iter().filter(is_right).count();
             let ms = (cpu_time() - started).as_secs_f64() * 1e3 / asked.len() as f64;
