@@ -230,7 +230,8 @@ impl Stream<'_> {
         if let Error::IoError(error) = error
             && !matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::Other)
         {
-            return Err(Undecodable::new(Cause::Unreadable, error.to_string()));
+            let cause = if error.kind() == ErrorKind::OutOfMemory { Cause::OutOfMemory } else { Cause::Unreadable };
+            return Err(Undecodable::new(cause, error.to_string()));
         }
         self.facts.is_cut = true;
         self.first_fault.get_or_insert(error.to_string());
