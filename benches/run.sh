@@ -3,7 +3,7 @@
 #
 # Usage: run.sh [--plays N] [--seed N] [--sets "q1 q2 q3 q4 q1,q2,q3,q4"] [--every "60 10 1"] [--windows "24"]
 #               [--refreshes N] [--workers "1 2"] [--source memory|parquet] [--without "reduce duckdb polars truestream"]
-#               [--emit "last changes"] [--pathway] [--check] [--out FILE]
+#               [--emit "none last changes"] [--pathway] [--check] [--out FILE]
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -12,7 +12,7 @@ target="${CARGO_TARGET_DIR:-$root/target}"
 peers="${TRUESTREAM_PEERS:-$root/target/peers}"
 bin="$target/release"
 
-plays=1000000 seed=1 sets="q1 q2 q3 q4 q1,q2,q3,q4" every="60" windows="24" refreshes=12 workers="1" emit="last"
+plays=1000000 seed=1 sets="q1 q2 q3 q4 q1,q2,q3,q4" every="60" windows="24" refreshes=12 workers="1" emit="none"
 source_of=memory without="" pathway=no check="" out=""
 asked="${*@Q}" load_before="$(cut -d' ' -f1-3 /proc/loadavg)"
 while (($#)); do

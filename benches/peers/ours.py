@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--every-minutes", type=int, default=60)
     parser.add_argument("--window-hours", type=int, default=24)
     parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--emit", default="last", choices=["last", "changes", "all"])
+    parser.add_argument("--emit", default="none", choices=["none", "last", "changes", "all"])
     parser.add_argument("--check", action="store_true", help="also write every refresh and take its digests")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ def main() -> None:
             run(command(given, everything, "all"))
             views = {week.VIEWS[q]: digests(everything, q, given.window_hours) for q in given.questions.split(",")}
     engine = "truestream" if given.workers == 1 else f"truestream, {given.workers} workers"
-    engine += "" if given.emit == "last" else f", emit {given.emit}"
+    engine += "" if given.emit == "none" else f", emit {given.emit}"
     report = {"engine": engine, "every_ms": given.every_minutes * week.MINUTE_MS, "views": views, **cost}
     report["refresh_ms"] = said.get("refresh_ms", {})
     report["said"] = {name: value for name, value in said.items() if isinstance(value, (int, float, str))}
