@@ -180,7 +180,8 @@ fn measure(worker: &mut Worker, options: &Options) -> serde_json::Value {
     for minute in 0..minutes {
         let mut plays = Vec::new();
         for _ in 0..options.plays / minutes {
-            let mut play = random.play(minute as i64 * MINUTE_MS + random.below(MINUTE_MS as u64) as i64);
+            let within_ms = random.below(MINUTE_MS as u64) as i64;
+            let mut play = random.play(minute as i64 * MINUTE_MS + within_ms);
             if doubted.len() < MEASURED as usize && random.below(options.plays / (2 * MEASURED)) == 0 {
                 play.marks = KeyedPlay::REVOCABLE;
                 doubted.push(play);
@@ -199,7 +200,9 @@ fn measure(worker: &mut Worker, options: &Options) -> serde_json::Value {
         corrected_us.push(took_us);
         rows.push(stated);
     }
-    [&mut quiet_us, &mut corrected_us, &mut rows].map(|values| values.sort_unstable());
+    for values in [&mut quiet_us, &mut corrected_us, &mut rows] {
+        values.sort_unstable();
+    }
     json!({
         "plays": options.plays,
         "taking_in_the_day_ms": day_ms,
