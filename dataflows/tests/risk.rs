@@ -1,7 +1,7 @@
 //! The law of judgements: what the dataflow says at every tick is what a recount says of the same plays.
 //!
 //! ```text
-//! plays, corrections, releases, tiers ──▶ dataflow ──┬──▶ rows, groups, lockstep ──▶ recount ──┐
+//! plays, corrections, releases, tiers, findings ──▶ dataflow ──┬──▶ rows, groups, lockstep ──▶ recount ──┐
 //!                                                    └──▶ judgements ──────────────────────────┴──▶ equal
 //! ```
 
@@ -12,7 +12,7 @@ use dataflows::clock::{Clock, Tick};
 use dataflows::groups::Membership;
 use dataflows::links::LinkKind;
 use dataflows::lockstep::Pair;
-use dataflows::risk::{Entry, Judgement, Judging, Release};
+use dataflows::risk::{Entry, Finding, Heard as HeardSound, Judgement, Judging, Opinion, Release};
 use dataflows::river::{Change, Context, Ledger, Plan, build};
 use dataflows::windows::{Inflow, Listing};
 use datasets::policy::built_in;
@@ -20,7 +20,7 @@ use datasets::world::{World as WholeWorld, WorldSpec};
 use features::WindowRow;
 use features::risk::{assess_account, fuse};
 use features::signals::suspicion::{Load, raised, spread, suspicion};
-use features::signals::{AccountFacts, Catalogue, Name, OwnerFacts, Signal, Standing, TrackFacts};
+use features::signals::{AccountFacts, Catalogue, Hearing, Name, OwnerFacts, Signal, Standing, TrackFacts};
 use features::signals::{of_account, of_owner, of_track};
 use features::tally::Axis;
 use records::{Country, Id, IdSpace, Key, KeyedPlay, Metadata, Millis, Names, Policy, Risk, Source, Subject};
@@ -47,6 +47,8 @@ struct World {
     /// Rows of the catalogue by tick: of a track at most one at a tick.
     releases: BTreeMap<(Tick, Key), (Release, Option<Millis>)>,
     segments: BTreeMap<(Tick, Key), u16>,
+    /// What a source says of a content, by tick.
+    findings: BTreeMap<(Tick, Key, u32), Option<Opinion>>,
 }
 
 fn clock() -> Clock {
@@ -95,7 +97,27 @@ impl World {
         for ((tick, distributor), segment) in &self.segments {
             events.entry(*tick).or_default().push(Event::Force(Entry::Segment(*distributor, *segment)));
         }
+        for ((tick, content, source), says) in &self.findings {
+            let finding = Finding { source: *source, says: *says };
+            events.entry(*tick).or_default().push(Event::Force(Entry::Finding(*content, finding)));
+        }
         events
+    }
+
+    /// What each content is heard to be at the tick: the gravest opinion, of equals the one of the first words.
+    fn heard(&self, tick: Tick) -> BTreeMap<Key, Opinion> {
+        let mut in_force: BTreeMap<(Key, u32), Option<Opinion>> = BTreeMap::new();
+        let known = self.findings.range(..(tick + 1, Key(0), 0));
+        known.for_each(|((_, content, source), says)| _ = in_force.insert((*content, *source), *says));
+        let mut heard: BTreeMap<Key, Opinion> = BTreeMap::new();
+        for ((content, _), opinion) in in_force {
+            let Some(opinion) = opinion else { continue };
+            let gravest = heard.entry(content).or_insert(opinion);
+            if (opinion.risk, gravest.words) > (gravest.risk, opinion.words) {
+                *gravest = opinion;
+            }
+        }
+        heard
     }
 
     /// The plays that count at the tick in the longest window.
@@ -261,15 +283,22 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
     for ((account, playlist), plays) in placed {
         *loads.entry((Subject::Playlist, playlist)).or_default() += Load::of(plays, spread(&account));
     }
+    let heard = world.heard(tick);
+    let mut hearings: BTreeMap<(Subject, Key), Hearing> = BTreeMap::new();
+    for release in in_force.values() {
+        let Some(opinion) = heard.get(&release.content) else { continue };
+        owners(release).into_iter().for_each(|owner| *hearings.entry(owner).or_default() += Hearing::of(opinion.risk));
+    }
     let share = |subject: (Subject, Key)| loads.get(&subject).copied().unwrap_or_default().share();
 
-    let mut judged: Vec<((Subject, Key), u16, Vec<Signal>)> = Vec::new();
+    let mut judged: Vec<((Subject, Key), u16, Option<HeardSound>, Vec<Signal>)> = Vec::new();
     for account in accounts.keys() {
-        judged.push(((Subject::Account, *account), 0, of_account(&facts(account, around(account)))));
+        judged.push(((Subject::Account, *account), 0, None, of_account(&facts(account, around(account)))));
     }
     let uploaders = state.of(Axis::Uploader);
     for (track, rows) in state.of(Axis::Track) {
         let release = in_force.get(&track);
+        let opinion = release.and_then(|release| heard.get(&release.content));
         let uploader = release.map(|release| release.uploader).filter(|uploader| uploaders.contains_key(uploader));
         let standing = |key: Key| Standing::of(&uploaders[&key], share((Subject::Uploader, key)));
         let facts = TrackFacts {
@@ -277,11 +306,12 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
             suspicious_accounts: found.tracks[&track].share(),
             metadata: release.map(|release| release.metadata),
             uploader: uploader.map(standing).unwrap_or_default(),
-            audio: None,
+            audio: opinion.map(|opinion| opinion.risk),
         };
         judged.push((
             (Subject::Track, track),
             release.map_or(0, |release| segment(release.distributor)),
+            opinion.map(|opinion| HeardSound { words: opinion.words }),
             of_track(&facts),
         ));
     }
@@ -293,19 +323,16 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
     ] {
         for (key, rows) in state.of(axis) {
             let owner = (subject, key);
-            let facts = OwnerFacts {
-                rows: &rows,
-                suspicious_accounts: share(owner),
-                catalogue: declared.get(&owner).copied().unwrap_or_default(),
-                audio: None,
-            };
+            let catalogue = declared.get(&owner).copied().unwrap_or_default();
+            let audio = hearings.get(&owner).and_then(|hearing| hearing.of_owner(catalogue.tracks));
+            let facts = OwnerFacts { rows: &rows, suspicious_accounts: share(owner), catalogue, audio };
             let segment = if subject == Subject::Distributor { segment(key) } else { 0 };
-            judged.push((owner, segment, of_owner(&facts)));
+            judged.push((owner, segment, audio.map(|_| HeardSound { words: None }), of_owner(&facts)));
         }
     }
-    let judgement = |(subject, segment, signals): ((Subject, Key), u16, Vec<Signal>)| {
-        let r = fuse(policy, subject.0, false, signals.clone()).r;
-        (r > Risk::CLEAN).then_some((subject, Judgement { r, segment, signals }))
+    let judgement = |(subject, segment, heard, signals): ((Subject, Key), u16, Option<HeardSound>, Vec<Signal>)| {
+        let r = fuse(policy, subject.0, heard.is_some(), signals.clone()).r;
+        (r > Risk::CLEAN).then_some((subject, Judgement { r, segment, heard, signals }))
     };
     judged.into_iter().filter_map(judgement).collect()
 }
@@ -315,12 +342,16 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
 struct Compared {
     signals: BTreeMap<(Subject, Name), u32>,
     segments: BTreeMap<(Subject, u16), u32>,
+    /// Judgements without a signal of the audio, of subjects that were heard.
+    clean: BTreeMap<Subject, u32>,
 }
 
 impl Compared {
     fn add(&mut self, judgements: &Judgements) {
         for ((subject, _), judgement) in judgements {
             *self.segments.entry((*subject, judgement.segment)).or_default() += 1;
+            let speaks = judgement.signals.iter().any(|signal| signal.name == Name::Audio);
+            *self.clean.entry(*subject).or_default() += u32::from(judgement.heard.is_some() && !speaks);
             for signal in &judgement.signals {
                 *self.signals.entry((*subject, signal.name)).or_default() += 1;
             }
@@ -381,6 +412,7 @@ fn play(account: u64, track: u64, ended_at: Millis, played_ms: u32) -> KeyedPlay
 fn release(chance: &mut Chance) -> Release {
     let some = |chance: &mut Chance, count| if chance.one_in(5) { Key::NONE } else { Key(chance.below(count)) };
     Release {
+        content: some(chance, 6),
         artist: some(chance, 4),
         uploader: some(chance, 3),
         distributor: some(chance, 2),
@@ -437,6 +469,15 @@ fn small_world(seed: u64) -> World {
     for _ in 0..chance.below(4) {
         world.segments.insert((first + chance.below(2 * days), Key(chance.below(2))), chance.below(3) as u16);
     }
+    // Sources come, change their minds and fall silent; contents beyond those of the catalogue are heard too.
+    for _ in 0..chance.below(40) {
+        let says = (!chance.one_in(4)).then(|| {
+            let risk = Risk::from_parts([0, 500, 6_000, 9_500][chance.below(4) as usize]);
+            Opinion { risk, words: (risk > Risk::CLEAN).then(|| chance.below(3) as u32) }
+        });
+        let (tick, content) = (first + chance.below(2 * days), Key(chance.below(8)));
+        world.findings.insert((tick, content, chance.below(2) as u32), says);
+    }
     world
 }
 
@@ -465,17 +506,22 @@ fn judgements_equal_a_recount_in_small_worlds() {
         let workers = [1, 3][seed as usize / 2 % 2];
         hold(&small_world(seed), &policy, workers, &format!("seed {seed}"), &mut compared);
     }
-    let Compared { signals, segments } = compared;
+    let Compared { signals, segments, clean } = compared;
     let travelled = [Subject::Track, Subject::Artist, Subject::Uploader, Subject::Playlist, Subject::Distributor];
     let expected = travelled.map(|subject| (subject, Name::SuspiciousAccounts)).into_iter().chain([
         (Subject::Account, Name::SuspiciousTracks),
         (Subject::Account, Name::Lockstep),
         (Subject::Track, Name::UploadRate),
         (Subject::Track, Name::MissingFields),
+        (Subject::Track, Name::Audio),
+        (Subject::Artist, Name::Audio),
+        (Subject::Uploader, Name::Audio),
+        (Subject::Distributor, Name::Audio),
     ]);
     for kind in expected {
         assert!(signals.contains_key(&kind), "{kind:?} was never compared");
     }
+    assert!(clean[&Subject::Track] > 0, "clean audio was never compared");
     assert!([Subject::Track, Subject::Distributor].iter().all(|subject| segments.contains_key(&(*subject, 1))));
 }
 
@@ -519,6 +565,7 @@ fn whole_world(spec: &WorldSpec) -> World {
         let fresh = row.uploaded_at.is_some_and(|at| at > spec.start_ms - WINDOWS_MS[2]);
         if fresh || played.contains(&key(&row.track_id)) {
             let release = Release {
+                content: Key::NONE,
                 artist: some(&row.artist_id),
                 uploader: some(&row.uploader_id),
                 distributor: some(&row.distributor_id),
@@ -563,4 +610,46 @@ fn a_farm_whose_plays_are_taken_back_leaves_no_judgement() {
     assert!(risk > Risk::from_parts(6_000), "{risk:?}");
     assert!(judged_at(before).contains_key(&(Subject::Track, Key(0))));
     assert_eq!(judged_at(after), Judgements::new());
+}
+
+#[test]
+fn what_is_heard_comes_is_replaced_and_disappears_for_all_tracks_of_the_content_and_nobody_else() {
+    let mut world = World::default();
+    let first = clock().first_after(START_MS);
+    for track in 0..3 {
+        for day in 0..4 {
+            let played = play(track, track, START_MS + day * DAY_MS, 200_000);
+            world.plays.push(Heard { play: played, arrived_at: played.ended_at, corrected_at: None });
+        }
+        // Two tracks of one content, and one of another, each by an artist of its own.
+        let metadata = Metadata { missing_fields: 0, declares_ai: true, duration_ms: Some(200_000) };
+        let (content, artist) = (Key(track / 2), Key(track));
+        let release = Release { content, artist, uploader: Key::NONE, distributor: Key::NONE, metadata };
+        world.releases.insert((first, Key(track)), (release, None));
+    }
+    let says = |parts, words| Some(Opinion { risk: Risk::from_parts(parts), words: Some(words) });
+    for (at, source, opinion) in [(1, 0, says(6_000, 3)), (2, 1, says(9_500, 4)), (3, 0, says(500, 5)), (4, 1, None)] {
+        world.findings.insert((first + at, Key(0), source), opinion);
+    }
+    world.findings.insert((first + 5, Key(0), 0), None);
+
+    let changes = flow(&world, &built_in(), 3, true);
+    let mut told: BTreeMap<Tick, Vec<((Subject, Key), Option<(u16, Option<u32>)>)>> = BTreeMap::new();
+    for (tick, change) in changes.into_iter().flat_map(|(tick, all)| all.into_iter().map(move |one| (tick, one))) {
+        let Change::Judged(judged) = change else { continue };
+        let said = |judged: Judgement| (judged.r.parts(), judged.heard.and_then(|heard| heard.words));
+        told.entry(tick - first).or_default().extend(judged.into_iter().map(|(who, what)| (who, what.map(said))));
+    }
+    told.values_mut().for_each(|rows| rows.sort());
+    // 40 % of the risk of the audio: nothing else speaks against anybody.
+    let all = |r: Option<u16>, words: u32| {
+        let (track, artist) = (r.map(|r| (r, Some(words))), r.map(|r| (r, None)));
+        let rows = [(Subject::Track, track), (Subject::Artist, artist)];
+        let mut rows: Vec<_> =
+            rows.iter().flat_map(|(kind, said)| [0, 1].map(|key| ((*kind, Key(key)), *said))).collect();
+        rows.sort();
+        rows
+    };
+    let expected = [(1, all(Some(2_400), 3)), (2, all(Some(3_800), 4)), (4, all(Some(200), 5)), (5, all(None, 0))];
+    assert_eq!(told, BTreeMap::from(expected));
 }

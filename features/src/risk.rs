@@ -13,7 +13,7 @@
 use records::policy::{Shares, Weights};
 use records::{Contribution, Policy, Risk, Subject, Verdict};
 
-use crate::signals::{self, AccountFacts, OwnerFacts, Part, Signal, TrackFacts, WHOLE};
+use crate::signals::{self, AccountFacts, Name, OwnerFacts, Part, Signal, TrackFacts, WHOLE};
 
 /// A signal that alone justifies this much counts as one that agrees.
 const STRONG: u16 = 1_000;
@@ -175,16 +175,29 @@ pub fn verdict(policy: &Policy, tier: Option<&str>, assessment: &Assessment) -> 
 
 /// The [`verdict`] with its rules and reasons.
 pub fn decide(policy: &Policy, subject: Subject, tier: Option<&str>, assessment: &Assessment) -> Decision {
+    decide_in_words(policy, subject, tier, assessment, None)
+}
+
+/// [`decide`], for who knows in words what was heard in the audio.
+pub fn decide_in_words(
+    policy: &Policy,
+    subject: Subject,
+    tier: Option<&str>,
+    assessment: &Assessment,
+    heard: Option<&str>,
+) -> Decision {
     let evidence = assessment.strongest_first();
     let rule = |evidence: &&Evidence| format!("{}.{}", subject.name(), evidence.signal.name.name());
-    let mut reasons: Vec<String> = evidence.iter().take(NAMED).map(|evidence| reason(evidence)).collect();
+    let mut reasons: Vec<String> = evidence.iter().take(NAMED).map(|evidence| reason(evidence, heard)).collect();
     reasons.push(arithmetic(policy, subject, assessment));
     reasons.extend(restraint(policy, tier, assessment));
     Decision { verdict: verdict(policy, tier, assessment), rules: evidence.iter().map(rule).collect(), reasons }
 }
 
-fn reason(evidence: &Evidence) -> String {
-    format!("{} [{} adds {}]", evidence.signal.words(), evidence.signal.name.name(), points(evidence.share))
+fn reason(evidence: &Evidence, heard: Option<&str>) -> String {
+    let Evidence { signal, share, .. } = evidence;
+    let heard = heard.filter(|_| signal.name == Name::Audio).map_or(String::new(), |heard| format!(": {heard}"));
+    format!("{}{heard} [{} adds {}]", signal.words(), signal.name.name(), points(*share))
 }
 
 /// How the risk came about.

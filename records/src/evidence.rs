@@ -7,7 +7,7 @@ use crate::{Id, Millis, Risk};
 /// What one detector says of one recording, known from an instant on.
 ///
 /// Of the rows of one content, detector and file, the one with the latest `known_at` before T is in force as of T; of several
-/// files of one content the greatest risk counts.
+/// files and detectors of one content the greatest risk counts, among those that could hear something.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Evidence {
     /// The recording.

@@ -10,7 +10,8 @@ use crate::exit::Failure;
 /// Which files are read: those of a folder, and those named.
 #[derive(Args, Clone, Debug, Default)]
 pub struct InputArgs {
-    /// A folder with plays.parquet and, if there, corrections, tracks, accounts, distributors, networks, playlists, labels
+    /// A folder with plays.parquet and, if there, corrections, tracks, accounts, distributors, networks, playlists, labels,
+    /// evidence
     #[arg(long, value_name = "DIR", required_unless_present = "plays")]
     pub data: Option<PathBuf>,
     /// Plays, instead of or on top of the folder's
@@ -37,6 +38,9 @@ pub struct InputArgs {
     /// Labels
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub labels: Vec<PathBuf>,
+    /// Evidence of sound: files, or folders that `truestream scan` wrote
+    #[arg(long, value_name = "DIR|FILE", num_args = 1..)]
+    pub evidence: Vec<PathBuf>,
 }
 
 impl InputArgs {
@@ -61,6 +65,15 @@ impl InputArgs {
         ];
         for (files, more) in named {
             files.extend(more.iter().cloned());
+        }
+        for path in &self.evidence {
+            match path.is_dir() {
+                true => {
+                    let files = Inputs::evidence_in_folder(path);
+                    inputs.evidence.extend(files.map_err(|error| Failure::Input(error.to_string()))?);
+                }
+                false => inputs.evidence.push(path.clone()),
+            }
         }
         Ok(inputs)
     }

@@ -17,7 +17,7 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
 
-use super::{Judgement, JudgementChange, Judging};
+use super::{Heard, Judgement, JudgementChange, Judging};
 use crate::clock::Tick;
 use crate::groups::MembershipChange;
 use crate::keep::Keep;
@@ -237,7 +237,7 @@ impl Keep for Verdicts {
         for account in self.touched.drain() {
             let Some(case) = self.cases.get_mut(&account) else { continue };
             let signals = case.own.iter().copied().chain(of_surroundings(self.longest_ms, case.around)).collect();
-            let judgement = judgement(&self.policy, Subject::Account, 0, signals);
+            let judgement = judgement(&self.policy, Subject::Account, 0, None, signals);
             if judgement != case.said {
                 out.push(((Subject::Account, account), judgement.clone()));
                 case.said = judgement;
@@ -250,10 +250,16 @@ impl Keep for Verdicts {
 }
 
 /// What the signals come to; `None` when that is nothing.
-pub(super) fn judgement(policy: &Policy, subject: Subject, segment: u16, signals: Vec<Signal>) -> Option<Judgement> {
+pub(super) fn judgement(
+    policy: &Policy,
+    subject: Subject,
+    segment: u16,
+    heard: Option<Heard>,
+    signals: Vec<Signal>,
+) -> Option<Judgement> {
     if signals.is_empty() {
         return None;
     }
-    let r = fuse(policy, subject, false, signals.clone()).r;
-    (r > Risk::CLEAN).then_some(Judgement { r, segment, signals })
+    let r = fuse(policy, subject, heard.is_some(), signals.clone()).r;
+    (r > Risk::CLEAN).then_some(Judgement { r, segment, heard, signals })
 }

@@ -1,14 +1,14 @@
 //! Judges what is listened to: tracks, and the artists, uploaders, playlists and distributors behind them.
 //!
 //! ```text
-//! rows, stains, declarations, standing, segment ──▶ by subject ──▶ judgement, and an uploader's standing, where changed
+//! rows, stains, declarations, opinions, standing, segment ──▶ by subject ──▶ judgement, and an uploader's standing, where changed
 //! ```
 
 use std::sync::Arc;
 
 use features::WindowRow;
 use features::signals::suspicion::Load;
-use features::signals::{Catalogue, OwnerFacts, Signal, Standing, TrackFacts, of_owner, of_track};
+use features::signals::{Catalogue, Hearing, OwnerFacts, Signal, Standing, TrackFacts, of_owner, of_track};
 use hashbrown::{HashMap, HashSet};
 use records::{Key, Metadata, Millis, Policy, Risk, Subject};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use timely::dataflow::operators::vec::Map;
 use timely::dataflow::{Scope, StreamVec};
 
 use super::accounts::judgement;
-use super::{Judgement, JudgementChange, Judging, Update};
+use super::{Heard, Judgement, JudgementChange, Judging, Opinion, Update};
 use crate::clock::Tick;
 use crate::keep::{Keep, mix};
 use crate::tallies::RowChange;
@@ -31,6 +31,8 @@ pub(super) enum AudienceNews {
     Stain(i64),
     /// A release of it came (+1) or went (-1).
     Declared(Metadata, i64),
+    /// The opinion about it, or about a track of it, holds now (+1) or no more (-1).
+    Heard(Opinion, i64),
     /// The standing of its uploader holds now (+1) or no more (-1).
     Standing(Standing, i64),
     /// The segment holds now (+1) or no more (-1).
@@ -93,6 +95,10 @@ struct Dossier {
     stain: i64,
     declared: Catalogue,
     release: Held<Option<Metadata>>,
+    /// What the audio of a track says.
+    opinion: Held<Option<Opinion>>,
+    /// The tracks of an owner that were heard, and their risks summed.
+    heard: (i64, i64),
     uploader: Held<Standing>,
     segment: Held<u16>,
     said: Option<Judgement>,
@@ -110,6 +116,20 @@ impl Dossier {
         Load { plays, suspicion: self.stain.unsigned_abs() }.share()
     }
 
+    /// What the audio of an owner's tracks says.
+    fn hearing(&self) -> Option<Hearing> {
+        let (tracks, suspicion) = self.heard;
+        let heard = Hearing { tracks: tracks.unsigned_abs() as u32, suspicion: suspicion.unsigned_abs() };
+        heard.of_owner(self.declared.tracks)
+    }
+
+    fn heard(&self, subject: Subject) -> Option<Heard> {
+        match subject {
+            Subject::Track => self.opinion.value().map(|opinion| Heard { words: opinion.words }),
+            _ => self.hearing().map(|_| Heard { words: None }),
+        }
+    }
+
     fn signals(&self, subject: Subject, rows: &[(Millis, WindowRow)]) -> Vec<Signal> {
         let suspicious_accounts = self.suspicious(rows);
         match subject {
@@ -118,16 +138,20 @@ impl Dossier {
                 suspicious_accounts,
                 metadata: self.release.value(),
                 uploader: self.uploader.value(),
-                audio: None,
+                audio: self.opinion.value().map(|opinion| opinion.risk),
             }),
-            _ => of_owner(&OwnerFacts { rows, suspicious_accounts, catalogue: self.declared, audio: None }),
+            _ => {
+                let audio = self.hearing();
+                of_owner(&OwnerFacts { rows, suspicious_accounts, catalogue: self.declared, audio })
+            }
         }
     }
 
     fn is_empty(&self) -> bool {
         let rows = self.rows.iter().all(Option::is_none);
         let held = self.release.0.is_empty() && self.uploader.0.is_empty() && self.segment.0.is_empty();
-        rows && held && self.stain == 0 && self.declared == Catalogue::default()
+        let heard = self.opinion.0.is_empty() && self.heard == (0, 0);
+        rows && held && heard && self.stain == 0 && self.declared == Catalogue::default()
     }
 }
 
@@ -169,6 +193,13 @@ impl Keep for Audience {
             }
             AudienceNews::Declared(metadata, diff) if diff > 0 => dossier.declared += Catalogue::of(&metadata),
             AudienceNews::Declared(metadata, _) => dossier.declared -= Catalogue::of(&metadata),
+            AudienceNews::Heard(opinion, diff) if subject.0 == Subject::Track => {
+                dossier.opinion.change(Some(opinion), diff);
+            }
+            AudienceNews::Heard(opinion, diff) => {
+                dossier.heard.0 += diff;
+                dossier.heard.1 += diff * i64::from(opinion.risk.parts());
+            }
             AudienceNews::Standing(standing, diff) => dossier.uploader.change(standing, diff),
             AudienceNews::Segment(segment, diff) => dossier.segment.change(segment, diff),
         }
@@ -182,7 +213,7 @@ impl Keep for Audience {
             let rows = dossier.judged_rows(windows);
             // Who is not in the longest window is in none, and nothing is said of them.
             let signals = if rows.is_empty() { Vec::new() } else { dossier.signals(subject, &rows) };
-            let judged = judgement(policy, subject, dossier.segment.value(), signals);
+            let judged = judgement(policy, subject, dossier.segment.value(), dossier.heard(subject), signals);
             if judged != dossier.said {
                 out.push(Told::Judged(((subject, key), judged.clone())));
                 dossier.said = judged;

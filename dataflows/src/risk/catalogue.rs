@@ -1,9 +1,10 @@
-//! Keeps whose track it is, what its release declares and which thresholds apply to it.
+//! Keeps whose track it is, what its release declares, what was heard of it and which thresholds apply to it.
 //!
 //! ```text
 //! entries ──▶ in force ──┬──▶ owners of a track, tracks of an uploader
 //!                        ├──▶ what each track and all tracks of an owner declare
-//!                        └──▶ tracks of a distributor ⋈ its segment
+//!                        ├──▶ tracks of a distributor ⋈ its segment
+//!                        └──▶ tracks of a content ⋈ what was heard of it
 //! ```
 
 use differential_dataflow::AsCollection;
@@ -17,7 +18,8 @@ use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
 
 use super::audience::AudienceNews;
-use super::{Coll, Entry, Release, Update, updates};
+use super::hearing::Contents;
+use super::{Coll, Entry, Finding, Opinion, Release, Update, updates};
 use crate::clock::Tick;
 use crate::keep::{Keep, keep, mix};
 
@@ -31,9 +33,9 @@ pub(super) struct Laws<'scope> {
     pub owners: ByKey<'scope, (Subject, Key)>,
     /// The tracks of each uploader.
     pub uploaded: ByKey<'scope, Key>,
-    /// What each track declares, and its segment.
+    /// What each track declares, what was heard of it, and its segment.
     pub track_news: StreamVec<'scope, Tick, News>,
-    /// What the tracks of each owner declare, and a distributor's segment.
+    /// What the tracks of each owner declare, what was heard of them, and a distributor's segment.
     pub owner_news: StreamVec<'scope, Tick, News>,
 }
 
@@ -41,11 +43,15 @@ impl<'scope> Laws<'scope> {
     pub fn of(entries: StreamVec<'scope, Tick, Entry>, until: Tick) -> Laws<'scope> {
         let releases = entries.clone().flat_map(|entry| match entry {
             Entry::Release(track, release) => Some((track, release)),
-            Entry::Segment(..) => None,
+            Entry::Segment(..) | Entry::Finding(..) => None,
         });
-        let segments = entries.flat_map(|entry| match entry {
+        let segments = entries.clone().flat_map(|entry| match entry {
             Entry::Segment(distributor, segment) => Some((distributor, segment)),
-            Entry::Release(..) => None,
+            Entry::Release(..) | Entry::Finding(..) => None,
+        });
+        let findings = entries.flat_map(|entry| match entry {
+            Entry::Finding(content, finding) => Some((content, finding)),
+            Entry::Release(..) | Entry::Segment(..) => None,
         });
         let route = |entry: &(Key, Release)| mix(entry.0.0);
         let releases: Coll<(Key, Release)> =
@@ -62,6 +68,24 @@ impl<'scope> Laws<'scope> {
         let track_segments = delivered
             .arrange_by_key_named("Delivered")
             .join_core(segments.clone().arrange_by_key_named("Segments"), |_, track, segment| Some((*track, *segment)));
+
+        // Only what somebody listened to has a content here.
+        let recorded = releases.clone().filter(|(_, release)| release.content.is_some());
+        let recorded = recorded.map(|(track, release)| (release.content, (track, release)));
+        let route = |finding: &(Key, Finding)| mix(finding.0.0);
+        let opinions: Coll<(Key, Opinion)> =
+            keep(findings, "Contents", route, until, Contents::default()).as_collection();
+        let heard = recorded
+            .arrange_by_key_named("TracksOfContent")
+            .join_core(opinions.arrange_by_key_named("Opinions"), |_, (track, release), opinion| {
+                Some((*track, *release, *opinion))
+            });
+        let heard_of = |subject, opinion, diff: isize| (subject, AudienceNews::Heard(opinion, diff as i64));
+        let heard_by_track =
+            updates(heard.clone(), move |(track, _, opinion), diff| heard_of((Subject::Track, track), opinion, diff));
+        let heard_by_owner = updates(heard, |(_, release, opinion), diff| (release, opinion, diff)).flat_map(
+            move |(release, opinion, diff)| release.owners().map(move |owner| heard_of(owner, opinion, diff)),
+        );
 
         let declared = |subject: (Subject, Key), metadata: Metadata, diff: isize| {
             (subject, AudienceNews::Declared(metadata, diff as i64))
@@ -82,8 +106,8 @@ impl<'scope> Laws<'scope> {
                 .map(of_uploader)
                 .filter(|(uploader, _)| uploader.is_some())
                 .arrange_by_key_named("TracksOfUploader"),
-            track_news: by_track.concat(updates(track_segments, segment_of(Subject::Track))),
-            owner_news: by_owner.concat(updates(segments, segment_of(Subject::Distributor))),
+            track_news: by_track.concat(heard_by_track).concat(updates(track_segments, segment_of(Subject::Track))),
+            owner_news: by_owner.concat(heard_by_owner).concat(updates(segments, segment_of(Subject::Distributor))),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! account_window, groups, lockstep ──▶ accounts ──▶ own risk ──┐
 //! turns ──▶ listens (account, track) ──────────────────────────┼─▶ suspicion ──▶ around each account ──▶ accounts judged
 //!                                                              └───────┬─────────────────────────────▶ tracks judged
-//! releases, tiers in force ──▶ catalogue (joins) ─────────────────────┤                                     ▲
+//! releases, tiers in force, findings ──▶ catalogue (joins) ───────────┤                                     ▲
 //! track_window, artist_window, … ──────────────────────────────────────┴──▶ owners judged ──▶ standing ─────┘
 //! ```
 //!
@@ -15,6 +15,7 @@
 mod accounts;
 mod audience;
 mod catalogue;
+mod hearing;
 mod listens;
 pub mod suspicion;
 
@@ -65,11 +66,33 @@ pub enum Entry {
     Release(Key, Release),
     /// The segment of a distributor: 0 is the default one, the others are numbered by who asks.
     Segment(Key, u16),
+    /// What was heard of a content; here the key is of the content and its source.
+    Finding(Key, Finding),
+}
+
+/// What one source says of a content from now on: a detector that listened to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Finding {
+    /// The source, by a number that who asks gives it; it replaces what the same source said of the content before.
+    pub source: u32,
+    /// What it says; `None` when it could not hear anything, and says nothing (any more).
+    pub says: Option<Opinion>,
+}
+
+/// What the audio says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Opinion {
+    /// How sure it is that something is wrong.
+    pub risk: Risk,
+    /// What was heard in words, by the number that who asks gave them.
+    pub words: Option<u32>,
 }
 
 /// A row of the catalogue, as far as a release is judged by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Release {
+    /// The content that is heard, or [`Key::NONE`] where nobody ever listened.
+    pub content: Key,
     /// Its artist, or [`Key::NONE`].
     pub artist: Key,
     /// Its uploader, or [`Key::NONE`].
@@ -98,8 +121,17 @@ pub struct Judgement {
     pub r: Risk,
     /// The segment whose thresholds apply.
     pub segment: u16,
+    /// What was heard, where its audio was: R is mixed with other weights then.
+    pub heard: Option<Heard>,
     /// The signals, in no particular order of importance, but always the same.
     pub signals: Vec<Signal>,
+}
+
+/// The audio of a subject was heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Heard {
+    /// The words of the [`Opinion`], where it is one; an owner's tracks have many.
+    pub words: Option<u32>,
 }
 
 /// The judgement of a subject as of now; `None` when nothing speaks against it (any more).

@@ -7,6 +7,7 @@ use records::{
     Account, Correction, Distributor, Id, IdSpace, Key, Label, Metadata, Millis, Network, Playlist, Refusal, Track,
 };
 
+use super::evidence::Contents;
 use crate::Error;
 use crate::names::{Naming, play_id_of};
 use crate::tables::Inputs;
@@ -26,6 +27,8 @@ pub struct Facts {
 pub struct Listing {
     /// The track.
     pub track: Key,
+    /// Its recording, or none where nobody listened to it.
+    pub content: Key,
     /// Its artist, or none.
     pub artist: Key,
     /// Its uploader, or none.
@@ -82,19 +85,20 @@ pub fn read_facts(
     Ok(facts)
 }
 
-/// Reads the catalogue, in no particular order.
+/// Reads the catalogue, in no particular order; `contents` are the recordings that somebody listened to.
 ///
 /// # Errors
 /// When a file cannot be read or lacks a required column.
 pub fn read_listings(
     paths: &[PathBuf],
     kinds: &IdKinds,
+    contents: &Contents,
     naming: &mut Naming,
     refusals: &mut Vec<Refusal>,
 ) -> Result<Vec<Listing>, Error> {
     let mut listings = Vec::new();
     let mut failed = None;
-    let keep = |track: Track| match listing(&track, naming) {
+    let keep = |track: Track| match listing(&track, contents, naming) {
         Ok(listing) => listings.push(listing),
         Err(error) => failed = Some(error),
     };
@@ -102,8 +106,9 @@ pub fn read_listings(
     failed.map_or(Ok(listings), Err)
 }
 
-fn listing(track: &Track, naming: &mut Naming) -> Result<Listing, Error> {
+fn listing(track: &Track, contents: &Contents, naming: &mut Naming) -> Result<Listing, Error> {
     Ok(Listing {
+        content: contents.key(track.content_id.as_ref().unwrap_or(&track.track_id)),
         track: naming.key_of(IdSpace::Track, Some(&track.track_id))?,
         artist: naming.key_of(IdSpace::Artist, track.artist_id.as_ref())?,
         uploader: naming.key_of(IdSpace::Uploader, track.uploader_id.as_ref())?,

@@ -7,11 +7,13 @@
 
 mod catalogue;
 mod decode;
+mod evidence;
 mod merge;
 mod spill;
 mod survey;
 
 pub use catalogue::{Facts, Listing, Tier, judge_others, read_corrections, read_facts, read_listings, read_tiers};
 pub use decode::{Arrived, Suspect, Wanted};
+pub use evidence::{Contents, Hearing, Hearings, read_hearings};
 pub use merge::Arrivals;
 pub use survey::{FileSurvey, Survey, survey};

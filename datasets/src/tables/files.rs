@@ -16,6 +16,7 @@ pub struct Inputs {
     pub networks: Vec<PathBuf>,
     pub playlists: Vec<PathBuf>,
     pub labels: Vec<PathBuf>,
+    pub evidence: Vec<PathBuf>,
 }
 
 impl Inputs {
@@ -34,6 +35,7 @@ impl Inputs {
             networks: table("networks")?,
             playlists: table("playlists")?,
             labels: table("labels")?,
+            evidence: table("evidence")?,
         };
         if inputs.plays.is_empty() {
             return Err(Error::Input(format!(
@@ -44,8 +46,23 @@ impl Inputs {
         Ok(inputs)
     }
 
+    /// The tables of evidence in a folder, which need not hold anything else.
+    ///
+    /// # Errors
+    /// When the folder cannot be read, or holds none.
+    pub fn evidence_in_folder(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+        let files = files_of(folder, "evidence")?;
+        match files.is_empty() {
+            true => Err(Error::Input(format!(
+                "{}: no evidence found; expected evidence.parquet, evidence-*.parquet or evidence/*.parquet (make one with `truestream scan`)",
+                folder.display()
+            ))),
+            false => Ok(files),
+        }
+    }
+
     /// The files of every table, by the table's name.
-    pub fn by_table(&self) -> [(&'static str, &[PathBuf]); 8] {
+    pub fn by_table(&self) -> [(&'static str, &[PathBuf]); 9] {
         [
             ("plays", &self.plays),
             ("corrections", &self.corrections),
@@ -55,6 +72,7 @@ impl Inputs {
             ("networks", &self.networks),
             ("playlists", &self.playlists),
             ("labels", &self.labels),
+            ("evidence", &self.evidence),
         ]
     }
 }

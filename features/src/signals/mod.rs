@@ -13,6 +13,7 @@
 mod account;
 mod audience;
 mod gate;
+mod hearing;
 pub mod suspicion;
 mod windows;
 mod words;
@@ -24,6 +25,7 @@ use crate::WindowRow;
 use audience::Suspicious;
 
 pub use gate::{Catalogue, Standing, Uploads};
+pub use hearing::Hearing;
 pub use windows::is_judged;
 
 /// One signal about one subject.
@@ -184,8 +186,8 @@ pub struct OwnerFacts<'a> {
     pub suspicious_accounts: Risk,
     /// What its tracks declare; all zero for playlists.
     pub catalogue: Catalogue,
-    /// What the audio of its tracks says, where somebody listened.
-    pub audio: Option<Risk>,
+    /// What the audio of its tracks says, where somebody listened to enough of them ([`Hearing::of_owner`]).
+    pub audio: Option<Hearing>,
 }
 
 /// The signals about an account.
@@ -206,7 +208,7 @@ pub fn of_track(facts: &TrackFacts) -> Vec<Signal> {
     let mut signals = audience::signals(facts.rows, suspicious, ends_on_edge);
     signals.extend(facts.uploader.signals());
     signals.extend(gate::signals(facts.metadata.as_ref().map(Catalogue::of).unwrap_or_default()));
-    signals.extend(facts.audio.and_then(audio));
+    signals.extend(facts.audio.map(Hearing::of).and_then(Hearing::signal));
     signals
 }
 
@@ -217,13 +219,8 @@ pub fn of_owner(facts: &OwnerFacts) -> Vec<Signal> {
     let mut signals = audience::signals(facts.rows, suspicious, false);
     signals.extend(gate::of_uploads(facts.rows));
     signals.extend(gate::signals(facts.catalogue));
-    signals.extend(facts.audio.and_then(audio));
+    signals.extend(facts.audio.and_then(Hearing::signal));
     signals
-}
-
-fn audio(risk: Risk) -> Option<Signal> {
-    let seen = Seen { window_ms: 0, count: u64::from(risk.parts()), of: WHOLE };
-    Signal::new(Name::Audio, risk.parts(), seen)
 }
 
 /// Ten-thousandths in a whole.

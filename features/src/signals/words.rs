@@ -3,7 +3,7 @@
 use records::Millis;
 
 use super::windows::DAY_MS;
-use super::{Name, Seen, ratio};
+use super::{Name, Seen, WHOLE, ratio};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -80,7 +80,10 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
             1 => "does not say whether generative AI was used".to_string(),
             _ => format!("{count} of {of} tracks ({percent}) do not say whether generative AI was used"),
         },
-        Name::Audio => format!("the audio is {percent} likely to be what its release does not say"),
+        Name::Audio => match of / WHOLE {
+            0 | 1 => format!("the audio is {percent} suspicious"),
+            tracks => format!("the audio of its {tracks} tracks that were heard is {percent} suspicious on average"),
+        },
     }
 }
 

@@ -18,6 +18,8 @@ Examples:
       what changed in two tables, every six hours
   truestream replay --plays jan.parquet feb.parquet --tracks tracks.parquet --out tables --workers 2
       from single files, on two threads
+  truestream replay --data world --evidence scanned --out tables
+      with what `truestream scan` heard: evidence joins the tracks of its recording from when it is known on
 
 Exit codes: 0 done, 2 options that cannot be, 3 an input that cannot be read, 4 an output that cannot be written,
 6 another process of the cluster went away.")]

@@ -40,8 +40,8 @@ pub struct Feed {
     names: Arc<NameTable>,
     wanted: Wanted,
     listings: Vec<(Tick, Listing)>,
-    /// The segments of the distributors by the tick from which each is in force; empty when nobody is judged.
-    segments: Vec<(Tick, Entry)>,
+    /// Segments and findings by the tick from which each is in force; empty when nobody is judged.
+    entries: Vec<(Tick, Entry)>,
     judges: bool,
     corrections: Vec<(Millis, u128)>,
     refusals: Vec<Refusal>,
@@ -70,7 +70,7 @@ impl Feed {
             names: prepared.names.clone(),
             wanted: prepared.wanted,
             listings: std::mem::take(&mut prepared.listings),
-            segments: std::mem::take(&mut prepared.segments),
+            entries: std::mem::take(&mut prepared.entries),
             judges: prepared.plan.judging.is_some(),
             corrections: std::mem::take(&mut prepared.corrections),
             refusals: std::mem::take(&mut prepared.refusals),
@@ -115,7 +115,7 @@ impl Feed {
         let mut arrivals = Arrivals::open(self.survey.clone(), self.facts.clone(), self.wanted, naming, share, limit)
             .map_err(input)?;
         let mut listings = self.listings.iter().skip(share.0).step_by(share.1).peekable();
-        let mut segments = self.segments.iter().skip(share.0).step_by(share.1).peekable();
+        let mut in_force = self.entries.iter().skip(share.0).step_by(share.1).peekable();
         let mut corrections = self.corrections.iter().skip(share.0).step_by(share.1).peekable();
         // Rows of the small tables are refused once, by the first worker of all.
         if share.0 == 0 {
@@ -128,9 +128,9 @@ impl Feed {
             let correction = corrections.peek().map(|(at, _)| self.clock.first_after(*at));
             let play = arrivals.next_at().map(|at| self.clock.first_after(at));
             let listing = listings.peek().map(|(tick, _)| *tick);
-            let segment = segments.peek().map(|(tick, _)| *tick);
+            let entry = in_force.peek().map(|(tick, _)| *tick);
             let Some(tick) =
-                [correction, play, listing, segment].into_iter().flatten().min().filter(|tick| *tick <= self.until)
+                [correction, play, listing, entry].into_iter().flatten().min().filter(|tick| *tick <= self.until)
             else {
                 break;
             };
@@ -149,8 +149,8 @@ impl Feed {
                     entries.send(Entry::Release(listing.track, release(listing)));
                 }
             }
-            while let Some((_, segment)) = segments.next_if(|(at, _)| *at <= tick) {
-                entries.send(*segment);
+            while let Some((_, entry)) = in_force.next_if(|(at, _)| *at <= tick) {
+                entries.send(*entry);
             }
             while let Some((_, play_id)) = corrections.next_if(|(at, _)| self.clock.first_after(*at) <= tick) {
                 let occurrences = self.survey.occurrences(*play_id);

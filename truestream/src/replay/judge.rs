@@ -11,7 +11,7 @@ use dataflows::risk::{Judgement, JudgementChange, Release};
 use datasets::arrivals::{Listing, Tier};
 use datasets::names::NameTable;
 use datasets::policy;
-use features::risk::{Assessment, decide, fuse};
+use features::risk::{Assessment, decide_in_words, fuse};
 use records::{IdSpace, Names, Policy, Subject, Verdict};
 use serde_json::json;
 
@@ -22,6 +22,8 @@ use crate::exit::Failure;
 pub struct Judge {
     /// The policy.
     pub policy: Arc<Policy>,
+    /// What was heard in words, by the numbers that judgements carry.
+    pub words: Vec<String>,
     version: Arc<str>,
 }
 
@@ -38,7 +40,7 @@ impl Judge {
             Some(folder) => policy::load(folder).map_err(|error| Failure::Input(error.to_string()))?,
             None => policy::built_in(),
         };
-        Ok(Judge { version: policy.version.as_str().into(), policy: Arc::new(policy) })
+        Ok(Judge { version: policy.version.as_str().into(), policy: Arc::new(policy), words: Vec::new() })
     }
 
     /// The number under which the tier's segment travels: 0 where the tier has no thresholds of its own.
@@ -57,21 +59,25 @@ impl Judge {
         let (mut risks, mut verdicts) = (Vec::new(), Vec::new());
         for ((subject, key), judgement) in changes {
             let key = RowKey::Subject(subject, names.id(space(subject), key).to_string());
-            let assessed = judgement
-                .map(|Judgement { segment, signals, .. }| (segment, fuse(&self.policy, subject, false, signals)));
-            let verdict = assessed.as_ref().and_then(|(segment, found)| self.verdict(subject, *segment, found));
-            verdicts.push((key.clone(), verdict.map(|row| RowValue::Verdict(Box::new(row)))));
-            risks.push((key, assessed.map(|(_, found)| RowValue::Risk(Box::new(risk(&found))))));
+            let assessed = judgement.map(|Judgement { segment, heard, signals, .. }| {
+                let words = heard.and_then(|heard| self.words.get(heard.words? as usize));
+                let found = fuse(&self.policy, subject, heard.is_some(), signals);
+                let verdict = self.verdict(subject, segment, &found, words.map(String::as_str));
+                (found, verdict.map(|row| RowValue::Verdict(Box::new(row))))
+            });
+            let (found, verdict) = assessed.unzip();
+            verdicts.push((key.clone(), verdict.flatten()));
+            risks.push((key, found.map(|found| RowValue::Risk(Box::new(risk(&found))))));
         }
         (risks, verdicts)
     }
 
-    fn verdict(&self, subject: Subject, segment: u16, found: &Assessment) -> Option<VerdictRow> {
+    fn verdict(&self, subject: Subject, segment: u16, found: &Assessment, heard: Option<&str>) -> Option<VerdictRow> {
         let tier = self.tier(segment);
         if features::risk::verdict(&self.policy, tier, found) == Verdict::Allow {
             return None;
         }
-        let decision = decide(&self.policy, subject, tier, found);
+        let decision = decide_in_words(&self.policy, subject, tier, found, heard);
         Some(VerdictRow {
             r: found.r,
             verdict: decision.verdict,
@@ -111,6 +117,6 @@ pub fn space(subject: Subject) -> IdSpace {
 
 /// What a row of the catalogue says of its release.
 pub fn release(row: &Listing) -> Release {
-    let Listing { artist, uploader, distributor, metadata, .. } = *row;
-    Release { artist, uploader, distributor, metadata }
+    let Listing { content, artist, uploader, distributor, metadata, .. } = *row;
+    Release { content, artist, uploader, distributor, metadata }
 }

@@ -7,6 +7,7 @@
 mod args;
 mod books;
 mod cluster;
+mod evidence;
 mod feed;
 mod judge;
 mod prepare;

@@ -17,6 +17,7 @@ use records::{Key, Millis, Refusal};
 use timely::CommunicationConfig;
 
 use super::args::{Emit, ReplayArgs, millis};
+use super::evidence::{Heard, HeardCounts};
 use super::judge::Judge;
 use super::views::{LINKS, VIEWS, View};
 use crate::exit::Failure;
@@ -51,8 +52,11 @@ pub struct Prepared {
     pub facts: Arc<Facts>,
     /// The catalogue by the tick from which each row is in force.
     pub listings: Vec<(Tick, Listing)>,
-    /// The segments of the distributors by the tick from which each is in force; empty when nobody is judged.
-    pub segments: Vec<(Tick, Entry)>,
+    /// The segments of the distributors and what was heard by the tick from which each is in force; empty when nobody is
+    /// judged.
+    pub entries: Vec<(Tick, Entry)>,
+    /// What was heard, counted; `None` where nobody listened.
+    pub heard: Option<HeardCounts>,
     /// Who judges, if somebody does.
     pub judge: Option<Judge>,
     /// The ids of the plays that are corrected, where plays are withheld.
@@ -72,7 +76,7 @@ pub struct Prepared {
 /// Reads options and small tables and surveys the plays.
 pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let setting = Setting::of(args)?;
-    let judge = match setting.judges() {
+    let mut judge = match setting.judges() {
         true => Some(Judge::new(args.policy.as_deref())?),
         false => None,
     };
@@ -94,7 +98,9 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let mut naming = Naming::new(names.clone());
     let mut refusals = Vec::new();
     let facts = arrivals::read_facts(&inputs, &kinds, &mut naming, &mut refusals).map_err(input)?;
-    let listings = arrivals::read_listings(&inputs.tracks, &kinds, &mut naming, &mut refusals).map_err(input)?;
+    let heard = Heard::read(&inputs.evidence, &mut refusals).map_err(input)?;
+    let listings = arrivals::read_listings(&inputs.tracks, &kinds, heard.contents(), &mut naming, &mut refusals);
+    let listings = listings.map_err(input)?;
     let corrections = arrivals::read_corrections(&inputs.corrections, &kinds, &mut refusals).map_err(input)?;
     let tiers = arrivals::read_tiers(&inputs.distributors, &kinds, &mut naming, &mut refusals).map_err(input)?;
     arrivals::judge_others(&inputs, &kinds, &mut refusals).map_err(input)?;
@@ -113,10 +119,17 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         tiers.into_iter().map(|row| (tick(row.valid_from).unwrap_or(0).max(first), row)).collect();
     tiers.sort_by_key(|(tick, row)| (*tick, row.distributor, std::cmp::Reverse(row.valid_from)));
     tiers.dedup_by_key(|(tick, row)| (*tick, row.distributor));
-    let segment = |judge: &Judge| {
-        let entry = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, judge.segment(row)));
-        tiers.iter().map(entry).collect()
-    };
+    let known = |known_at: Millis| clock.first_after(known_at.max(0));
+    let heard_counts = heard.counts(&(first..=until), known, &by_tick);
+    let mut entries = Vec::new();
+    if let Some(judge) = &mut judge {
+        let segment = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, judge.segment(row)));
+        entries.extend(tiers.iter().map(segment));
+        let (findings, words) = heard.flow(first, known);
+        entries.extend(findings);
+        entries.sort_by_key(|(tick, _)| *tick);
+        judge.words = words;
+    }
     let mut corrections: Vec<(Millis, u128)> = corrections.into_iter().map(|(id, at)| (at, id)).collect();
     corrections.sort_unstable();
 
@@ -150,7 +163,8 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
             Some(_) => wanted(&Axis::ALL, &plan.links),
             None => wanted(&axes, &plan.links),
         },
-        segments: judge.as_ref().map(segment).unwrap_or_default(),
+        entries,
+        heard: (!inputs.evidence.is_empty()).then_some(heard_counts),
         judge,
         corrected: match setting.views.contains(&View::Withheld) {
             true => corrections.iter().map(|(_, id)| *id).collect(),

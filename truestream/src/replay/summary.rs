@@ -15,6 +15,7 @@ use datasets::tables::rows::greatest;
 
 use super::args::{Emit, ReplayArgs};
 use super::books::Books;
+use super::evidence::HeardCounts;
 use super::feed::Feed;
 use super::feed::Refreshes;
 use super::prepare::Prepared;
@@ -35,6 +36,7 @@ pub struct Summary {
     pub plays: u64,
     rows: u64,
     corrections: usize,
+    heard: Option<HeardCounts>,
     refused: BTreeMap<(String, &'static str), u64>,
     first_as_of: Option<Millis>,
     last_as_of: Option<Millis>,
@@ -128,6 +130,7 @@ impl Summary {
             plays: feed.plays.load(Ordering::Relaxed),
             rows: prepared.survey.rows(),
             corrections: prepared.corrections_count,
+            heard: prepared.heard,
             refused,
             first_as_of: ran.then(|| clock.instant(prepared.first)),
             last_as_of,
@@ -207,6 +210,9 @@ impl Summary {
             "plays": self.rows - self.refused_plays(),
             "refused_plays": self.refused_plays(),
             "corrections": self.corrections,
+            "evidence": self.heard.map(|HeardCounts { rows, unknown_yet, recordings, tracks, .. }| {
+                json!({"rows": rows, "unknown_yet": unknown_yet, "recordings": recordings, "tracks": tracks})
+            }),
             "refused": refused,
             "first_as_of_ms": self.first_as_of,
             "last_as_of_ms": self.last_as_of,
@@ -238,6 +244,18 @@ impl Summary {
             self.refused_plays(),
             self.corrections
         );
+        if let Some(HeardCounts { rows, unknown_yet, recordings, tracks, .. }) = self.heard {
+            let _ = writeln!(
+                text,
+                "Heard     {rows} rows of evidence: {recordings} recordings, which {tracks} tracks of the catalogue carry"
+            );
+            if unknown_yet > 0 {
+                let _ = writeln!(
+                    text,
+                    "Note      {unknown_yet} rows of evidence are known only later than the last instant and say nothing; see                      known_at, and --at of truestream scan"
+                );
+            }
+        }
         for ((source, code), count) in &self.refused {
             let _ = writeln!(text, "          {count} rows of {source} refused: {code} (see refusal.parquet)");
         }
