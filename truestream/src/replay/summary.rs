@@ -252,7 +252,8 @@ impl Summary {
             if unknown_yet > 0 {
                 let _ = writeln!(
                     text,
-                    "Note      {unknown_yet} rows of evidence are known only later than the last instant and say nothing; see                      known_at, and --at of truestream scan"
+                    "Note      {unknown_yet} rows of evidence are known only later than the last instant and say nothing; see \
+                     known_at, and --at of truestream scan"
                 );
             }
         }
