@@ -612,6 +612,9 @@ fn a_farm_whose_plays_are_taken_back_leaves_no_judgement() {
     assert_eq!(judged_at(after), Judgements::new());
 }
 
+/// The risk that is said, and the words.
+type Said = Option<(u16, Option<u32>)>;
+
 #[test]
 fn what_is_heard_comes_is_replaced_and_disappears_for_all_tracks_of_the_content_and_nobody_else() {
     let mut world = World::default();
@@ -634,7 +637,7 @@ fn what_is_heard_comes_is_replaced_and_disappears_for_all_tracks_of_the_content_
     world.findings.insert((first + 5, Key(0), 0), None);
 
     let changes = flow(&world, &built_in(), 3, true);
-    let mut told: BTreeMap<Tick, Vec<((Subject, Key), Option<(u16, Option<u32>)>)>> = BTreeMap::new();
+    let mut told: BTreeMap<Tick, Vec<((Subject, Key), Said)>> = BTreeMap::new();
     for (tick, change) in changes.into_iter().flat_map(|(tick, all)| all.into_iter().map(move |one| (tick, one))) {
         let Change::Judged(judged) = change else { continue };
         let said = |judged: Judgement| (judged.r.parts(), judged.heard.and_then(|heard| heard.words));
