@@ -3,8 +3,19 @@
 use std::path::Path;
 
 /// The crates from left to right: each may depend only on those before it. `tests` and `benches` read from all.
-const LAYERS: [&str; 11] =
-    ["records", "datasets", "ptxsim", "kernels", "features", "models", "dataflows", "console", "truestream", "tests", "benches"];
+const LAYERS: [&str; 11] = [
+    "records",
+    "datasets",
+    "ptxsim",
+    "kernels",
+    "features",
+    "models",
+    "dataflows",
+    "console",
+    "truestream",
+    "tests",
+    "benches",
+];
 
 /// Which of our crates the manifest's sections of this name ask for.
 fn ours(manifest: &toml::Table, section: &str) -> Vec<String> {
