@@ -231,8 +231,8 @@ mod tests {
         Entry {
             content_id: format!("content-{id}"),
             frames: landmarks * 5,
-            landmarks: (0..landmarks).map(|at| (at * 5 << 10 | number(at) % 800).to_le_bytes()).collect(),
-            postings: (0..landmarks).map(|at| (u64::from(number(at)) << 32 | u64::from(at)).to_le_bytes()).collect(),
+            landmarks: (0..landmarks).map(|at| (((at * 5) << 10) | (number(at) % 800)).to_le_bytes()).collect(),
+            postings: (0..landmarks).map(|at| ((u64::from(number(at)) << 32) | u64::from(at)).to_le_bytes()).collect(),
         }
     }
 

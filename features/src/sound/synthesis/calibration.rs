@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn the_thresholds_lie_above_the_recordings_and_in_order() {
-        assert!(LIKELY < CERTAIN && HIGHEST < CERTAIN);
+        const { assert!(LIKELY < CERTAIN && HIGHEST < CERTAIN) };
         assert_eq!(
             [0.0, LIKELY, CERTAIN].map(|evidence| tier(evidence, true)),
             [Tier::None, Tier::Likely, Tier::Certain]
