@@ -117,11 +117,19 @@ impl Facts {
 }
 
 fn resampled(samples: &[f32], from_hz: u32, to_hz: u32) -> Vec<f32> {
-    let mut resampler = Fft::<f32>::new(from_hz as usize, to_hz as usize, RESAMPLER_CHUNK, 1, FixedSync::Both)
-        .expect("both rates are positive");
+    // An even number of the shortest blocks: the delay that the resampler takes off is half of one, and must be whole.
+    let two_blocks = 2 * (from_hz / gcd(from_hz, to_hz)) as usize;
+    let chunk = RESAMPLER_CHUNK.next_multiple_of(two_blocks);
+    let mut resampler =
+        Fft::<f32>::new(from_hz as usize, to_hz as usize, chunk, 1, FixedSync::Both).expect("both rates are positive");
     let input = InterleavedSlice::new(samples, 1, samples.len()).expect("one channel");
     let output = resampler.process_all(&input, samples.len(), None).expect("the input is as long as it says");
     output.take_data()
+}
+
+/// The greatest common divisor (Euclid).
+fn gcd(a: u32, b: u32) -> u32 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 #[cfg(test)]
