@@ -62,11 +62,12 @@ const COUNTRIES: [&str; 24] = [
 ];
 const SOURCES: [&str; 8] = ["library", "playlist", "algorithmic", "search", "album", "editorial", "radio", "other"];
 
-/// A small generator with a jump per hour: the same seed gives the same week.
-struct Rng(u64);
+/// A small generator of random numbers: the same seed and stream give the same ones. The week takes a stream an hour.
+pub struct Rng(u64);
 
 impl Rng {
-    fn new(seed: u64, stream: u64) -> Rng {
+    /// The beginning of a stream.
+    pub fn new(seed: u64, stream: u64) -> Rng {
         let mut rng = Rng(seed ^ stream.wrapping_mul(0xD1B5_4A32_D192_ED03));
         rng.next();
         rng
@@ -81,7 +82,8 @@ impl Rng {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: u64) -> u64 {
+    /// A number below the bound.
+    pub fn below(&mut self, bound: u64) -> u64 {
         ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
     }
 

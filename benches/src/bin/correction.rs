@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use benches::Error;
+use benches::w1::Rng;
 use clap::Parser;
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
@@ -70,40 +71,26 @@ impl Ledger for Stated {
     }
 }
 
-/// Random numbers: splitmix64 (Steele, Lea, Flood 2014).
-struct Random(u64);
+/// Small numbers far more often than large ones.
+fn skewed(rng: &mut Rng, limit: u64) -> u64 {
+    rng.below(limit) * rng.below(limit) / limit
+}
 
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % limit
-    }
-
-    /// Small numbers far more often than large ones.
-    fn skewed(&mut self, limit: u64) -> u64 {
-        let (a, b) = (self.below(limit), self.below(limit));
-        a * b / limit
-    }
-
-    fn play(&mut self, ended_at: i64) -> KeyedPlay {
-        let account = self.skewed(ACCOUNTS);
-        KeyedPlay {
-            ended_at,
-            account: Key(account),
-            track: Key(self.skewed(TRACKS)),
-            // Households of two.
-            device: Key(account / 2),
-            ip_prefix: Key(account % 5_000),
-            playlist: if self.below(3) == 0 { Key(self.below(2_000)) } else { Key::NONE },
-            played_ms: 20_000 + self.below(200_000) as u32,
-            asn: (account % 300) as u32,
-            country: Country::from_number(1 + (account % 60) as u32),
-            source: Source::Library,
-            marks: 0,
-        }
+fn play(rng: &mut Rng, ended_at: i64) -> KeyedPlay {
+    let account = skewed(rng, ACCOUNTS);
+    KeyedPlay {
+        ended_at,
+        account: Key(account),
+        track: Key(skewed(rng, TRACKS)),
+        // Households of two.
+        device: Key(account / 2),
+        ip_prefix: Key(account % 5_000),
+        playlist: if rng.below(3) == 0 { Key(rng.below(2_000)) } else { Key::NONE },
+        played_ms: 20_000 + rng.below(200_000) as u32,
+        asn: (account % 300) as u32,
+        country: Country::from_number(1 + (account % 60) as u32),
+        source: Source::Library,
+        marks: 0,
     }
 }
 
@@ -171,7 +158,7 @@ fn measure(worker: &mut Worker, options: &Options) -> serde_json::Value {
     let kept = stated.clone();
     let ends = build(worker, &plan(), &context, || Box::new(kept));
     let mut river = Refresher { worker, ends, stated, next: 0 };
-    let mut random = Random(options.seed);
+    let rng = &mut Rng::new(options.seed, 0);
 
     let started = Instant::now();
     river.refresh((0..TRACKS).map(listing));
@@ -180,9 +167,9 @@ fn measure(worker: &mut Worker, options: &Options) -> serde_json::Value {
     for minute in 0..minutes {
         let mut plays = Vec::new();
         for _ in 0..options.plays / minutes {
-            let within_ms = random.below(MINUTE_MS as u64) as i64;
-            let mut play = random.play(minute as i64 * MINUTE_MS + within_ms);
-            if doubted.len() < MEASURED as usize && random.below(options.plays / (2 * MEASURED)) == 0 {
+            let within_ms = rng.below(MINUTE_MS as u64) as i64;
+            let mut play = play(rng, minute as i64 * MINUTE_MS + within_ms);
+            if doubted.len() < MEASURED as usize && rng.below(options.plays / (2 * MEASURED)) == 0 {
                 play.marks = KeyedPlay::REVOCABLE;
                 doubted.push(play);
             }

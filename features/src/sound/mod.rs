@@ -7,5 +7,7 @@
 //! ```
 
 pub mod landmarks;
+#[cfg(test)]
+mod noise;
 pub mod sanity;
 pub mod synthesis;

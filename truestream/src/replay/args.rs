@@ -80,7 +80,7 @@ pub enum Emit {
     All,
     /// The rows that changed at each instant.
     Changes,
-    /// Nothing: what changes at each instant is computed and counted, to see how fast that goes.
+    /// Nothing, and --out stays as it is: what changes at each instant is computed and counted, to see how fast that goes.
     None,
 }
 

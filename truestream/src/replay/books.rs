@@ -86,9 +86,11 @@ impl Books {
     }
 
     fn create(&mut self, views: &[View], links: &[LinkKind]) -> Result<(), Failure> {
-        std::fs::create_dir_all(&self.out)
-            .map_err(|error| Failure::Output(format!("{}: {error}", self.out.display())))?;
-        self.remove_abandoned()?;
+        if self.emit != Emit::None {
+            std::fs::create_dir_all(&self.out)
+                .map_err(|error| Failure::Output(format!("{}: {error}", self.out.display())))?;
+            self.remove_abandoned()?;
+        }
         for view in views.iter().copied() {
             let columns = match view {
                 View::Window(axis) => window_columns(axis, &self.names),
@@ -225,9 +227,10 @@ impl Books {
         self.open.iter().filter(move |book| book.view == view).flat_map(|book| &book.state)
     }
 
-    /// Writes what is left and gives all tables their names; the manifest comes last.
+    /// Writes what is left and gives all tables their names; the manifest comes last. Where nothing is written, the tables
+    /// of an earlier run stay.
     pub fn finish(mut self, prepared: &Prepared, summary: &Summary) -> Result<(), Failure> {
-        if !summary.is_first_process {
+        if !summary.is_first_process || self.emit == Emit::None {
             return Ok(());
         }
         let mut parts = Vec::new();

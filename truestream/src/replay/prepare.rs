@@ -1,7 +1,6 @@
 //! Everything that is known before the first play flows: options, ids, catalogue, survey.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
@@ -85,15 +84,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         return Err(Failure::Usage("no plays: give --data DIR or --plays FILE...".to_owned()));
     }
     let input = |error: datasets::Error| Failure::Input(error.to_string());
-    let tables: [(&'static str, &[PathBuf]); 6] = [
-        ("plays", &inputs.plays),
-        ("corrections", &inputs.corrections),
-        ("tracks", &inputs.tracks),
-        ("accounts", &inputs.accounts),
-        ("distributors", &inputs.distributors),
-        ("playlists", &inputs.playlists),
-    ];
-    let kinds = id_kinds(tables).map_err(input)?;
+    let kinds = id_kinds(inputs.by_table()).map_err(input)?;
     let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
     let mut naming = Naming::new(names.clone());
     let mut refusals = Vec::new();

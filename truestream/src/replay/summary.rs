@@ -258,7 +258,8 @@ impl Summary {
             }
         }
         for ((source, code), count) in &self.refused {
-            let _ = writeln!(text, "          {count} rows of {source} refused: {code} (see refusal.parquet)");
+            let see = if self.changed_rows.is_none() { " (see refusal.parquet)" } else { "" };
+            let _ = writeln!(text, "          {count} rows of {source} refused: {code}{see}");
         }
         if let (Some(first), Some(last)) = (self.first_as_of, self.last_as_of) {
             let _ = writeln!(text, "As of     {} to {}", instant(first), instant(last));

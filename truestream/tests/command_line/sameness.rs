@@ -82,3 +82,22 @@ fn files_cut_ordered_and_grouped_otherwise_give_the_same_bytes() {
     let more = [&CHANGES[..], &["--workers", "2"]].concat();
     assert_same("many files for two", &sorted, &of_plays(tables(&many, &out, &more)));
 }
+
+#[test]
+fn a_run_that_writes_nothing_counts_what_changed_and_leaves_the_tables_of_another() {
+    let folder = TempDir::new().expect("a folder");
+    let out = folder.path().join("out");
+    tables(world(), &out, &CHANGES);
+    let before = files(&out);
+    let (data, out_text) = (text(world()), text(&out));
+    let line =
+        ["replay", "--data", &data, "--out", &out_text, "--every", "6h", "--windows", "6h,24h", "--emit", "none"];
+    let said = truestream(&[&line[..], &["--views", "account_window", "--json"]].concat()).good();
+    assert_same("after a run with --emit none", &before, &files(&out));
+
+    let said = said.json();
+    let written = read(&out.join("account_window.parquet")).num_rows() as u64;
+    // A change is at most two rows, the old one and the new.
+    assert!(written > 0 && said["changed_rows"].as_u64().expect("a count") >= written / 2, "{said}");
+    assert!(said["refresh_ms"]["p50"].is_f64(), "{said}");
+}

@@ -2,6 +2,8 @@
 
 use kernels::cpu::Cpu;
 
+use crate::sound::noise;
+
 use super::*;
 
 const RATE_HZ: u32 = 44_100;
@@ -29,14 +31,8 @@ fn sine(hz: f64, amplitude: f64, secs: f64) -> Vec<f32> {
 
 /// White noise, even in -amplitude..amplitude, from a seed.
 fn white(seed: u64, amplitude: f32, secs: f64) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..(secs * f64::from(RATE_HZ)) as usize).map(|_| amplitude * next()).collect()
+    let samples = noise::white(seed, (secs * f64::from(RATE_HZ)) as usize);
+    samples.into_iter().map(|sample| amplitude * sample).collect()
 }
 
 /// White noise through a sum of leaky integrators: -3 dB per octave (Kellet's coefficients).

@@ -4,6 +4,8 @@ use std::f64::consts::TAU;
 
 use kernels::cpu::Cpu;
 
+use crate::sound::noise;
+
 use super::*;
 
 const RATE_HZ: u32 = 44_100;
@@ -13,24 +15,12 @@ fn heard(samples: &[f32]) -> Synthesis {
     synthesis(&Cpu::new(), samples, RATE_HZ).expect("the plan is valid")
 }
 
-/// White noise, even in -1..1, from a seed.
-fn noise(seed: u64, len: usize) -> Vec<f32> {
-    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        (state >> 40) as f32 / (1u64 << 23) as f32 - 1.0
-    };
-    (0..len).map(|_| next()).collect()
-}
-
 /// Something like music: a bass-heavy noise whose level changes five times a second, over a little white noise.
 fn music(seed: u64) -> Vec<f32> {
     let len = SECS * RATE_HZ as usize;
-    let levels = noise(seed + 1_000, len);
+    let levels = noise::white(seed + 1_000, len);
     let mut bass = 0.0_f32;
-    let mut music = noise(seed, len);
+    let mut music = noise::white(seed, len);
     for (n, sample) in music.iter_mut().enumerate() {
         let level = 0.3 + 0.7 * levels[n / 8_820].abs();
         bass = 0.98 * bass + 0.02 * *sample;
@@ -88,7 +78,7 @@ fn what_has_no_lines_has_no_evidence() {
     for seed in 1..6 {
         let found = heard(&music(seed));
         assert_eq!(found.tier, Tier::None, "seed {seed}: {found:?}");
-        let found = heard(&noise(seed, SECS * RATE_HZ as usize));
+        let found = heard(&noise::white(seed, SECS * RATE_HZ as usize));
         assert_eq!(found.tier, Tier::None, "seed {seed}, white: {found:?}");
     }
 }
@@ -97,7 +87,7 @@ fn what_has_no_lines_has_no_evidence() {
 fn a_loop_in_tempo_has_lines_everywhere_and_is_none() {
     // 16th notes at 120 beats a minute: lines every 8 Hz, so combs at 72, 80 and 88 Hz, sample by sample the same.
     for period in [5_512, 5_000, 7_350] {
-        let part = noise(3, period);
+        let part = noise::white(3, period);
         let looped: Vec<f32> = (0..SECS * RATE_HZ as usize)
             .map(|n| part[n % period] * (1.0 - (n % period) as f32 / period as f32))
             .collect();
