@@ -9,14 +9,14 @@ use crate::{BinStatistics, Decibels, MelBank};
 
 /// Mean and spread of each bin's dB so far.
 ///
-/// Within a block of [`BLOCK_FRAMES`] frames, f32 sums of the distance to the block's first frame; blocks are joined in f64 (Chan,
-/// Golub and LeVeque 1979), so neither a long clip nor a silent beginning costs digits.
+/// Within a block of [`BLOCK_FRAMES`] frames, f64 sums of the f32 distance to the block's first frame: where that frame is silent,
+/// sixty dB below the rest, the squares cancel to their fifth digit. Blocks are joined in f64 (Chan, Golub and LeVeque 1979).
 pub struct Moments {
     decibels: Decibels,
     frames: usize,
     first: Vec<f32>,
-    sums: Vec<f32>,
-    squares: Vec<f32>,
+    sums: Vec<f64>,
+    squares: Vec<f64>,
     means: Vec<f64>,
     spreads: Vec<f64>,
 }
@@ -28,9 +28,9 @@ impl Moments {
         Moments {
             decibels,
             frames: 0,
-            first: empty.clone(),
-            sums: empty.clone(),
-            squares: empty,
+            first: empty,
+            sums: whole.clone(),
+            squares: whole.clone(),
             means: whole.clone(),
             spreads: whole,
         }
@@ -72,7 +72,7 @@ impl Moments {
     fn join(&mut self, here: usize) {
         let (before, here, all) = ((self.frames - here) as f64, here as f64, self.frames as f64);
         for bin in 0..self.means.len() {
-            let (sum, squares) = (f64::from(self.sums[bin]), f64::from(self.squares[bin]));
+            let (sum, squares) = (self.sums[bin], self.squares[bin]);
             let mean = f64::from(self.first[bin]) + sum / here;
             let spread = (squares - sum * sum / here).max(0.0);
             let step = mean - self.means[bin];
@@ -108,9 +108,9 @@ fn levels(power: &[f32], floor: f32, levels: &mut [f32]) {
 }
 
 #[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
-fn add_levels(power: &[f32], floor: f32, first: &[f32], sums: &mut [f32], squares: &mut [f32]) {
+fn add_levels(power: &[f32], floor: f32, first: &[f32], sums: &mut [f64], squares: &mut [f64]) {
     for (((power, first), sum), square) in power.iter().zip(first).zip(sums).zip(squares) {
-        let step = db_from_power(power + floor) - first;
+        let step = f64::from(db_from_power(power + floor) - first);
         *sum += step;
         *square += step * step;
     }
