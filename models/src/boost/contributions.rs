@@ -1,0 +1,255 @@
+//! What each feature of a row added to its score: Shapley values of the trees.
+//!
+//! ```text
+//! leaf ──▶ features on the way to it: does the row fit? share of training rows that do ──▶ its value, shared out
+//! ```
+//!
+//! The game is that of Lundberg et al., "Consistent Individualized Feature Attribution for Tree Ensembles" (2018): a
+//! feature that is not known goes both ways, as often as training rows did. A leaf alone is a product, one factor per
+//! feature on its way: 1 or 0 where the feature is known, the share z of training rows where it is not. So with m
+//! features, of which the row fits those in F, and w(s) = s! (m - 1 - s)! / m!, the Shapley values of a leaf of value v are
+//!
+//! ```text
+//! polynomial  c_0 + c_1 y + … = Π over F of (z_j + y)        C = Π over the others of z_j
+//! fits:       v (1 - z_i) C Σ w(s) c_s   of the polynomial without its factor i
+//! fits not:   -v C Σ w(s) c_s
+//! ```
+
+use super::tree::{Branch, Tree};
+use super::{BoostError, Booster};
+
+/// What explains a booster's scores. Made once, it explains any number of rows.
+#[derive(Clone, Debug)]
+pub struct Explainer<'a> {
+    booster: &'a Booster,
+    trees: Vec<Vec<Way>>,
+    /// The mean score of the training rows, as far as the trees know it.
+    expected: f64,
+}
+
+/// The way to a leaf.
+#[derive(Clone, Debug)]
+struct Way {
+    value: f64,
+    steps: Vec<Step>,
+}
+
+/// All questions about one feature on the way to a leaf.
+#[derive(Clone, Debug)]
+struct Step {
+    feature: u32,
+    /// The questions, and whether the way goes left.
+    asked: Vec<(u32, bool)>,
+    /// The share of training rows that go this way at all of them, the other features left out.
+    share: f64,
+}
+
+/// Ways ask about so many features at most: beyond, factorials leave what an f64 tells apart.
+const FEATURES_MAX: usize = 64;
+
+impl<'a> Explainer<'a> {
+    /// Prepares to explain.
+    ///
+    /// # Errors
+    /// [`BoostError::Tree`] when a tree asks about more than 64 features on one way, or no training row came to it.
+    pub fn new(booster: &'a Booster) -> Result<Explainer<'a>, BoostError> {
+        let trees = booster.trees.iter().enumerate().map(|(tree, grown)| {
+            let ways = ways(grown);
+            match ways
+                .iter()
+                .any(|way| way.steps.len() > FEATURES_MAX || way.steps.iter().any(|step| !step.share.is_finite()))
+            {
+                true => Err(BoostError::Tree { tree, fault: "its rows cannot be shared out".to_owned() }),
+                false => Ok(ways),
+            }
+        });
+        let trees = trees.collect::<Result<Vec<_>, _>>()?;
+        let mean = |way: &Way| way.value * way.steps.iter().map(|step| step.share).product::<f64>();
+        let expected = booster.base + trees.iter().flatten().map(mean).sum::<f64>();
+        Ok(Explainer { booster, trees, expected })
+    }
+
+    /// The score of which nothing is known: what the contributions are added to.
+    pub fn expected(&self) -> f64 {
+        self.expected
+    }
+
+    /// What each feature added to the score of the row; with [`Explainer::expected`] they sum up to it.
+    pub fn contributions(&self, row: &[f32]) -> Vec<f64> {
+        let mut added = vec![0.0; self.booster.features.len()];
+        for (tree, ways) in self.booster.trees.iter().zip(&self.trees) {
+            let is_left: Vec<bool> =
+                tree.splits.iter().map(|split| split.is_left(row[split.feature as usize])).collect();
+            ways.iter().for_each(|way| way.share_out(&is_left, &mut added));
+        }
+        added
+    }
+}
+
+impl Way {
+    fn share_out(&self, is_left: &[bool], added: &mut [f64]) {
+        let mut fits = [false; FEATURES_MAX];
+        let mut polynomial = [0.0; FEATURES_MAX + 1];
+        polynomial[0] = 1.0;
+        let (mut degree, mut unfit_share) = (0, 1.0);
+        for (step, fits) in self.steps.iter().zip(&mut fits) {
+            *fits = step.asked.iter().all(|(split, left)| is_left[*split as usize] == *left);
+            if *fits {
+                degree += 1;
+                for s in (0..degree).rev() {
+                    polynomial[s + 1] += polynomial[s];
+                    polynomial[s] *= step.share;
+                }
+            } else {
+                unfit_share *= step.share;
+            }
+        }
+        let weights = weights(self.steps.len());
+        let value = self.value * unfit_share;
+        let of_unfit = -value * weighed(&polynomial[..degree + 1], &weights);
+        for (step, fits) in self.steps.iter().zip(fits) {
+            added[step.feature as usize] += match fits {
+                true => value * (1.0 - step.share) * weighed_without(&polynomial[..degree + 1], step.share, &weights),
+                false => of_unfit,
+            };
+        }
+    }
+}
+
+/// `w(s) = s! (m - 1 - s)! / m!`: how often exactly `s` of the other features are known before one.
+fn weights(features: usize) -> [f64; FEATURES_MAX + 1] {
+    let mut weights = [0.0; FEATURES_MAX + 1];
+    let mut weight = 1.0 / features.max(1) as f64;
+    for (known, slot) in weights.iter_mut().enumerate().take(features) {
+        *slot = weight;
+        weight *= (known + 1) as f64 / (features - 1 - known).max(1) as f64;
+    }
+    weights
+}
+
+fn weighed(polynomial: &[f64], weights: &[f64]) -> f64 {
+    polynomial.iter().zip(weights).map(|(c, w)| c * w).sum()
+}
+
+/// The same of the polynomial divided by (share + y), from its highest power down: what is divided by is 1, never a share.
+fn weighed_without(polynomial: &[f64], share: f64, weights: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    let mut coefficient = 0.0;
+    for power in (1..polynomial.len()).rev() {
+        coefficient = polynomial[power] - share * coefficient;
+        sum += coefficient * weights[power - 1];
+    }
+    sum
+}
+
+/// The ways to all leaves.
+fn ways(tree: &Tree) -> Vec<Way> {
+    let covers = covers(tree);
+    let mut found = Vec::with_capacity(tree.leaves.len());
+    walk(tree, &covers, tree.root(), &mut Vec::new(), &mut found);
+    found
+}
+
+/// How many training rows came to each question.
+fn covers(tree: &Tree) -> Vec<f64> {
+    let mut covers = vec![0.0; tree.splits.len()];
+    // Questions that follow have greater numbers.
+    for at in (0..tree.splits.len()).rev() {
+        let split = &tree.splits[at];
+        covers[at] = [split.left, split.right].map(|branch| cover(tree, &covers, branch)).iter().sum();
+    }
+    covers
+}
+
+fn cover(tree: &Tree, covers: &[f64], branch: Branch) -> f64 {
+    match branch {
+        Branch::Split(split) => covers[split as usize],
+        Branch::Leaf(leaf) => tree.leaves[leaf as usize].cover,
+    }
+}
+
+fn walk(tree: &Tree, covers: &[f64], at: Branch, steps: &mut Vec<Step>, found: &mut Vec<Way>) {
+    let number = match at {
+        Branch::Leaf(leaf) => {
+            found.push(Way { value: tree.leaves[leaf as usize].value, steps: steps.clone() });
+            return;
+        }
+        Branch::Split(number) => number,
+    };
+    let split = &tree.splits[number as usize];
+    for (branch, left) in [(split.left, true), (split.right, false)] {
+        let share = cover(tree, covers, branch) / covers[number as usize];
+        let known = steps.iter().position(|step| step.feature == split.feature);
+        let before = known.map(|known| steps[known].clone());
+        match known {
+            Some(known) => {
+                steps[known].asked.push((number, left));
+                steps[known].share *= share;
+            }
+            None => steps.push(Step { feature: split.feature, asked: vec![(number, left)], share }),
+        }
+        walk(tree, covers, branch, steps, found);
+        match (known, before) {
+            (Some(known), Some(before)) => steps[known] = before,
+            _ => _ = steps.pop(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::boost::tests::{random_booster, random_row};
+    use proptest::prelude::*;
+
+    /// The mean score where only these features are known, straight from the definition of the game.
+    fn known_only(booster: &Booster, row: &[f32], known: u32) -> f64 {
+        fn mean(tree: &Tree, at: Branch, row: &[f32], known: u32) -> f64 {
+            let split = match at {
+                Branch::Leaf(leaf) => return tree.leaves[leaf as usize].value,
+                Branch::Split(split) => &tree.splits[split as usize],
+            };
+            if known >> split.feature & 1 == 1 {
+                let branch = if split.is_left(row[split.feature as usize]) { split.left } else { split.right };
+                return mean(tree, branch, row, known);
+            }
+            let covers = covers(tree);
+            let [left, right] = [split.left, split.right].map(|branch| cover(tree, &covers, branch));
+            let values = [split.left, split.right].map(|branch| mean(tree, branch, row, known));
+            (left * values[0] + right * values[1]) / (left + right)
+        }
+        booster.base + booster.trees.iter().map(|tree| mean(tree, tree.root(), row, known)).sum::<f64>()
+    }
+
+    /// Shapley's sum over all sets of the other features.
+    fn shapley(booster: &Booster, row: &[f32], feature: usize) -> f64 {
+        let features = booster.features.len();
+        let weights = weights(features);
+        let others = (0..1u32 << features).filter(|known| known >> feature & 1 == 0);
+        others
+            .map(|known| {
+                let with = known_only(booster, row, known | 1 << feature);
+                (with - known_only(booster, row, known)) * weights[known.count_ones() as usize]
+            })
+            .sum()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn contributions_are_shapley_values_and_sum_up_to_the_score(seed in any::<u64>(), features in 1usize..7) {
+            let booster = random_booster(seed, features);
+            let explainer = Explainer::new(&booster).expect("covers are positive");
+            for number in 0..5 {
+                let row = random_row(seed ^ number, features);
+                let added = explainer.contributions(&row);
+                for (feature, got) in added.iter().enumerate() {
+                    let expected = shapley(&booster, &row, feature);
+                    prop_assert!((got - expected).abs() < 1e-9, "{feature}: {got} for {expected}");
+                }
+                let sum = explainer.expected() + added.iter().sum::<f64>();
+                prop_assert!((sum - booster.score(&row)).abs() < 1e-9);
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Learns scores from feature rows and says how sure it is and why; a trained model is a value with a version.
+//!
+//! ```text
+//! feature rows, labels ──▶ boost ──▶ raw score ──▶ calibration ──▶ probability
+//!                            └──▶ contributions: what each feature added to the raw score
+//! ```
+//!
+//! Same rows, same parameters, same seed: the same model to the last bit, on any number of threads.
+
+pub mod boost;
+pub mod calibration;
+pub mod measures;
+
+mod chance;
+mod table;
+
+pub use table::{Table, TableError};
