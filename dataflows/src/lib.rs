@@ -5,6 +5,7 @@
 //! plays ───────────────────────────┼──▶ windows ──┬──▶ tallies ─────▶ account_window, track_window, …
 //! catalogue ───────────────────────┘              ├──▶ links ──▶ groups ──▶ account_group, hubs
 //!                                                 └──▶ lockstep ──────────▶ lockstep
+//! account_window, account_group, lockstep ──▶ dossiers ──▶ profiles ──────▶ account_features
 //! all of these, who played what, releases and tiers ──▶ risk ────────────▶ risk, verdict
 //! ```
 //!
@@ -13,10 +14,12 @@
 
 pub mod admit;
 pub mod clock;
+mod dossiers;
 pub mod groups;
 pub mod keep;
 pub mod links;
 pub mod lockstep;
+mod profiles;
 pub mod risk;
 pub mod river;
 pub mod tallies;

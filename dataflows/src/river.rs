@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use features::tally::Axis;
-use records::{Code, Key, KeyedPlay, Names, Refusal};
+use records::{Code, Key, KeyedPlay, Millis, Names, Refusal};
 use serde::{Deserialize, Serialize};
 use timely::ExchangeData;
 use timely::dataflow::operators::probe::Handle as Watermark;
@@ -16,10 +16,12 @@ use timely::worker::Worker;
 
 use crate::admit::{self, Admit, Claim, Place, Ruling};
 use crate::clock::{Clock, Tick};
+use crate::dossiers::{self, read_places};
 use crate::groups::{Groups, MembershipChange};
 use crate::keep::{Keep, keep};
 use crate::links::{self, Link, LinkChange, LinkKind, Links, Use};
 use crate::lockstep::{self, BUCKET_MS, Buckets, PairChange, Pairs, Step};
+use crate::profiles::{ProfileChange, Profiles};
 use crate::risk::{self, Entry, JudgementChange, Judging, Sources};
 use crate::tallies::{self, Cadence, RowChange, Tallies};
 use crate::windows::{Inflow, Turn, Windows};
@@ -44,6 +46,8 @@ pub struct Plan {
     pub hub: u32,
     /// Whether lockstep is wanted.
     pub lockstep: bool,
+    /// Whether the features of accounts are wanted; then groups and lockstep must be.
+    pub profiles: bool,
     /// How subjects are judged, if that is wanted; then groups and lockstep must be, and all window views are computed.
     pub judging: Option<Judging>,
     /// The last tick of the run.
@@ -53,12 +57,17 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The window views that are computed: those that are wanted, and those that judgements need.
-    fn computed(&self) -> Vec<Axis> {
-        match self.judging {
-            Some(_) => Axis::ALL.to_vec(),
-            None => self.axes.clone(),
-        }
+    /// The window views that are computed: those that are wanted, and those that judgements and features are made of.
+    pub fn computed(&self) -> Vec<Axis> {
+        let needs = |axis: &Axis| {
+            self.judging.is_some() || self.axes.contains(axis) || (self.profiles && *axis == Axis::Account)
+        };
+        Axis::ALL.into_iter().filter(needs).collect()
+    }
+
+    /// The lengths of the windows of the window views, shortest first.
+    fn windows_ms(&self) -> Vec<Millis> {
+        self.windows.iter().map(|ticks| self.clock.instant(*ticks) - self.clock.instant(0)).collect()
     }
 
     /// All window lengths that somebody needs, in ticks, shortest first.
@@ -98,6 +107,8 @@ pub enum Change {
     Hubs(Vec<(Link, Option<u32>)>),
     /// Pairs in lockstep.
     Lockstep(Vec<PairChange>),
+    /// Features of accounts.
+    Profiles(Vec<ProfileChange>),
     /// What speaks against subjects.
     Judged(Vec<JudgementChange>),
     /// Rows that were set aside, here or by who read them.
@@ -186,13 +197,14 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
 
         let mut ends = Vec::new();
         let cadence = if plan.every_tick { Cadence::Each } else { Cadence::At(until) };
-        let (mut all_rows, mut all_groups, mut all_pairs) = (Vec::new(), None, None);
+        let (mut account_rows, mut all_rows, mut all_groups, mut all_pairs) = (None, Vec::new(), None, None);
         for axis in plan.computed() {
             let places = lengths.iter().map(|l| plan.windows.iter().position(|w| w == l).map(|at| at as u8)).collect();
             let tallies = Tallies::new(axis, places, cadence);
             let rows = keep(turns.clone(), axis_name(axis), tallies::route(axis), until, tallies);
-            if plan.judging.is_some() {
-                all_rows.push((axis, rows.clone()));
+            match axis {
+                Axis::Account => account_rows = Some(rows.clone()),
+                _ => all_rows.push((axis, rows.clone())),
             }
             if plan.axes.contains(&axis) {
                 ends.push(deliver(rows, until, &ledger, move |rows| Change::Rows(axis, rows)));
@@ -223,11 +235,18 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
             ends.push(deliver(shared, until, &ledger, Change::Lockstep));
         }
         let longest = place_of(plan.windows.last().copied());
-        if let (Some(judging), Some(groups), Some(pairs), Some(longest)) =
-            (&plan.judging, all_groups, all_pairs, longest)
-        {
-            let sources = Sources { rows: all_rows, groups, pairs, turns, entries: in_force, longest };
-            ends.push(deliver(risk::judge(sources, judging, cadence, until), until, &ledger, Change::Judged));
+        let sources = account_rows.zip(all_groups).zip(all_pairs).zip(longest);
+        if let Some((((rows, groups), pairs), longest)) = sources {
+            let news = dossiers::news(rows, groups, pairs);
+            if plan.profiles {
+                let profiles = Profiles::new(read_places(&plan.windows_ms()));
+                let profiles = keep(news.clone(), "Profiles", dossiers::route, until, profiles);
+                ends.push(deliver(profiles, until, &ledger, Change::Profiles));
+            }
+            if let Some(judging) = &plan.judging {
+                let sources = Sources { news, rows: all_rows, turns, entries: in_force, longest };
+                ends.push(deliver(risk::judge(sources, judging, cadence, until), until, &ledger, Change::Judged));
+            }
         }
         ends.push(deliver(refused, until, &ledger, Change::Refused));
 

@@ -219,7 +219,7 @@ impl State {
             Change::Judged(rows) => {
                 rows.into_iter().for_each(|(subject, judged)| set(&mut self.judged, subject, judged))
             }
-            Change::Hubs(_) | Change::Refused(_) => {}
+            Change::Hubs(_) | Change::Profiles(_) | Change::Refused(_) => {}
         }
     }
 

@@ -2,9 +2,11 @@
 //!
 //! ```text
 //! plays of a key ──▶ tally ──▶ WindowRow ──▶ signals ──▶ risk ──▶ verdict
+//!                                        └──▶ profile ──▶ (a model)
 //! ```
 
 pub mod counts;
+pub mod profile;
 pub mod risk;
 mod row;
 pub mod signals;

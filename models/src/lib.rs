@@ -12,6 +12,8 @@ pub mod calibration;
 pub mod measures;
 
 mod chance;
+mod scorer;
 mod table;
 
+pub use scorer::{FORMAT, Scorer, ScorerError};
 pub use table::{Table, TableError};

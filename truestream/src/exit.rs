@@ -15,6 +15,8 @@ pub enum Failure {
     Different(String),
     /// 6: another process of the cluster went away, or was started differently.
     Cluster(String),
+    /// 6: another command holds what this one would write.
+    Locked(String),
 }
 
 impl Failure {
@@ -25,7 +27,7 @@ impl Failure {
             Failure::Input(_) => 3,
             Failure::Output(_) => 4,
             Failure::Different(_) => 5,
-            Failure::Cluster(_) => 6,
+            Failure::Cluster(_) | Failure::Locked(_) => 6,
         }
     }
 }
@@ -37,7 +39,8 @@ impl fmt::Display for Failure {
             | Failure::Input(text)
             | Failure::Output(text)
             | Failure::Different(text)
-            | Failure::Cluster(text) => f.write_str(text),
+            | Failure::Cluster(text)
+            | Failure::Locked(text) => f.write_str(text),
         }
     }
 }

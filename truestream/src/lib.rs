@@ -5,6 +5,7 @@ pub mod exit;
 pub mod import;
 pub mod index;
 pub mod inputs;
+pub mod learn;
 pub mod matching;
 pub mod replay;
 pub mod scan;

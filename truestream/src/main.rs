@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use truestream::demo::{self, DemoArgs};
 use truestream::import::{self, ImportArgs};
 use truestream::index::{self, IndexArgs};
+use truestream::learn::{self, EvaluateArgs, ModelsArgs, PromoteArgs, RollbackArgs, TrainArgs};
 use truestream::matching::{self, MatchArgs};
 use truestream::replay::{self, ReplayArgs};
 use truestream::scan::hearing::{WorkerArgs, run_worker};
@@ -36,6 +37,11 @@ enum Command {
     #[command(hide = true)]
     DecodeWorker(WorkerArgs),
     Verify(Box<VerifyArgs>),
+    Train(Box<TrainArgs>),
+    Evaluate(Box<EvaluateArgs>),
+    Promote(PromoteArgs),
+    Rollback(RollbackArgs),
+    Models(ModelsArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +55,11 @@ fn main() -> ExitCode {
         Command::Match(args) => matching::run(&args),
         Command::DecodeWorker(args) => run_worker(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Train(args) => learn::train(&args),
+        Command::Evaluate(args) => learn::evaluate(&args),
+        Command::Promote(args) => learn::promote(&args),
+        Command::Rollback(args) => learn::rollback(&args),
+        Command::Models(args) => learn::models(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -65,6 +65,7 @@ impl Ledger for Stated {
             Change::Groups(rows) => rows.len(),
             Change::Lockstep(rows) => rows.len(),
             Change::Hubs(rows) => rows.len(),
+            Change::Profiles(rows) => rows.len(),
             Change::Judged(rows) => rows.len(),
             Change::Refused(rows) => rows.len(),
         } as u64;

@@ -1,15 +1,14 @@
 //! Judges accounts: first by their own signals, and once more when it is known what is around them.
 //!
 //! ```text
-//! account_window, groups, lockstep ──▶ Accounts ──▶ own signals and risk ──┐
-//!                                          suspicion ──▶ around ───────────┴──▶ Verdicts ──▶ judgement
+//! dossiers ──▶ Accounts ──▶ own signals and risk ──┐
+//!                  suspicion ──▶ around ───────────┴──▶ Verdicts ──▶ judgement
 //! ```
 
 use std::sync::Arc;
 
-use features::WindowRow;
 use features::risk::fuse;
-use features::signals::{AccountFacts, Signal, of_account, of_surroundings};
+use features::signals::{Signal, of_account, of_surroundings};
 use hashbrown::{HashMap, HashSet};
 use records::{Key, Millis, Policy, Risk, Subject};
 use serde::{Deserialize, Serialize};
@@ -19,46 +18,8 @@ use timely::dataflow::operators::vec::Map;
 
 use super::{Heard, Judgement, JudgementChange, Judging};
 use crate::clock::Tick;
-use crate::groups::MembershipChange;
+use crate::dossiers::{AccountNews, Dossiers};
 use crate::keep::Keep;
-use crate::lockstep::PairChange;
-use crate::tallies::RowChange;
-
-/// What is new about an account.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum AccountNews {
-    /// Its row in the window of this place.
-    Row(Key, u8, Option<WindowRow>),
-    /// Its group has so many accounts; 0 when it has none.
-    Group(Key, u32),
-    /// It shares so many buckets with another account; 0 when they are not in lockstep.
-    Partner(Key, Key, u32),
-}
-
-impl AccountNews {
-    pub fn account(&self) -> Key {
-        match self {
-            AccountNews::Row(account, ..) | AccountNews::Group(account, _) | AccountNews::Partner(account, ..) => {
-                *account
-            }
-        }
-    }
-}
-
-/// All that is new about accounts.
-pub(super) fn news<'scope>(
-    rows: StreamVec<'scope, Tick, RowChange>,
-    groups: StreamVec<'scope, Tick, MembershipChange>,
-    pairs: StreamVec<'scope, Tick, PairChange>,
-) -> StreamVec<'scope, Tick, AccountNews> {
-    let rows = rows.map(|((place, account), row)| AccountNews::Row(account, place, row));
-    let groups = groups.map(|(account, group)| AccountNews::Group(account, group.map_or(0, |group| group.size)));
-    let pairs = pairs.flat_map(|((a, b), shared)| {
-        let shared = shared.unwrap_or(0);
-        [AccountNews::Partner(a, b, shared), AccountNews::Partner(b, a, shared)]
-    });
-    rows.concat(groups).concat(pairs)
-}
 
 /// An account by its own signals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -70,54 +31,24 @@ pub(super) struct OwnRisk {
     pub signals: Vec<Signal>,
 }
 
-#[derive(Default)]
-struct Dossier {
-    /// By the place of the judged windows.
-    rows: Vec<Option<WindowRow>>,
-    group_size: u32,
-    partners: Vec<(Key, u32)>,
-    /// What was said last.
+/// What was said of an account last.
+#[derive(Default, PartialEq)]
+struct Said {
     plays: u32,
     signals: Vec<Signal>,
-}
-
-impl Dossier {
-    fn signals(&self, windows: &[(u8, Millis)]) -> Vec<Signal> {
-        let rows: Vec<_> = windows.iter().zip(&self.rows).filter_map(|((_, ms), row)| Some((*ms, (*row)?))).collect();
-        of_account(&AccountFacts {
-            rows: &rows,
-            group_size: self.group_size,
-            lockstep_partners: self.partners.len() as u32,
-            lockstep_shared: self.partners.iter().map(|(_, shared)| *shared).max().unwrap_or(0),
-            suspicious_tracks: Risk::CLEAN,
-        })
-    }
-
-    fn plays(&self) -> u32 {
-        self.rows.last().copied().flatten().map_or(0, |row| row.plays)
-    }
-
-    fn is_empty(&self) -> bool {
-        self.rows.iter().all(Option::is_none) && self.group_size == 0 && self.partners.is_empty()
-    }
 }
 
 /// The accounts of one worker.
 pub(super) struct Accounts {
     policy: Arc<Policy>,
-    windows: Vec<(u8, Millis)>,
-    dossiers: HashMap<Key, Dossier>,
-    touched: HashSet<Key>,
+    dossiers: Dossiers,
+    said: HashMap<Key, Said>,
 }
 
 impl Accounts {
     pub fn new(judging: &Judging) -> Accounts {
-        Accounts {
-            policy: judging.policy.clone(),
-            windows: judging.places(),
-            dossiers: HashMap::new(),
-            touched: HashSet::new(),
-        }
+        let dossiers = Dossiers::new(judging.places());
+        Accounts { policy: judging.policy.clone(), dossiers, said: HashMap::new() }
     }
 }
 
@@ -126,39 +57,24 @@ impl Keep for Accounts {
     type Out = OwnRisk;
 
     fn take(&mut self, _tick: Tick, news: AccountNews, _out: &mut Vec<OwnRisk>) {
-        let account = news.account();
-        match news {
-            AccountNews::Row(_, place, row) => {
-                let Some(at) = self.windows.iter().position(|(judged, _)| *judged == place) else { return };
-                let dossier = self.dossiers.entry(account).or_default();
-                dossier.rows.resize(self.windows.len(), None);
-                dossier.rows[at] = row;
-            }
-            AccountNews::Group(_, size) => self.dossiers.entry(account).or_default().group_size = size,
-            AccountNews::Partner(_, partner, shared) => {
-                let partners = &mut self.dossiers.entry(account).or_default().partners;
-                partners.retain(|(known, _)| *known != partner);
-                partners.extend((shared > 0).then_some((partner, shared)));
-            }
-        }
-        self.touched.insert(account);
+        self.dossiers.take(news);
     }
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<OwnRisk>) {
-        let Accounts { policy, windows, dossiers, touched } = self;
-        for account in touched.drain() {
-            let Some(dossier) = dossiers.get_mut(&account) else { continue };
-            let plays = dossier.plays();
-            let signals = if plays > 0 { dossier.signals(windows) } else { Vec::new() };
-            if (plays, &signals) != (dossier.plays, &dossier.signals) {
-                (dossier.plays, dossier.signals) = (plays, signals.clone());
-                let risk = risk(policy, &signals);
-                out.push(OwnRisk { account, risk, plays, signals });
+        let Accounts { policy, dossiers, said } = self;
+        dossiers.close(|account, plays, facts| {
+            let signals = if plays > 0 { of_account(facts) } else { Vec::new() };
+            let now = Said { plays, signals };
+            if said.get(&account).unwrap_or(&Said::default()) == &now {
+                return;
             }
-            if dossier.is_empty() {
-                dossiers.remove(&account);
-            }
-        }
+            let risk = risk(policy, &now.signals);
+            out.push(OwnRisk { account, risk, plays, signals: now.signals.clone() });
+            match plays {
+                0 => said.remove(&account),
+                _ => said.insert(account, now),
+            };
+        });
     }
 }
 

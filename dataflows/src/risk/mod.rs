@@ -1,7 +1,7 @@
 //! Judges every subject anew whose facts changed, and nobody else.
 //!
 //! ```text
-//! account_window, groups, lockstep ──▶ accounts ──▶ own risk ──┐
+//! dossiers ──▶ accounts ──▶ own risk ──────────────────────────┐
 //! turns ──▶ listens (account, track) ──────────────────────────┼─▶ suspicion ──▶ around each account ──▶ accounts judged
 //!                                                              └───────┬─────────────────────────────▶ tracks judged
 //! releases, tiers in force, findings ──▶ catalogue (joins) ───────────┤                                     ▲
@@ -22,7 +22,7 @@ pub mod suspicion;
 use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, VecCollection};
-use features::signals::{Signal, is_judged};
+use features::signals::Signal;
 use features::tally::Axis;
 use records::{Key, Metadata, Millis, Policy, Risk, Subject};
 use serde::{Deserialize, Serialize};
@@ -31,13 +31,12 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concatenate, Operator};
 
-use self::accounts::{AccountNews, Accounts, Judge, Verdicts};
+use self::accounts::{Accounts, Judge, Verdicts};
 use self::audience::{Audience, AudienceNews, Told};
 use self::catalogue::Laws;
 use crate::clock::Tick;
-use crate::groups::MembershipChange;
+use crate::dossiers::{AccountNews, read_places, route};
 use crate::keep::{keep, mix};
-use crate::lockstep::PairChange;
 use crate::tallies::{Cadence, RowChange};
 use crate::windows::Turn;
 
@@ -51,11 +50,9 @@ pub struct Judging {
 }
 
 impl Judging {
-    /// The windows whose rows are read, by their place among the window views: all of a day and longer, and the longest.
+    /// The windows whose rows are read, by their place among the window views.
     fn places(&self) -> Vec<(u8, Millis)> {
-        let last = self.windows_ms.len().saturating_sub(1);
-        let places = self.windows_ms.iter().enumerate();
-        places.filter(|(at, ms)| is_judged(**ms) || *at == last).map(|(at, ms)| (at as u8, *ms)).collect()
+        read_places(&self.windows_ms)
     }
 }
 
@@ -139,12 +136,10 @@ pub type JudgementChange = ((Subject, Key), Option<Judgement>);
 
 /// The streams that judgements are made of.
 pub struct Sources<'scope> {
-    /// Rows of the window views, all six.
+    /// What is new about accounts.
+    pub news: StreamVec<'scope, Tick, AccountNews>,
+    /// Rows of the other window views, all five.
     pub rows: Vec<(Axis, StreamVec<'scope, Tick, RowChange>)>,
-    /// Groups of accounts.
-    pub groups: StreamVec<'scope, Tick, MembershipChange>,
-    /// Pairs in lockstep.
-    pub pairs: StreamVec<'scope, Tick, PairChange>,
     /// Plays as they enter and leave windows.
     pub turns: StreamVec<'scope, Tick, Turn>,
     /// What comes into force.
@@ -165,11 +160,11 @@ pub fn judge<'scope>(
     cadence: Cadence,
     until: Tick,
 ) -> StreamVec<'scope, Tick, JudgementChange> {
-    let Sources { rows, groups, pairs, turns, entries, longest } = sources;
-    let (mut account_rows, mut track_rows, mut owner_rows) = (Vec::new(), Vec::new(), Vec::new());
+    let Sources { news, rows, turns, entries, longest } = sources;
+    let (mut track_rows, mut owner_rows) = (Vec::new(), Vec::new());
     for (axis, rows) in rows {
         match axis {
-            Axis::Account => account_rows.push(rows),
+            Axis::Account => {}
             Axis::Track => track_rows.push((Subject::Track, rows)),
             Axis::Artist => owner_rows.push((Subject::Artist, rows)),
             Axis::Uploader => owner_rows.push((Subject::Uploader, rows)),
@@ -182,13 +177,7 @@ pub fn judge<'scope>(
     let placed = listens::playlists(turns, longest, cadence, until).arrange_by_key_named("Placed");
     let laws = Laws::of(entries, until);
 
-    let own = keep(
-        accounts::news(scope.concatenate(account_rows), groups, pairs),
-        "Accounts",
-        |news: &AccountNews| mix(news.account().0),
-        until,
-        Accounts::new(judging),
-    );
+    let own = keep(news, "Accounts", route, until, Accounts::new(judging));
     let last = judging.places().last().map(|(place, _)| *place);
     let plays = scope.concatenate(track_rows.iter().map(|(_, rows)| rows.clone()));
     let plays = plays.flat_map(move |((place, track), row)| {

@@ -2,6 +2,7 @@
 
 mod columns;
 mod evidence;
+mod features;
 mod files;
 mod output;
 pub mod read;
@@ -10,6 +11,7 @@ mod write;
 
 pub use columns::{IdKind, Row};
 pub use evidence::read_evidence;
+pub use features::{FeatureRows, read_features};
 pub use files::Inputs;
 pub use output::{Cell, Holds, ViewFile};
 pub use write::{ParquetFile, Part, TableWriter, part_of};

@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float64Builder, Int8Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMillisecondBuilder,
-    UInt64Builder,
+    ArrayRef, Float32Builder, Float64Builder, Int8Builder, Int64Builder, RecordBatch, StringBuilder,
+    TimestampMillisecondBuilder, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use records::{Id, Millis};
@@ -30,6 +30,8 @@ pub enum Holds {
     Count,
     /// Numbers with a fraction.
     Float,
+    /// Features: single precision, null where nothing can be said.
+    Feature,
     /// +1 for a row that came, -1 for one that went.
     Diff,
 }
@@ -43,6 +45,8 @@ pub enum Cell<'a> {
     Id(&'a Id),
     Count(u64),
     Float(f64),
+    /// NaN is null.
+    Feature(f32),
     Diff(i8),
 }
 
@@ -52,6 +56,7 @@ enum Builder {
     Number(UInt64Builder),
     Count(Int64Builder),
     Float(Float64Builder),
+    Feature(Float32Builder),
     Diff(Int8Builder),
 }
 
@@ -63,6 +68,7 @@ impl Builder {
             Holds::Id(IdKind::Number) => Builder::Number(UInt64Builder::new()),
             Holds::Count => Builder::Count(Int64Builder::new()),
             Holds::Float => Builder::Float(Float64Builder::new()),
+            Holds::Feature => Builder::Feature(Float32Builder::new()),
             Holds::Diff => Builder::Diff(Int8Builder::new()),
         }
     }
@@ -76,6 +82,7 @@ impl Builder {
             (Builder::Number(to), Cell::Id(Id::Number(number))) => to.append_value(*number),
             (Builder::Count(to), Cell::Count(count)) => to.append_value(i64::try_from(count).unwrap_or(i64::MAX)),
             (Builder::Float(to), Cell::Float(number)) => to.append_value(number),
+            (Builder::Feature(to), Cell::Feature(number)) => to.append_option((!number.is_nan()).then_some(number)),
             (Builder::Diff(to), Cell::Diff(diff)) => to.append_value(diff),
             (_, cell) => panic!("{cell:?} in a column that holds something else"),
         }
@@ -88,6 +95,7 @@ impl Builder {
             Builder::Number(from) => Arc::new(from.finish()),
             Builder::Count(from) => Arc::new(from.finish()),
             Builder::Float(from) => Arc::new(from.finish()),
+            Builder::Feature(from) => Arc::new(from.finish()),
             Builder::Diff(from) => Arc::new(from.finish()),
         }
     }
@@ -115,9 +123,10 @@ impl ViewFile {
                 Holds::Id(IdKind::Number) => DataType::UInt64,
                 Holds::Count => DataType::Int64,
                 Holds::Float => DataType::Float64,
+                Holds::Feature => DataType::Float32,
                 Holds::Diff => DataType::Int8,
             };
-            Field::new(*name, data_type, false)
+            Field::new(*name, data_type, *holds == Holds::Feature)
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let builders = columns.iter().map(|(_, holds)| Builder::new(*holds)).collect();

@@ -15,7 +15,7 @@ mod audience;
 mod gate;
 mod hearing;
 pub mod suspicion;
-mod windows;
+pub(crate) mod windows;
 mod words;
 
 use records::{Metadata, Millis, Risk};

@@ -6,11 +6,11 @@ use super::{Rows, Seen};
 use crate::WindowRow;
 
 /// The length of a day.
-pub(super) const DAY_MS: Millis = 86_400_000;
+pub(crate) const DAY_MS: Millis = 86_400_000;
 
 /// One row and the length of its window.
 #[derive(Clone, Copy)]
-pub(super) struct View<'a> {
+pub(crate) struct View<'a> {
     pub window_ms: Millis,
     pub row: &'a WindowRow,
 }
@@ -28,17 +28,17 @@ impl View<'_> {
 }
 
 /// The shortest window from a day up to four; nobody is judged on less than a day.
-pub(super) fn day(rows: Rows) -> Option<View> {
+pub(crate) fn day(rows: Rows) -> Option<View> {
     fitting(rows, DAY_MS, 4 * DAY_MS)
 }
 
 /// The shortest window from four days up to fourteen.
-pub(super) fn week(rows: Rows) -> Option<View> {
+pub(crate) fn week(rows: Rows) -> Option<View> {
     fitting(rows, 4 * DAY_MS, 14 * DAY_MS)
 }
 
 /// The shortest window from fourteen days on.
-pub(super) fn month(rows: Rows) -> Option<View> {
+pub(crate) fn month(rows: Rows) -> Option<View> {
     fitting(rows, 14 * DAY_MS, Millis::MAX)
 }
 

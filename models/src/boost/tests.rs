@@ -25,11 +25,11 @@ fn random_labels(seed: u64, table: &Table) -> Vec<f32> {
     (0..table.rows()).map(|row| f32::from(u8::from(fraud(&table.row(row), chance.below(8))))).collect()
 }
 
-pub(super) fn random_row(seed: u64, features: usize) -> Vec<f32> {
+pub(crate) fn random_row(seed: u64, features: usize) -> Vec<f32> {
     random_table(seed, 1, features).row(0)
 }
 
-pub(super) fn random_booster(seed: u64, features: usize) -> Booster {
+pub(crate) fn random_booster(seed: u64, features: usize) -> Booster {
     let table = random_table(seed, 300, features);
     let labels = random_labels(seed, &table);
     let settings = Settings { trees_max: 5, leaves_max: 12, leaf_rows_min: 3, ..Settings::default() };

@@ -21,8 +21,8 @@ use super::judge::{Judge, Rows};
 use super::prepare::Prepared;
 use super::summary::Summary;
 use super::views::{
-    RowKey, RowValue, VIEWS, View, group_columns, hub_columns, hubs_are_texts, key_column, link_name, link_space,
-    lockstep_columns, push_cells, risk_columns, shown, verdict_columns, window_columns, withheld_columns,
+    RowKey, RowValue, VIEWS, View, feature_columns, group_columns, hub_columns, hubs_are_texts, key_column, link_name,
+    link_space, lockstep_columns, push_cells, risk_columns, shown, verdict_columns, window_columns, withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -97,6 +97,7 @@ impl Books {
                 View::Groups => group_columns(&self.names),
                 View::Hubs => hub_columns(&self.names, links),
                 View::Lockstep => lockstep_columns(&self.names),
+                View::Features => feature_columns(&self.names),
                 View::Risk => risk_columns(),
                 View::Verdict => verdict_columns(),
                 View::Withheld | View::Refusal => continue,
@@ -160,6 +161,12 @@ impl Books {
                     (pair, shared.map(RowValue::Count))
                 });
                 (View::Lockstep, rows.collect())
+            }
+            Change::Profiles(rows) => {
+                let rows = rows.into_iter().map(|(account, profile)| {
+                    (RowKey::Account(id(IdSpace::Account, account)), profile.map(RowValue::Features))
+                });
+                (View::Features, rows.collect())
             }
             Change::Judged(rows) => {
                 let Some(judge) = &self.judge else { return Ok(()) };

@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 use dataflows::clock::Tick;
 use dataflows::river::{self, Change, Ledger};
 
-pub use self::args::{Emit, ReplayArgs};
+pub use self::args::{Emit, ReplayArgs, millis};
 use self::books::Books;
 use self::cluster::Cluster;
 use self::feed::Feed;

@@ -124,7 +124,6 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let mut corrections: Vec<(Millis, u128)> = corrections.into_iter().map(|(id, at)| (at, id)).collect();
     corrections.sort_unstable();
 
-    let axes = setting.axes();
     let judging = judge.as_ref().map(|judge| Judging {
         policy: judge.policy.clone(),
         windows_ms: setting.windows.iter().map(|(ms, _)| *ms).collect(),
@@ -137,23 +136,17 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let plan = Plan {
         clock,
         windows: setting.windows.iter().map(|(ms, _)| clock.ticks_in(*ms).unwrap_or(1)).collect(),
-        links: if setting.views.contains(&View::Groups) || judge.is_some() {
-            setting.links.clone()
-        } else {
-            Vec::new()
-        },
+        links: if setting.needs(View::Groups) { setting.links.clone() } else { Vec::new() },
         hub: args.hub,
-        lockstep: setting.views.contains(&View::Lockstep) || judge.is_some(),
+        lockstep: setting.needs(View::Lockstep),
+        profiles: setting.views.contains(&View::Features),
         judging,
         until,
         every_tick: args.emit != Emit::Last,
-        axes: axes.clone(),
+        axes: setting.axes(),
     };
     Ok(Prepared {
-        wanted: match judge {
-            Some(_) => wanted(&Axis::ALL, &plan.links),
-            None => wanted(&axes, &plan.links),
-        },
+        wanted: wanted(&plan.computed(), &plan.links),
         entries,
         heard: (!inputs.evidence.is_empty()).then_some(heard_counts),
         judge,
@@ -197,7 +190,7 @@ impl Setting {
             return Err(Failure::Usage(format!("--every {}: expected 1min to 1d", args.every)));
         }
         let views = views(&args.views, args.emit)?;
-        let judges = views.iter().any(|view| JUDGED.contains(view));
+        let needs = |wanted: View| needs(&views, wanted);
         let mut windows = Vec::new();
         for label in &args.windows {
             windows.push((millis(label)?, Arc::from(label.as_str())));
@@ -217,10 +210,10 @@ impl Setting {
         for (ms, label) in &windows {
             whole(*ms, &format!("the window {label}"))?;
         }
-        if views.contains(&View::Groups) || judges {
+        if needs(View::Groups) {
             whole(LINK_WINDOW_MS, "the window of account_group, 7d,")?;
         }
-        if views.contains(&View::Lockstep) || judges {
+        if needs(View::Lockstep) {
             whole(LOCKSTEP_WINDOW_MS, "the window of lockstep, 24h,")?;
         }
         let mut links = Vec::new();
@@ -239,6 +232,12 @@ impl Setting {
         self.views.iter().any(|view| JUDGED.contains(view))
     }
 
+    /// Whether the view must be computed, to be written or for another.
+    fn needs(&self, view: View) -> bool {
+        needs(&self.views, view)
+    }
+
+    /// The window views that are written.
     fn axes(&self) -> Vec<Axis> {
         let axis = |view: &View| match view {
             View::Window(axis) => Some(*axis),
@@ -246,6 +245,11 @@ impl Setting {
         };
         self.views.iter().filter_map(axis).collect()
     }
+}
+
+/// Whether one of the views is this one, or is made of its rows: groups and lockstep speak in judgements and features.
+fn needs(views: &[View], wanted: View) -> bool {
+    views.iter().any(|view| *view == wanted || *view == View::Features || JUDGED.contains(view))
 }
 
 fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
@@ -265,7 +269,11 @@ fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
         )));
     }
     if views.is_empty() {
-        let fits = |view: &View| *view != View::Withheld || emit == Emit::Last;
+        let fits = |view: &View| match view {
+            View::Withheld => emit == Emit::Last,
+            View::Features => false,
+            _ => true,
+        };
         views = VIEWS.iter().map(|(_, view)| *view).filter(fits).collect();
     }
     // Plays are withheld because of verdicts.

@@ -6,6 +6,7 @@ use dataflows::links::LinkKind;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind};
 use features::WindowRow;
+use features::profile::{self, Profile};
 use features::tally::Axis;
 use records::{Id, IdSpace, Risk, Subject, Verdict};
 
@@ -20,6 +21,8 @@ pub enum View {
     Hubs,
     /// Pairs of accounts.
     Lockstep,
+    /// What a model knows of accounts; written where it is asked for.
+    Features,
     /// How sure we are about each subject.
     Risk,
     /// What is done about subjects.
@@ -31,7 +34,7 @@ pub enum View {
 }
 
 /// All views, in the order of the contract.
-pub const VIEWS: [(&str, View); 13] = [
+pub const VIEWS: [(&str, View); 14] = [
     ("account_window", View::Window(Axis::Account)),
     ("track_window", View::Window(Axis::Track)),
     ("artist_window", View::Window(Axis::Artist)),
@@ -41,6 +44,7 @@ pub const VIEWS: [(&str, View); 13] = [
     ("account_group", View::Groups),
     ("hubs", View::Hubs),
     ("lockstep", View::Lockstep),
+    ("account_features", View::Features),
     ("risk", View::Risk),
     ("verdict", View::Verdict),
     ("withheld", View::Withheld),
@@ -199,6 +203,12 @@ pub fn lockstep_columns(names: &NameTable) -> Columns {
     vec![("account_a", id), ("account_b", id), ("shared", Holds::Count)]
 }
 
+/// The columns of `account_features` after `as_of`.
+pub fn feature_columns(names: &NameTable) -> Columns {
+    let features = profile::names().iter().map(|name| (*name, Holds::Feature));
+    [("account_id", Holds::Id(names.kind(IdSpace::Account)))].into_iter().chain(features).collect()
+}
+
 /// The columns of `risk` after `as_of`. Ids of several kinds share a column, so they are texts.
 pub fn risk_columns() -> Columns {
     let [r, rc, rb, rp] = ["r", "rc", "rb", "rp"].map(|name| (name, Holds::Float));
@@ -248,6 +258,8 @@ pub enum RowValue {
     Group(Id, u32),
     /// Accounts, or shared buckets.
     Count(u32),
+    /// The features of an account.
+    Features(Profile),
     /// A risk.
     Risk(Box<RiskRow>),
     /// A verdict.
@@ -302,6 +314,7 @@ pub fn push_cells<'a>(
         }
         RowValue::Group(group, size) => to.extend([Cell::Id(group), Cell::Count((*size).into())]),
         RowValue::Count(count) => to.push(Cell::Count((*count).into())),
+        RowValue::Features(profile) => to.extend(profile.0.iter().map(|value| Cell::Feature(*value))),
         RowValue::Risk(row) => {
             to.extend(row.risks.map(|risk| Cell::Float(risk.share())));
             to.push(Cell::Text(&row.parts));

@@ -1,0 +1,141 @@
+//! Brings together what the views say of each account, and says who changed.
+//!
+//! ```text
+//! account_window, groups, lockstep ──▶ news ──▶ dossier ──▶ facts of the accounts that something new is known of
+//! ```
+
+use features::WindowRow;
+use features::signals::{AccountFacts, is_judged};
+use hashbrown::{HashMap, HashSet};
+use records::{Key, Millis, Risk};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::Concat;
+use timely::dataflow::operators::vec::Map;
+
+use crate::clock::Tick;
+use crate::groups::MembershipChange;
+use crate::keep::mix;
+use crate::lockstep::PairChange;
+use crate::tallies::RowChange;
+
+/// The windows whose rows are read, by their place among the window views: all of a day and longer, and the longest.
+pub(crate) fn read_places(windows_ms: &[Millis]) -> Vec<(u8, Millis)> {
+    let last = windows_ms.len().saturating_sub(1);
+    let places = windows_ms.iter().enumerate();
+    places.filter(|(at, ms)| is_judged(**ms) || *at == last).map(|(at, ms)| (at as u8, *ms)).collect()
+}
+
+/// What is new about an account.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum AccountNews {
+    /// Its row in the window of this place.
+    Row(Key, u8, Option<WindowRow>),
+    /// Its group has so many accounts; 0 when it has none.
+    Group(Key, u32),
+    /// It shares so many buckets with another account; 0 when they are not in lockstep.
+    Partner(Key, Key, u32),
+}
+
+impl AccountNews {
+    pub fn account(&self) -> Key {
+        match self {
+            AccountNews::Row(account, ..) | AccountNews::Group(account, _) | AccountNews::Partner(account, ..) => {
+                *account
+            }
+        }
+    }
+}
+
+/// All that is new about accounts.
+pub(crate) fn news<'scope>(
+    rows: StreamVec<'scope, Tick, RowChange>,
+    groups: StreamVec<'scope, Tick, MembershipChange>,
+    pairs: StreamVec<'scope, Tick, PairChange>,
+) -> StreamVec<'scope, Tick, AccountNews> {
+    let rows = rows.map(|((place, account), row)| AccountNews::Row(account, place, row));
+    let groups = groups.map(|(account, group)| AccountNews::Group(account, group.map_or(0, |group| group.size)));
+    let pairs = pairs.flat_map(|((a, b), shared)| {
+        let shared = shared.unwrap_or(0);
+        [AccountNews::Partner(a, b, shared), AccountNews::Partner(b, a, shared)]
+    });
+    rows.concat(groups).concat(pairs)
+}
+
+/// News of one account meet at one worker.
+pub(crate) fn route(news: &AccountNews) -> u64 {
+    mix(news.account().0)
+}
+
+#[derive(Default)]
+struct Dossier {
+    /// By the place of the windows that are read.
+    rows: Vec<Option<WindowRow>>,
+    group_size: u32,
+    partners: Vec<(Key, u32)>,
+}
+
+impl Dossier {
+    /// Plays in the longest window.
+    fn plays(&self) -> u32 {
+        self.rows.last().copied().flatten().map_or(0, |row| row.plays)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.rows.iter().all(Option::is_none) && self.group_size == 0 && self.partners.is_empty()
+    }
+}
+
+/// The dossiers of one worker's accounts.
+pub(crate) struct Dossiers {
+    windows: Vec<(u8, Millis)>,
+    dossiers: HashMap<Key, Dossier>,
+    touched: HashSet<Key>,
+}
+
+impl Dossiers {
+    /// Reads the windows at these places, shortest first.
+    pub fn new(windows: Vec<(u8, Millis)>) -> Dossiers {
+        Dossiers { windows, dossiers: HashMap::new(), touched: HashSet::new() }
+    }
+
+    /// Puts the news into its dossier.
+    pub fn take(&mut self, news: AccountNews) {
+        let account = news.account();
+        match news {
+            AccountNews::Row(_, place, row) => {
+                let Some(at) = self.windows.iter().position(|(read, _)| *read == place) else { return };
+                let dossier = self.dossiers.entry(account).or_default();
+                dossier.rows.resize(self.windows.len(), None);
+                dossier.rows[at] = row;
+            }
+            AccountNews::Group(_, size) => self.dossiers.entry(account).or_default().group_size = size,
+            AccountNews::Partner(_, partner, shared) => {
+                let partners = &mut self.dossiers.entry(account).or_default().partners;
+                partners.retain(|(known, _)| *known != partner);
+                partners.extend((shared > 0).then_some((partner, shared)));
+            }
+        }
+        self.touched.insert(account);
+    }
+
+    /// Tells of each account of which something new came: its plays in the longest window, and the facts.
+    pub fn close(&mut self, mut tell: impl FnMut(Key, u32, &AccountFacts)) {
+        let Dossiers { windows, dossiers, touched } = self;
+        for account in touched.drain() {
+            let Some(dossier) = dossiers.get(&account) else { continue };
+            let rows = windows.iter().zip(&dossier.rows).filter_map(|((_, ms), row)| Some((*ms, (*row)?)));
+            let facts = AccountFacts {
+                rows: &rows.collect::<Vec<_>>(),
+                group_size: dossier.group_size,
+                lockstep_partners: dossier.partners.len() as u32,
+                lockstep_shared: dossier.partners.iter().map(|(_, shared)| *shared).max().unwrap_or(0),
+                suspicious_tracks: Risk::CLEAN,
+            };
+            tell(account, dossier.plays(), &facts);
+            if dossier.is_empty() {
+                dossiers.remove(&account);
+            }
+        }
+    }
+}

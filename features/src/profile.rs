@@ -1,0 +1,217 @@
+//! The feature row of an account: what a model learns from and scores, by one function for training and for the living system.
+//!
+//! ```text
+//! AccountFacts (rows of day, week, month; group; lockstep) ──▶ one f32 per name; NaN where nothing can be said
+//! ```
+//!
+//! A feature is a level (per day), a share, a shape, a change against the account's own past, or a tie to others. No
+//! feature is an id, a country or anything else that says who somebody is instead of what was done.
+
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::WindowRow;
+use crate::signals::AccountFacts;
+use crate::signals::windows::{View, day, month, week};
+
+/// The version of this list; it changes whenever a name or a meaning does. Rows of different versions are not compared.
+pub const VERSION: &str = "account-1";
+
+/// One number of a window: its name and how it is computed.
+type OfView = (&'static str, fn(&View) -> f32);
+
+/// What is said of each window.
+const OF_WINDOW: [OfView; 29] = [
+    ("plays_per_day", |view| per_day(view, view.row.plays)),
+    ("payable_share", |view| share(view.row.payable, view.row.plays)),
+    ("edge_share", |view| share(view.row.edge, view.row.payable)),
+    ("heard_secs_per_play", |view| over(view.row.played_ms as f64 / 1_000.0, f64::from(view.row.plays))),
+    ("heard_hours_per_day", |view| over(view.row.played_ms as f64 / 3_600_000.0, days(view))),
+    ("distinct_share", |view| share(view.row.tracks, view.row.plays)),
+    ("tracks_per_artist", |view| share(view.row.tracks, view.row.artists)),
+    ("top_share", |view| share(view.row.top_plays, view.row.plays)),
+    // Sum of squares over square of the sum: 1 is one track alone.
+    ("concentration", |view| over(view.row.sum_squares as f64, f64::from(view.row.plays).powi(2))),
+    // Mean square over square of the mean of the plays per track: 1 is a playlist on repeat.
+    ("evenness", |view| {
+        over(view.row.sum_squares as f64 * f64::from(view.row.tracks), f64::from(view.row.plays).powi(2))
+    }),
+    // Of the greatest that so many plays can have.
+    ("entropy_share", |view| over(view.row.entropy.nats(), f64::from(view.row.plays).ln())),
+    ("active_hours_per_day", |view| per_day(view, view.row.active_hours)),
+    ("plays_per_active_hour", |view| share(view.row.plays, view.row.active_hours)),
+    ("offline_share", |view| share(view.row.offline, view.row.plays)),
+    ("shuffled_share", |view| share(view.row.shuffled, view.row.plays)),
+    ("hosted_share", |view| share(view.row.hosted, view.row.plays)),
+    ("search_share", |view| share(view.row.by_search, view.row.plays)),
+    ("library_share", |view| share(view.row.by_library, view.row.plays)),
+    ("algorithm_share", |view| share(view.row.by_algorithm, view.row.plays)),
+    ("editorial_share", |view| share(view.row.by_editorial, view.row.plays)),
+    ("playlist_share", |view| share(view.row.by_playlist, view.row.plays)),
+    ("countries", |view| view.row.countries as f32),
+    ("devices", |view| view.row.devices as f32),
+    ("ip_prefixes", |view| view.row.ip_prefixes as f32),
+    ("networks", |view| view.row.asns as f32),
+    ("playlists", |view| view.row.playlists as f32),
+    ("plays_per_device", |view| share(view.row.plays, view.row.devices)),
+    ("plays_per_ip_prefix", |view| share(view.row.plays, view.row.ip_prefixes)),
+    ("plays_per_playlist", |view| share(view.row.by_playlist, view.row.playlists)),
+];
+
+/// Counts of which a change against the account's own past is said: the share among the plays of the shorter window less
+/// the share among those before it.
+type OfPast = (&'static str, fn(&WindowRow) -> u64);
+const AGAINST_PAST: [OfPast; 10] = [
+    ("payable_share", |row| row.payable.into()),
+    ("edge_share", |row| row.edge.into()),
+    ("offline_share", |row| row.offline.into()),
+    ("shuffled_share", |row| row.shuffled.into()),
+    ("hosted_share", |row| row.hosted.into()),
+    ("search_share", |row| row.by_search.into()),
+    ("library_share", |row| row.by_library.into()),
+    ("algorithm_share", |row| row.by_algorithm.into()),
+    ("playlist_share", |row| row.by_playlist.into()),
+    ("heard_secs_per_play", |row| row.played_ms / 1_000),
+];
+
+/// Values that the shorter window brought along: those of the longer one that it does not have were there before.
+const FRESH: [OfPast; 5] = [
+    ("countries", |row| row.countries.into()),
+    ("devices", |row| row.devices.into()),
+    ("ip_prefixes", |row| row.ip_prefixes.into()),
+    ("networks", |row| row.asns.into()),
+    ("tracks", |row| row.tracks.into()),
+];
+
+/// The names of the features, in the order of a [`Profile`].
+pub fn names() -> &'static [&'static str] {
+    static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+        let of_window = |window| OF_WINDOW.iter().map(move |(name, _)| format!("{window}_{name}"));
+        let mut names: Vec<String> = ["day", "week", "month"].into_iter().flat_map(of_window).collect();
+        for pair in ["day_against_week", "week_against_month"] {
+            names.push(format!("{pair}_plays"));
+            names.extend(AGAINST_PAST.iter().map(|(name, _)| format!("{pair}_{name}")));
+            names.extend(FRESH.iter().map(|(name, _)| format!("{pair}_{name}")));
+        }
+        names.extend(["group_size", "lockstep_partners", "lockstep_shared"].map(str::to_owned));
+        // Made once and kept as long as the program runs.
+        names.into_iter().map(|name| &*name.leak()).collect()
+    });
+    &NAMES
+}
+
+/// The features of an account, in the order of [`names`]; NaN where nothing can be said.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Profile(pub Vec<f32>);
+
+/// Equal is what has the same bits: a feature of which nothing can be said is equal to itself.
+impl PartialEq for Profile {
+    fn eq(&self, other: &Profile) -> bool {
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(a, b)| a.to_bits() == b.to_bits())
+    }
+}
+
+impl Eq for Profile {}
+
+/// The features of an account.
+pub fn of_account(facts: &AccountFacts) -> Profile {
+    let [day, week, month] = [day(facts.rows), week(facts.rows), month(facts.rows)];
+    let mut values = Vec::with_capacity(3 * OF_WINDOW.len() + 2 * (1 + AGAINST_PAST.len() + FRESH.len()) + 3);
+    for view in [&day, &week, &month] {
+        values.extend(OF_WINDOW.iter().map(|(_, of)| view.as_ref().map_or(f32::NAN, of)));
+    }
+    for (short, long) in [(&day, &week), (&week, &month)] {
+        values.extend(against_past(short.as_ref(), long.as_ref()));
+    }
+    values.extend([facts.group_size, facts.lockstep_partners, facts.lockstep_shared].map(|count| count as f32));
+    Profile(values)
+}
+
+/// What the shorter window changed. Nothing played in it is a change too: it counts as no plays.
+fn against_past(short: Option<&View>, long: Option<&View>) -> Vec<f32> {
+    let nothing = WindowRow::default();
+    let Some(long) = long else { return vec![f32::NAN; 1 + AGAINST_PAST.len() + FRESH.len()] };
+    let row = short.map_or(&nothing, |short| short.row);
+    let past_plays = f64::from(long.row.plays.saturating_sub(row.plays));
+    let now = short.map_or(f64::NAN, |short| f64::from(row.plays) / days(short));
+    let past_days = days(long) - short.map_or(0.0, days);
+    // One play more on each side, so that a beginning is a large ratio and no infinite one.
+    let mut values = vec![((now + 1.0) / (past_plays / past_days.max(1.0) + 1.0)) as f32];
+    values.extend(AGAINST_PAST.iter().map(|(_, of)| {
+        let past = of(long.row).saturating_sub(of(row)) as f64 / past_plays;
+        finite(of(row) as f64 / f64::from(row.plays) - past)
+    }));
+    values.extend(FRESH.iter().map(|(_, of)| over(of(row) as f64, of(long.row) as f64)));
+    values
+}
+
+fn days(view: &View) -> f64 {
+    view.window_ms as f64 / crate::signals::windows::DAY_MS as f64
+}
+
+fn per_day(view: &View, count: u32) -> f32 {
+    over(f64::from(count), days(view))
+}
+
+fn share(count: u32, of: u32) -> f32 {
+    over(count.into(), of.into())
+}
+
+/// NaN of nothing: a share of no plays is not 0.
+fn over(count: f64, of: f64) -> f32 {
+    finite(count / of)
+}
+
+fn finite(value: f64) -> f32 {
+    if value.is_finite() { value as f32 } else { f32::NAN }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY_MS: i64 = 86_400_000;
+
+    fn row(plays: u32, hosted: u32, devices: u32) -> WindowRow {
+        WindowRow {
+            plays,
+            payable: plays / 2,
+            hosted,
+            devices,
+            played_ms: 60_000 * u64::from(plays),
+            ..WindowRow::default()
+        }
+    }
+
+    fn feature(facts: &AccountFacts, name: &str) -> f32 {
+        let at = names().iter().position(|known| *known == name).expect("a feature");
+        of_account(facts).0[at]
+    }
+
+    #[test]
+    fn every_name_has_a_value_and_stands_once() {
+        let mut names = names().to_vec();
+        assert_eq!(of_account(&AccountFacts::default()).0.len(), names.len());
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 3 * 29 + 2 * 16 + 3);
+    }
+
+    #[test]
+    fn levels_are_per_day_and_changes_are_against_the_days_before() {
+        let rows = [(DAY_MS, row(20, 10, 2)), (7 * DAY_MS, row(80, 10, 3)), (28 * DAY_MS, row(80, 10, 3))];
+        let facts = AccountFacts { rows: &rows, group_size: 4, ..AccountFacts::default() };
+        assert_eq!(feature(&facts, "day_plays_per_day"), 20.0);
+        assert_eq!(feature(&facts, "week_heard_secs_per_play"), 60.0);
+        // Half of today's plays, none of the 60 before.
+        assert_eq!(feature(&facts, "day_against_week_hosted_share"), 0.5);
+        // 20 a day against 10 a day.
+        assert!((feature(&facts, "day_against_week_plays") - 21.0 / 11.0).abs() < 1e-6);
+        assert!((feature(&facts, "day_against_week_devices") - 2.0 / 3.0).abs() < 1e-6);
+        assert_eq!(feature(&facts, "group_size"), 4.0);
+        // Nothing before the week: no past to differ from.
+        assert!(feature(&facts, "week_against_month_hosted_share").is_nan());
+        assert!(feature(&AccountFacts { rows: &rows[1..], ..facts }, "day_plays_per_day").is_nan());
+    }
+}

@@ -1,0 +1,248 @@
+//! The model card: what a model is, how good it is, for whom, and where it must not be used; as a person reads it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use models::Scorer;
+use models::boost::Explainer;
+use serde::{Deserialize, Serialize};
+
+use super::examples::Known;
+use super::measure::{ByAccount, FALSE_POSITIVES, Measured, Report};
+use crate::exit::Failure;
+
+/// What a card tells of.
+pub struct Told<'a> {
+    /// What was chosen.
+    pub params: &'a BTreeMap<String, String>,
+    /// What was measured.
+    pub report: &'a Report,
+    /// The model.
+    pub scorer: &'a Scorer,
+    /// The examples that it was measured on.
+    pub test: &'a Known,
+    /// Features without a value.
+    pub empty: &'a [String],
+}
+
+/// What features and scores looked like, for the drift of later days: ten shares of each, between these edges.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// By name; the raw score has the name `score`.
+    pub of: BTreeMap<String, Shares>,
+}
+
+/// How values lie.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Shares {
+    /// Upper edges of all parts but the last.
+    pub edges: Vec<f64>,
+    /// Share of the values in each part; the last is that of missing ones.
+    pub shares: Vec<f64>,
+}
+
+/// Rows that contributions are averaged over: enough for an order of features.
+const EXPLAINED_ROWS: usize = 500;
+/// Features that are listed.
+const LISTED: usize = 20;
+
+/// Anything as indented JSON.
+pub fn pretty<T: Serialize>(value: &T) -> String {
+    let mut text = serde_json::to_string_pretty(value).expect("plain data");
+    text.push('\n');
+    text
+}
+
+/// The card in Markdown.
+///
+/// # Errors
+/// When the trees cannot be explained.
+pub fn text(told: &Told) -> Result<String, Failure> {
+    let report = told.report;
+    let mut card = String::from("# P(fraud) of an account\n\n");
+    card += "Gradient-boosted trees over rolling windows of an account's plays, calibrated to a probability. It is one signal \
+             among others: what follows from it is policy, and a person decides what cannot be taken back.\n\n";
+    card += "Not for: accounts with no play in the last 28 days; judging artists; any use without the rules and limits of the \
+             policy. It learned from the labels it was given: a family of fraud that nobody labelled may look honest to it.\n\n";
+    card += "## What went in\n\n| | |\n|---|---|\n";
+    for (name, value) in told.params {
+        let _ = writeln!(card, "| {name} | {value} |");
+    }
+    if !told.empty.is_empty() {
+        let _ = writeln!(card, "\nFeatures without a value in any row: {}.", told.empty.join(", "));
+    }
+    let _ = writeln!(
+        card,
+        "\n## How good it is\n\nMeasured on {} accounts that training never saw: {} fraud, {} known to be honest. An account counts by \
+         its highest score. Intervals are 95 %, bootstrap over accounts.\n\n| | | |\n|---|---|---|",
+        report.accounts, report.fraud, report.honest
+    );
+    let mut line = |name: &str, measured: &Measured| {
+        let _ = writeln!(card, "| {name} | {:.3} | {:.3} to {:.3} |", measured.value, measured.low, measured.high);
+    };
+    report.auc.iter().for_each(|auc| line("AUC", auc));
+    report.recall.iter().for_each(|(name, recall)| line(&format!("recall at {name} false positives"), recall));
+    let _ = writeln!(card, "| calibration error | {:.4} | |", report.calibration_error);
+    card += "\n![ROC](roc.svg) ![reliability](reliability.svg)\n\n## By family\n\n";
+    card +=
+        "Share that is flagged: of an attack that is recall, of an honest look-alike people who would be wronged.\n\n";
+    card += "| family | accounts | at 0.1 % | at 1 % |\n|---|---|---|---|\n";
+    for (family, of) in &report.families {
+        let share = |rate: &str| of.recall.get(rate).map_or("-".to_owned(), |share| format!("{share:.2}"));
+        let _ = writeln!(card, "| {family} | {} | {} | {} |", of.accounts, share("0.1pct"), share("1pct"));
+    }
+    card +=
+        "\n## What it looks at\n\nMean absolute contribution to the log odds (TreeSHAP).\n\n| feature | |\n|---|---|\n";
+    for (feature, mean) in importance(told)? {
+        let _ = writeln!(card, "| {feature} | {mean:.4} |");
+    }
+    Ok(card)
+}
+
+/// The features that move scores most.
+fn importance(told: &Told) -> Result<Vec<(String, f64)>, Failure> {
+    let booster = &told.scorer.booster;
+    let explainer = Explainer::new(booster).map_err(|error| Failure::Input(error.to_string()))?;
+    let rows = told.test.table.rows();
+    let step = rows.div_ceil(EXPLAINED_ROWS).max(1);
+    let mut sums = vec![0.0; booster.features.len()];
+    let explained: Vec<usize> = (0..rows).step_by(step).collect();
+    for row in &explained {
+        let added = explainer.contributions(&told.test.table.row(*row));
+        sums.iter_mut().zip(added).for_each(|(sum, added)| *sum += added.abs());
+    }
+    let means = booster.features.iter().cloned().zip(sums.into_iter().map(|sum| sum / explained.len().max(1) as f64));
+    let mut means: Vec<(String, f64)> = means.filter(|(_, mean)| *mean > 0.0).collect();
+    means.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    means.truncate(LISTED);
+    Ok(means)
+}
+
+/// What values looked like in the accounts that the model was measured on.
+///
+/// # Errors
+/// When the model was made for other features.
+pub fn baseline(told: &Told) -> Result<Baseline, Failure> {
+    let scores = told.scorer.booster.scores(&told.test.table).map_err(|error| Failure::Input(error.to_string()))?;
+    let columns = told.test.table.names().iter().zip(told.test.table.columns());
+    let mut of: BTreeMap<String, Shares> = columns
+        .map(|(name, column)| (name.clone(), Shares::of(&column.iter().copied().map(f64::from).collect::<Vec<_>>())))
+        .collect();
+    of.insert("score".to_owned(), Shares::of(&scores));
+    Ok(Baseline { of })
+}
+
+impl Shares {
+    /// Ten parts of equally many values, as far as values differ.
+    pub fn of(values: &[f64]) -> Shares {
+        let mut known: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
+        known.sort_unstable_by(f64::total_cmp);
+        let mut edges: Vec<f64> = (1..10).filter_map(|tenth| known.get(known.len() * tenth / 10).copied()).collect();
+        edges.dedup();
+        let shares = Shares { edges, shares: Vec::new() };
+        Shares { shares: shares.found(values), ..shares }
+    }
+
+    /// How these values lie between the edges.
+    pub fn found(&self, values: &[f64]) -> Vec<f64> {
+        let mut counts = vec![0usize; self.edges.len() + 2];
+        for value in values {
+            let part = match value.is_nan() {
+                true => self.edges.len() + 1,
+                false => self.edges.partition_point(|edge| edge < value),
+            };
+            counts[part] += 1;
+        }
+        counts.into_iter().map(|count| count as f64 / values.len().max(1) as f64).collect()
+    }
+}
+
+/// The ROC curve; false positives on a logarithmic axis from 0.01 %, where decisions are made.
+///
+/// # Errors
+/// When the model was made for other features.
+pub fn roc(told: &Told) -> Result<String, Failure> {
+    let by_account = ByAccount::score(told.test, told.scorer)?;
+    let ones = vec![1.0; by_account.scores.len()];
+    let rates = (0..=120).map(|step| 10f64.powf(f64::from(step) / 30.0 - 4.0));
+    let points = rates.filter_map(|rate| {
+        let found = models::measures::recall_at(&by_account.scores, &by_account.labels, &ones, rate)?;
+        Some(((rate.log10() + 4.0) / 4.0, found.recall))
+    });
+    let ticks = ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"];
+    let ticks: Vec<(f64, &str)> = ticks.iter().enumerate().map(|(at, words)| (at as f64 / 4.0, *words)).collect();
+    Ok(plot("recall, by share of honest accounts flagged", &points.collect::<Vec<_>>(), &ticks, false))
+}
+
+/// What probabilities said and what was true, in ten bins.
+///
+/// # Errors
+/// When the model was made for other features.
+pub fn reliability(told: &Told) -> Result<String, Failure> {
+    let scores = told.scorer.booster.scores(&told.test.table).map_err(|error| Failure::Input(error.to_string()))?;
+    let mut bins = [(0.0, 0.0, 0.0); 10];
+    for (score, label) in scores.iter().zip(&told.test.labels) {
+        let said = told.scorer.calibration.probability(*score);
+        let bin = &mut bins[((said * 10.0) as usize).min(9)];
+        *bin = (bin.0 + said, bin.1 + f64::from(*label), bin.2 + 1.0);
+    }
+    let points: Vec<(f64, f64)> =
+        bins.iter().filter(|bin| bin.2 > 0.0).map(|(said, seen, all)| (said / all, seen / all)).collect();
+    let ticks = [(0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1")];
+    Ok(plot("share that was fraud, by probability", &points, &ticks, true))
+}
+
+/// A line through points of the unit square.
+fn plot(title: &str, points: &[(f64, f64)], ticks: &[(f64, &str)], with_diagonal: bool) -> String {
+    const SIDE: f64 = 300.0;
+    const MARGIN: f64 = 40.0;
+    let at = |x: f64, y: f64| (MARGIN + x * SIDE, MARGIN + (1.0 - y) * SIDE);
+    let whole = SIDE + 2.0 * MARGIN;
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{whole}\" height=\"{whole}\" font-family=\"sans-serif\" font-size=\"11\">\n\
+         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"{MARGIN}\" y=\"24\">{title}</text>\n"
+    );
+    for (x, words) in ticks {
+        let ((x, bottom), top) = (at(*x, 0.0), MARGIN);
+        let _ = writeln!(svg, "<path d=\"M{x:.1} {bottom:.1}V{top:.1}\" stroke=\"#ddd\"/>");
+        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{words}</text>", bottom + 16.0);
+    }
+    for tenth in (0..=10).step_by(2) {
+        let (left, y) = at(0.0, f64::from(tenth) / 10.0);
+        let _ = writeln!(svg, "<path d=\"M{left:.1} {y:.1}H{:.1}\" stroke=\"#ddd\"/>", left + SIDE);
+        let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">.{tenth}</text>", left - 4.0, y + 4.0);
+    }
+    if with_diagonal {
+        let ((x, y), (to_x, to_y)) = (at(0.0, 0.0), at(1.0, 1.0));
+        let _ =
+            writeln!(svg, "<path d=\"M{x:.1} {y:.1}L{to_x:.1} {to_y:.1}\" stroke=\"#999\" stroke-dasharray=\"4\"/>");
+    }
+    let line: Vec<String> = points.iter().map(|(x, y)| at(*x, *y)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+    let _ =
+        writeln!(svg, "<polyline points=\"{}\" fill=\"none\" stroke=\"#1f5fa8\" stroke-width=\"2\"/>", line.join(" "));
+    if with_diagonal {
+        for point in &line {
+            let (x, y) = point.split_once(',').expect("a point has two numbers");
+            let _ = writeln!(svg, "<circle cx=\"{x}\" cy=\"{y}\" r=\"3\" fill=\"#1f5fa8\"/>");
+        }
+    }
+    svg + "</svg>\n"
+}
+
+/// The lines of a report that a terminal shows.
+pub fn lines(report: &Report) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, measured: &Measured| {
+        let _ = writeln!(text, "  {name:<34}{:.3} ({:.3} to {:.3})", measured.value, measured.low, measured.high);
+    };
+    report.auc.iter().for_each(|auc| line("AUC", auc));
+    for (name, rate) in FALSE_POSITIVES {
+        report
+            .recall
+            .get(name)
+            .iter()
+            .for_each(|recall| line(&format!("recall at {} % false positives", rate * 100.0), recall));
+    }
+    let _ = writeln!(text, "  {:<34}{:.4}", "calibration error", report.calibration_error);
+    text
+}

@@ -1,0 +1,169 @@
+//! The feature rows that a command works on: computed by a replay once, and kept in the registry for the next command.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser};
+use features::profile;
+use serde::Serialize;
+
+use super::registry::{Lock, Registry, write_whole};
+use crate::exit::Failure;
+use crate::inputs::InputArgs;
+use crate::replay::{self, ReplayArgs, millis};
+
+/// The file of the rows, and what it was made of.
+const ROWS: &str = "account_features.parquet";
+const MANIFEST: &str = "manifest.json";
+/// Features are stated once a day, over windows of a day, a week and a month.
+const REPLAY: [&str; 8] = ["--every", "1d", "--windows", "24h,7d,28d", "--emit", "all", "--views", "account_features"];
+
+/// Plays, labels, and the instant of which everything is asked.
+#[derive(Args, Clone, Debug)]
+pub struct DataArgs {
+    /// Where plays and labels come from.
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// As of when: plays and labels that came later are not known. A date, an instant, or milliseconds; the last day of
+    /// the data unless given
+    #[arg(long, value_name = "INSTANT")]
+    pub as_of: Option<String>,
+    /// Examples reach so far back
+    #[arg(long, value_name = "LENGTH", default_value = "56d")]
+    pub history: String,
+    /// Accounts of which nothing is known that are used at most; a sample by the seed
+    #[arg(long, value_name = "ACCOUNTS", default_value_t = 50_000)]
+    pub unlabelled_max: usize,
+    /// Where the sample and the parts come from
+    #[arg(long, default_value_t = 0)]
+    pub seed: u64,
+    /// Threads of the replay
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+}
+
+/// A file that went in.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ingredient {
+    /// The table.
+    pub table: String,
+    /// The name of the file, without its folder.
+    pub file: String,
+    /// Its length.
+    pub bytes: u64,
+    /// BLAKE3 of its bytes.
+    pub hash: String,
+}
+
+/// All that a feature row depends on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Manifest {
+    /// The version of the list of features.
+    pub features: String,
+    /// BLAKE3 of the names of the features.
+    pub names_hash: String,
+    /// How they were computed.
+    pub replay: Vec<String>,
+    /// The files, in the order of tables and names.
+    pub files: Vec<Ingredient>,
+}
+
+/// Feature rows that are there.
+pub struct Features {
+    /// The file.
+    pub rows: PathBuf,
+    /// What it was made of.
+    pub manifest: Manifest,
+    /// The files with labels.
+    pub labels: Vec<PathBuf>,
+}
+
+impl Manifest {
+    fn of(args: &DataArgs) -> Result<Manifest, Failure> {
+        let inputs = args.input.inputs()?;
+        let mut files = Vec::new();
+        for (table, paths) in inputs.by_table() {
+            let mut found: Vec<Ingredient> =
+                paths.iter().map(|path| ingredient(table, path)).collect::<Result<_, _>>()?;
+            found.sort_by(|a, b| (&a.file, &a.hash).cmp(&(&b.file, &b.hash)));
+            files.extend(found);
+        }
+        let names = profile::names().join("\n");
+        Ok(Manifest {
+            features: profile::VERSION.to_owned(),
+            names_hash: blake3::hash(names.as_bytes()).to_hex().to_string(),
+            replay: REPLAY.map(str::to_owned).to_vec(),
+            files,
+        })
+    }
+
+    /// The manifest as a file.
+    pub fn json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a manifest is plain data");
+        text.push('\n');
+        text
+    }
+
+    /// A hash of all of it.
+    pub fn hash(&self) -> String {
+        blake3::hash(self.json().as_bytes()).to_hex().to_string()
+    }
+
+    /// Feature rows do not depend on labels.
+    fn without_labels(&self) -> Manifest {
+        let files = self.files.iter().filter(|file| file.table != "labels").cloned().collect();
+        Manifest { files, ..self.clone() }
+    }
+}
+
+fn ingredient(table: &str, path: &Path) -> Result<Ingredient, Failure> {
+    let input = |error: std::io::Error| Failure::Input(format!("{}: {error}", path.display()));
+    let mut hasher = blake3::Hasher::new();
+    let mut file = fs::File::open(path).map_err(input)?;
+    let bytes = std::io::copy(&mut file, &mut hasher).map_err(input)?;
+    Ok(Ingredient {
+        table: table.to_owned(),
+        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        bytes,
+        hash: hasher.finalize().to_hex().to_string(),
+    })
+}
+
+impl DataArgs {
+    /// The feature rows: those of an earlier command over the same files, or those of a replay now.
+    ///
+    /// # Errors
+    /// When plays cannot be read, or the disk does not take the rows.
+    pub fn features(&self, registry: &Registry, _lock: &Lock) -> Result<Features, Failure> {
+        let manifest = Manifest::of(self)?;
+        let labels = self.input.inputs()?.labels;
+        let folder = registry.features(&manifest.without_labels().hash()[..32]);
+        // The manifest is written last: where it stands the rows are whole.
+        if !folder.join(MANIFEST).exists() {
+            self.replay(&folder)?;
+            write_whole(&folder.join(MANIFEST), manifest.without_labels().json().as_bytes())?;
+        }
+        Ok(Features { rows: folder.join(ROWS), manifest, labels })
+    }
+
+    fn replay(&self, out: &Path) -> Result<(), Failure> {
+        #[derive(Parser)]
+        struct Line {
+            #[command(flatten)]
+            replay: ReplayArgs,
+        }
+        let workers = self.workers.to_string();
+        let out = out.to_string_lossy();
+        let words = ["replay", "--data", "-", "--out", &out, "--workers", &workers].into_iter().chain(REPLAY);
+        let line = Line::try_parse_from(words).map_err(|error| Failure::Usage(error.to_string()))?;
+        replay::replay(&ReplayArgs { input: self.input.clone(), ..line.replay }).map(|_| ())
+    }
+
+    /// How far examples reach back, in milliseconds.
+    ///
+    /// # Errors
+    /// When it is no length of time.
+    pub fn history_ms(&self) -> Result<i64, Failure> {
+        millis(&self.history)
+    }
+}

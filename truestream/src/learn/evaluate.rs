@@ -1,0 +1,189 @@
+//! `truestream evaluate`: is the challenger good enough, and no worse than the champion on the same accounts?
+//!
+//! ```text
+//! features, labels ──▶ test accounts ──▶ challenger's report, champion's report ──▶ gates ──▶ evaluations/version-N.json
+//! ```
+
+use clap::Args;
+use datasets::formats::instant::to_text;
+use serde::{Deserialize, Serialize};
+
+use super::data::DataArgs;
+use super::examples::Use;
+use super::measure::Report;
+use super::registry::{Registry, write_whole};
+use super::{EXIT_CODES, card};
+use crate::exit::Failure;
+
+/// Measures a version beside the champion on accounts that its training never saw, and holds it against gates.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = format!("\
+Examples:
+  truestream evaluate --registry models --data platform
+      the latest version, beside the champion if there is one
+  truestream evaluate --registry models --data platform --version 7 --recall-min 0.8 --json
+
+{EXIT_CODES}"))]
+pub struct EvaluateArgs {
+    /// What it is measured on.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// The folder of the registry
+    #[arg(long, value_name = "DIR")]
+    pub registry: std::path::PathBuf,
+    /// Which version: a number, `latest` or `champion`
+    #[arg(long, default_value = "latest")]
+    pub version: String,
+    /// Gate: recall at 0.1 % false positives at least
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
+    pub recall_min: f64,
+    /// Gate: share of the known honest that is flagged at that threshold at most
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
+    pub honest_flagged_max: f64,
+    /// Gate: mean distance of probability and truth at most
+    #[arg(long, default_value_t = 0.05, value_name = "SHARE")]
+    pub calibration_error_max: f64,
+    /// Gate: recall at 0.1 % may be lower than the champion's by so much
+    #[arg(long, default_value_t = 0.02, value_name = "SHARE")]
+    pub recall_loss_max: f64,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// One condition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gate {
+    /// What is asked.
+    pub name: String,
+    /// What was found; null where it could not be measured.
+    pub found: Option<f64>,
+    /// The bound.
+    pub bound: f64,
+    /// Whether it holds.
+    pub is_met: bool,
+}
+
+/// What an evaluation found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// The version.
+    pub version: u32,
+    /// The hash of its model.
+    pub model_hash: String,
+    /// The hash of the data.
+    pub data_hash: String,
+    /// As of when.
+    pub as_of: String,
+    /// The version.
+    pub report: Report,
+    /// The champion then, on the same accounts.
+    pub champion: Option<(u32, Report)>,
+    /// The conditions.
+    pub gates: Vec<Gate>,
+}
+
+impl Evaluation {
+    /// Whether all conditions hold.
+    pub fn is_passed(&self) -> bool {
+        self.gates.iter().all(|gate| gate.is_met)
+    }
+
+    /// The conditions that do not hold, in words.
+    pub fn failures(&self) -> String {
+        let failed = self.gates.iter().filter(|gate| !gate.is_met).map(|gate| match gate.found {
+            Some(found) => format!("{} is {found:.4}, the bound is {:.4}", gate.name, gate.bound),
+            None => format!("{} could not be measured", gate.name),
+        });
+        failed.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// [`Failure::Different`] when a gate is not met; when data or registry cannot be read or written.
+pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
+    let registry = Registry::at(&args.registry);
+    let lock = registry.lock()?;
+    let version = registry.version(&args.version)?;
+    let features = args.data.features(&registry, &lock)?;
+    let seed = version.params.get("seed").and_then(|seed| seed.parse().ok()).unwrap_or(args.data.seed);
+    let data = DataArgs { seed, ..args.data.clone() };
+    let (known, as_of) = data.known(&features)?;
+    let test = known.of_use(Use::Test);
+    let report = Report::of(&test, &registry.scorer(&version)?, seed)?;
+    let champion = match registry.champion()? {
+        Some(champion) if champion.number != version.number => {
+            Some((champion.number, Report::of(&test, &registry.scorer(&champion)?, seed)?))
+        }
+        _ => None,
+    };
+    let evaluation = Evaluation {
+        version: version.number,
+        model_hash: version.params.get("model_hash").cloned().unwrap_or_default(),
+        data_hash: features.manifest.hash(),
+        as_of: to_text(as_of),
+        gates: gates(args, &report, champion.as_ref().map(|(_, report)| report)),
+        report,
+        champion,
+    };
+    write_whole(&registry.evaluation(&version), card::pretty(&evaluation).as_bytes())?;
+    tell(args, &evaluation);
+    match evaluation.is_passed() {
+        true => Ok(()),
+        false => Err(Failure::Different(format!("version {}: {}", version.number, evaluation.failures()))),
+    }
+}
+
+const RATE: &str = "0.1pct";
+
+fn gates(args: &EvaluateArgs, report: &Report, champion: Option<&Report>) -> Vec<Gate> {
+    let recall = |report: &Report| report.recall.get(RATE).map(|recall| recall.value);
+    let least = |name: &str, found: Option<f64>, bound: f64| Gate {
+        name: name.to_owned(),
+        found,
+        bound,
+        is_met: found.is_some_and(|found| found >= bound),
+    };
+    let most = |name: &str, found: Option<f64>, bound: f64| Gate {
+        name: name.to_owned(),
+        found,
+        bound,
+        is_met: found.is_some_and(|found| found <= bound),
+    };
+    let mut gates = vec![
+        least("recall at 0.1 % false positives", recall(report), args.recall_min),
+        most("share of known honest flagged", report.honest_flagged.get(RATE).copied(), args.honest_flagged_max),
+        most("calibration error", Some(report.calibration_error), args.calibration_error_max),
+    ];
+    if let Some(before) = champion.and_then(recall) {
+        gates.push(least("recall beside the champion's", recall(report), before - args.recall_loss_max));
+    }
+    gates
+}
+
+fn tell(args: &EvaluateArgs, evaluation: &Evaluation) {
+    if args.json {
+        println!("{}", serde_json::to_string(evaluation).expect("plain data"));
+        return;
+    }
+    println!("version {}, as of {}, {} accounts", evaluation.version, evaluation.as_of, evaluation.report.accounts);
+    print!("{}", card::lines(&evaluation.report));
+    if let Some((number, report)) = &evaluation.champion {
+        println!("version {number}, the champion, on the same accounts");
+        print!("{}", card::lines(report));
+    }
+    for gate in &evaluation.gates {
+        let found = gate.found.map_or("not measured".to_owned(), |found| format!("{found:.4}"));
+        println!(
+            "  {} {}: {found}, bound {:.4}",
+            if gate.is_met { "met    " } else { "NOT MET" },
+            gate.name,
+            gate.bound
+        );
+    }
+    if evaluation.is_passed() {
+        println!("next: truestream promote --registry {}", args.registry.display());
+    }
+}

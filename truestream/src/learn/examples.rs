@@ -1,0 +1,236 @@
+//! Feature rows and labels become examples: what is known of whom, as of when, by the time of training.
+//!
+//! ```text
+//! account_features ──┐
+//! labels known ──────┴──▶ one example per account and day ──▶ fit │ calibrate │ test, by account
+//! ```
+//!
+//! All rows of an account are in one part: a model is never tested on somebody it has seen.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use datasets::tables::read::{id_kinds, read_all};
+use datasets::tables::{FeatureRows, read_features};
+use models::Table;
+use models::boost::Examples;
+use records::{Label, LabelKind, Millis};
+
+use crate::exit::Failure;
+
+const DAY_MS: Millis = 86_400_000;
+/// Who was seen to be honest counts as much as so many of whom nothing is known: an error about them is one about people, and
+/// unlabelled accounts hide some fraud. Our judgement.
+const HONEST_WEIGHT: f32 = 5.0;
+/// Of a hundred accounts so many train, so many calibrate, and the rest test.
+const FIT: u64 = 70;
+const CALIBRATE: u64 = 15;
+
+/// What an account is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Trees grow on it.
+    Fit,
+    /// Training ends where it is scored best, and probabilities are fitted to it.
+    Calibrate,
+    /// Measures are taken on it.
+    Test,
+}
+
+/// Examples of one table.
+pub struct Known {
+    /// The features.
+    pub table: Table,
+    /// 1 is fraud.
+    pub labels: Vec<f32>,
+    /// How much each counts.
+    pub weights: Vec<f32>,
+    /// The number of the account of each row, in `accounts`.
+    pub account_of: Vec<usize>,
+    /// Who they are.
+    pub accounts: Vec<Account>,
+}
+
+/// An account that there are examples of.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its id, numbers as digits.
+    pub id: String,
+    /// What it is used for.
+    pub used: Use,
+    /// What was said of it by the time of training.
+    pub label: Option<LabelKind>,
+    /// The family of the attack or of the honest look-alike.
+    pub family: Option<String>,
+}
+
+/// What somebody said of an account.
+struct Said {
+    label: LabelKind,
+    family: Option<String>,
+    from: Millis,
+    until: Millis,
+    labelled_at: Millis,
+}
+
+/// Which rows become examples.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    /// The instant of training: nothing that was learned later is used.
+    pub as_of: Millis,
+    /// Examples reach so far back.
+    pub history_ms: Millis,
+    /// Of the accounts of whom nothing is known, so many at most.
+    pub unlabelled_max: usize,
+    /// Draws and divides accounts.
+    pub seed: u64,
+}
+
+impl Known {
+    /// Makes examples of the rows of a file.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or features are no table.
+    pub fn read(features: &Path, labels: &[PathBuf], span: Span) -> Result<Known, Failure> {
+        let said = said(labels, span.as_of)?;
+        let from = span.as_of.saturating_sub(span.history_ms);
+        let in_span = |as_of: Millis| as_of > from && as_of <= span.as_of;
+        let ids = rows(features, |_| false, |as_of, _| in_span(as_of))?.ids;
+        let unknown: BTreeSet<&str> = ids.iter().map(String::as_str).filter(|id| !said.contains_key(*id)).collect();
+        let mut unknown: Vec<&str> = unknown.into_iter().collect();
+        unknown.sort_by_cached_key(|id| lot(span.seed, "sample", id));
+        let drawn: HashSet<&str> = unknown.into_iter().take(span.unlabelled_max).collect();
+        let all =
+            rows(features, |_| true, |as_of, id| in_span(as_of) && (said.contains_key(id) || drawn.contains(id)))?;
+        Known::of(all, &said, span)
+    }
+
+    fn of(rows: FeatureRows, said: &HashMap<String, Said>, span: Span) -> Result<Known, Failure> {
+        let told: Vec<Option<f32>> =
+            rows.ids.iter().zip(&rows.as_of).map(|(id, as_of)| told(said.get(id), *as_of)).collect();
+        let kept: Vec<usize> = (0..told.len()).filter(|row| told[*row].is_some()).collect();
+        let names: BTreeSet<&str> = kept.iter().map(|row| rows.ids[*row].as_str()).collect();
+        let accounts: Vec<Account> = names.into_iter().map(|id| account(id, said.get(id), span.seed)).collect();
+        let number: HashMap<&str, usize> =
+            accounts.iter().enumerate().map(|(number, account)| (account.id.as_str(), number)).collect();
+        let account_of: Vec<usize> = kept.iter().map(|row| number[rows.ids[*row].as_str()]).collect();
+        let weight = |number: &usize| match accounts[*number].label {
+            Some(LabelKind::Honest) => HONEST_WEIGHT,
+            _ => 1.0,
+        };
+        let weights = account_of.iter().map(weight).collect();
+        let labels = kept.iter().filter_map(|row| told[*row]).collect();
+        let table = Table::new(rows.names, rows.columns).map_err(|error| Failure::Input(error.to_string()))?;
+        Ok(Known { table: table.pick(&kept), labels, weights, account_of, accounts })
+    }
+
+    /// The rows of the accounts that are used for this.
+    pub fn of_use(&self, used: Use) -> Known {
+        self.of_accounts(|account| account.used == used)
+    }
+
+    /// The rows of these accounts.
+    pub fn of_accounts(&self, wanted: impl Fn(&Account) -> bool) -> Known {
+        let wanted: Vec<bool> = self.accounts.iter().map(wanted).collect();
+        let rows: Vec<usize> = (0..self.labels.len()).filter(|row| wanted[self.account_of[*row]]).collect();
+        let pick = |column: &[f32]| rows.iter().map(|row| column[*row]).collect();
+        Known {
+            table: self.table.pick(&rows),
+            labels: pick(&self.labels),
+            weights: pick(&self.weights),
+            account_of: rows.iter().map(|row| self.account_of[*row]).collect(),
+            accounts: self.accounts.clone(),
+        }
+    }
+
+    /// As the learner takes them.
+    pub fn examples(&self) -> Examples<'_> {
+        Examples { table: &self.table, labels: &self.labels, weights: &self.weights }
+    }
+}
+
+fn rows(
+    features: &Path,
+    is_wanted: impl Fn(&str) -> bool,
+    keep: impl Fn(Millis, &str) -> bool,
+) -> Result<FeatureRows, Failure> {
+    read_features(features, "account_id", is_wanted, keep).map_err(|error| Failure::Input(error.to_string()))
+}
+
+/// What was said of accounts by then; the latest word counts.
+fn said(files: &[PathBuf], as_of: Millis) -> Result<HashMap<String, Said>, Failure> {
+    let input = |error: datasets::Error| Failure::Input(error.to_string());
+    let kinds = id_kinds([("labels", files)]).map_err(input)?;
+    let mut said: HashMap<String, Said> = HashMap::new();
+    let keep = |label: Label| {
+        let labelled_at = label.labelled_at.unwrap_or(Millis::MIN);
+        let id = label.subject_id.to_string();
+        if label.subject != "account"
+            || labelled_at >= as_of
+            || said.get(&id).is_some_and(|s| s.labelled_at > labelled_at)
+        {
+            return;
+        }
+        let (from, until) = (label.from.unwrap_or(Millis::MIN), label.until.unwrap_or(Millis::MAX));
+        said.insert(id, Said { label: label.label, family: label.attack, from, until, labelled_at });
+    };
+    read_all(files, &kinds, keep, &mut Vec::new()).map_err(input)?;
+    Ok(said)
+}
+
+/// The label of an account's row as of then: a victim's plays were made by somebody else. `None` where the row is neither: windows still hold plays of an attack that has
+/// ended, and one that has not begun may be in preparation.
+fn told(said: Option<&Said>, as_of: Millis) -> Option<f32> {
+    match said {
+        Some(said) if said.label != LabelKind::Honest => {
+            let began = as_of > said.from;
+            let lasted = as_of <= said.until.saturating_add(DAY_MS);
+            (began && lasted).then_some(1.0)
+        }
+        _ => Some(0.0),
+    }
+}
+
+fn account(id: &str, said: Option<&Said>, seed: u64) -> Account {
+    let used = match lot(seed, "use", id) % 100 {
+        lot if lot < FIT => Use::Fit,
+        lot if lot < FIT + CALIBRATE => Use::Calibrate,
+        _ => Use::Test,
+    };
+    Account {
+        id: id.to_owned(),
+        used,
+        label: said.map(|said| said.label),
+        family: said.and_then(|said| said.family.clone()),
+    }
+}
+
+/// A number that depends on the seed, the purpose and the id alone.
+fn lot(seed: u64, purpose: &str, id: &str) -> u64 {
+    let hash = blake3::hash(format!("{seed}\0{purpose}\0{id}").as_bytes());
+    u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_fraud_while_its_attack_lasts_and_nothing_around_it() {
+        let attack =
+            Said { label: LabelKind::Fraud, family: None, from: 10 * DAY_MS, until: 12 * DAY_MS, labelled_at: 0 };
+        let days = [9, 10, 11, 13, 14].map(|day| told(Some(&attack), day * DAY_MS));
+        assert_eq!(days, [None, None, Some(1.0), Some(1.0), None]);
+        assert_eq!(told(None, 0), Some(0.0));
+        let always = Said { from: Millis::MIN, until: Millis::MAX, ..attack };
+        assert_eq!(told(Some(&always), Millis::MAX), Some(1.0));
+    }
+
+    #[test]
+    fn accounts_are_divided_by_the_seed_alone() {
+        let used = |seed: u64| (0..1_000).map(|id| account(&id.to_string(), None, seed).used).collect::<Vec<_>>();
+        assert!(used(1) == used(1) && used(1) != used(2));
+        let fit = used(1).iter().filter(|used| **used == Use::Fit).count();
+        assert!((650..750).contains(&fit), "{fit}");
+    }
+}

@@ -1,0 +1,184 @@
+//! How good a model is on accounts that it has never seen.
+//!
+//! ```text
+//! scores of rows ──▶ the highest of each account ──▶ recall at stated false positives, by family ──▶ Report
+//!        └──▶ probabilities ──▶ calibration error
+//! ```
+
+use std::collections::BTreeMap;
+
+use models::Scorer;
+use models::measures::{Interval, auc, bootstrap, calibration_error, recall_at};
+use records::LabelKind;
+use serde::{Deserialize, Serialize};
+
+use super::examples::{Account, Known};
+use crate::exit::Failure;
+
+/// Shares of honest accounts that may be flagged when recall is measured.
+pub const FALSE_POSITIVES: [(&str, f64); 2] = [("0.1pct", 0.001), ("1pct", 0.01)];
+
+/// A number with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// The number.
+    pub value: f64,
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+impl From<Interval> for Measured {
+    fn from(interval: Interval) -> Measured {
+        Measured { value: interval.value, low: interval.low, high: interval.high }
+    }
+}
+
+/// What a model finds of one family.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OfFamily {
+    /// Accounts of it.
+    pub accounts: usize,
+    /// Share of them that is flagged where 0.1 % and 1 % of all others are, by these names.
+    pub recall: BTreeMap<String, f64>,
+}
+
+/// How good a model is. Everything is counted in accounts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Accounts that were scored.
+    pub accounts: usize,
+    /// Of them, known to be fraud.
+    pub fraud: usize,
+    /// Of them, known to be honest.
+    pub honest: usize,
+    /// Area under the ROC curve.
+    pub auc: Option<Measured>,
+    /// Share of fraud flagged at each rate of [`FALSE_POSITIVES`].
+    pub recall: BTreeMap<String, Measured>,
+    /// The score (log odds) from which on accounts are flagged at each rate.
+    pub threshold: BTreeMap<String, f64>,
+    /// Share of the known honest that is flagged at each rate.
+    pub honest_flagged: BTreeMap<String, f64>,
+    /// Mean distance of probability and truth, of rows.
+    pub calibration_error: f64,
+    /// By family of attack, or of honest look-alike: there recall is the share of people who are wronged.
+    pub families: BTreeMap<String, OfFamily>,
+}
+
+/// The highest score of each account.
+pub struct ByAccount<'a> {
+    /// Who.
+    pub accounts: Vec<&'a Account>,
+    /// Highest raw score of its rows that are examples.
+    pub scores: Vec<f64>,
+    /// 1 is fraud.
+    pub labels: Vec<f32>,
+}
+
+impl<'a> ByAccount<'a> {
+    /// Scores the accounts.
+    ///
+    /// # Errors
+    /// When the model was made for other features.
+    pub fn score(known: &'a Known, scorer: &Scorer) -> Result<ByAccount<'a>, Failure> {
+        let rows = scorer.booster.scores(&known.table).map_err(|error| Failure::Input(error.to_string()))?;
+        Ok(ByAccount::of(known, &rows))
+    }
+
+    /// The highest of these scores of rows.
+    pub fn of(known: &'a Known, rows: &[f64]) -> ByAccount<'a> {
+        let mut highest: BTreeMap<usize, (f64, f32)> = BTreeMap::new();
+        for ((account, score), label) in known.account_of.iter().zip(rows).zip(&known.labels) {
+            let best = highest.entry(*account).or_insert((*score, *label));
+            *best = (best.0.max(*score), best.1.max(*label));
+        }
+        ByAccount {
+            accounts: highest.keys().map(|account| &known.accounts[*account]).collect(),
+            scores: highest.values().map(|(score, _)| *score).collect(),
+            labels: highest.values().map(|(_, label)| *label).collect(),
+        }
+    }
+}
+
+impl Report {
+    /// Measures the model on these examples.
+    ///
+    /// # Errors
+    /// When the model was made for other features.
+    pub fn of(known: &Known, scorer: &Scorer, seed: u64) -> Result<Report, Failure> {
+        let by_account = ByAccount::score(known, scorer)?;
+        let ByAccount { accounts, scores, labels } = &by_account;
+        let one = vec![1.0; scores.len()];
+        let mut report = Report {
+            accounts: accounts.len(),
+            fraud: labels.iter().filter(|label| **label == 1.0).count(),
+            honest: accounts.iter().filter(|account| account.label == Some(LabelKind::Honest)).count(),
+            auc: bootstrap(scores.len(), seed, |weights| auc(scores, labels, weights)).map(Measured::from),
+            recall: BTreeMap::new(),
+            threshold: BTreeMap::new(),
+            honest_flagged: BTreeMap::new(),
+            calibration_error: of_rows(known, scorer)?,
+            families: BTreeMap::new(),
+        };
+        for (name, rate) in FALSE_POSITIVES {
+            let recall = |weights: &[f32]| recall_at(scores, labels, weights, rate).map(|found| found.recall);
+            let interval = bootstrap(scores.len(), seed, recall);
+            report.recall.extend(interval.map(|interval| (name.to_owned(), interval.into())));
+            let Some(found) = recall_at(scores, labels, &one, rate) else { continue };
+            // JSON has no infinity: where nobody may be flagged, nobody is.
+            report.threshold.insert(name.to_owned(), found.threshold.min(f64::MAX));
+            report.count(&by_account, name, found.threshold);
+        }
+        Ok(report)
+    }
+
+    fn count(&mut self, by_account: &ByAccount, name: &str, threshold: f64) {
+        let (mut honest, mut wronged) = (0usize, 0usize);
+        let mut families: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for (account, score) in by_account.accounts.iter().zip(&by_account.scores) {
+            let flagged = usize::from(*score >= threshold);
+            if account.label == Some(LabelKind::Honest) {
+                (honest, wronged) = (honest + 1, wronged + flagged);
+            }
+            if let Some(family) = &account.family {
+                let (all, found) = families.entry(family).or_default();
+                (*all, *found) = (*all + 1, *found + flagged);
+            }
+        }
+        self.honest_flagged.insert(name.to_owned(), wronged as f64 / honest.max(1) as f64);
+        for (family, (all, found)) in families {
+            let of =
+                self.families.entry(family.to_owned()).or_insert(OfFamily { accounts: all, recall: BTreeMap::new() });
+            of.recall.insert(name.to_owned(), found as f64 / all as f64);
+        }
+    }
+
+    /// The numbers by name, for the registry.
+    pub fn metrics(&self) -> BTreeMap<String, f64> {
+        let mut metrics = BTreeMap::from([
+            ("test_accounts".to_owned(), self.accounts as f64),
+            ("test_fraud_accounts".to_owned(), self.fraud as f64),
+            ("calibration_error".to_owned(), self.calibration_error),
+        ]);
+        let mut put = |name: &str, measured: &Measured| {
+            metrics.insert(name.to_owned(), measured.value);
+            metrics.insert(format!("{name}_low"), measured.low);
+            metrics.insert(format!("{name}_high"), measured.high);
+        };
+        self.auc.iter().for_each(|auc| put("auc", auc));
+        self.recall.iter().for_each(|(name, recall)| put(&format!("recall_at_{name}"), recall));
+        for (name, share) in &self.honest_flagged {
+            metrics.insert(format!("honest_flagged_at_{name}"), *share);
+        }
+        metrics
+    }
+}
+
+/// Mean distance of probability and truth.
+fn of_rows(known: &Known, scorer: &Scorer) -> Result<f64, Failure> {
+    let scores = scorer.booster.scores(&known.table).map_err(|error| Failure::Input(error.to_string()))?;
+    let probabilities: Vec<f64> = scores.iter().map(|score| scorer.calibration.probability(*score)).collect();
+    Ok(calibration_error(&probabilities, &known.labels, &known.weights))
+}

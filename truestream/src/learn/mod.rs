@@ -1,0 +1,35 @@
+//! Models that learn: `truestream train`, `evaluate`, `promote`, `rollback` and `models`.
+//!
+//! ```text
+//! plays, labels ──▶ features (a replay) ──▶ examples ──▶ train ──▶ registry ──▶ evaluate ──▶ promote ──▶ champion
+//!                                                                     ▲                                     │
+//!                                                                     └──────────── rollback ───────────────┘
+//! ```
+//!
+//! Every command can run unattended: it asks nothing, writes nothing half, and its exit code says what happened.
+
+mod card;
+mod data;
+mod evaluate;
+mod examples;
+mod measure;
+mod models;
+mod promote;
+mod registry;
+mod train;
+
+pub use self::evaluate::EvaluateArgs;
+pub use self::models::ModelsArgs;
+pub use self::promote::{PromoteArgs, RollbackArgs};
+pub use self::registry::Registry;
+pub use self::train::TrainArgs;
+
+pub use self::evaluate::run as evaluate;
+pub use self::models::run as models;
+pub use self::promote::{promote, rollback};
+pub use self::train::run as train;
+
+/// What the exit codes of these commands mean.
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 2 options that cannot be, 3 a gate was not met, 4 an input that cannot be read or learned from,
+5 an output that cannot be written, 6 another command writes the registry.";

@@ -1,0 +1,120 @@
+//! `truestream models`: what the registry holds.
+
+use std::collections::BTreeSet;
+
+use clap::{Args, Subcommand};
+use datasets::formats::instant::to_text;
+use serde_json::json;
+
+use super::EXIT_CODES;
+use super::registry::{Registry, Version};
+use crate::exit::Failure;
+
+/// Shows versions of the model: all of them, one, or how two differ.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = format!("\
+Examples:
+  truestream models list --registry models
+  truestream models show champion --registry models
+  truestream models diff champion latest --registry models --json
+
+{EXIT_CODES}"))]
+pub struct ModelsArgs {
+    #[command(subcommand)]
+    what: What,
+    /// The folder of the registry
+    #[arg(long, value_name = "DIR", global = true, default_value = "models")]
+    registry: std::path::PathBuf,
+    /// Print as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum What {
+    /// All versions, oldest first
+    List,
+    /// The card of a version
+    Show {
+        /// A number, `latest` or `champion`
+        version: String,
+    },
+    /// What two versions chose and measured differently
+    Diff {
+        /// A number, `latest` or `champion`
+        a: String,
+        /// Likewise
+        b: String,
+    },
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the registry cannot be read, or has no such version.
+pub fn run(args: &ModelsArgs) -> Result<(), Failure> {
+    let registry = Registry::at(&args.registry);
+    match &args.what {
+        What::List => list(&registry, args.json),
+        What::Show { version } => show(&registry, &registry.version(version)?, args.json),
+        What::Diff { a, b } => diff(&registry.version(a)?, &registry.version(b)?, args.json),
+    }
+}
+
+fn list(registry: &Registry, json: bool) -> Result<(), Failure> {
+    let versions = registry.versions()?;
+    if json {
+        println!("{}", json!({ "versions": versions, "history": registry.history()? }));
+        return Ok(());
+    }
+    println!("{:>7}  {:<20}  {:>6}  {:>14}  {:>12}", "version", "as of", "AUC", "recall at 0.1 %", "recall at 1 %");
+    for version in &versions {
+        let of = |name: &str| version.metrics.get(name).map_or("-".to_owned(), |value| format!("{value:.3}"));
+        println!(
+            "{:>7}  {:<20}  {:>6}  {:>14}  {:>12}{}",
+            version.number,
+            to_text(version.as_of),
+            of("auc"),
+            of("recall_at_0.1pct"),
+            of("recall_at_1pct"),
+            if version.is_champion { "  champion" } else { "" }
+        );
+    }
+    for change in registry.history()? {
+        println!("{}: version {} ({})", change.what, change.to, change.why);
+    }
+    Ok(())
+}
+
+fn show(registry: &Registry, version: &Version, json: bool) -> Result<(), Failure> {
+    if json {
+        println!("{}", json!(version));
+        return Ok(());
+    }
+    let path = registry.artifact(version, "card.md");
+    let card =
+        std::fs::read_to_string(&path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    print!("{card}");
+    Ok(())
+}
+
+fn diff(a: &Version, b: &Version, json: bool) -> Result<(), Failure> {
+    let names: BTreeSet<&String> =
+        a.params.keys().chain(b.params.keys()).chain(a.metrics.keys()).chain(b.metrics.keys()).collect();
+    let of = |version: &Version, name: &String| match (version.params.get(name), version.metrics.get(name)) {
+        (Some(value), _) => value.clone(),
+        (None, Some(value)) => value.to_string(),
+        (None, None) => "-".to_owned(),
+    };
+    let rows = names.into_iter().map(|name| (name, of(a, name), of(b, name))).filter(|(_, a, b)| a != b);
+    if json {
+        let rows = rows.map(|(name, a, b)| (name.clone(), json!([a, b])));
+        println!("{}", json!({ "a": a.number, "b": b.number, "differ": rows.collect::<serde_json::Map<_, _>>() }));
+        return Ok(());
+    }
+    println!("{:<28}  version {:<28}  version {}", "", a.number, b.number);
+    for (name, a, b) in rows {
+        println!("{name:<28}  {a:<36}  {b}");
+    }
+    Ok(())
+}

@@ -1,0 +1,443 @@
+//! The registry: every model that was ever trained, which of them is champion, and who was before.
+//!
+//! ```text
+//! REGISTRY/mlruns/1/<run>/{meta.yaml, params, metrics, tags, artifacts}   one training, as MLflow's file store has it
+//!          mlruns/models/account/{version-N, aliases/champion}            versions in the order of training
+//!          history.jsonl                                                  promotions and rollbacks, one line each
+//!          evaluations/version-N.json                                     what the last evaluation found
+//!          features/<hash>/                                               feature rows, kept for the next command
+//!          lock                                                           held while something is written
+//! ```
+//!
+//! A run appears whole or not at all: it is written beside its place and renamed. No file holds a clock's reading: the
+//! same training gives the same bytes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use models::Scorer;
+use records::Millis;
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Failure;
+
+/// What the models are about; the name of the registered model and of the experiment.
+pub const SUBJECT: &str = "account";
+/// The file of the model itself.
+pub const MODEL: &str = "model.json";
+/// The number of the experiment; MLflow keeps 0 for its own.
+const EXPERIMENT: &str = "1";
+
+/// A registry that may be read.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    root: PathBuf,
+}
+
+/// Holds the right to write, until it is dropped.
+#[derive(Debug)]
+pub struct Lock(#[allow(dead_code)] File);
+
+/// A training, to be written.
+pub struct Run {
+    /// 32 hexadecimal digits that depend on all that went in.
+    pub id: String,
+    /// The instant of training, as of the data.
+    pub as_of: Millis,
+    /// What was chosen.
+    pub params: BTreeMap<String, String>,
+    /// What was measured.
+    pub metrics: BTreeMap<String, f64>,
+    /// Files: names and contents.
+    pub artifacts: BTreeMap<&'static str, Vec<u8>>,
+}
+
+/// A version of the model.
+#[derive(Clone, Debug, Serialize)]
+pub struct Version {
+    /// From 1 on.
+    pub number: u32,
+    /// Its training.
+    pub run: String,
+    /// The instant of training, as of the data.
+    pub as_of: Millis,
+    /// Whether it is the champion.
+    pub is_champion: bool,
+    /// What was measured when it was trained.
+    pub metrics: BTreeMap<String, f64>,
+    /// What was chosen.
+    pub params: BTreeMap<String, String>,
+}
+
+/// A change of champion.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    /// What was done: `promote` or `rollback`.
+    pub what: String,
+    /// The champion before.
+    pub from: Option<u32>,
+    /// The champion since.
+    pub to: u32,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// The part of a version's `meta.yaml` that is read back.
+struct Meta {
+    run: String,
+    as_of: Millis,
+}
+
+impl Registry {
+    /// The registry in this folder.
+    pub fn at(root: &Path) -> Registry {
+        Registry { root: root.to_owned() }
+    }
+
+    /// Makes the folder where there is none, and keeps all others from writing.
+    ///
+    /// # Errors
+    /// [`Failure::Locked`] when somebody else writes.
+    pub fn lock(&self) -> Result<Lock, Failure> {
+        create_folder(&self.root)?;
+        let path = self.root.join("lock");
+        let file = File::create(&path).map_err(|error| failed(&path, &error))?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+            Failure::Locked(format!(
+                "{}: another command writes this registry; try again when it is done",
+                path.display()
+            ))
+        })?;
+        Ok(Lock(file))
+    }
+
+    /// A folder of its own for what this hash names.
+    pub fn features(&self, hash: &str) -> PathBuf {
+        self.root.join("features").join(hash)
+    }
+
+    /// All versions, in the order of training.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn versions(&self) -> Result<Vec<Version>, Failure> {
+        let folder = self.registered();
+        let Ok(entries) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
+        let champion = self.champion_number()?;
+        let numbers =
+            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("version-")?.parse().ok());
+        let mut numbers: Vec<u32> = numbers.collect();
+        numbers.sort_unstable();
+        numbers.into_iter().map(|number| self.version_of(number, champion)).collect()
+    }
+
+    /// The version of this number, or the champion, or the latest.
+    ///
+    /// # Errors
+    /// When there is no such version.
+    pub fn version(&self, name: &str) -> Result<Version, Failure> {
+        let versions = self.versions()?;
+        let known = versions.len();
+        let found = match name {
+            "latest" => versions.into_iter().next_back(),
+            "champion" => versions.into_iter().find(|version| version.is_champion),
+            number => versions.into_iter().find(|version| version.number.to_string() == number),
+        };
+        found.ok_or_else(|| {
+            let where_ = self.root.display();
+            Failure::Input(format!("{where_}: no version `{name}` among {known}; `truestream models list` shows them"))
+        })
+    }
+
+    /// The champion, if there is one.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn champion(&self) -> Result<Option<Version>, Failure> {
+        Ok(self.versions()?.into_iter().find(|version| version.is_champion))
+    }
+
+    /// Where a file of the version is.
+    pub fn artifact(&self, version: &Version, name: &str) -> PathBuf {
+        self.run_folder(&version.run).join("artifacts").join(name)
+    }
+
+    /// The model of the version.
+    ///
+    /// # Errors
+    /// When its file is not what it was, or none.
+    pub fn scorer(&self, version: &Version) -> Result<Scorer, Failure> {
+        let path = self.artifact(version, MODEL);
+        let text = fs::read_to_string(&path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+        let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
+        if version.params.get("model_hash") != Some(&hash) {
+            return Err(Failure::Input(format!(
+                "{}: its hash is {hash}, version {} was registered with {}; restore the file from a backup",
+                path.display(),
+                version.number,
+                version.params.get("model_hash").map_or("none", String::as_str)
+            )));
+        }
+        Scorer::from_json(&text).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
+    }
+
+    /// The version of a training, if it is there.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn trained(&self, run: &str) -> Result<Option<Version>, Failure> {
+        Ok(self.versions()?.into_iter().find(|version| version.run == run))
+    }
+
+    /// Writes a training and makes it the next version; one that is there stays as it is.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn add(&self, _lock: &Lock, run: &Run) -> Result<Version, Failure> {
+        if let Some(version) = self.trained(&run.id)? {
+            return Ok(version);
+        }
+        let number = self.versions()?.last().map_or(1, |last| last.number + 1);
+        self.describe_experiment(run.as_of)?;
+        let folder = self.run_folder(&run.id);
+        let part = folder.with_extension("part");
+        if part.exists() {
+            fs::remove_dir_all(&part).map_err(|error| failed(&part, &error))?;
+        }
+        write_run(&part, run)?;
+        if folder.exists() {
+            // A run without a version: the command was killed between the two.
+            fs::remove_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
+        }
+        fs::rename(&part, &folder).map_err(|error| failed(&folder, &error))?;
+        let version = self.registered().join(format!("version-{number}"));
+        write_whole(&version.join("meta.yaml"), version_meta(number, run).as_bytes())?;
+        self.version_of(number, self.champion_number()?)
+    }
+
+    /// Makes the version the champion and writes down why.
+    ///
+    /// # Errors
+    /// When the disk does not take it.
+    pub fn crown(&self, _lock: &Lock, version: &Version, what: &str, why: &str) -> Result<Change, Failure> {
+        let from = self.champion_number()?;
+        let change = Change { what: what.to_owned(), from, to: version.number, why: why.to_owned() };
+        let mut line = serde_json::to_string(&change).expect("a change is plain data");
+        line.push('\n');
+        // First the record, then the fact: a crown that nobody recorded cannot be.
+        let path = self.root.join("history.jsonl");
+        let opened = File::options().create(true).append(true).open(&path);
+        let written = opened.and_then(|mut file| file.write_all(line.as_bytes()).and_then(|()| file.sync_all()));
+        written.map_err(|error| failed(&path, &error))?;
+        write_whole(&self.registered().join("aliases").join("champion"), version.number.to_string().as_bytes())?;
+        Ok(change)
+    }
+
+    /// All changes of champion, oldest first.
+    ///
+    /// # Errors
+    /// When the file is damaged.
+    pub fn history(&self) -> Result<Vec<Change>, Failure> {
+        let path = self.root.join("history.jsonl");
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(Vec::new()) };
+        let lines = text.lines().enumerate().map(|(line, text)| {
+            serde_json::from_str(text)
+                .map_err(|error| Failure::Input(format!("{}, line {}: {error}", path.display(), line + 1)))
+        });
+        lines.collect()
+    }
+
+    /// Where the last evaluation of a version stands.
+    pub fn evaluation(&self, version: &Version) -> PathBuf {
+        self.root.join("evaluations").join(format!("version-{}.json", version.number))
+    }
+
+    fn runs(&self) -> PathBuf {
+        self.root.join("mlruns")
+    }
+
+    fn run_folder(&self, run: &str) -> PathBuf {
+        self.runs().join(EXPERIMENT).join(run)
+    }
+
+    fn registered(&self) -> PathBuf {
+        self.runs().join("models").join(SUBJECT)
+    }
+
+    fn champion_number(&self) -> Result<Option<u32>, Failure> {
+        let path = self.registered().join("aliases").join("champion");
+        let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
+        let number = text.trim().parse();
+        number.map(Some).map_err(|_| Failure::Input(format!("{}: `{}` is no version", path.display(), text.trim())))
+    }
+
+    fn version_of(&self, number: u32, champion: Option<u32>) -> Result<Version, Failure> {
+        let path = self.registered().join(format!("version-{number}")).join("meta.yaml");
+        let meta = read_meta(&path)?;
+        let folder = self.run_folder(&meta.run);
+        let read = |name: &str| read_values(&folder.join(name));
+        // A metric is a line: instant, value, step.
+        let metrics = read("metrics")?
+            .into_iter()
+            .filter_map(|(name, line)| Some((name, line.split_whitespace().nth(1)?.parse().ok()?)));
+        Ok(Version {
+            number,
+            as_of: meta.as_of,
+            is_champion: champion == Some(number),
+            metrics: metrics.collect(),
+            params: read("params")?,
+            run: meta.run,
+        })
+    }
+
+    fn describe_experiment(&self, as_of: Millis) -> Result<(), Failure> {
+        let experiment = self.runs().join(EXPERIMENT).join("meta.yaml");
+        if !experiment.exists() {
+            let text = format!(
+                "artifact_location: mlruns/{EXPERIMENT}\ncreation_time: {as_of}\nexperiment_id: '{EXPERIMENT}'\n\
+                 last_update_time: {as_of}\nlifecycle_stage: active\nname: {SUBJECT}\n"
+            );
+            write_whole(&experiment, text.as_bytes())?;
+        }
+        let model = self.registered().join("meta.yaml");
+        if !model.exists() {
+            let text = format!(
+                "creation_timestamp: {as_of}\ndescription: P(fraud) of an account\nlast_updated_timestamp: {as_of}\n\
+                 latest_versions: []\nname: {SUBJECT}\n"
+            );
+            write_whole(&model, text.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
+fn write_run(folder: &Path, run: &Run) -> Result<(), Failure> {
+    for (name, value) in &run.params {
+        write(&folder.join("params").join(name), value.as_bytes())?;
+    }
+    for (name, value) in &run.metrics {
+        write(&folder.join("metrics").join(name), format!("{} {value} 0\n", run.as_of).as_bytes())?;
+    }
+    for (name, content) in &run.artifacts {
+        write(&folder.join("artifacts").join(name), content)?;
+    }
+    let name = format!("{SUBJECT}-{}", &run.id[..8]);
+    write(&folder.join("tags").join("mlflow.runName"), name.as_bytes())?;
+    let text = format!(
+        "artifact_uri: mlruns/{EXPERIMENT}/{id}/artifacts\nend_time: {as_of}\nentry_point_name: ''\n\
+         experiment_id: '{EXPERIMENT}'\nlifecycle_stage: active\nrun_id: {id}\nrun_name: {name}\nrun_uuid: {id}\n\
+         source_name: truestream train\nsource_type: 4\nsource_version: ''\nstart_time: {as_of}\nstatus: 3\ntags: []\n\
+         user_id: truestream\n",
+        id = run.id,
+        as_of = run.as_of,
+    );
+    write(&folder.join("meta.yaml"), text.as_bytes())
+}
+
+fn version_meta(number: u32, run: &Run) -> String {
+    format!(
+        "aliases: []\ncreation_timestamp: {as_of}\ncurrent_stage: None\ndescription: ''\nlast_updated_timestamp: {as_of}\n\
+         name: {SUBJECT}\nrun_id: {id}\nrun_link: ''\nsource: mlruns/{EXPERIMENT}/{id}/artifacts\nstatus: READY\n\
+         status_message: ''\nuser_id: truestream\nversion: {number}\n",
+        as_of = run.as_of,
+        id = run.id,
+    )
+}
+
+fn read_meta(path: &Path) -> Result<Meta, Failure> {
+    let text = fs::read_to_string(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    let field = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
+        value.ok_or_else(|| Failure::Input(format!("{}: `{name}` is missing", path.display())))
+    };
+    let as_of = field("creation_timestamp")?.parse();
+    let as_of = as_of.map_err(|_| Failure::Input(format!("{}: `creation_timestamp` is no number", path.display())))?;
+    Ok(Meta { run: field("run_id")?.to_owned(), as_of })
+}
+
+/// The files of a folder: names and contents.
+fn read_values(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
+    let input = |error: std::io::Error| Failure::Input(format!("{}: {error}", folder.display()));
+    let mut values = BTreeMap::new();
+    for entry in fs::read_dir(folder).map_err(input)? {
+        let entry = entry.map_err(input)?;
+        let value = fs::read_to_string(entry.path()).map_err(input)?;
+        values.insert(entry.file_name().to_string_lossy().into_owned(), value);
+    }
+    Ok(values)
+}
+
+/// Writes a file, and the folders above it.
+fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    path.parent().map_or(Ok(()), create_folder)?;
+    fs::write(path, content).map_err(|error| failed(path, &error))
+}
+
+/// Writes a file that is there whole or as it was before.
+pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let part = path.with_extension("part");
+    write(&part, content)?;
+    fs::rename(&part, path).map_err(|error| failed(path, &error))
+}
+
+fn create_folder(folder: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(folder).map_err(|error| failed(folder, &error))
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Output(format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(id: char) -> Run {
+        Run {
+            id: id.to_string().repeat(32),
+            as_of: 1_000,
+            params: BTreeMap::from([("model_hash".to_owned(), blake3::hash(b"{}").to_hex().to_string())]),
+            metrics: BTreeMap::from([("auc".to_owned(), 0.75)]),
+            artifacts: BTreeMap::from([(MODEL, b"{}".to_vec())]),
+        }
+    }
+
+    #[test]
+    fn versions_count_up_and_the_champion_is_remembered() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let registry = Registry::at(folder.path());
+        let lock = registry.lock().expect("nobody else is here");
+        assert!(matches!(registry.lock(), Err(Failure::Locked(_))));
+        assert!(registry.versions().expect("empty").is_empty());
+
+        let first = registry.add(&lock, &run('a')).expect("written");
+        let second = registry.add(&lock, &run('b')).expect("written");
+        let again = registry.add(&lock, &run('a')).expect("there already");
+        assert_eq!([first.number, second.number, again.number], [1, 2, 1]);
+        assert_eq!(first.metrics, BTreeMap::from([("auc".to_owned(), 0.75)]));
+
+        registry.crown(&lock, &second, "promote", "better").expect("written");
+        assert_eq!(registry.champion().expect("readable").map(|version| version.number), Some(2));
+        registry.crown(&lock, &first, "rollback", "worse in practice").expect("written");
+        let history = registry.history().expect("readable");
+        assert_eq!(
+            history.iter().map(|change| (change.from, change.to)).collect::<Vec<_>>(),
+            [(None, 2), (Some(2), 1)]
+        );
+        assert_eq!(registry.version("champion").expect("there").number, 1);
+        assert!(registry.version("7").is_err());
+    }
+
+    #[test]
+    fn a_model_that_was_touched_is_not_loaded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let registry = Registry::at(folder.path());
+        let version = registry.add(&registry.lock().expect("free"), &run('c')).expect("written");
+        fs::write(registry.artifact(&version, MODEL), "{ }").expect("written");
+        let told = registry.scorer(&version).expect_err("touched").to_string();
+        assert!(told.contains("was registered with"), "{told}");
+    }
+}
