@@ -119,6 +119,11 @@ impl Dossiers {
         self.touched.insert(account);
     }
 
+    /// Takes up every dossier again at the next close: who reads them reads them otherwise now.
+    pub fn reopen(&mut self) {
+        self.touched.extend(self.dossiers.keys());
+    }
+
     /// Tells of each account of which something new came: its plays in the longest window, and the facts.
     pub fn close(&mut self, mut tell: impl FnMut(Key, u32, &AccountFacts)) {
         let Dossiers { windows, dossiers, touched } = self;

@@ -157,7 +157,7 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
         links: vec![LinkKind::Device],
         hub: 50,
         lockstep: true,
-        judging: Some(Judging { policy: Arc::new(policy.clone()), windows_ms: WINDOWS_MS.to_vec() }),
+        judging: Some(Judging { policy: Arc::new(policy.clone()), windows_ms: WINDOWS_MS.to_vec(), models: Vec::new() }),
         until: world.until(),
         every_tick,
     };
@@ -335,7 +335,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
     }
     let judgement = |(subject, segment, heard, signals): Recounted| {
         let r = fuse(policy, subject.0, heard.is_some(), signals.clone()).r;
-        (r > Risk::CLEAN).then_some((subject, Judgement { r, segment, heard, signals }))
+        (r > Risk::CLEAN).then_some((subject, Judgement { r, segment, heard, signals, learned: None }))
     };
     judged.into_iter().filter_map(judgement).collect()
 }

@@ -175,29 +175,43 @@ pub fn verdict(policy: &Policy, tier: Option<&str>, assessment: &Assessment) -> 
 
 /// The [`verdict`] with its rules and reasons.
 pub fn decide(policy: &Policy, subject: Subject, tier: Option<&str>, assessment: &Assessment) -> Decision {
-    decide_in_words(policy, subject, tier, assessment, None)
+    decide_in_words(policy, subject, tier, assessment, Told::default())
 }
 
-/// [`decide`], for who knows in words what was heard in the audio.
+/// What signals alone cannot say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Told<'a> {
+    /// What was heard in the audio.
+    pub heard: Option<&'a str>,
+    /// What the model looked at.
+    pub learned: Option<&'a str>,
+}
+
+/// [`decide`], for who knows in words what was heard and what the model looked at.
 pub fn decide_in_words(
     policy: &Policy,
     subject: Subject,
     tier: Option<&str>,
     assessment: &Assessment,
-    heard: Option<&str>,
+    told: Told,
 ) -> Decision {
     let evidence = assessment.strongest_first();
     let rule = |evidence: &&Evidence| format!("{}.{}", subject.name(), evidence.signal.name.name());
-    let mut reasons: Vec<String> = evidence.iter().take(NAMED).map(|evidence| reason(evidence, heard)).collect();
+    let mut reasons: Vec<String> = evidence.iter().take(NAMED).map(|evidence| reason(evidence, told)).collect();
     reasons.push(arithmetic(policy, subject, assessment));
     reasons.extend(restraint(policy, tier, assessment));
     Decision { verdict: verdict(policy, tier, assessment), rules: evidence.iter().map(rule).collect(), reasons }
 }
 
-fn reason(evidence: &Evidence, heard: Option<&str>) -> String {
+fn reason(evidence: &Evidence, told: Told) -> String {
     let Evidence { signal, share, .. } = evidence;
-    let heard = heard.filter(|_| signal.name == Name::Audio).map_or(String::new(), |heard| format!(": {heard}"));
-    format!("{}{heard} [{} adds {}]", signal.words(), signal.name.name(), points(*share))
+    let more = match signal.name {
+        Name::Audio => told.heard,
+        Name::Learned => told.learned,
+        _ => None,
+    };
+    let more = more.map_or(String::new(), |more| format!(": {more}"));
+    format!("{}{more} [{} adds {}]", signal.words(), signal.name.name(), points(*share))
 }
 
 /// How the risk came about.

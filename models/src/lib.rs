@@ -15,5 +15,5 @@ mod chance;
 mod scorer;
 mod table;
 
-pub use scorer::{FORMAT, Scorer, ScorerError};
+pub use scorer::{Because, FORMAT, Model, Scorer, ScorerError};
 pub use table::{Table, TableError};

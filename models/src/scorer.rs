@@ -72,6 +72,54 @@ impl Scorer {
     }
 }
 
+/// A scorer that is ready to say why.
+#[derive(Clone, Debug)]
+pub struct Model {
+    scorer: Scorer,
+    explainer: Explainer,
+}
+
+/// A feature that moved a score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Because {
+    /// Its place in the list of features.
+    pub feature: usize,
+    /// Its value.
+    pub value: f32,
+    /// What it added to the log odds.
+    pub added: f64,
+}
+
+impl Model {
+    /// Prepares the scorer.
+    ///
+    /// # Errors
+    /// When its trees cannot be explained.
+    pub fn new(scorer: Scorer) -> Result<Model, BoostError> {
+        Ok(Model { explainer: Explainer::new(&scorer.booster)?, scorer })
+    }
+
+    /// The probability of fraud.
+    pub fn probability(&self, row: &[f32]) -> f64 {
+        self.scorer.probability(row)
+    }
+
+    /// The features that raised the score of the row most, at most so many, strongest first.
+    pub fn because(&self, row: &[f32], named: usize) -> Vec<Because> {
+        if named == 0 {
+            return Vec::new();
+        }
+        let added = self.explainer.contributions(row).into_iter().enumerate();
+        let mut because: Vec<Because> = added
+            .filter(|(_, added)| *added > 0.0)
+            .map(|(feature, added)| Because { feature, value: row[feature], added })
+            .collect();
+        because.sort_by(|a, b| b.added.total_cmp(&a.added).then(a.feature.cmp(&b.feature)));
+        because.truncate(named);
+        because
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,16 +7,18 @@
 
 use std::sync::Arc;
 
+use features::profile::{self, Profile};
 use features::risk::fuse;
-use features::signals::{Signal, of_account, of_surroundings};
+use features::signals::{AccountFacts, Signal, of_account, of_model, of_surroundings};
 use hashbrown::{HashMap, HashSet};
+use models::{Because, Model};
 use records::{Key, Millis, Policy, Risk, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
 
-use super::{Heard, Judgement, JudgementChange, Judging};
+use super::{Heard, Judgement, JudgementChange, Judging, Learned, Looked};
 use crate::clock::Tick;
 use crate::dossiers::{AccountNews, Dossiers};
 use crate::keep::Keep;
@@ -29,6 +31,7 @@ pub(super) struct OwnRisk {
     /// Plays in the longest window; without any there is nothing to judge.
     pub plays: u32,
     pub signals: Vec<Signal>,
+    pub learned: Option<Learned>,
 }
 
 /// What was said of an account last.
@@ -36,6 +39,7 @@ pub(super) struct OwnRisk {
 struct Said {
     plays: u32,
     signals: Vec<Signal>,
+    learned: Option<Learned>,
 }
 
 /// The accounts of one worker.
@@ -43,12 +47,16 @@ pub(super) struct Accounts {
     policy: Arc<Policy>,
     dossiers: Dossiers,
     said: HashMap<Key, Said>,
+    /// Models from a tick on; the first `in_force` have been.
+    models: Vec<(Tick, Arc<Model>)>,
+    in_force: usize,
 }
 
 impl Accounts {
     pub fn new(judging: &Judging) -> Accounts {
         let dossiers = Dossiers::new(judging.places());
-        Accounts { policy: judging.policy.clone(), dossiers, said: HashMap::new() }
+        let (policy, models) = (judging.policy.clone(), judging.models.clone());
+        Accounts { policy, dossiers, said: HashMap::new(), models, in_force: 0 }
     }
 }
 
@@ -56,26 +64,58 @@ impl Keep for Accounts {
     type In = AccountNews;
     type Out = OwnRisk;
 
+    fn due(&self) -> Option<Tick> {
+        self.models.get(self.in_force).map(|(from, _)| *from)
+    }
+
+    fn open(&mut self, tick: Tick, _out: &mut Vec<OwnRisk>) {
+        let begun = self.models.iter().filter(|(from, _)| *from <= tick).count();
+        if begun > self.in_force {
+            self.in_force = begun;
+            self.dossiers.reopen();
+        }
+    }
+
     fn take(&mut self, _tick: Tick, news: AccountNews, _out: &mut Vec<OwnRisk>) {
         self.dossiers.take(news);
     }
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<OwnRisk>) {
-        let Accounts { policy, dossiers, said } = self;
+        let Accounts { policy, dossiers, said, models, in_force } = self;
+        let model = in_force.checked_sub(1).map(|place| (place as u16, &*models[place].1));
         dossiers.close(|account, plays, facts| {
-            let signals = if plays > 0 { of_account(facts) } else { Vec::new() };
-            let now = Said { plays, signals };
+            let now = if plays > 0 { say(plays, facts, model) } else { Said::default() };
             if said.get(&account).unwrap_or(&Said::default()) == &now {
                 return;
             }
             let risk = risk(policy, &now.signals);
-            out.push(OwnRisk { account, risk, plays, signals: now.signals.clone() });
+            out.push(OwnRisk { account, risk, plays, signals: now.signals.clone(), learned: now.learned.clone() });
             match plays {
                 0 => said.remove(&account),
                 _ => said.insert(account, now),
             };
         });
     }
+}
+
+/// Probabilities from here on are explained; below, nobody asks.
+const EXPLAINED_MIN: u16 = 1_000;
+/// Features that are named.
+const NAMED: usize = 3;
+
+fn say(plays: u32, facts: &AccountFacts, model: Option<(u16, &Model)>) -> Said {
+    let mut signals = of_account(facts);
+    let learned = model.and_then(|(place, model)| {
+        let Profile(features) = profile::of_account(facts);
+        // Rounded once, here: from now on it is counted.
+        let fraud = Risk::from_parts((model.probability(&features) * 10_000.0).round() as u64);
+        signals.push(of_model(fraud)?);
+        let named = if fraud.parts() >= EXPLAINED_MIN { NAMED } else { 0 };
+        let because = model.because(&features, named).into_iter();
+        let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };
+        Some(Learned { model: place, because: because.map(looked).collect() })
+    });
+    Said { plays, signals, learned }
 }
 
 fn risk(policy: &Policy, signals: &[Signal]) -> Risk {
@@ -88,8 +128,8 @@ fn risk(policy: &Policy, signals: &[Signal]) -> Risk {
 /// What the verdict on an account needs to know.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Judge {
-    /// Its own signals.
-    Own(Vec<Signal>),
+    /// Its own signals, and what a model looked at.
+    Own(Vec<Signal>, Option<Learned>),
     /// How suspicious its tracks are without it.
     Around(Risk),
 }
@@ -99,13 +139,14 @@ pub(super) fn verdict_news<'scope>(
     own: StreamVec<'scope, Tick, OwnRisk>,
     around: StreamVec<'scope, Tick, (Key, Risk)>,
 ) -> StreamVec<'scope, Tick, (Key, Judge)> {
-    let own = own.map(|own| (own.account, Judge::Own(own.signals)));
+    let own = own.map(|own| (own.account, Judge::Own(own.signals, own.learned)));
     own.concat(around.map(|(account, risk)| (account, Judge::Around(risk))))
 }
 
 #[derive(Default)]
 struct Case {
     own: Vec<Signal>,
+    learned: Option<Learned>,
     around: Risk,
     said: Option<Judgement>,
 }
@@ -135,7 +176,7 @@ impl Keep for Verdicts {
 
     fn take(&mut self, _tick: Tick, (account, judge): (Key, Judge), _out: &mut Vec<JudgementChange>) {
         let nothing = match &judge {
-            Judge::Own(signals) => signals.is_empty(),
+            Judge::Own(signals, _) => signals.is_empty(),
             Judge::Around(risk) => *risk == Risk::CLEAN,
         };
         if nothing && !self.cases.contains_key(&account) {
@@ -143,7 +184,7 @@ impl Keep for Verdicts {
         }
         let case = self.cases.entry(account).or_default();
         match judge {
-            Judge::Own(signals) => case.own = signals,
+            Judge::Own(signals, learned) => (case.own, case.learned) = (signals, learned),
             Judge::Around(risk) => case.around = risk,
         }
         self.touched.insert(account);
@@ -154,6 +195,7 @@ impl Keep for Verdicts {
             let Some(case) = self.cases.get_mut(&account) else { continue };
             let signals = case.own.iter().copied().chain(of_surroundings(self.longest_ms, case.around)).collect();
             let judgement = judgement(&self.policy, Subject::Account, 0, None, signals);
+            let judgement = judgement.map(|judgement| Judgement { learned: case.learned.clone(), ..judgement });
             if judgement != case.said {
                 out.push(((Subject::Account, account), judgement.clone()));
                 case.said = judgement;
@@ -177,5 +219,5 @@ pub(super) fn judgement(
         return None;
     }
     let r = fuse(policy, subject, heard.is_some(), signals.clone()).r;
-    (r > Risk::CLEAN).then_some(Judgement { r, segment, heard, signals })
+    (r > Risk::CLEAN).then_some(Judgement { r, segment, heard, signals, learned: None })
 }

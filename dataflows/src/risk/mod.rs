@@ -24,6 +24,7 @@ use std::sync::Arc;
 use differential_dataflow::{AsCollection, VecCollection};
 use features::signals::Signal;
 use features::tally::Axis;
+use models::Model;
 use records::{Key, Metadata, Millis, Policy, Risk, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
@@ -47,6 +48,8 @@ pub struct Judging {
     pub policy: Arc<Policy>,
     /// The lengths of the windows of the window views, shortest first.
     pub windows_ms: Vec<Millis>,
+    /// The models that score accounts, each from a tick on, in that order; before the first nobody does.
+    pub models: Vec<(Tick, Arc<Model>)>,
 }
 
 impl Judging {
@@ -122,6 +125,26 @@ pub struct Judgement {
     pub heard: Option<Heard>,
     /// The signals, in no particular order of importance, but always the same.
     pub signals: Vec<Signal>,
+    /// What a model looked at, where one speaks.
+    pub learned: Option<Learned>,
+}
+
+/// Why a model says what it says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Learned {
+    /// Its place among [`Judging::models`].
+    pub model: u16,
+    /// The features that raised the score most, strongest first; none where it is low.
+    pub because: Vec<Looked>,
+}
+
+/// A feature that a model looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Looked {
+    /// Its place in the list of features.
+    pub feature: u16,
+    /// The bits of its value, an f32.
+    pub value_bits: u32,
 }
 
 /// The audio of a subject was heard.

@@ -83,6 +83,7 @@ pub enum Name {
     Intruder,
     Lockstep,
     SuspiciousTracks,
+    Learned,
     Replays,
     TopAccount,
     EvenAccounts,
@@ -117,6 +118,7 @@ impl Name {
             Name::Intruder => "intruder",
             Name::Lockstep => "lockstep",
             Name::SuspiciousTracks => "suspicious_tracks",
+            Name::Learned => "learned",
             Name::Replays => "replays",
             Name::TopAccount => "top_account",
             Name::EvenAccounts => "even_accounts",
@@ -199,6 +201,16 @@ pub fn of_account(facts: &AccountFacts) -> Vec<Signal> {
 /// [`of_account`] says of [`AccountFacts::suspicious_tracks`], for those who know all else already.
 pub fn of_surroundings(window_ms: Millis, suspicious_tracks: Risk) -> Option<Signal> {
     account::suspicious_tracks(window_ms, suspicious_tracks)
+}
+
+/// Probabilities below one in a hundred say nothing: half of all accounts have one.
+const LEARNED_MIN: u64 = 100;
+
+/// The signal of a model that learned from labelled accounts: how probable it is that somebody else than a person listens.
+pub fn of_model(fraud: Risk) -> Option<Signal> {
+    let count = u64::from(fraud.parts());
+    let strength = if count >= LEARNED_MIN { fraud.parts() } else { 0 };
+    Signal::new(Name::Learned, strength, Seen { window_ms: 0, count, of: WHOLE })
 }
 
 /// The signals about a track.

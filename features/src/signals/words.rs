@@ -54,6 +54,7 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
         Name::SuspiciousTracks => {
             format!("{percent} of what its tracks are played {window} comes from other suspicious accounts")
         }
+        Name::Learned => format!("a model that learned from labelled accounts finds fraud {percent} probable"),
         Name::Replays => format!("{count} plays by {of} listeners {window}: {daily} each a day; usual: 1.5 to 3"),
         Name::TopAccount => format!("{count} of {of} plays ({percent}) {window} are one account's"),
         Name::EvenAccounts => format!(

@@ -15,14 +15,14 @@
 //! fits not:   -v C Σ w(s) c_s
 //! ```
 
-use super::tree::{Branch, Tree};
+use super::tree::{Branch, Split, Tree};
 use super::{BoostError, Booster};
 
 /// What explains a booster's scores. Made once, it explains any number of rows.
 #[derive(Clone, Debug)]
-pub struct Explainer<'a> {
-    booster: &'a Booster,
-    trees: Vec<Vec<Way>>,
+pub struct Explainer {
+    features: usize,
+    trees: Vec<(Vec<Split>, Vec<Way>)>,
     /// The mean score of the training rows, as far as the trees know it.
     expected: f64,
 }
@@ -47,12 +47,12 @@ struct Step {
 /// Ways ask about so many features at most: beyond, factorials leave what an f64 tells apart.
 const FEATURES_MAX: usize = 64;
 
-impl<'a> Explainer<'a> {
+impl Explainer {
     /// Prepares to explain.
     ///
     /// # Errors
     /// [`BoostError::Tree`] when a tree asks about more than 64 features on one way, or no training row came to it.
-    pub fn new(booster: &'a Booster) -> Result<Explainer<'a>, BoostError> {
+    pub fn new(booster: &Booster) -> Result<Explainer, BoostError> {
         let trees = booster.trees.iter().enumerate().map(|(tree, grown)| {
             let ways = ways(grown);
             match ways
@@ -60,13 +60,13 @@ impl<'a> Explainer<'a> {
                 .any(|way| way.steps.len() > FEATURES_MAX || way.steps.iter().any(|step| !step.share.is_finite()))
             {
                 true => Err(BoostError::Tree { tree, fault: "its rows cannot be shared out".to_owned() }),
-                false => Ok(ways),
+                false => Ok((grown.splits.clone(), ways)),
             }
         });
         let trees = trees.collect::<Result<Vec<_>, _>>()?;
         let mean = |way: &Way| way.value * way.steps.iter().map(|step| step.share).product::<f64>();
-        let expected = booster.base + trees.iter().flatten().map(mean).sum::<f64>();
-        Ok(Explainer { booster, trees, expected })
+        let expected = booster.base + trees.iter().flat_map(|(_, ways)| ways).map(mean).sum::<f64>();
+        Ok(Explainer { features: booster.features.len(), trees, expected })
     }
 
     /// The score of which nothing is known: what the contributions are added to.
@@ -76,10 +76,9 @@ impl<'a> Explainer<'a> {
 
     /// What each feature added to the score of the row; with [`Explainer::expected`] they sum up to it.
     pub fn contributions(&self, row: &[f32]) -> Vec<f64> {
-        let mut added = vec![0.0; self.booster.features.len()];
-        for (tree, ways) in self.booster.trees.iter().zip(&self.trees) {
-            let is_left: Vec<bool> =
-                tree.splits.iter().map(|split| split.is_left(row[split.feature as usize])).collect();
+        let mut added = vec![0.0; self.features];
+        for (splits, ways) in &self.trees {
+            let is_left: Vec<bool> = splits.iter().map(|split| split.is_left(row[split.feature as usize])).collect();
             ways.iter().for_each(|way| way.share_out(&is_left, &mut added));
         }
         added

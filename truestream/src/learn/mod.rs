@@ -21,7 +21,7 @@ mod train;
 pub use self::evaluate::EvaluateArgs;
 pub use self::models::ModelsArgs;
 pub use self::promote::{PromoteArgs, RollbackArgs};
-pub use self::registry::Registry;
+pub use self::registry::{Registry, SUBJECT};
 pub use self::train::TrainArgs;
 
 pub use self::evaluate::run as evaluate;

@@ -20,6 +20,8 @@ Examples:
       from single files, on two threads
   truestream replay --data world --evidence scanned --out tables
       with what `truestream scan` heard: evidence joins the tracks of its recording from when it is known on
+  truestream replay --data world --out tables --models registry --model 3 --model champion@2026-02-01
+      accounts scored by version 3, and by the champion from the first of February on
 
 Exit codes: 0 done, 2 options that cannot be, 3 an input that cannot be read, 4 an output that cannot be written,
 6 another process of the cluster went away.")]
@@ -54,6 +56,13 @@ pub struct ReplayArgs {
     /// A folder of policy files instead of the built-in policy
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
+    /// A registry of models (see `truestream train`): its champion scores accounts
+    #[arg(long, value_name = "REGISTRY")]
+    pub models: Option<PathBuf>,
+    /// Instead of the champion, this version of the registry, from an instant on: VERSION or VERSION@INSTANT; several take
+    /// turns
+    #[arg(long, value_name = "VERSION[@INSTANT]", requires = "models")]
+    pub model: Vec<String>,
     /// No faster than so many times real time, such as 100x
     #[arg(long, value_name = "FACTOR")]
     pub speed: Option<String>,

@@ -11,10 +11,11 @@ use dataflows::risk::{Judgement, JudgementChange, Release};
 use datasets::arrivals::{Listing, Tier};
 use datasets::names::NameTable;
 use datasets::policy;
-use features::risk::{Assessment, decide_in_words, fuse};
+use features::risk::{Assessment, Told, decide_in_words, fuse};
 use records::{IdSpace, Names, Policy, Subject, Verdict};
 use serde_json::json;
 
+use super::learned;
 use super::views::{RiskRow, RowKey, RowValue, VerdictRow};
 use crate::exit::Failure;
 
@@ -24,6 +25,8 @@ pub struct Judge {
     pub policy: Arc<Policy>,
     /// What was heard in words, by the numbers that judgements carry.
     pub words: Vec<String>,
+    /// The names of the models, by their places.
+    pub models: Vec<String>,
     version: Arc<str>,
 }
 
@@ -40,7 +43,12 @@ impl Judge {
             Some(folder) => policy::load(folder).map_err(|error| Failure::Input(error.to_string()))?,
             None => policy::built_in(),
         };
-        Ok(Judge { version: policy.version.as_str().into(), policy: Arc::new(policy), words: Vec::new() })
+        Ok(Judge {
+            version: policy.version.as_str().into(),
+            policy: Arc::new(policy),
+            words: Vec::new(),
+            models: Vec::new(),
+        })
     }
 
     /// The number under which the tier's segment travels: 0 where the tier has no thresholds of its own.
@@ -59,10 +67,13 @@ impl Judge {
         let (mut risks, mut verdicts) = (Vec::new(), Vec::new());
         for ((subject, key), judgement) in changes {
             let key = RowKey::Subject(subject, names.id(space(subject), key).to_string());
-            let assessed = judgement.map(|Judgement { segment, heard, signals, .. }| {
-                let words = heard.and_then(|heard| self.words.get(heard.words? as usize));
+            let assessed = judgement.map(|Judgement { segment, heard, signals, learned, .. }| {
+                let heard_words = heard.and_then(|heard| self.words.get(heard.words? as usize));
+                let learned_words = learned.as_ref().map(|learned| learned::words(learned, &self.models));
+                let told = Told { heard: heard_words.map(String::as_str), learned: learned_words.as_deref() };
                 let found = fuse(&self.policy, subject, heard.is_some(), signals);
-                let verdict = self.verdict(subject, segment, &found, words.map(String::as_str));
+                let model = learned.and_then(|learned| self.models.get(usize::from(learned.model)));
+                let verdict = self.verdict(subject, segment, &found, told, model);
                 (found, verdict.map(|row| RowValue::Verdict(Box::new(row))))
             });
             let (found, verdict) = assessed.unzip();
@@ -72,12 +83,19 @@ impl Judge {
         (risks, verdicts)
     }
 
-    fn verdict(&self, subject: Subject, segment: u16, found: &Assessment, heard: Option<&str>) -> Option<VerdictRow> {
+    fn verdict(
+        &self,
+        subject: Subject,
+        segment: u16,
+        found: &Assessment,
+        told: Told,
+        model: Option<&String>,
+    ) -> Option<VerdictRow> {
         let tier = self.tier(segment);
         if features::risk::verdict(&self.policy, tier, found) == Verdict::Allow {
             return None;
         }
-        let decision = decide_in_words(&self.policy, subject, tier, found, heard);
+        let decision = decide_in_words(&self.policy, subject, tier, found, told);
         Some(VerdictRow {
             r: found.r,
             verdict: decision.verdict,
@@ -85,6 +103,7 @@ impl Judge {
             rules_json: json!(decision.rules).to_string(),
             reasons: decision.reasons,
             policy_version: self.version.clone(),
+            models_json: json!(model.into_iter().collect::<Vec<_>>()).to_string(),
         })
     }
 }

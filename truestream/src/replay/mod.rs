@@ -10,6 +10,7 @@ mod cluster;
 mod evidence;
 mod feed;
 mod judge;
+mod learned;
 mod prepare;
 mod progress;
 mod summary;

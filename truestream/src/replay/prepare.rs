@@ -18,6 +18,7 @@ use timely::CommunicationConfig;
 use super::args::{Emit, ReplayArgs, millis};
 use super::evidence::{Heard, HeardCounts};
 use super::judge::Judge;
+use super::learned::Scorers;
 use super::views::{LINKS, VIEWS, View};
 use crate::exit::Failure;
 
@@ -112,6 +113,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     tiers.dedup_by_key(|(tick, row)| (*tick, row.distributor));
     let known = |known_at: Millis| clock.first_after(known_at.max(0));
     let heard_counts = heard.counts(&(first..=until), known, &by_tick);
+    let scorers = Scorers::read(args, clock, first)?;
     let mut entries = Vec::new();
     if let Some(judge) = &mut judge {
         let segment = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, judge.segment(row)));
@@ -120,6 +122,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         entries.extend(findings);
         entries.sort_by_key(|(tick, _)| *tick);
         judge.words = words;
+        judge.models.clone_from(&scorers.names);
     }
     let mut corrections: Vec<(Millis, u128)> = corrections.into_iter().map(|(id, at)| (at, id)).collect();
     corrections.sort_unstable();
@@ -127,6 +130,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let judging = judge.as_ref().map(|judge| Judging {
         policy: judge.policy.clone(),
         windows_ms: setting.windows.iter().map(|(ms, _)| *ms).collect(),
+        models: scorers.models,
     });
     let facts = Arc::new(facts);
     let payments = {

@@ -290,6 +290,8 @@ pub struct VerdictRow {
     pub rules_json: String,
     /// The policy that says so.
     pub policy_version: Arc<str>,
+    /// The models that had a say, as a JSON array.
+    pub models_json: String,
 }
 
 /// The cells of a row after `as_of` (and `diff`).
@@ -325,8 +327,7 @@ pub fn push_cells<'a>(
             Cell::Text(&row.reasons_json),
             Cell::Text(&row.rules_json),
             Cell::Text(&row.policy_version),
-            // No model has a say yet.
-            Cell::Text("[]"),
+            Cell::Text(&row.models_json),
         ]),
     }
 }
