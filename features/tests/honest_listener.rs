@@ -1,4 +1,4 @@
-//! A law with a name: the most extreme real listener we know is never above hold, on any day.
+//! A law with a name: the most extreme real listener we know is never above hold, at any hour of any day.
 //!
 //! The exports are not part of this repository; the tests read them where they are at hand and say so where not.
 
@@ -80,11 +80,15 @@ fn row(plays: &[Heard]) -> WindowRow {
     }
 }
 
-/// The verdict of every day from the first play on, by brute force over all plays of each window.
+/// Between two judgements: days may begin at any hour, and after five days all hours had their turn. The worst 24 hours of
+/// the extreme listener (729 plays, 43.8 h heard) are no day of the calendar (630 plays, 37.8 h).
+const EVERY_MS: Millis = 5 * HOUR_MS;
+
+/// The verdict as of every five hours from the first play on, by brute force over all plays of each window.
 fn verdicts(plays: &[Heard]) -> Vec<(Verdict, u16, Vec<String>)> {
     let policy = built_in();
-    let first = plays.first().unwrap().ended_at.div_euclid(DAY_MS) + 1;
-    let last = plays.last().unwrap().ended_at.div_euclid(DAY_MS) + 1;
+    let first = plays.first().unwrap().ended_at.div_euclid(EVERY_MS) + 1;
+    let last = plays.last().unwrap().ended_at.div_euclid(EVERY_MS) + 1;
     let judge = |as_of: Millis| {
         let in_window = |window_ms: Millis| {
             let from = plays.partition_point(|play| play.ended_at < as_of - window_ms);
@@ -96,32 +100,32 @@ fn verdicts(plays: &[Heard]) -> Vec<(Verdict, u16, Vec<String>)> {
         let decision = decide(&policy, Subject::Account, None, &assessment);
         (decision.verdict, assessment.r.parts(), decision.reasons)
     };
-    (first..=last).map(|day| judge(day * DAY_MS)).collect()
+    (first..=last).map(|tick| judge(tick * EVERY_MS)).collect()
 }
 
-/// The worst day of a listener; `None` if the export is not at hand.
-fn worst_day(listener: &str) -> Option<Verdict> {
+/// The worst verdict on a listener; `None` if the export is not at hand.
+fn worst(listener: &str) -> Option<Verdict> {
     let Some(plays) = export(listener) else {
         println!("SKIPPED: {listener} (no shared/data beside the repository, see TRUESTREAM_SHARED_DATA)");
         return None;
     };
-    let days = verdicts(&plays);
-    let held = days.iter().filter(|(verdict, ..)| *verdict > Verdict::Allow).count();
-    let (verdict, risk, reasons) = days.iter().max_by_key(|(verdict, risk, _)| (*verdict, *risk)).unwrap();
-    println!("{listener}: {held} of {} days not allowed; worst {verdict} {risk}: {reasons:#?}", days.len());
+    let verdicts = verdicts(&plays);
+    let held = verdicts.iter().filter(|(verdict, ..)| *verdict > Verdict::Allow).count();
+    let (verdict, risk, reasons) = verdicts.iter().max_by_key(|(verdict, risk, _)| (*verdict, *risk)).unwrap();
+    println!("{listener}: {held} of {} times not allowed; worst {verdict} {risk}: {reasons:#?}", verdicts.len());
     Some(*verdict)
 }
 
 #[test]
 fn the_extreme_listener_is_never_above_hold() {
-    if let Some(worst) = worst_day("u01") {
+    if let Some(worst) = worst("u01") {
         assert!(worst <= Verdict::Hold, "u01 was {worst}");
     }
 }
 
 #[test]
 fn an_ordinary_listener_is_always_allowed() {
-    if let Some(worst) = worst_day("u02") {
+    if let Some(worst) = worst("u02") {
         assert_eq!(worst, Verdict::Allow);
     }
 }

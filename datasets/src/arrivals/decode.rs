@@ -492,7 +492,7 @@ pub(super) fn is_play_id(id: u128) -> bool {
 fn instants<'a>(path: &Path, name: &str, array: &'a ArrayRef) -> Result<Cow<'a, [i64]>, Error> {
     let unit = match array.data_type() {
         DataType::Timestamp(unit, _) => *unit,
-        DataType::Int64 => TimeUnit::Millisecond,
+        DataType::Int64 | DataType::Null => TimeUnit::Millisecond,
         _ => return Err(wrong_type(path, name, array, "a timestamp, or milliseconds since 1970 as Int64")),
     };
     if unit == TimeUnit::Millisecond && array.null_count() == 0 {

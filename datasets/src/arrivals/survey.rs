@@ -17,6 +17,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use arrow::array::RecordBatch;
 use hashbrown::HashMap;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, RowSelector};
+use parquet::basic::Type;
 use parquet::file::statistics::Statistics;
 use records::{IdSpace, Millis};
 
@@ -127,7 +128,9 @@ pub fn survey(
 
 fn load(path: &Path) -> Result<ArrowReaderMetadata, Error> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()).map_err(|error| Error::parquet(path, error))
+    // What a program wanted its columns to be in memory (dictionaries, large texts, views) is no matter of ours.
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    ArrowReaderMetadata::load(&file, options).map_err(|error| Error::parquet(path, error))
 }
 
 fn note(survey: &mut Survey, at: Millis) {
@@ -307,7 +310,8 @@ fn vouched(metadata: &ArrowReaderMetadata) -> bool {
         group.columns().iter().all(|column| {
             let name = column.column_path().string();
             let Some(statistics) = column.statistics() else {
-                return !required.contains(&name.as_str()) && name != "asn";
+                let may_be_none = numbers.contains(&name.as_str()) && column.column_type() != Type::BYTE_ARRAY;
+                return !required.contains(&name.as_str()) && name != "asn" && !may_be_none;
             };
             if required.contains(&name.as_str()) && statistics.null_count_opt() != Some(0) {
                 return false;

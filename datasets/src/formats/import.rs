@@ -124,6 +124,9 @@ pub struct Totals {
     pub refusals: u64,
 }
 
+/// How the folder's name begins in which the tables grow.
+const STAGING: &str = ".import-";
+
 /// An import under way.
 pub struct Import {
     options: Options,
@@ -144,7 +147,8 @@ impl Import {
     pub fn begin(out: &Path, options: Options) -> Result<Import, Fault> {
         let output = |error| Fault::Output(Error::io(out, error));
         std::fs::create_dir_all(out).map_err(output)?;
-        let staging = tempfile::Builder::new().prefix(".import-").tempdir_in(out).map_err(output)?;
+        remove_abandoned(out).map_err(output)?;
+        let staging = tempfile::Builder::new().prefix(STAGING).tempdir_in(out).map_err(output)?;
         let ids = id_kind(&options);
         Ok(Import {
             plays: TableWriter::create(staging.path(), ids).map_err(Fault::Output)?,
@@ -320,6 +324,17 @@ impl Import {
         };
         self.refusals.push(refusal).map_err(Fault::Output)
     }
+}
+
+/// Removes what imports left that were killed.
+fn remove_abandoned(out: &Path) -> std::io::Result<()> {
+    for entry in std::fs::read_dir(out)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(STAGING) && entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn id_kind(options: &Options) -> IdKind {

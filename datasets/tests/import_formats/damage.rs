@@ -1,6 +1,6 @@
 //! Broken files: nothing panics, no good row before the damage is lost, the damage is told.
 
-use datasets::formats::Format;
+use datasets::formats::{Format, Import};
 
 use super::research::yambda_listens;
 use super::{array, extended, import, import_with, options};
@@ -88,4 +88,15 @@ fn the_raw_row_of_a_refusal_is_shortened() {
     let long = extended(&format!(r#"{{"ms_played":-1,"master_metadata_track_name":"{}"}}"#, "å".repeat(5_000)));
     let outcome = import(&[("a/endsong_0.json", &array(&[long]))]);
     assert!(outcome.refusals[0]["raw"].len() < 1_100);
+}
+
+/// A process that is killed drops nothing; the next import into the folder tidies up after it.
+#[test]
+fn an_import_that_was_killed_leaves_nothing_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    std::mem::forget(Import::begin(folder.path(), options()).unwrap());
+    Import::begin(folder.path(), options()).unwrap().finish().unwrap();
+    let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    let hidden: Vec<_> = names.filter(|name| name.to_string_lossy().starts_with('.')).collect();
+    assert!(hidden.is_empty(), "{hidden:?}");
 }

@@ -26,12 +26,12 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
             "{count} different tracks in {of} plays {window}: hardly a repeat; people who play this much repeat half of it within a week"
         ),
         Name::ImpossibleTime => format!(
-            "{} hours were heard in {} hours: more than one pair of ears can; people: up to 20.6 hours a day over a week",
+            "{} hours were heard in {} hours: more than one pair of ears can; people: up to 20.9 hours a day over a week",
             tenths(count * 10 / HOUR_MS),
             of / HOUR_MS
         ),
         Name::Volume => {
-            format!("{daily} plays a day {window}; the most by a person we know: 361 a day over a week, 630 on one day")
+            format!("{daily} plays a day {window}; the most by a person we know: 363 a day over a week, 729 in 24 hours")
         }
         Name::NoSleep => format!("active in {count} of {of} hours {window}, with hardly a skip; people sleep"),
         Name::NoSkips => format!("{count} of {of} plays ({percent}) {window} were skipped; people: 20 to 30 %"),

@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn
 //! ```
 
 mod broken;
@@ -9,6 +9,7 @@ mod cluster;
 mod data;
 mod heard;
 mod killed;
+mod learn;
 mod process;
 mod sameness;
 mod scan;

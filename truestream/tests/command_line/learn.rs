@@ -1,0 +1,243 @@
+//! Models that learn: the same plays and labels give the same bytes, what cannot be learned from is refused, and no row of
+//! features knows what came later.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, UInt64Array};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{Int64Type, TimestampMillisecondType};
+use tempfile::TempDir;
+
+use crate::data::{MONDAY, copy, instants, read, rewrite, text, whole, world, write};
+use crate::process::{Ran, start, truestream};
+
+const DAY_MS: i64 = 86_400_000;
+const DAYS: u64 = 12;
+const PEOPLE: u64 = 150;
+/// Half of the bots leave after 31 seconds, the others play the same eight tracks: no feature alone tells all of them.
+const BOTS: u64 = 80;
+
+/// A number that looks random, below `end`.
+fn lot(a: u64, b: u64, end: u64) -> u64 {
+    let mut z = a.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 30)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    (z ^ (z >> 31)) % end
+}
+
+/// One play: account, track, instant, milliseconds heard.
+fn play(account: u64, number: u64, only_edge: bool) -> (u64, u64, i64, i64) {
+    let seed = account * 10_000 + number;
+    let day = (number % DAYS) as i64 * DAY_MS;
+    let at = MONDAY + day + lot(seed, 1, DAY_MS as u64) as i64;
+    let is_bot = account >= PEOPLE;
+    let leaves = is_bot && (only_edge || account.is_multiple_of(2));
+    let heard_ms = if leaves { 31_000 } else { 15_000 + lot(seed, 2, 200_000) as i64 };
+    let track = if is_bot && !leaves { lot(seed, 3, 8) } else { lot(seed, 3, 300) };
+    (account, track, at, heard_ms)
+}
+
+/// A folder of plays of people and bots, with labels that say of the bots what `label` says.
+fn town(folder: &Path, label: &str, only_edge: bool) {
+    std::fs::create_dir_all(folder).expect("a folder");
+    let of = |account: u64| (0..6 * DAYS).map(move |number| play(account, number, only_edge));
+    let mut plays: Vec<(u64, u64, i64, i64)> = (0..PEOPLE + BOTS).flat_map(of).collect();
+    plays.sort_by_key(|(.., at, _)| *at);
+    let numbers = |of: &dyn Fn(&(u64, u64, i64, i64)) -> u64| {
+        Arc::new(UInt64Array::from(plays.iter().map(of).collect::<Vec<_>>())) as ArrayRef
+    };
+    let rows = RecordBatch::try_from_iter([
+        ("play_id", Arc::new(UInt64Array::from_iter_values(0..plays.len() as u64)) as ArrayRef),
+        ("ended_at", instants(&plays.iter().map(|play| Some(play.2)).collect::<Vec<_>>())),
+        ("account_id", numbers(&|play| play.0)),
+        ("track_id", numbers(&|play| play.1)),
+        ("played_ms", whole(&plays.iter().map(|play| Some(play.3)).collect::<Vec<_>>())),
+    ]);
+    write(&folder.join("plays.parquet"), &rows.expect("columns of one length"), 2_000);
+    let bots = || PEOPLE..PEOPLE + BOTS;
+    let texts = |text: &str| Arc::new(StringArray::from_iter_values(bots().map(|_| text))) as ArrayRef;
+    let labels = RecordBatch::try_from_iter([
+        ("subject", texts("account")),
+        ("subject_id", Arc::new(UInt64Array::from_iter_values(bots())) as ArrayRef),
+        ("label", texts(label)),
+        ("attack", texts("bots/easy")),
+        ("labelled_at", instants(&bots().map(|_| Some(MONDAY + DAY_MS)).collect::<Vec<_>>())),
+    ]);
+    write(&folder.join("labels.parquet"), &labels.expect("columns of one length"), 2_000);
+}
+
+/// Few small trees: what is asked here is not how good they are.
+fn settings(folder: &Path) -> String {
+    let path = folder.join("settings.json");
+    std::fs::write(&path, r#"{"trees_max": 30, "learning_rate": 0.2}"#).expect("a file");
+    text(&path)
+}
+
+fn train(folder: &TempDir, data: &str, registry: &str, more: &[&str]) -> Ran {
+    let settings = settings(folder.path());
+    let (data, registry) = (text(&folder.path().join(data)), text(&folder.path().join(registry)));
+    let line = ["train", "--data", &data, "--registry", &registry, "--settings", &settings];
+    truestream(&[&line, more].concat())
+}
+
+/// All files below a folder, by path.
+fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            match entry.is_dir() {
+                true => folders.push(entry),
+                // What the replay of features took, and the lock, are no results.
+                false if entry.ends_with("run.json") || entry.ends_with("lock") => {}
+                false => {
+                    let bytes = std::fs::read(&entry).expect("a file");
+                    files.insert(entry.strip_prefix(root).expect("below the root").to_owned(), bytes);
+                }
+            }
+        }
+    }
+    files
+}
+
+fn done(ran: Ran) -> Ran {
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    ran
+}
+
+#[test]
+fn the_same_data_gives_the_same_bytes_from_training_to_promotion_and_a_verdict_names_its_model() {
+    let folder = TempDir::new().expect("a folder");
+    town(&folder.path().join("data"), "fraud", false);
+    let data = text(&folder.path().join("data"));
+    for name in ["a", "b"] {
+        let registry = text(&folder.path().join(name));
+        done(train(&folder, "data", name, &["--json"]));
+        // Of an unevaluated version nobody is told that it is good.
+        let refused = truestream(&["promote", "--registry", &registry]);
+        assert!(refused.code == Some(3) && refused.err.contains("was not evaluated"), "{refused:?}");
+        done(truestream(&["evaluate", "--registry", &registry, "--data", &data, "--json"]));
+        let gate = ["evaluate", "--registry", &registry, "--data", &data, "--recall-min", "1.1"];
+        assert_eq!(truestream(&gate).code, Some(3));
+        assert_eq!(truestream(&["promote", "--registry", &registry]).code, Some(3), "the gate was not met");
+        done(truestream(&["evaluate", "--registry", &registry, "--data", &data]));
+        done(truestream(&["promote", "--registry", &registry]));
+        let list = done(truestream(&["models", "list", "--registry", &registry]));
+        assert!(list.out.contains("champion"), "{list:?}");
+    }
+    let (a, b) = (tree(&folder.path().join("a")), tree(&folder.path().join("b")));
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    let different: Vec<_> = a.iter().filter(|(path, bytes)| b[*path] != **bytes).map(|(path, _)| path).collect();
+    assert!(different.is_empty(), "{different:?}");
+
+    // Training again adds nothing, and there is nothing to go back to.
+    let registry = text(&folder.path().join("a"));
+    done(train(&folder, "data", "a", &[]));
+    assert_eq!(tree(&folder.path().join("a")), a);
+    assert_eq!(truestream(&["rollback", "--registry", &registry]).code, Some(3));
+
+    let out = text(&folder.path().join("tables"));
+    let line =
+        ["replay", "--data", &data, "--out", &out, "--every", "1d", "--windows", "24h,7d,28d", "--models", &registry];
+    done(truestream(&[&line, ["--views", "verdict"].as_slice()].concat()));
+    let verdicts = read(&folder.path().join("tables/verdict.parquet"));
+    let column = |name: &str| verdicts.column_by_name(name).expect("a column").as_string::<i32>().clone();
+    let (subjects, models, reasons) = (column("subject"), column("models"), column("reasons"));
+    let accounts = (0..verdicts.num_rows()).filter(|row| subjects.value(*row) == "account");
+    let told: Vec<usize> = accounts.filter(|row| models.value(*row) == r#"["account/1"]"#).collect();
+    assert!(told.len() as u64 > BOTS / 2, "{} accounts", told.len());
+    assert!(told.iter().any(|row| reasons.value(*row).contains("account/1, mostly because of")), "{reasons:?}");
+}
+
+#[test]
+fn what_cannot_be_learned_from_is_refused_with_its_reason() {
+    let folder = TempDir::new().expect("a folder");
+    let refused = |ran: Ran, says: &str| assert!(ran.code == Some(4) && ran.err.contains(says), "{says}: {ran:?}");
+    town(&folder.path().join("honest"), "honest", false);
+    refused(train(&folder, "honest", "r", &[]), "0 fraud accounts to learn from");
+    town(&folder.path().join("leak"), "fraud", true);
+    refused(train(&folder, "leak", "r", &[]), "alone tells fraud from all others");
+    refused(train(&folder, "leak", "r", &["--as-of", "1999-01-01"]), "no account has a play by then");
+    // As of the first day nobody had labelled anybody.
+    let first = text(&folder.path().join("leak"));
+    refused(
+        train(&folder, "leak", "r", &["--as-of", &(MONDAY + DAY_MS).to_string()]),
+        "0 fraud accounts to learn from",
+    );
+    assert_eq!(train(&folder, "leak", "r", &["--as-of", "soon"]).code, Some(2));
+    refused(
+        truestream(&["evaluate", "--data", &first, "--registry", &text(&folder.path().join("r"))]),
+        "no version `latest`",
+    );
+    assert!(!folder.path().join("r/mlruns").exists(), "nothing was registered");
+}
+
+#[test]
+fn training_that_was_killed_goes_on_to_the_same_model() {
+    let folder = TempDir::new().expect("a folder");
+    town(&folder.path().join("data"), "fraud", false);
+    done(train(&folder, "data", "whole", &[]));
+    let settings = settings(folder.path());
+    let (data, registry) = (text(&folder.path().join("data")), text(&folder.path().join("killed")));
+    for kill in 0..6 {
+        let running = start(&["train", "--data", &data, "--registry", &registry, "--settings", &settings]);
+        std::thread::sleep(std::time::Duration::from_millis(40 + 130 * kill));
+        running.kill();
+    }
+    done(train(&folder, "data", "killed", &[]));
+    assert!(tree(&folder.path().join("whole")) == tree(&folder.path().join("killed")));
+}
+
+/// The features of every account as of the instant.
+fn features(file: &Path, as_of: i64) -> Vec<RecordBatch> {
+    let rows = read(file);
+    let instants = rows.column_by_name("as_of").expect("a column").as_primitive::<TimestampMillisecondType>();
+    let wanted: BooleanArray = instants.iter().map(|instant| Some(instant == Some(as_of))).collect();
+    vec![filter_record_batch(&rows, &wanted).expect("as many rows")]
+}
+
+/// Keeps what had arrived before the instant.
+fn known_by(rows: RecordBatch, as_of: i64) -> RecordBatch {
+    let at = |name: &str| {
+        let column = rows.column_by_name(name)?;
+        let cast = arrow::compute::cast(column, &arrow::datatypes::DataType::Int64).expect("instants");
+        Some(cast.as_primitive::<Int64Type>().clone())
+    };
+    let (arrived, ended) = (at("arrived_at"), at("ended_at"));
+    let known = (0..rows.num_rows()).map(|row| {
+        let value = |column: &Option<arrow::array::Int64Array>| {
+            column.as_ref().filter(|column| !column.is_null(row)).map(|column| column.value(row))
+        };
+        value(&arrived).max(value(&ended)).map(|at| at < as_of)
+    });
+    let known: BooleanArray = known.collect();
+    filter_record_batch(&rows, &known).expect("as many rows")
+}
+
+#[test]
+fn a_row_of_features_is_what_the_log_said_by_then() {
+    let folder = TempDir::new().expect("a folder");
+    let replay = |data: &Path, out: &str, emit: &str| {
+        let (data, out) = (text(data), folder.path().join(out));
+        let line =
+            ["replay", "--data", &data, "--every", "6h", "--windows", "24h,7d,28d", "--views", "account_features"];
+        done(truestream(&[line.as_slice(), &["--emit", emit, "--out", &text(&out)]].concat()));
+        out.join("account_features.parquet")
+    };
+    let live = replay(world(), "live", "all");
+    let rows = read(&live);
+    let instants = rows.column_by_name("as_of").expect("a column").as_primitive::<TimestampMillisecondType>();
+    let instants: BTreeSet<i64> = instants.values().iter().copied().collect();
+    // The world has plays on its first two days.
+    for as_of in instants.into_iter().take(8).step_by(2) {
+        let then = folder.path().join(format!("then-{as_of}"));
+        copy(world(), &then);
+        for table in ["plays", "corrections"] {
+            rewrite(&then, table, 500, |rows| known_by(rows, as_of));
+        }
+        let rebuilt = replay(&then, &format!("rebuilt-{as_of}"), "last");
+        let (live, rebuilt) = (features(&live, as_of), features(&rebuilt, as_of));
+        assert!(live[0].num_rows() > 0 && live == rebuilt, "as of {as_of}");
+    }
+}
