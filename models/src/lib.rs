@@ -9,6 +9,7 @@
 
 pub mod boost;
 pub mod calibration;
+pub mod import;
 pub mod measures;
 
 mod chance;

@@ -7,12 +7,12 @@ use std::fmt;
 pub enum Failure {
     /// 2: the options contradict each other or cannot be.
     Usage(String),
-    /// 3: an input is missing, damaged or of the wrong shape.
-    Input(String),
-    /// 4: the output cannot be written.
-    Output(String),
-    /// 5: a check ran to its end and found a difference.
+    /// 3: a check ran to its end and found a difference, or a gate that is not met.
     Different(String),
+    /// 4: an input is missing, damaged or of the wrong shape.
+    Input(String),
+    /// 5: the output cannot be written.
+    Output(String),
     /// 6: another process of the cluster went away, or was started differently.
     Cluster(String),
     /// 6: another command holds what this one would write.
@@ -24,9 +24,9 @@ impl Failure {
     pub fn code(&self) -> u8 {
         match self {
             Failure::Usage(_) => 2,
-            Failure::Input(_) => 3,
-            Failure::Output(_) => 4,
-            Failure::Different(_) => 5,
+            Failure::Different(_) => 3,
+            Failure::Input(_) => 4,
+            Failure::Output(_) => 5,
             Failure::Cluster(_) | Failure::Locked(_) => 6,
         }
     }

@@ -25,7 +25,7 @@ use crate::index::prints;
                   Examples:\n  \
                   truestream match suspicious.mp3 --index prints\n  \
                   truestream match uploads/*.flac --index prints --json\n\n\
-                  Exit codes: 0 all files were heard, whether or not something was found; 2 the command line is wrong; 3 the index or a file \
+                  Exit codes: 0 all files were heard, whether or not something was found; 2 the command line is wrong; 4 the index or a file \
                   cannot be read or heard."
 )]
 pub struct MatchArgs {

@@ -53,7 +53,7 @@ fn a_damaged_file_fails_the_import_and_keeps_its_good_rows() {
     let file = write(folder.path(), "StreamingHistory0.json", format!("[{ROW},{ROW},{{\"endTi").as_bytes());
     let out = folder.path().join("data");
     let failure = import(&["auto", &file, "--out", &out.display().to_string()]).expect_err("damage");
-    assert_eq!(failure.code(), 3);
+    assert_eq!(failure.code(), 4);
     let text = failure.to_string();
     assert!(text.contains("1 of 1 files damaged") && text.contains("StreamingHistory0.json"), "{text}");
     assert_eq!(tables(&out), TABLES);
@@ -73,7 +73,7 @@ fn what_cannot_be_read_is_an_input_failure_that_names_it() {
         (vec!["mapped", &unknown, "--map", &nowhere, "--out", &out], "nowhere"),
     ] {
         let failure = import(&line).expect_err(says);
-        assert_eq!(failure.code(), 3, "{failure}");
+        assert_eq!(failure.code(), 4, "{failure}");
         assert!(failure.to_string().contains(says), "{failure}");
     }
     assert_eq!(tables(&folder.path().join("data")), Vec::<String>::new());
@@ -86,7 +86,7 @@ fn an_output_that_cannot_be_written_is_an_output_failure() {
     let folder = TempDir::new().expect("a folder");
     let file = write(folder.path(), "StreamingHistory0.json", format!("[{ROW}]").as_bytes());
     let failure = import(&["auto", &file, "--out", &format!("{file}/data")]).expect_err("a file is no folder");
-    assert_eq!(failure.code(), 4);
+    assert_eq!(failure.code(), 5);
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn ids_as_numbers_need_numbers() {
     import(&["auto", &events, "--ids", "number", "--out", &out_text]).expect("numbers");
     let before = std::fs::read(out.join("plays.parquet")).expect("a table");
     let failure = import(&["auto", &names, "--ids", "number", "--out", &out_text]).expect_err("names");
-    assert_eq!(failure.code(), 3);
+    assert_eq!(failure.code(), 4);
     assert_eq!(tables(&out), TABLES);
     assert_eq!(std::fs::read(out.join("plays.parquet")).expect("a table"), before, "a failed import changes nothing");
 }

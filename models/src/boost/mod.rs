@@ -331,6 +331,24 @@ impl Booster {
         Ok(scores)
     }
 
+    /// The same model for rows whose features stand in this order; they may have more than it asks about.
+    ///
+    /// # Errors
+    /// [`BoostError::Features`] when it asks about another one.
+    pub fn with_features(mut self, names: &[&str]) -> Result<Booster, BoostError> {
+        let lost = || BoostError::Features {
+            expected: names.iter().map(|name| (*name).to_owned()).collect(),
+            got: self.features.clone(),
+        };
+        let places: Vec<Option<usize>> =
+            self.features.iter().map(|name| names.iter().position(|known| known == name)).collect();
+        for split in self.trees.iter_mut().flat_map(|tree| &mut tree.splits) {
+            split.feature = places[split.feature as usize].ok_or_else(lost)? as u32;
+        }
+        self.features = names.iter().map(|name| (*name).to_owned()).collect();
+        Ok(self)
+    }
+
     /// Checks what came from a file.
     ///
     /// # Errors

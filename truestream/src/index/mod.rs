@@ -34,8 +34,8 @@ const PENDING_LANDMARKS_MAX: usize = 3_000_000;
                   truestream index add --index prints uploads/\n  \
                   truestream index remove --index prints GBAYE0601498\n  \
                   truestream index stat --index prints --json\n\n\
-                  Exit codes: 0 done, 2 the command line is wrong, 3 files could not be read or heard (the others are in), \
-                  4 the index cannot be written."
+                  Exit codes: 0 done, 2 the command line is wrong, 4 files could not be read or heard (the others are in), \
+                  5 the index cannot be written."
 )]
 pub struct IndexArgs {
     #[command(subcommand)]

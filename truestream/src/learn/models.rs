@@ -1,13 +1,16 @@
 //! `truestream models`: what the registry holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use clap::{Args, Subcommand};
 use datasets::formats::instant::to_text;
+use features::profile;
+use models::Scorer;
 use serde_json::json;
 
 use super::EXIT_CODES;
-use super::registry::{Registry, Version};
+use super::registry::{MODEL, Registry, Run, Version};
 use crate::exit::Failure;
 
 /// Shows versions of the model: all of them, one, or how two differ.
@@ -17,6 +20,7 @@ Examples:
   truestream models list --registry models
   truestream models show champion --registry models
   truestream models diff champion latest --registry models --json
+  truestream models import lightgbm.txt --registry models
 
 {EXIT_CODES}"))]
 pub struct ModelsArgs {
@@ -46,6 +50,11 @@ enum What {
         /// Likewise
         b: String,
     },
+    /// Makes a version of a model that LightGBM (text) or XGBoost (JSON) trained on `account_features`
+    Import {
+        /// The file
+        file: std::path::PathBuf,
+    },
 }
 
 /// Runs the command.
@@ -58,7 +67,45 @@ pub fn run(args: &ModelsArgs) -> Result<(), Failure> {
         What::List => list(&registry, args.json),
         What::Show { version } => show(&registry, &registry.version(version)?, args.json),
         What::Diff { a, b } => diff(&registry.version(a)?, &registry.version(b)?, args.json),
+        What::Import { file } => import(&registry, file, args.json),
     }
+}
+
+fn import(registry: &Registry, file: &Path, json: bool) -> Result<(), Failure> {
+    let input = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| input(&error))?;
+    let (booster, calibration) = models::import::import(&text).map_err(|error| input(&error))?;
+    let booster = booster.with_features(profile::names()).map_err(|error| input(&error))?;
+    let model = Scorer::new(profile::VERSION, booster, calibration).to_json();
+    let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
+    let params = [
+        ("features", profile::VERSION.to_owned()),
+        ("imported_from", file.file_name().unwrap_or_default().to_string_lossy().into_owned()),
+        ("imported_hash", hash(&text)),
+        ("model_hash", hash(&model)),
+    ];
+    let card = format!(
+        "# P(fraud) of an account\n\nTrained elsewhere and imported from `{}`; see there for its card.\n",
+        params[1].1
+    );
+    let run = Run {
+        id: hash(&model)[..32].to_owned(),
+        as_of: 0,
+        params: params.map(|(name, value)| (name.to_owned(), value)).into(),
+        metrics: BTreeMap::new(),
+        artifacts: BTreeMap::from([(MODEL, model.into_bytes()), ("card.md", card.into_bytes())]),
+    };
+    let version = registry.add(&registry.lock()?, &run)?;
+    match json {
+        true => println!("{}", json!(version)),
+        false => println!(
+            "version {} is {}; next: truestream evaluate --version {}",
+            version.number,
+            file.display(),
+            version.number
+        ),
+    }
+    Ok(())
 }
 
 fn list(registry: &Registry, json: bool) -> Result<(), Failure> {

@@ -315,6 +315,9 @@ impl Registry {
 }
 
 fn write_run(folder: &Path, run: &Run) -> Result<(), Failure> {
+    for name in ["params", "metrics", "tags", "artifacts"] {
+        create_folder(&folder.join(name))?;
+    }
     for (name, value) in &run.params {
         write(&folder.join("params").join(name), value.as_bytes())?;
     }

@@ -23,7 +23,7 @@ Examples:
   truestream replay --data world --out tables --models registry --model 3 --model champion@2026-02-01
       accounts scored by version 3, and by the champion from the first of February on
 
-Exit codes: 0 done, 2 options that cannot be, 3 an input that cannot be read, 4 an output that cannot be written,
+Exit codes: 0 done, 2 options that cannot be, 4 an input that cannot be read, 5 an output that cannot be written,
 6 another process of the cluster went away.")]
 pub struct ReplayArgs {
     /// Where the tables come from.

@@ -47,7 +47,7 @@ Examples:
   truestream verify --data world --out tables --view account_window,lockstep --sample 20 --json
       two tables at twenty instants, for a script
 
-Exit codes: 0 equal, 2 options that cannot be, 3 an input that cannot be read, 5 a difference.")]
+Exit codes: 0 equal, 2 options that cannot be, 3 a difference, 4 an input that cannot be read.")]
 pub struct VerifyArgs {
     /// Where the tables came from: the same as for `truestream replay`.
     #[command(flatten)]

@@ -30,7 +30,7 @@ fn a_column_that_is_missing_or_of_another_type_is_named() {
     let folder = TempDir::new().expect("a folder");
     for column in ["play_id", "ended_at", "account_id", "track_id", "played_ms"] {
         let says = ["plays.parquet", &format!("column `{column}` is missing"), "columns found: ", "rename"];
-        replay_rows(folder.path(), &without(&plays(), column)).failed(3, &says);
+        replay_rows(folder.path(), &without(&plays(), column)).failed(4, &says);
     }
     let texts = || Arc::new(StringArray::from(vec!["a", "b", "c"])) as ArrayRef;
     let floats = || Arc::new(Float64Array::from(vec![1.0, 2.5, f64::NAN])) as ArrayRef;
@@ -57,7 +57,7 @@ fn a_column_that_is_missing_or_of_another_type_is_named() {
     for (column, kinds) in wrong {
         for kind in kinds {
             let told = replay_rows(folder.path(), &with(&plays(), column, kind));
-            told.failed(3, &["plays.parquet", &format!("column `{column}` has the type"), "expected", "convert"]);
+            told.failed(4, &["plays.parquet", &format!("column `{column}` has the type"), "expected", "convert"]);
         }
     }
     assert!(files(&folder.path().join("tables")).is_empty(), "nothing was written");
@@ -79,19 +79,19 @@ fn a_file_that_is_no_parquet_is_named() {
     ] {
         std::fs::write(&path, bytes).expect("a file");
         let told = replay(folder.path(), &[]);
-        assert_eq!(told.code, Some(3), "{what}: {told:?}");
+        assert_eq!(told.code, Some(4), "{what}: {told:?}");
         assert!(told.err.contains("plays.parquet: not readable as Parquet: "), "{what}: {told:?}");
     }
     std::fs::remove_file(&path).expect("the file");
-    replay(folder.path(), &[]).failed(3, &["plays.parquet", "No such file"]);
+    replay(folder.path(), &[]).failed(4, &["plays.parquet", "No such file"]);
     std::fs::create_dir(&path).expect("a folder");
-    replay(folder.path(), &[]).failed(3, &["plays.parquet"]);
+    replay(folder.path(), &[]).failed(4, &["plays.parquet"]);
 
     let out = text(&folder.path().join("tables"));
     let empty = TempDir::new().expect("a folder");
     let data = text(empty.path());
-    truestream(&["replay", "--data", &data, "--out", &out]).failed(3, &[&data, "no plays", "truestream import"]);
-    truestream(&["replay", "--data", "/nowhere", "--out", &out]).failed(3, &["/nowhere", "No such file"]);
+    truestream(&["replay", "--data", &data, "--out", &out]).failed(4, &[&data, "no plays", "truestream import"]);
+    truestream(&["replay", "--data", "/nowhere", "--out", &out]).failed(4, &["/nowhere", "No such file"]);
     truestream(&["replay", "--out", &out]).failed(2, &["--data"]);
 }
 
@@ -164,8 +164,8 @@ fn a_bad_value_of_the_catalogue_is_refused_and_a_column_of_another_type_ends_rep
     ] {
         write(&path, &tracks(column, values), 2);
         replay(folder.path(), &["--tracks", &text(&path)])
-            .failed(3, &["tracks.parquet", column, "expected", "convert"]);
-        truestream(&verify).failed(3, &["tracks.parquet", column]);
+            .failed(4, &["tracks.parquet", column, "expected", "convert"]);
+        truestream(&verify).failed(4, &["tracks.parquet", column]);
     }
     // Of an empty column nobody knows what it would hold.
     write(&path, &tracks("duration_ms", texts([None; 3])), 2);
@@ -207,10 +207,10 @@ fn ids_that_are_numbers_here_and_texts_there_are_texts() {
 fn labels_are_looked_at() {
     let folder = TempDir::new().expect("a folder");
     write(&folder.path().join("plays.parquet"), &plays(), 2);
-    replay(folder.path(), &["--labels", "nowhere.parquet"]).failed(3, &["nowhere.parquet"]);
+    replay(folder.path(), &["--labels", "nowhere.parquet"]).failed(4, &["nowhere.parquet"]);
     let path = folder.path().join("labels.parquet");
     write(&path, &plays(), 2);
-    replay(folder.path(), &["--labels", &text(&path)]).failed(3, &["labels.parquet", "subject"]);
+    replay(folder.path(), &["--labels", &text(&path)]).failed(4, &["labels.parquet", "subject"]);
 }
 
 #[test]

@@ -94,5 +94,5 @@ fn hosts_that_cannot_be_are_refused() {
     std::fs::write(&hosts.file, "here\nthere").expect("a file");
     process(&hosts, "0").failed(2, &["hosts", "`here`", "host:port"]);
     std::fs::remove_file(&hosts.file).expect("the file");
-    process(&hosts, "0").failed(3, &["hosts", "No such file"]);
+    process(&hosts, "0").failed(4, &["hosts", "No such file"]);
 }

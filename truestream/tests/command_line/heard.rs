@@ -169,13 +169,13 @@ fn evidence_that_cannot_be_read_is_named() {
     let place = Place::new();
     let data = world(&place.path("data"));
     let nowhere = text(&place.path("").join("nowhere.parquet"));
-    place.replay(&data, "tables", &["--evidence", &nowhere]).failed(3, &["nowhere.parquet"]);
+    place.replay(&data, "tables", &["--evidence", &nowhere]).failed(4, &["nowhere.parquet"]);
     let empty = text(&place.path("empty"));
     place
         .replay(&data, "tables", &["--evidence", &empty])
-        .failed(3, &["empty", "no evidence found", "truestream scan"]);
+        .failed(4, &["empty", "no evidence found", "truestream scan"]);
     let riskless = place.path("riskless").join("evidence.parquet");
     write(&riskless, &without(&evidence(&[("A 1", 0.5, 1.0, "{}", MONDAY)]), "risk"), 2);
     let named = ["evidence.parquet", "`risk`", "confidence"];
-    place.replay(&data, "tables", &["--evidence", &text(&riskless)]).failed(3, &named);
+    place.replay(&data, "tables", &["--evidence", &text(&riskless)]).failed(4, &named);
 }

@@ -57,7 +57,7 @@ fn a_full_disk_leaves_the_earlier_tables() {
     truestream(&line).good();
     let before = files(&out);
     let full = "trap '' XFSZ; ulimit -f 4; exec \"$@\"";
-    start_behind(full, &line).end().failed(4, &["_window.parquet", "cannot write", "free space"]);
+    start_behind(full, &line).end().failed(5, &["_window.parquet", "cannot write", "free space"]);
     assert_same("after a full disk", &before, &files(&out));
 }
 
@@ -66,6 +66,6 @@ fn a_folder_that_cannot_be_is_a_failure_of_output() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("tables");
     std::fs::write(&file, "not a folder").expect("a file");
-    truestream(&["replay", "--data", &text(world()), "--out", &text(&file)]).failed(4, &["tables"]);
+    truestream(&["replay", "--data", &text(world()), "--out", &text(&file)]).failed(5, &["tables"]);
     assert_eq!(std::fs::read(&file).expect("the file"), b"not a folder");
 }

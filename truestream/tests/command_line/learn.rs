@@ -137,6 +137,35 @@ fn the_same_data_gives_the_same_bytes_from_training_to_promotion_and_a_verdict_n
     assert_eq!(tree(&folder.path().join("a")), a);
     assert_eq!(truestream(&["rollback", "--registry", &registry]).code, Some(3));
 
+    // A model of another program asks about features by name.
+    let foreign = folder.path().join("lightgbm.txt");
+    let model = include_str!("../../../models/tests/fixtures/lightgbm_nan.txt");
+    std::fs::write(&foreign, model).expect("a file");
+    let import = ["models", "import", &text(&foreign), "--registry", &registry];
+    assert_eq!(truestream(&import).code, Some(4), "f0 is no feature of ours");
+    let named = "feature_names=week_edge_share day_top_share week_plays_per_day group_size month_devices";
+    std::fs::write(&foreign, model.replace("feature_names=f0 f1 f2 f3 f4", named)).expect("a file");
+    done(truestream(&import));
+    let diff = done(truestream(&["models", "diff", "1", "2", "--registry", &registry, "--json"]));
+    assert!(diff.out.contains("imported_from"), "{diff:?}");
+    done(truestream(&[
+        "evaluate",
+        "--registry",
+        &registry,
+        "--data",
+        &data,
+        "--version",
+        "2",
+        "--recall-min",
+        "0",
+        "--calibration-error-max",
+        "1",
+        "--honest-flagged-max",
+        "1",
+        "--recall-loss-max",
+        "1",
+    ]));
+
     let out = text(&folder.path().join("tables"));
     let line =
         ["replay", "--data", &data, "--out", &out, "--every", "1d", "--windows", "24h,7d,28d", "--models", &registry];

@@ -220,13 +220,13 @@ fn two_scans_do_not_share_a_folder_and_arguments_are_checked() {
     std::fs::create_dir_all(&out).expect("a folder");
     let lock = File::open(&out).expect("a folder");
     lock.lock().expect("a lock");
-    scan(&audio, &out, &[]).failed(4, &["another scan writes there"]);
+    scan(&audio, &out, &[]).failed(5, &["another scan writes there"]);
     drop(lock);
     scan(&audio, &out, &["--device", "abacus"]).failed(2, &["abacus"]);
-    scan(&folder.path().join("nowhere"), &out, &[]).failed(3, &["nowhere"]);
+    scan(&folder.path().join("nowhere"), &out, &[]).failed(4, &["nowhere"]);
     truestream(&["scan", &text(&audio), "--out", &text(&out), "--at", "soon"]).failed(2, &["soon"]);
     std::fs::create_dir_all(folder.path().join("nothing")).expect("a folder");
-    scan(&folder.path().join("nothing"), &out, &[]).failed(3, &["no files to hear"]);
+    scan(&folder.path().join("nothing"), &out, &[]).failed(4, &["no files to hear"]);
 }
 
 /// How often the scan is killed; `TRUESTREAM_KILLS` asks for more.

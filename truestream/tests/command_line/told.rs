@@ -45,7 +45,7 @@ fn json_parses_and_agrees_with_the_tables() {
     let verified = truestream(&["verify", "--data", &data, "--out", &out, "--json"]);
     assert_eq!(verified.code, Some(0), "{verified:?}");
     verified.json();
-    start_behind("exec \"$@\" >/dev/full", &line).end().failed(4, &["standard output"]);
+    start_behind("exec \"$@\" >/dev/full", &line).end().failed(5, &["standard output"]);
     // Nobody reads: that is nobody's failure.
     let unread = start_behind("{ \"$@\"; echo \"code $?\" >&2; } | true", &line).end();
     assert!(unread.err.contains("code 0"), "{unread:?}");
