@@ -14,6 +14,9 @@
 //! fits:       v (1 - z_i) C Σ w(s) c_s   of the polynomial without its factor i
 //! fits not:   -v C Σ w(s) c_s
 //! ```
+//!
+//! They depend on the row by nothing but which features fit. So for a leaf with at most six features, 64 cases, they are computed once, and
+//! a row looks up the case of each leaf (the idea of Yang, "Fast TreeSHAP", 2021).
 
 use super::tree::{Branch, Split, Tree};
 use super::{BoostError, Booster};
@@ -22,9 +25,18 @@ use super::{BoostError, Booster};
 #[derive(Clone, Debug)]
 pub struct Explainer {
     features: usize,
-    trees: Vec<(Vec<Split>, Vec<Way>)>,
+    trees: Vec<Explained>,
     /// The mean score of the training rows, as far as the trees know it.
     expected: f64,
+}
+
+/// A tree and what its leaves say in every case.
+#[derive(Clone, Debug)]
+struct Explained {
+    splits: Vec<Split>,
+    ways: Vec<Way>,
+    /// The shares of all ways with few features, case by case.
+    cases: Vec<f64>,
 }
 
 /// The way to a leaf.
@@ -32,6 +44,8 @@ pub struct Explainer {
 struct Way {
     value: f64,
     steps: Vec<Step>,
+    /// Where its cases begin; `None` where there are too many.
+    cases: Option<usize>,
 }
 
 /// All questions about one feature on the way to a leaf.
@@ -40,9 +54,15 @@ struct Step {
     feature: u32,
     /// The questions, and whether the way goes left.
     asked: Vec<(u32, bool)>,
+    /// The same as bits: of which questions the answer matters, and the answers. Nothing where questions have greater numbers.
+    matters: u64,
+    answers: u64,
     /// The share of training rows that go this way at all of them, the other features left out.
     share: f64,
 }
+
+/// A way with so many features has 64 cases.
+const TABLED_MAX: usize = 6;
 
 /// Ways ask about so many features at most: beyond, factorials leave what an f64 tells apart.
 const FEATURES_MAX: usize = 64;
@@ -55,17 +75,16 @@ impl Explainer {
     pub fn new(booster: &Booster) -> Result<Explainer, BoostError> {
         let trees = booster.trees.iter().enumerate().map(|(tree, grown)| {
             let ways = ways(grown);
-            match ways
-                .iter()
-                .any(|way| way.steps.len() > FEATURES_MAX || way.steps.iter().any(|step| !step.share.is_finite()))
-            {
+            let cannot =
+                |way: &Way| way.steps.len() > FEATURES_MAX || way.steps.iter().any(|step| !step.share.is_finite());
+            match ways.iter().any(cannot) {
                 true => Err(BoostError::Tree { tree, fault: "its rows cannot be shared out".to_owned() }),
-                false => Ok((grown.splits.clone(), ways)),
+                false => Ok(Explained::of(grown.splits.clone(), ways)),
             }
         });
         let trees = trees.collect::<Result<Vec<_>, _>>()?;
         let mean = |way: &Way| way.value * way.steps.iter().map(|step| step.share).product::<f64>();
-        let expected = booster.base + trees.iter().flat_map(|(_, ways)| ways).map(mean).sum::<f64>();
+        let expected = booster.base + trees.iter().flat_map(|tree| &tree.ways).map(mean).sum::<f64>();
         Ok(Explainer { features: booster.features.len(), trees, expected })
     }
 
@@ -77,23 +96,68 @@ impl Explainer {
     /// What each feature added to the score of the row; with [`Explainer::expected`] they sum up to it.
     pub fn contributions(&self, row: &[f32]) -> Vec<f64> {
         let mut added = vec![0.0; self.features];
-        for (splits, ways) in &self.trees {
-            let is_left: Vec<bool> = splits.iter().map(|split| split.is_left(row[split.feature as usize])).collect();
-            ways.iter().for_each(|way| way.share_out(&is_left, &mut added));
-        }
+        self.trees.iter().for_each(|tree| tree.explain(row, &mut added));
         added
     }
 }
 
+impl Explained {
+    fn of(splits: Vec<Split>, mut ways: Vec<Way>) -> Explained {
+        let mut cases = Vec::new();
+        for way in &mut ways {
+            // Bits hold 64 questions.
+            if way.steps.len() > TABLED_MAX || splits.len() > 64 {
+                continue;
+            }
+            way.cases = Some(cases.len());
+            for case in 0..1u64 << way.steps.len() {
+                way.share_out(case, |_, share| cases.push(share));
+            }
+        }
+        Explained { splits, ways, cases }
+    }
+
+    fn explain(&self, row: &[f32], added: &mut [f64]) {
+        if self.splits.len() > 64 {
+            let is_left: Vec<bool> =
+                self.splits.iter().map(|split| split.is_left(row[split.feature as usize])).collect();
+            for way in &self.ways {
+                let fits = |step: &Step| step.asked.iter().all(|(split, left)| is_left[*split as usize] == *left);
+                way.share_out(way.case(fits), |feature, share| added[feature] += share);
+            }
+            return;
+        }
+        let mut answers = 0u64;
+        for (number, split) in self.splits.iter().enumerate() {
+            answers |= u64::from(split.is_left(row[split.feature as usize])) << number;
+        }
+        for way in &self.ways {
+            let case = way.case(|step| answers & step.matters == step.answers);
+            match way.cases {
+                Some(begin) => {
+                    let shares = &self.cases[begin + case as usize * way.steps.len()..];
+                    way.steps.iter().zip(shares).for_each(|(step, share)| added[step.feature as usize] += share);
+                }
+                None => way.share_out(case, |feature, share| added[feature] += share),
+            }
+        }
+    }
+}
+
 impl Way {
-    fn share_out(&self, is_left: &[bool], added: &mut [f64]) {
-        let mut fits = [false; FEATURES_MAX];
+    /// Which of its features fit, as bits.
+    fn case(&self, fits: impl Fn(&Step) -> bool) -> u64 {
+        self.steps.iter().enumerate().fold(0, |case, (number, step)| case | u64::from(fits(step)) << number)
+    }
+
+    /// Shares the value of the leaf out among its features.
+    fn share_out(&self, case: u64, mut tell: impl FnMut(usize, f64)) {
         let mut polynomial = [0.0; FEATURES_MAX + 1];
         polynomial[0] = 1.0;
         let (mut degree, mut unfit_share) = (0, 1.0);
-        for (step, fits) in self.steps.iter().zip(&mut fits) {
-            *fits = step.asked.iter().all(|(split, left)| is_left[*split as usize] == *left);
-            if *fits {
+        let fits = |number: usize| case >> number & 1 == 1;
+        for (number, step) in self.steps.iter().enumerate() {
+            if fits(number) {
                 degree += 1;
                 for s in (0..degree).rev() {
                     polynomial[s + 1] += polynomial[s];
@@ -106,11 +170,12 @@ impl Way {
         let weights = weights(self.steps.len());
         let value = self.value * unfit_share;
         let of_unfit = -value * weighed(&polynomial[..degree + 1], &weights);
-        for (step, fits) in self.steps.iter().zip(fits) {
-            added[step.feature as usize] += match fits {
+        for (number, step) in self.steps.iter().enumerate() {
+            let share = match fits(number) {
                 true => value * (1.0 - step.share) * weighed_without(&polynomial[..degree + 1], step.share, &weights),
                 false => of_unfit,
             };
+            tell(step.feature as usize, share);
         }
     }
 }
@@ -167,10 +232,20 @@ fn cover(tree: &Tree, covers: &[f64], branch: Branch) -> f64 {
     }
 }
 
+impl Step {
+    fn ask(&mut self, split: u32, left: bool, share: f64) {
+        self.asked.push((split, left));
+        self.share *= share;
+        let bit = 1u64.checked_shl(split).unwrap_or(0);
+        self.matters |= bit;
+        self.answers |= if left { bit } else { 0 };
+    }
+}
+
 fn walk(tree: &Tree, covers: &[f64], at: Branch, steps: &mut Vec<Step>, found: &mut Vec<Way>) {
     let number = match at {
         Branch::Leaf(leaf) => {
-            found.push(Way { value: tree.leaves[leaf as usize].value, steps: steps.clone() });
+            found.push(Way { value: tree.leaves[leaf as usize].value, steps: steps.clone(), cases: None });
             return;
         }
         Branch::Split(number) => number,
@@ -181,11 +256,12 @@ fn walk(tree: &Tree, covers: &[f64], at: Branch, steps: &mut Vec<Step>, found: &
         let known = steps.iter().position(|step| step.feature == split.feature);
         let before = known.map(|known| steps[known].clone());
         match known {
-            Some(known) => {
-                steps[known].asked.push((number, left));
-                steps[known].share *= share;
+            Some(known) => steps[known].ask(number, left, share),
+            None => {
+                let mut step = Step { feature: split.feature, asked: Vec::new(), matters: 0, answers: 0, share: 1.0 };
+                step.ask(number, left, share);
+                steps.push(step);
             }
-            None => steps.push(Step { feature: split.feature, asked: vec![(number, left)], share }),
         }
         walk(tree, covers, branch, steps, found);
         match (known, before) {
@@ -231,6 +307,18 @@ mod tests {
                 (with - known_only(booster, row, known)) * weights[known.count_ones() as usize]
             })
             .sum()
+    }
+
+    #[test]
+    fn large_trees_are_explained_without_tables() {
+        let booster = crate::boost::tests::large_booster();
+        assert!(booster.trees.iter().any(|tree| tree.splits.len() > 64));
+        let explainer = Explainer::new(&booster).expect("covers are positive");
+        let row = random_row(5, 4);
+        let added = explainer.contributions(&row);
+        for (feature, got) in added.iter().enumerate() {
+            assert!((got - shapley(&booster, &row, feature)).abs() < 1e-9);
+        }
     }
 
     proptest! {

@@ -36,6 +36,21 @@ pub(crate) fn random_booster(seed: u64, features: usize) -> Booster {
     trained(&table, &labels, &settings)
 }
 
+/// Trees of more than 64 questions.
+pub(crate) fn large_booster() -> Booster {
+    let table = random_table(8, 3_000, 4);
+    let labels = random_labels(8, &table);
+    let settings = Settings {
+        trees_max: 2,
+        leaves_max: 100,
+        depth_max: 12,
+        leaf_rows_min: 1,
+        leaf_hessian_min: 0.0,
+        ..Settings::default()
+    };
+    trained(&table, &labels, &settings)
+}
+
 fn trained(table: &Table, labels: &[f32], settings: &Settings) -> Booster {
     let weights = vec![1.0; labels.len()];
     fit(Examples { table, labels, weights: &weights }, None, None, settings, |_, _| ()).expect("rows are sound")
