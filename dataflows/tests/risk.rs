@@ -12,17 +12,21 @@ use dataflows::clock::{Clock, Tick};
 use dataflows::groups::Membership;
 use dataflows::links::LinkKind;
 use dataflows::lockstep::Pair;
-use dataflows::risk::{Entry, Finding, Heard as HeardSound, Judgement, Judging, Opinion, Release};
+use dataflows::risk::{Entry, Finding, Heard as HeardSound, Judgement, Judging, Learned, Looked, Opinion, Release};
 use dataflows::river::{Change, Context, Ledger, Plan, build};
 use dataflows::windows::{Inflow, Listing};
 use datasets::policy::built_in;
 use datasets::world::{World as WholeWorld, WorldSpec};
 use features::WindowRow;
-use features::risk::{assess_account, fuse};
+use features::profile::{self, Profile};
+use features::risk::fuse;
 use features::signals::suspicion::{Load, raised, spread, suspicion};
 use features::signals::{AccountFacts, Catalogue, Hearing, Name, OwnerFacts, Signal, Standing, TrackFacts};
-use features::signals::{of_account, of_owner, of_track};
+use features::signals::{of_account, of_model, of_owner, of_track};
 use features::tally::Axis;
+use models::boost::{Booster, Branch, Leaf, Split, Tree};
+use models::calibration::Calibration;
+use models::{Because, Model, Scorer};
 use records::{Country, Id, IdSpace, Key, KeyedPlay, Metadata, Millis, Names, Policy, Risk, Source, Subject};
 
 const HOUR_MS: Millis = 3_600_000;
@@ -49,6 +53,8 @@ struct World {
     segments: BTreeMap<(Tick, Key), u16>,
     /// What a source says of a content, by tick.
     findings: BTreeMap<(Tick, Key, u32), Option<Opinion>>,
+    /// Models, each from a tick on.
+    models: Vec<(Tick, Arc<Model>)>,
 }
 
 fn clock() -> Clock {
@@ -157,7 +163,12 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
         links: vec![LinkKind::Device],
         hub: 50,
         lockstep: true,
-        judging: Some(Judging { policy: Arc::new(policy.clone()), windows_ms: WINDOWS_MS.to_vec(), models: Vec::new() }),
+        profiles: true,
+        judging: Some(Judging {
+            policy: Arc::new(policy.clone()),
+            windows_ms: WINDOWS_MS.to_vec(),
+            models: world.models.clone(),
+        }),
         until: world.until(),
         every_tick,
     };
@@ -232,6 +243,38 @@ impl State {
     }
 }
 
+/// What the model in force says of an account, and why.
+fn scored(world: &World, tick: Tick, facts: &AccountFacts) -> Option<(Signal, Learned)> {
+    let (place, (_, model)) = world.models.iter().enumerate().rfind(|(_, (from, _))| *from <= tick)?;
+    let Profile(features) = profile::of_account(facts);
+    let fraud = Risk::from_parts((model.probability(&features) * 10_000.0).round() as u64);
+    let named = if fraud.parts() >= 1_000 { 3 } else { 0 };
+    let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };
+    let because = model.because(&features, named).into_iter().map(looked).collect();
+    Some((of_model(fraud)?, Learned { model: place as u16, because }))
+}
+
+/// A model that asks one question about each of these features, and adds to the score where the answer is yes.
+fn model(base: f64, questions: &[(&str, f32, f64)]) -> Arc<Model> {
+    let feature = |name: &str| profile::names().iter().position(|known| *known == name).expect("a feature") as u32;
+    let trees = questions.iter().map(|(name, least, added)| Tree {
+        splits: vec![Split {
+            feature: feature(name),
+            threshold: *least,
+            missing_left: true,
+            zero_is_missing: false,
+            left: Branch::Leaf(0),
+            right: Branch::Leaf(1),
+            gain: 1.0,
+        }],
+        leaves: vec![Leaf { value: 0.0, cover: 30.0 }, Leaf { value: *added, cover: 10.0 }],
+    });
+    let features = profile::names().iter().map(|name| (*name).to_owned()).collect();
+    let booster = Booster { features, base, trees: trees.collect() };
+    let scorer = Scorer::new(profile::VERSION, booster, Calibration::Platt { slope: 1.0, offset: 0.0 });
+    Arc::new(Model::new(scorer).expect("trees with rows"))
+}
+
 /// Judges everybody from the views, the live plays and the catalogue in force.
 fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgements {
     let flow = &policy.flow;
@@ -246,8 +289,17 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
             suspicious_tracks,
         }
     };
-    let own: BTreeMap<Key, Risk> =
-        accounts.keys().map(|key| (*key, assess_account(policy, &facts(key, Risk::CLEAN)).r)).collect();
+    let learned: BTreeMap<Key, (Signal, Learned)> =
+        accounts.keys().filter_map(|key| Some((*key, scored(world, tick, &facts(key, Risk::CLEAN))?))).collect();
+    let signals = |account: &Key, around: Risk| {
+        let mut signals = of_account(&facts(account, around));
+        let last = signals.iter().position(|signal| signal.name == Name::SuspiciousTracks).unwrap_or(signals.len());
+        let of_model = learned.get(account).map(|(signal, _)| *signal);
+        signals.splice(last..last, of_model);
+        signals
+    };
+    let risk = |account: &Key| fuse(policy, Subject::Account, false, signals(account, Risk::CLEAN)).r;
+    let own: BTreeMap<Key, Risk> = accounts.keys().map(|key| (*key, risk(key))).collect();
     let (mut pairs, mut placed) = (BTreeMap::new(), BTreeMap::new());
     for play in world.live(tick) {
         *pairs.entry((play.account, play.track)).or_insert(0) += 1;
@@ -296,7 +348,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
 
     let mut judged: Vec<Recounted> = Vec::new();
     for account in accounts.keys() {
-        judged.push(((Subject::Account, *account), 0, None, of_account(&facts(account, around(account)))));
+        judged.push(((Subject::Account, *account), 0, None, signals(account, around(account))));
     }
     let uploaders = state.of(Axis::Uploader);
     for (track, rows) in state.of(Axis::Track) {
@@ -335,7 +387,9 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
     }
     let judgement = |(subject, segment, heard, signals): Recounted| {
         let r = fuse(policy, subject.0, heard.is_some(), signals.clone()).r;
-        (r > Risk::CLEAN).then_some((subject, Judgement { r, segment, heard, signals, learned: None }))
+        let learned =
+            learned.get(&subject.1).filter(|_| subject.0 == Subject::Account).map(|(_, learned)| learned.clone());
+        (r > Risk::CLEAN).then_some((subject, Judgement { r, segment, heard, signals, learned }))
     };
     judged.into_iter().filter_map(judgement).collect()
 }
@@ -526,6 +580,31 @@ fn judgements_equal_a_recount_in_small_worlds() {
     }
     assert!(clean[&Subject::Track] > 0, "clean audio was never compared");
     assert!([Subject::Track, Subject::Distributor].iter().all(|subject| segments.contains_key(&(*subject, 1))));
+}
+
+#[test]
+fn models_come_into_force_and_score_whoever_has_plays() {
+    let mut compared = Compared::default();
+    let eager =
+        model(-1.0, &[("day_plays_per_day", 3.0, 2.0), ("week_devices", 0.5, 1.0), ("lockstep_partners", 0.5, 2.0)]);
+    let calm = model(-6.0, &[("month_concentration", 0.3, 5.0)]);
+    for (seed, workers) in [(31, 1), (32, 3), (33, 3)] {
+        let mut world = small_world(seed);
+        let first = clock().first_after(START_MS);
+        world.models = vec![(first + 3, eager.clone()), (first + 9, calm.clone())];
+        hold(&world, &built_in(), workers, &format!("seed {seed}"), &mut compared);
+
+        // At the tick at which a model takes over, accounts are told of, though not one play came or went there.
+        let changes = flow(&world, &built_in(), workers, true);
+        let told = changes[&(first + 9)].iter().filter_map(|change| match change {
+            Change::Judged(judged) => {
+                Some(judged.iter().filter(|((subject, _), _)| *subject == Subject::Account).count())
+            }
+            _ => None,
+        });
+        assert!(told.sum::<usize>() > 0, "seed {seed}: nobody was scored anew");
+    }
+    assert!(compared.signals[&(Subject::Account, Name::Learned)] > 20);
 }
 
 #[test]

@@ -136,6 +136,7 @@ fn plan() -> Plan {
         links: vec![LinkKind::Device],
         hub: 50,
         lockstep: true,
+        profiles: false,
         judging: None,
         until: clock.first_after(8 * DAY_MS),
         every_tick: true,

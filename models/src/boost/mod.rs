@@ -276,7 +276,7 @@ impl Examples<'_> {
         if labels != rows || weights != rows {
             return Err(BoostError::Lengths { rows, labels, weights });
         }
-        if rows < 2 || rows >= 1 << 31 {
+        if !(2..1 << 31).contains(&rows) {
             return Err(BoostError::Rows { rows });
         }
         if let Some(row) = self.labels.iter().position(|label| !(0.0..=1.0).contains(label)) {

@@ -57,6 +57,8 @@ pub struct Prepared {
     pub entries: Vec<(Tick, Entry)>,
     /// What was heard, counted; `None` where nobody listened.
     pub heard: Option<HeardCounts>,
+    /// The names of the models that score accounts, in the order of coming into force.
+    pub models: Vec<String>,
     /// Who judges, if somebody does.
     pub judge: Option<Judge>,
     /// The ids of the plays that are corrected, where plays are withheld.
@@ -152,6 +154,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     Ok(Prepared {
         wanted: wanted(&plan.computed(), &plan.links),
         entries,
+        models: scorers.names,
         heard: (!inputs.evidence.is_empty()).then_some(heard_counts),
         judge,
         corrected: match setting.views.contains(&View::Withheld) {
