@@ -26,8 +26,10 @@ fn lot(a: u64, b: u64, end: u64) -> u64 {
     (z ^ (z >> 31)) % end
 }
 
-/// One play: account, track, instant, milliseconds heard.
-fn play(account: u64, number: u64, only_edge: bool) -> (u64, u64, i64, i64) {
+/// Account, track, instant, milliseconds heard.
+type Played = (u64, u64, i64, i64);
+
+fn play(account: u64, number: u64, only_edge: bool) -> Played {
     let seed = account * 10_000 + number;
     let day = (number % DAYS) as i64 * DAY_MS;
     let at = MONDAY + day + lot(seed, 1, DAY_MS as u64) as i64;
@@ -42,16 +44,16 @@ fn play(account: u64, number: u64, only_edge: bool) -> (u64, u64, i64, i64) {
 fn town(folder: &Path, label: &str, only_edge: bool) {
     std::fs::create_dir_all(folder).expect("a folder");
     let of = |account: u64| (0..6 * DAYS).map(move |number| play(account, number, only_edge));
-    let mut plays: Vec<(u64, u64, i64, i64)> = (0..PEOPLE + BOTS).flat_map(of).collect();
+    let mut plays: Vec<Played> = (0..PEOPLE + BOTS).flat_map(of).collect();
     plays.sort_by_key(|(.., at, _)| *at);
-    let numbers = |of: &dyn Fn(&(u64, u64, i64, i64)) -> u64| {
+    let numbers = |of: fn(&Played) -> u64| {
         Arc::new(UInt64Array::from(plays.iter().map(of).collect::<Vec<_>>())) as ArrayRef
     };
     let rows = RecordBatch::try_from_iter([
         ("play_id", Arc::new(UInt64Array::from_iter_values(0..plays.len() as u64)) as ArrayRef),
         ("ended_at", instants(&plays.iter().map(|play| Some(play.2)).collect::<Vec<_>>())),
-        ("account_id", numbers(&|play| play.0)),
-        ("track_id", numbers(&|play| play.1)),
+        ("account_id", numbers(|play| play.0)),
+        ("track_id", numbers(|play| play.1)),
         ("played_ms", whole(&plays.iter().map(|play| Some(play.3)).collect::<Vec<_>>())),
     ]);
     write(&folder.join("plays.parquet"), &rows.expect("columns of one length"), 2_000);
