@@ -31,7 +31,9 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
             of / HOUR_MS
         ),
         Name::Volume => {
-            format!("{daily} plays a day {window}; the most by a person we know: 363 a day over a week, 729 in 24 hours")
+            format!(
+                "{daily} plays a day {window}; the most by a person we know: 363 a day over a week, 729 in 24 hours"
+            )
         }
         Name::NoSleep => format!("active in {count} of {of} hours {window}, with hardly a skip; people sleep"),
         Name::NoSkips => format!("{count} of {of} plays ({percent}) {window} were skipped; people: 20 to 30 %"),

@@ -46,9 +46,8 @@ fn town(folder: &Path, label: &str, only_edge: bool) {
     let of = |account: u64| (0..6 * DAYS).map(move |number| play(account, number, only_edge));
     let mut plays: Vec<Played> = (0..PEOPLE + BOTS).flat_map(of).collect();
     plays.sort_by_key(|(.., at, _)| *at);
-    let numbers = |of: fn(&Played) -> u64| {
-        Arc::new(UInt64Array::from(plays.iter().map(of).collect::<Vec<_>>())) as ArrayRef
-    };
+    let numbers =
+        |of: fn(&Played) -> u64| Arc::new(UInt64Array::from(plays.iter().map(of).collect::<Vec<_>>())) as ArrayRef;
     let rows = RecordBatch::try_from_iter([
         ("play_id", Arc::new(UInt64Array::from_iter_values(0..plays.len() as u64)) as ArrayRef),
         ("ended_at", instants(&plays.iter().map(|play| Some(play.2)).collect::<Vec<_>>())),
