@@ -3,7 +3,7 @@
 #
 # Usage: run.sh [--plays N] [--seed N] [--sets "q1 q2 q3 q4 q1,q2,q3,q4"] [--every "60 10 1"] [--windows "24"]
 #               [--refreshes N] [--workers "1 2"] [--source memory|parquet] [--without "reduce duckdb polars truestream"]
-#               [--emit "none last changes"] [--pathway] [--check] [--out FILE]
+#               [--emit "none last changes"] [--pathway] [--flink] [--check] [--out FILE]
 set -euo pipefail
 
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -13,11 +13,12 @@ peers="${TRUESTREAM_PEERS:-$root/target/peers}"
 bin="$target/release"
 
 plays=1000000 seed=1 sets="q1 q2 q3 q4 q1,q2,q3,q4" every="60" windows="24" refreshes=12 workers="1" emit="none"
-source_of=memory without="" pathway=no check="" out=""
+source_of=memory without="" pathway=no flink=no check="" out=""
 asked="${*@Q}" load_before="$(cut -d' ' -f1-3 /proc/loadavg)"
 while (($#)); do
     case "$1" in
         --pathway) pathway=yes; shift; continue ;;
+        --flink) flink=yes; shift; continue ;;
         --check) check=--check; shift; continue ;;
     esac
     (($# > 1)) || { echo "$1 needs a value" >&2; exit 2; }
@@ -100,6 +101,9 @@ for window in $windows; do
             done
             if [[ $pathway == yes && $set == q1 ]]; then
                 engine pathway "$peers/pathway/bin/python" "$here/peers/pathway_peer.py" "${given[@]}"
+            fi
+            if [[ $flink == yes && $set == q1 ]]; then
+                engine flink "$peers/flink/bin/python" "$here/peers/flink_peer.py" "${given[@]}"
             fi
         done
     done
