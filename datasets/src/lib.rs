@@ -3,6 +3,7 @@
 //! ```text
 //! data-set files ──▶ formats ──▶ records ──▶ tables (Parquet) ──▶ arrivals ──▶ the dataflow
 //! seed           ──▶ world   ──▶
+//! records, plan  ──▶ inject  ──▶
 //! ```
 //!
 //! The only crate that knows Arrow and Parquet.
@@ -11,11 +12,13 @@ pub mod arrivals;
 pub mod audio;
 pub mod audio_index;
 pub mod formats;
+pub mod inject;
 pub mod names;
 pub mod policy;
 pub mod tables;
 pub mod world;
 
+mod chance;
 mod error;
 
 pub use error::Error;

@@ -4,6 +4,7 @@ pub mod demo;
 pub mod exit;
 pub mod import;
 pub mod index;
+pub mod inject;
 pub mod inputs;
 pub mod learn;
 pub mod matching;

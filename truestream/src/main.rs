@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 use truestream::demo::{self, DemoArgs};
 use truestream::import::{self, ImportArgs};
 use truestream::index::{self, IndexArgs};
+use truestream::inject::{self, InjectArgs};
 use truestream::learn::{self, EvaluateArgs, ModelsArgs, PromoteArgs, RollbackArgs, TrainArgs};
 use truestream::matching::{self, MatchArgs};
 use truestream::replay::{self, ReplayArgs};
@@ -30,6 +31,7 @@ enum Command {
     Demo(DemoArgs),
     Import(Box<ImportArgs>),
     World(Box<WorldArgs>),
+    Inject(Box<InjectArgs>),
     Replay(Box<ReplayArgs>),
     Scan(Box<ScanArgs>),
     Index(IndexArgs),
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Import(args) => import::run(&args),
         Command::World(args) => world::run(&args),
+        Command::Inject(args) => inject::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Index(args) => index::run(&args),

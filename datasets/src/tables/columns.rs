@@ -6,10 +6,14 @@ use arrow::array::{
     ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array,
     UInt64Array,
 };
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use records::{
     Account, Correction, Disclosure, Distributor, Evidence, Id, Label, Millis, Network, NetworkKind, Play, Playlist,
     Refusal, Track,
 };
+
+use super::read::{ID_COLUMNS, IdKinds};
 
 /// Whether the ids of a file are numbers or texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,21 @@ pub trait Row: Sized {
 
     /// The rows as one batch of columns.
     fn batch(rows: &[Self], ids: IdKind) -> RecordBatch;
+}
+
+/// The rows as one batch whose ids are of the kind of their space. What belongs to no space is a number where all are.
+pub fn batch_of_kinds<R: Row>(rows: &[R], kinds: &IdKinds) -> RecordBatch {
+    if kinds.iter().all(|kind| *kind == kinds[0]) {
+        return R::batch(rows, kinds[0]);
+    }
+    let texts = R::batch(rows, IdKind::Text);
+    let columns = texts.schema_ref().fields().iter().zip(texts.columns()).map(|(field, column)| {
+        let space = ID_COLUMNS.iter().find(|(table, name, _)| *table == R::TABLE && name == field.name());
+        let is_number = space.is_some_and(|(_, _, space)| kinds[*space as usize] == IdKind::Number);
+        let column = if is_number { cast(column, &DataType::UInt64).expect("texts cast") } else { column.clone() };
+        (field.name().clone(), column, true)
+    });
+    RecordBatch::try_from_iter_with_nullable(columns.collect::<Vec<_>>()).expect("all columns are of the same rows")
 }
 
 type Column = (&'static str, ArrayRef);

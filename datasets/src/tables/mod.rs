@@ -9,7 +9,7 @@ pub mod read;
 pub mod rows;
 mod write;
 
-pub use columns::{IdKind, Row};
+pub use columns::{IdKind, Row, batch_of_kinds};
 pub use evidence::read_evidence;
 pub use features::{FeatureRows, read_features};
 pub use files::Inputs;

@@ -314,7 +314,7 @@ impl FromRow for Label {
 }
 
 /// Which columns of which tables hold ids of which space.
-const ID_COLUMNS: [(&str, &str, IdSpace); 15] = [
+pub(super) const ID_COLUMNS: [(&str, &str, IdSpace); 15] = [
     ("plays", "play_id", IdSpace::Play),
     ("plays", "account_id", IdSpace::Account),
     ("plays", "track_id", IdSpace::Track),

@@ -108,6 +108,14 @@ fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {
     ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::parquet(path, error))
 }
 
+/// How many rows a Parquet file has, as it says itself.
+///
+/// # Errors
+/// When the file cannot be read or is no Parquet.
+pub fn count_rows(path: &Path) -> Result<u64, Error> {
+    Ok(open(path)?.metadata().file_metadata().num_rows().max(0) as u64)
+}
+
 /// The greatest number or instant in a column of a Parquet file, as the file's statistics tell it without its rows being
 /// read; `None` where they tell nothing.
 ///

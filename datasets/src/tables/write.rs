@@ -9,8 +9,10 @@ use arrow::datatypes::Schema;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
+use records::IdSpace;
 
-use super::columns::{IdKind, Row};
+use super::columns::{IdKind, Row, batch_of_kinds};
+use super::read::IdKinds;
 use crate::Error;
 
 /// Rows held before they become a batch.
@@ -118,7 +120,7 @@ pub fn part_of(path: &Path) -> PathBuf {
 /// Writes records of one table to `DIR/<table>.parquet`.
 pub struct TableWriter<R: Row> {
     file: ParquetFile,
-    ids: IdKind,
+    kinds: IdKinds,
     rows: Vec<R>,
     count: u64,
 }
@@ -129,9 +131,16 @@ impl<R: Row> TableWriter<R> {
     /// # Errors
     /// When the folder cannot be written.
     pub fn create(folder: &Path, ids: IdKind) -> Result<TableWriter<R>, Error> {
-        let schema = R::batch(&[], ids).schema();
-        let file = ParquetFile::create(&folder.join(format!("{}.parquet", R::TABLE)), schema)?;
-        Ok(TableWriter { file, ids, rows: Vec::with_capacity(BATCH_ROWS), count: 0 })
+        TableWriter::of_kinds(&folder.join(format!("{}.parquet", R::TABLE)), [ids; IdSpace::ALL.len()])
+    }
+
+    /// Begins the table in a file of this name, with ids of each space of a kind of their own.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn of_kinds(path: &Path, kinds: IdKinds) -> Result<TableWriter<R>, Error> {
+        let file = ParquetFile::create(path, batch_of_kinds::<R>(&[], &kinds).schema())?;
+        Ok(TableWriter { file, kinds, rows: Vec::with_capacity(BATCH_ROWS), count: 0 })
     }
 
     /// Appends a row.
@@ -168,7 +177,7 @@ impl<R: Row> TableWriter<R> {
 
     fn flush(&mut self) -> Result<(), Error> {
         if !self.rows.is_empty() {
-            self.file.write(&R::batch(&self.rows, self.ids))?;
+            self.file.write(&batch_of_kinds(&self.rows, &self.kinds))?;
             self.rows.clear();
         }
         Ok(())

@@ -10,9 +10,9 @@ use std::ops::Range;
 
 use records::{Disclosure, Distributor, Id, Millis, Playlist, Track};
 
-use super::chance::{Chance, Purpose};
 use super::geography::{self, COUNTRIES};
 use super::{DAY_MS, WorldSpec};
+use crate::chance::{Chance, Purpose};
 
 const GENRES: [&str; 12] = [
     "pop",

@@ -2,9 +2,9 @@
 
 use records::Millis;
 
-use super::chance::{Chance, Purpose};
 use super::heard::{self, Heard};
 use super::{DAY_MS, HOUR_MS, WorldSpec};
+use crate::chance::{Chance, Purpose};
 
 /// Share of plays that arrive late, by up to an hour. Real late and overlapping plays are 3-11 % of an export.
 const LATE: f64 = 0.01;

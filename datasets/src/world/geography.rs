@@ -3,7 +3,7 @@
 
 use records::{Network, NetworkKind};
 
-use super::chance::Chance;
+use crate::chance::Chance;
 
 /// A country: code, share of accounts, hours ahead of UTC, language.
 pub(super) struct Country {

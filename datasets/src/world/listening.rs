@@ -9,12 +9,12 @@
 use records::Millis;
 
 use super::World;
-use super::chance::{Chance, Purpose};
 use super::delivery::Delivery;
 use super::geography::{self, Place};
 use super::heard::{Heard, Platform, Reason, Source};
 use super::people::{Habits, Person};
 use super::{DAY_MS, HOUR_MS};
+use crate::chance::{Chance, Purpose};
 
 /// A listener's day begins at this local hour: the quietest of all.
 pub(super) const DAY_BEGINS_HOUR: i64 = 4;
@@ -24,9 +24,9 @@ const DAY_SIGMA: f64 = 0.8;
 const DAY_PLAYS_MAX: f64 = 320.0;
 /// Plays of a session: median and spread; heavier listeners have longer ones. A spread of 1 gives real listeners' tails (p95
 /// of 29-126 plays); the .6 fitted to the middle of the sessions does not.
-const SESSION: (f64, f64) = (9.0, 1.0);
+pub(crate) const SESSION: (f64, f64) = (9.0, 1.0);
 /// Sessions are told apart by a silence of 30 minutes.
-const SESSION_GAP_MS: i64 = 31 * 60_000;
+pub(crate) const SESSION_GAP_MS: i64 = 31 * 60_000;
 /// Chance that a run of the same track goes on: real listeners' longest runs are of 6-9 plays.
 const RUN_GOES_ON: f64 = 0.47;
 /// How often a client says nothing of its network.
@@ -323,7 +323,7 @@ fn played_full(length_ms: u32, chance: &mut Chance) -> u32 {
 }
 
 /// Silence between two plays of a session: 86 % Exp(.6 s), 14 % lognormal(25 s, 1.6).
-fn gap(chance: &mut Chance) -> Millis {
+pub(crate) fn gap(chance: &mut Chance) -> Millis {
     let ms = if chance.happens(0.86) { chance.exponential(600.0) } else { chance.lognormal(25_000.0, 1.6) };
     ms.min(29.0 * 60_000.0) as Millis
 }

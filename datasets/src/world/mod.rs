@@ -11,7 +11,6 @@
 //! Same seed, same bytes, for any number of threads.
 
 mod catalogue;
-mod chance;
 mod delivery;
 mod families;
 mod geography;
@@ -32,10 +31,11 @@ use catalogue::Catalogue;
 use delivery::{Delivery, TakenBack};
 use families::Family;
 use heard::{Heard, Names};
+pub(crate) use listening::{SESSION, SESSION_GAP_MS, gap};
 use people::Person;
 
-const HOUR_MS: Millis = 3_600_000;
-const DAY_MS: Millis = 24 * HOUR_MS;
+pub(crate) const HOUR_MS: Millis = 3_600_000;
+pub(crate) const DAY_MS: Millis = 24 * HOUR_MS;
 /// Accounts whose day one thread makes in one go.
 const ACCOUNTS_AT_ONCE: usize = 256;
 /// Rows of a batch of columns, and batches made before they are written.

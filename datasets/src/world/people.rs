@@ -5,11 +5,11 @@
 
 use records::{Account, Id, Millis};
 
-use super::chance::{Chance, Purpose, at, beta_quantile, normal_quantile, spread};
 use super::geography::{self, COUNTRIES};
 use super::heard::Platform;
 use super::listening::{self, DAY_BEGINS_HOUR};
 use super::{DAY_MS, WorldSpec};
+use crate::chance::{Chance, Purpose, at, beta_quantile, normal_quantile, spread};
 
 /// One account.
 #[derive(Clone, Debug)]

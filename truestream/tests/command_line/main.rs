@@ -1,13 +1,14 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ inject
 //! ```
 
 mod broken;
 mod cluster;
 mod data;
 mod heard;
+mod inject;
 mod killed;
 mod learn;
 mod process;

@@ -8,7 +8,7 @@ use crate::process::{start_behind, truestream};
 #[test]
 fn every_command_shows_examples() {
     let help = truestream(&["--help"]).good().out;
-    for command in ["import", "world", "replay", "verify"] {
+    for command in ["import", "world", "inject", "replay", "verify"] {
         assert!(help.contains(command), "{help}");
         let help = truestream(&[command, "--help"]).good().out;
         assert!(help.contains("Examples:") && help.contains(&format!("truestream {command} ")), "{help}");

@@ -3,13 +3,13 @@
 use records::Millis;
 
 use super::super::catalogue::{Catalogue, Style};
-use super::super::chance::{Chance, Purpose};
 use super::super::delivery::Delivery;
 use super::super::geography::{self, Place};
 use super::super::heard::{Heard, Platform, Reason, Source};
 use super::super::people::{self, Person};
 use super::super::{DAY_MS, HOUR_MS, World, WorldSpec, listening};
 use super::{Family, Kind, add_artist, span};
+use crate::chance::{Chance, Purpose};
 
 /// Loop farm: plays just past the payable 30 s, then the next track, at every hour of the day ("31 s, then next": artistrack;
 /// 1 200 premium accounts, two playlists, 24/7: the Bulgarian case of 2017). 26 plays an hour are 624 a day.

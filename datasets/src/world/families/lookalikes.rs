@@ -3,7 +3,6 @@
 use records::Millis;
 
 use super::super::catalogue::{Catalogue, Style};
-use super::super::chance::{Chance, Purpose};
 use super::super::delivery::Delivery;
 use super::super::geography;
 use super::super::heard::{Platform, Source};
@@ -11,6 +10,7 @@ use super::super::listening::{self, Context, Setting};
 use super::super::people::{self, Person};
 use super::super::{DAY_MS, HOUR_MS, World, WorldSpec};
 use super::{Family, Kind, add_artist, span};
+use crate::chance::{Chance, Purpose};
 
 /// Super-fan, after a real listener of the study: 105 plays a day all year, 57 repeats in a row, 115 plays of one track in a day.
 const FAN_PLAYS_PER_DAY: f32 = 105.0;

@@ -16,10 +16,10 @@ use records::{Id, Label, LabelKind, Millis};
 
 use super::World;
 use super::catalogue::{Catalogue, NewArtist, Style, artist_id, distributor_for_everybody};
-use super::chance::{Chance, Purpose};
 use super::delivery::Delivery;
 use super::people::Person;
 use super::{DAY_MS, WorldSpec};
+use crate::chance::{Chance, Purpose};
 
 /// What a family does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,6 +22,9 @@ pub(super) enum Purpose {
     Bot,
     Schedule,
     Trip,
+    Sample,
+    Cast,
+    Member,
 }
 
 /// A stream of numbers.
@@ -137,6 +140,11 @@ impl Chance {
         Chance { state }
     }
 
+    /// The bits of a number, well mixed: equal numbers give equal bits.
+    pub fn mixed(number: u64) -> u64 {
+        finalize(number.wrapping_add(GOLDEN))
+    }
+
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(GOLDEN);
@@ -156,6 +164,11 @@ impl Chance {
     /// A whole number in 0..n; 0 where n is 0.
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.bits()) * n as u128) >> 64) as usize
+    }
+
+    /// A whole number in 0..n; 0 where n is 0.
+    pub fn below_u64(&mut self, n: u64) -> u64 {
+        ((u128::from(self.bits()) * u128::from(n)) >> 64) as u64
     }
 
     /// True with the probability.
