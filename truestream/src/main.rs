@@ -7,7 +7,7 @@ use truestream::demo::{self, DemoArgs};
 use truestream::import::{self, ImportArgs};
 use truestream::index::{self, IndexArgs};
 use truestream::inject::{self, InjectArgs};
-use truestream::learn::{self, EvaluateArgs, ModelsArgs, PromoteArgs, RollbackArgs, TrainArgs};
+use truestream::learn::{self, DriftArgs, EvaluateArgs, ModelsArgs, PromoteArgs, QueueArgs, RollbackArgs, TrainArgs};
 use truestream::matching::{self, MatchArgs};
 use truestream::replay::{self, ReplayArgs};
 use truestream::scan::hearing::{WorkerArgs, run_worker};
@@ -44,6 +44,8 @@ enum Command {
     Promote(PromoteArgs),
     Rollback(RollbackArgs),
     Models(ModelsArgs),
+    Drift(Box<DriftArgs>),
+    Queue(Box<QueueArgs>),
 }
 
 fn main() -> ExitCode {
@@ -63,6 +65,8 @@ fn main() -> ExitCode {
         Command::Promote(args) => learn::promote(&args),
         Command::Rollback(args) => learn::rollback(&args),
         Command::Models(args) => learn::models(&args),
+        Command::Drift(args) => learn::drift(&args),
+        Command::Queue(args) => learn::queue(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

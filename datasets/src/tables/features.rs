@@ -19,6 +19,8 @@ pub struct FeatureRows {
     pub as_of: Vec<Millis>,
     /// Whom it is about; numbers as digits.
     pub ids: Vec<String>,
+    /// Whether the ids are numbers.
+    pub ids_are_numbers: bool,
     /// The names of the features.
     pub names: Vec<String>,
     /// One column per name; NaN where nothing can be said.
@@ -90,6 +92,7 @@ fn append(
     let read = |column: usize, data_type: &DataType| cast(batch.column(column), data_type).map_err(|_| column);
     let instants = read(as_of, &DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())))?;
     let instants = instants.as_primitive::<TimestampMillisecondType>();
+    rows.ids_are_numbers = batch.column(id).data_type().is_integer();
     let ids = read(id, &DataType::Utf8)?;
     let ids = ids.as_string::<i32>();
     if instants.null_count() > 0 || ids.null_count() > 0 {

@@ -337,6 +337,18 @@ impl Booster {
         Ok(scores)
     }
 
+    /// The places of the features whose questions gained most, strongest first, at most so many.
+    pub fn most_asked(&self, count: usize) -> Vec<usize> {
+        let mut gains = vec![0.0; self.features.len()];
+        for split in self.trees.iter().flat_map(|tree| &tree.splits) {
+            gains[split.feature as usize] += split.gain;
+        }
+        let mut asked: Vec<usize> = (0..gains.len()).filter(|feature| gains[*feature] > 0.0).collect();
+        asked.sort_by(|a, b| gains[*b].total_cmp(&gains[*a]).then(a.cmp(b)));
+        asked.truncate(count);
+        asked
+    }
+
     /// The same model for rows whose features stand in this order; they may have more than it asks about.
     ///
     /// # Errors

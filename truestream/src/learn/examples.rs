@@ -98,7 +98,8 @@ impl Known {
         let ids = rows(features, |_| false, |as_of, _| in_span(as_of))?.ids;
         let unknown: BTreeSet<&str> = ids.iter().map(String::as_str).filter(|id| !said.contains_key(*id)).collect();
         let mut unknown: Vec<&str> = unknown.into_iter().collect();
-        unknown.sort_by_cached_key(|id| lot(span.seed, "sample", id));
+        let lots = Lots { seed: span.seed, purpose: "sample" };
+        unknown.sort_by_cached_key(|id| lots.of(id));
         let drawn: HashSet<&str> = unknown.into_iter().take(span.unlabelled_max).collect();
         let all =
             rows(features, |_| true, |as_of, id| in_span(as_of) && (said.contains_key(id) || drawn.contains(id)))?;
@@ -192,7 +193,7 @@ fn told(said: Option<&Said>, as_of: Millis) -> Option<f32> {
 }
 
 fn account(id: &str, said: Option<&Said>, seed: u64) -> Account {
-    let used = match lot(seed, "use", id) % 100 {
+    let used = match (Lots { seed, purpose: "use" }).of(id) % 100 {
         lot if lot < FIT => Use::Fit,
         lot if lot < FIT + CALIBRATE => Use::Calibrate,
         _ => Use::Test,
@@ -205,10 +206,30 @@ fn account(id: &str, said: Option<&Said>, seed: u64) -> Account {
     }
 }
 
-/// A number that depends on the seed, the purpose and the id alone.
-fn lot(seed: u64, purpose: &str, id: &str) -> u64 {
-    let hash = blake3::hash(format!("{seed}\0{purpose}\0{id}").as_bytes());
-    u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
+/// Numbers that depend on the seed, the purpose and the id alone.
+#[derive(Clone, Copy)]
+pub struct Lots {
+    /// Another seed gives other numbers.
+    pub seed: u64,
+    /// So does another purpose.
+    pub purpose: &'static str,
+}
+
+impl Lots {
+    /// The number of this id.
+    pub fn of(self, id: &str) -> u64 {
+        let Lots { seed, purpose } = self;
+        let hash = blake3::hash(format!("{seed}\0{purpose}\0{id}").as_bytes());
+        u64::from_le_bytes(hash.as_bytes()[..8].try_into().expect("a hash has 32 bytes"))
+    }
+}
+
+/// The accounts of which somebody had said something by then.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn labelled(files: &[PathBuf], as_of: Millis) -> Result<HashSet<String>, Failure> {
+    Ok(said(files, as_of)?.into_keys().collect())
 }
 
 #[cfg(test)]

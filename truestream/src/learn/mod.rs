@@ -1,32 +1,39 @@
-//! Models that learn: `truestream train`, `evaluate`, `promote`, `rollback` and `models`.
+//! Models that learn: `truestream train`, `evaluate`, `promote`, `rollback`, `models`, `drift` and `queue`.
 //!
 //! ```text
 //! plays, labels ──▶ features (a replay) ──▶ examples ──▶ train ──▶ registry ──▶ evaluate ──▶ promote ──▶ champion
 //!                                                                     ▲                                     │
 //!                                                                     └──────────── rollback ───────────────┘
+//! champion ──▶ drift: is it time to train again?      champion ──▶ queue: whose label would help most?
 //! ```
 //!
 //! Every command can run unattended: it asks nothing, writes nothing half, and its exit code says what happened.
 
 mod card;
 mod data;
+mod drift;
 mod evaluate;
 mod examples;
 mod measure;
 mod models;
 mod promote;
+mod queue;
 mod registry;
 mod train;
 
+pub use self::drift::DriftArgs;
 pub use self::evaluate::EvaluateArgs;
 pub use self::models::ModelsArgs;
 pub use self::promote::{PromoteArgs, RollbackArgs};
+pub use self::queue::QueueArgs;
 pub use self::registry::{Registry, SUBJECT};
 pub use self::train::TrainArgs;
 
+pub use self::drift::run as drift;
 pub use self::evaluate::run as evaluate;
 pub use self::models::run as models;
 pub use self::promote::{promote, rollback};
+pub use self::queue::run as queue;
 pub use self::train::run as train;
 
 /// What the exit codes of these commands mean.

@@ -313,6 +313,17 @@ impl DataArgs {
     /// # Errors
     /// When a file cannot be read, or there is no row.
     pub fn known(&self, features: &Features) -> Result<(Known, Millis), Failure> {
+        let last = self.last_day(features)?;
+        let span =
+            Span { as_of: last, history_ms: self.history_ms()?, unlabelled_max: self.unlabelled_max, seed: self.seed };
+        Ok((Known::read(&features.rows, &features.labels, span)?, last))
+    }
+
+    /// The last day of the rows, up to `--as-of`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn last_day(&self, features: &Features) -> Result<Millis, Failure> {
         let rows = datasets::tables::read_features(&features.rows, "account_id", |_| false, |_, _| true);
         let days = rows.map_err(|error| Failure::Input(error.to_string()))?.as_of;
         let asked = match &self.as_of {
@@ -324,9 +335,6 @@ impl DataArgs {
             None => Millis::MAX,
         };
         let last = days.into_iter().filter(|day| *day <= asked).max();
-        let last = last.ok_or_else(|| Failure::Input("no account has a play by then".to_owned()))?;
-        let span =
-            Span { as_of: last, history_ms: self.history_ms()?, unlabelled_max: self.unlabelled_max, seed: self.seed };
-        Ok((Known::read(&features.rows, &features.labels, span)?, last))
+        last.ok_or_else(|| Failure::Input("no account has a play by then".to_owned()))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Int64Type, TimestampMillisecondType};
+use arrow::datatypes::{Int64Type, TimestampMillisecondType, UInt64Type};
 use tempfile::TempDir;
 
 use crate::data::{MONDAY, copy, instants, read, rewrite, text, whole, world, write};
@@ -137,6 +137,24 @@ fn the_same_data_gives_the_same_bytes_from_training_to_promotion_and_a_verdict_n
     done(train(&folder, "data", "a", &[]));
     assert_eq!(tree(&folder.path().join("a")), a);
     assert_eq!(truestream(&["rollback", "--registry", &registry]).code, Some(3));
+
+    // The same days are no drift; a bound that nothing meets is one.
+    let drift = ["drift", "--registry", &registry, "--data", &data, "--history", "4d"];
+    let told = truestream(&[&drift, ["--index-max", "9", "--features-max", "1", "--json"].as_slice()].concat());
+    assert!(done(told).out.contains("\"days\""));
+    assert_eq!(truestream(&[&drift, ["--index-max", "0"].as_slice()].concat()).code, Some(3));
+    // Whom to look at: nobody who is labelled, each once, a part of them by chance and with its probability.
+    let queue = text(&folder.path().join("queue.parquet"));
+    let line =
+        ["queue", "--registry", &registry, "--data", &data, "--count", "40", "--audit-share", "0.25", "--out", &queue];
+    done(truestream(&line));
+    let rows = read(Path::new(&queue));
+    let reasons = rows.column_by_name("reason").expect("a column").as_string::<i32>().clone();
+    let ids = rows.column_by_name("account_id").expect("a column").as_primitive::<UInt64Type>();
+    let accounts: BTreeSet<u64> = ids.iter().flatten().collect();
+    assert!(accounts.len() == 40 && accounts.iter().all(|account| *account < PEOPLE), "{accounts:?}");
+    assert_eq!(reasons.iter().flatten().filter(|reason| *reason == "audit").count(), 10);
+    assert_eq!(rows.column_by_name("inclusion").expect("a column").null_count(), 30);
 
     // A model of another program asks about features by name.
     let foreign = folder.path().join("lightgbm.txt");
