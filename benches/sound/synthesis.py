@@ -29,6 +29,8 @@ TEST = """0ad-data asc-music drascula-music fillets-ng-data freedroidrpg-data fr
     trackballs-data ufoai-music unknown-horizons warmux-data warzone2100-music zaz-data""".split()
 AUDIO = (".ogg", ".mp3", ".flac", ".opus", ".oga", ".wav")
 SECS = 30
+# Where likely and certain begin: features/src/sound/synthesis/calibration.rs.
+TIERS = (3.5, 5.0)
 SECS_MIN = 20
 HALF_TONE = 2 ** (0.5 / 12)
 
@@ -340,26 +342,41 @@ def calibrate(target):
     print("largest:", [f"{v:.2f}" for v in values[-12:]])
 
 
+def interval(hits, of):
+    """A share with its exact interval of 95 % (Clopper and Pearson)."""
+    from scipy.stats import beta
+    low = beta.ppf(0.025, hits, of - hits + 1) if hits else 0.0
+    high = beta.ppf(0.975, hits + 1, of - hits) if hits < of else 1.0
+    return f"{hits}/{of} = {hits / of:.3f} ({low:.3f}-{high:.3f})"
+
+
+def tiers(rows):
+    """How many rows are likely or certain, and certain: by their evidence, for tiers of older builds may have begun elsewhere."""
+    return [sum(value >= least for value in evidence(rows)) for least in TIERS]
+
+
 def table(target, split):
     human = found(target, split, "human")
-    clean = evidence(human["clean"])
-    zero = max(clean)
-    print(f"| {'transform':30} | human n | highest | likely+ | certain | n | AUC | likely+ | certain | above all clean human |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    print("| human recordings | n | median | highest | likely or certain | certain |")
+    print("|---|---|---|---|---|---|")
+    for transform, rows in [*human.items(), ("all together", [row for rows in human.values() for row in rows])]:
+        at = sorted(evidence(rows))
+        shares = " | ".join(interval(hits, len(rows)) for hits in tiers(rows))
+        print(f"| {transform} | {len(rows)} | {at[len(at) // 2]:.2f} | {at[-1]:.2f} | {shares} |")
     for kind in ("ai", "speech", "fake"):
+        print(f"\n| {kind} | n | least | median | AUC | likely or certain | certain | above all human clips so transformed |")
+        print("|---|---|---|---|---|---|---|---|")
         for transform, rows in found(target, split, kind).items():
-            same = human.get(transform)
+            same = evidence(human.get(transform, human["clean"]))
             groups = collections.defaultdict(list)
             for row in rows:
                 groups[row["package"].split(" ")[0] if kind == "ai" else row["package"]].append(row)
             for group, members in groups.items():
-                share = lambda these, *tiers: sum(row["tier"] in tiers for row in these) / len(these)
-                values = evidence(members)
-                of_human = (f"{len(same)} | {max(evidence(same)):.2f} | {share(same, 'Likely', 'Certain'):.3f} | "
-                            f"{share(same, 'Certain'):.3f}" if same else "| | | ")
-                print(f"| {group}, {transform} | {of_human} | {len(members)} | {auc(evidence(same) if same else clean, values):.4f} | "
-                      f"{share(members, 'Likely', 'Certain'):.3f} | {share(members, 'Certain'):.3f} | "
-                      f"{sum(v > zero for v in values) / len(values):.3f} |")
+                at = sorted(evidence(members))
+                above = sum(value > max(same) for value in at)
+                shares = " | ".join(interval(hits, len(members)) for hits in (*tiers(members), above))
+                print(f"| {group}, {transform} | {len(members)} | {at[0]:.1f} | {at[len(at) // 2]:.1f} | "
+                      f"{auc(same, at):.4f} | {shares} |")
 
 
 if __name__ == "__main__":
