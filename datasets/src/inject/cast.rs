@@ -21,8 +21,9 @@ use crate::world::DAY_MS;
 
 /// Accounts whose music a modelled listener knows: its model's more than that of each other.
 const TASTES: usize = 6;
-/// Devices, and addresses, of an account.
+/// Devices of an account, and addresses: people on the move have several.
 const DEVICES: usize = 3;
+const ADDRESSES: usize = 8;
 /// Plays that an account needs to be a model, where there are such.
 const MODEL_PLAYS: usize = 20;
 /// The first autonomous system number for private use (RFC 6996), and how many there are.
@@ -58,7 +59,7 @@ pub(super) struct Member {
     pub donor: usize,
     pub tastes: [usize; TASTES],
     pub devices: [Id; DEVICES],
-    pub addresses: [Id; DEVICES],
+    pub addresses: [Id; ADDRESSES],
     /// Empty: at its model's places.
     pub places: Vec<Place>,
     /// Its part of the rotation.
@@ -203,7 +204,10 @@ impl Casting<'_> {
                 }),
                 devices: [device, self.id(IdSpace::Device), self.id(IdSpace::Device)],
                 places: self.places(donor, &address),
-                addresses: [address, self.id(IdSpace::IpPrefix), self.id(IdSpace::IpPrefix)],
+                addresses: std::array::from_fn(|place| match place {
+                    0 => address.clone(),
+                    _ => self.id(IdSpace::IpPrefix),
+                }),
                 music: own,
                 later_by: match self.attack.family.members() {
                     Members::Copies => self.later_by(donor, span),

@@ -20,6 +20,8 @@ const DAY_SIGMA: f64 = 0.8;
 const DAY_PLAYS_MAX: f64 = 700.0;
 /// How a listener's tracks spread over the libraries of its tastes: half of them are its model's.
 const TASTE_WEIGHTS: [f64; 6] = [0.5, 0.15, 0.1, 0.1, 0.08, 0.07];
+/// How often a listener turns to something else: about seven plays follow one another as somebody heard them.
+const TURNS: f64 = 0.15;
 /// Hours of a night.
 const NIGHT_MS: Millis = 6 * HOUR_MS;
 /// Draws of a row that suits.
@@ -95,6 +97,12 @@ struct Heard<'a> {
     aim: bool,
 }
 
+/// Where among whose plays a listener's music comes from.
+struct Walk {
+    donor: usize,
+    place: usize,
+}
+
 /// Whose words a play uses.
 #[derive(Clone, Copy)]
 struct Client<'a> {
@@ -147,6 +155,7 @@ impl<'a> Today<'a> {
         for (start, size) in self.sessions(plays, wakes) {
             let setting = self.donor.draw(&mut self.chance);
             clock = clock.max(begin + start);
+            let mut walk = self.somewhere();
             for _ in 0..size {
                 let played_ms = match self.chance.happens(aim) {
                     true => {
@@ -156,7 +165,7 @@ impl<'a> Today<'a> {
                         self.aimed(clock, piece, played_ms, Client { setting, machine: false });
                         played_ms
                     }
-                    false => self.ordinary(&mut clock, setting),
+                    false => self.ordinary(&mut clock, setting, &mut walk),
                 };
                 // Whoever hears nothing goes on at once; a day is over when it is over.
                 clock += gap(&mut self.chance) + Millis::from(played_ms == 0);
@@ -184,16 +193,31 @@ impl<'a> Today<'a> {
         sessions
     }
 
-    /// One play of music that people of these tastes know, heard as the model hears; how long.
-    fn ordinary(&mut self, clock: &mut Millis, setting: &Seen) -> u32 {
-        let taste = self.member.tastes[self.chance.pick(&TASTE_WEIGHTS)];
-        let (track, row) =
-            (self.telemetry.donors[taste].draw(&mut self.chance).track, *self.donor.draw(&mut self.chance));
-        let length_ms = self.telemetry.length_ms(track);
-        let played_ms = if is_whole(&row, &self.telemetry.tracks) { length_ms } else { row.played_ms.min(length_ms) };
+    /// A place among the plays of somebody of the member's tastes.
+    fn somewhere(&mut self) -> Walk {
+        let donor = self.member.tastes[self.chance.pick(&TASTE_WEIGHTS)];
+        Walk { donor, place: self.chance.below(self.telemetry.donors[donor].plays.len()) }
+    }
+
+    /// One play of music that people of these tastes know, in their order, heard as the model hears; how long.
+    fn ordinary(&mut self, clock: &mut Millis, setting: &Seen, walk: &mut Walk) -> u32 {
+        if walk.place >= self.telemetry.donors[walk.donor].plays.len() || self.chance.happens(TURNS) {
+            *walk = self.somewhere();
+        }
+        let liked = self.telemetry.donors[walk.donor].plays[walk.place];
+        walk.place += 1;
+        let row = if walk.donor == self.member.donor { liked } else { *self.donor.draw(&mut self.chance) };
+        let length_ms = self.telemetry.length_ms(liked.track);
+        let played_ms = match is_whole(&row, &self.telemetry.tracks) {
+            true => {
+                let length = row.track_ms.unwrap_or_else(|| self.telemetry.length_ms(row.track)).max(1);
+                (f64::from(length_ms) * (f64::from(row.played_ms) / f64::from(length)).min(1.5)) as u32
+            }
+            false => row.played_ms.min(length_ms),
+        };
         *clock += Millis::from(played_ms);
         let heard = Heard {
-            track: &self.telemetry.tracks[track as usize].id,
+            track: &self.telemetry.tracks[liked.track as usize].id,
             length_ms,
             played_ms,
             reasons: (row.reason_start, row.reason_end),
