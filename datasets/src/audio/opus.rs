@@ -1,8 +1,7 @@
-//! Opus for symphonia, which knows its containers and not its codec: `opus-decoder` (pure Rust, no unsafe code, the
-//! test vectors of RFC 8251) behind symphonia's decoder trait. One or two channels: version 0.1.1 of that crate splits the
-//! packets of surround streams otherwise than RFC 6716, appendix B, so those are refused as an unsupported codec.
+//! Opus for symphonia, which knows its containers and not its codec: `opus-pure` (pure Rust, no dependencies, the test vectors of
+//! RFC 8251) behind symphonia's decoder trait. One or two channels; streams of more are refused as an unsupported codec.
 
-use opus_decoder::OpusDecoder;
+use opus_pure::OpusDecoder;
 use symphonia::core::audio::{AsGenericAudioBufferRef, AudioBuffer, AudioMut, AudioSpec, GenericAudioBufferRef};
 use symphonia::core::codecs::CodecInfo;
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
@@ -66,7 +65,7 @@ impl Opus {
         if head.is_surround {
             return unsupported_error("opus: more than one stream");
         }
-        let Ok(decoder) = OpusDecoder::new(RATE_HZ, head.channels) else {
+        let Ok(decoder) = OpusDecoder::new(RATE_HZ as i32, head.channels) else {
             return unsupported_error("opus: no decoder for these channels");
         };
         Ok(Opus {
@@ -86,7 +85,7 @@ impl Opus {
         if packet.is_empty() {
             return decode_error("opus: an empty packet");
         }
-        match self.decoder.decode_float(packet, &mut self.interleaved, false) {
+        match self.decoder.decode(packet, PACKET_FRAMES_MAX, &mut self.interleaved) {
             Ok(frames) if frames <= PACKET_FRAMES_MAX => Ok(frames),
             Ok(_) => decode_error("opus: a packet of more than 120 ms"),
             Err(_) => Err(Error::DecodeError("opus: an invalid packet")),
@@ -96,7 +95,7 @@ impl Opus {
 
 impl AudioDecoder for Opus {
     fn reset(&mut self) {
-        self.decoder.reset();
+        self.decoder.reset_state().expect("a decoder that was made can be made again");
     }
 
     fn codec_info(&self) -> &CodecInfo {

@@ -164,10 +164,6 @@ fn heights_equal_their_slow_twin() {
 }
 
 #[test]
-#[cfg_attr(
-    debug_assertions,
-    ignore = "opus-decoder 0.1.1 shifts a bit out of a byte, which debug builds take for an error"
-)]
 fn real_songs_of_a_generator_are_certain() {
     let shared = std::env::var("TRUESTREAM_SHARED_DATA")
         .unwrap_or_else(|_| format!("{}/../../shared/data", env!("CARGO_MANIFEST_DIR")));

@@ -87,10 +87,7 @@ mod linux {
 
     /// Nothing but reading and writing what is open, memory and time. Anything else ends the process.
     pub(super) fn seccomp() -> Guard {
-        // The one that refuses comes first: the other lets no further one in. Of two answers the kernel takes the stricter.
-        let applied = [no_paths(), filter()]
-            .into_iter()
-            .try_for_each(|filter| filter.and_then(|filter| apply_filter(&filter).map_err(|error| error.to_string())));
+        let applied = filter().and_then(|filter| apply_filter(&filter).map_err(|error| error.to_string()));
         match applied {
             Ok(()) => Guard::holds("seccomp", "only open files, memory and clocks"),
             Err(error) => Guard::fails("seccomp", error),
@@ -102,16 +99,6 @@ mod linux {
         let arch = std::env::consts::ARCH.try_into().map_err(in_words)?;
         let rules = rules().map_err(in_words)?;
         SeccompFilter::new(rules, SeccompAction::KillProcess, SeccompAction::Allow, arch)
-            .and_then(BpfProgram::try_from)
-            .map_err(in_words)
-    }
-
-    /// Opening a path is refused, not the end: opus-decoder 0.1.1 looks for a log file of its author's, and goes on without.
-    fn no_paths() -> Result<BpfProgram, String> {
-        let in_words = |error: seccompiler::BackendError| error.to_string();
-        let arch = std::env::consts::ARCH.try_into().map_err(in_words)?;
-        let opening = BTreeMap::from([(libc::SYS_openat, Vec::new())]);
-        SeccompFilter::new(opening, SeccompAction::Allow, SeccompAction::Errno(libc::EACCES as u32), arch)
             .and_then(BpfProgram::try_from)
             .map_err(in_words)
     }
@@ -146,7 +133,7 @@ mod linux {
     const PR_GET_AUXV: u64 = 0x4155_5856;
 
     /// What a decoder may ask of the kernel at any time.
-    const FREE: [i64; 32] = [
+    const FREE: [i64; 31] = [
         libc::SYS_read,
         libc::SYS_pread64,
         libc::SYS_readv,
@@ -156,8 +143,6 @@ mod linux {
         libc::SYS_writev,
         libc::SYS_recvmsg,
         libc::SYS_close,
-        // Always refused, see above.
-        libc::SYS_openat,
         libc::SYS_munmap,
         libc::SYS_mremap,
         libc::SYS_madvise,
