@@ -10,10 +10,11 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use datasets::audio_index::AudioIndex;
-use features::sound::landmarks::{Passage, Print, Shelf, Span, passages};
+use features::sound::landmarks::{Passage, Print, passages};
 use serde::Serialize;
 
 use crate::exit::Failure;
+use crate::index::library::Library;
 use crate::index::prints;
 
 /// Finds recordings of an index in audio files.
@@ -76,7 +77,7 @@ struct Match<'a> {
 /// See the help.
 pub fn run(args: &MatchArgs) -> Result<(), Failure> {
     let index = AudioIndex::open(&args.index).map_err(|error| Failure::Input(error.to_string()))?;
-    let library = Library::of(&index)?;
+    let library = Library::of(&[&index])?;
     let files = prints::find(&args.files)?;
     let mut early: BTreeMap<usize, Result<Print, String>> = BTreeMap::new();
     let (mut told, mut unheard) = (0, 0);
@@ -84,7 +85,7 @@ pub fn run(args: &MatchArgs) -> Result<(), Failure> {
         early.insert(at, print);
         while let Some(print) = early.remove(&told) {
             match print {
-                Ok(print) => tell(&library.answer(&files[told], &print), args.json),
+                Ok(print) => tell(&answer(&library, &files[told], &print), args.json),
                 Err(why) => {
                     unheard += 1;
                     eprintln!("{}: {why}", files[told].display());
@@ -100,54 +101,23 @@ pub fn run(args: &MatchArgs) -> Result<(), Failure> {
     }
 }
 
-/// An index, ready to be searched.
-struct Library<'a> {
-    index: &'a AudioIndex,
-    spans: Vec<Vec<Span>>,
+fn answer<'a>(library: &Library<'a>, file: &Path, print: &Print) -> Answer<'a> {
+    let passages = passages(print, &library.shelves());
+    let matches = passages.iter().map(|passage| found(library, passage)).collect();
+    Answer { file: file.display().to_string(), seconds: print.seconds(), matches }
 }
 
-impl<'a> Library<'a> {
-    fn of(index: &'a AudioIndex) -> Result<Library<'a>, Failure> {
-        let span = |recording: &datasets::audio_index::Recording| Span {
-            first_landmark: recording.first_landmark,
-            frames: recording.frames,
-            is_gone: recording.is_gone,
-        };
-        let spans = index.segments().iter().map(|segment| segment.recordings().iter().map(span).collect()).collect();
-        let library = Library { index, spans };
-        if library.shelves().len() != index.segments().len() {
-            return Err(Failure::Input("the index is damaged; `truestream index stat` says where".to_owned()));
-        }
-        Ok(library)
-    }
-
-    fn shelves(&self) -> Vec<Shelf<'_>> {
-        let segments = self.index.segments().iter().zip(&self.spans);
-        segments
-            .filter_map(|(segment, spans)| {
-                Shelf::new(segment.postings(), segment.directory(), segment.landmarks(), spans)
-            })
-            .collect()
-    }
-
-    fn answer(&self, file: &Path, print: &Print) -> Answer<'a> {
-        let passages = passages(print, &self.shelves());
-        let matches = passages.iter().map(|passage| self.found(passage)).collect();
-        Answer { file: file.display().to_string(), seconds: print.seconds(), matches }
-    }
-
-    fn found(&self, passage: &Passage) -> Match<'a> {
-        Match {
-            content_id: &self.index.segments()[passage.shelf].recordings()[passage.span].content_id,
-            from_seconds: passage.from_seconds,
-            length_seconds: passage.length_seconds,
-            offset_seconds: passage.offset_seconds,
-            speed: passage.speed,
-            pitch: passage.pitch,
-            matched_share: passage.matched_share,
-            score: passage.score,
-            confidence: passage.confidence,
-        }
+fn found<'a>(library: &Library<'a>, passage: &Passage) -> Match<'a> {
+    Match {
+        content_id: &library.recording(passage.shelf, passage.span).content_id,
+        from_seconds: passage.from_seconds,
+        length_seconds: passage.length_seconds,
+        offset_seconds: passage.offset_seconds,
+        speed: passage.speed,
+        pitch: passage.pitch,
+        matched_share: passage.matched_share,
+        score: passage.score,
+        confidence: passage.confidence,
     }
 }
 

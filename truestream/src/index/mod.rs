@@ -7,6 +7,7 @@
 //! compact  index ──▶ one segment
 //! ```
 
+pub(crate) mod library;
 pub(crate) mod prints;
 
 use std::collections::BTreeMap;
@@ -22,7 +23,7 @@ use serde::Serialize;
 use crate::exit::Failure;
 
 /// What waits for a commit takes at most about so much memory: 60 hours of sound are 35 MB.
-const PENDING_LANDMARKS_MAX: usize = 3_000_000;
+pub(crate) const PENDING_LANDMARKS_MAX: usize = 3_000_000;
 
 /// Keeps an index of fingerprints.
 #[derive(Args, Clone, Debug)]

@@ -14,18 +14,19 @@ use serde::Serialize;
 
 use super::detectors::{self, Detector};
 use super::hearing::Allowance;
-use super::preview;
+use super::{preview, prints};
 use crate::exit::Failure;
 
 /// Listens to audio files and writes down what is wrong with them.
 #[derive(Args, Clone, Debug)]
 #[command(
     long_about = "Decodes audio files, each in a process that can reach nothing, and lets every detector listen. Writes evidence.parquet, \
-                  audio.parquet, duplicate_group.parquet, refusal.parquet and previews. A scan that was killed goes on where it \
+                  audio.parquet, duplicate_group.parquet, refusal.parquet, previews and fingerprints, by which copies are found. A scan that was killed goes on where it \
                   was; one that is run again hears only what is new.",
     after_help = "docs/SOUND.md says what each detector hears and what each number means.\n\n\
                   Examples:\n  \
                   truestream scan uploads/ --catalogue data/tracks.parquet --out heard\n  \
+                  truestream scan uploads/ --index prints --out heard\n  \
                   truestream scan song.mp3 other.flac --out heard --json"
 )]
 pub struct ScanArgs {
@@ -37,7 +38,11 @@ pub struct ScanArgs {
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub catalogue: Vec<PathBuf>,
 
-    /// Folder for the tables, the previews and the journal.
+    /// Recordings that are known already: an index of fingerprints that `truestream index` made. It is only read.
+    #[arg(long, value_name = "DIR")]
+    pub index: Option<PathBuf>,
+
+    /// Folder for the tables, the previews, the fingerprints and the journal.
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
@@ -89,6 +94,8 @@ pub(super) struct Plan {
     /// Which device the kernels took, and why.
     pub(super) device: String,
     pub(super) at: Option<Millis>,
+    /// The index of recordings that are known already.
+    pub(super) index: Option<PathBuf>,
     pub(super) previews: Previews,
     pub(super) allowance: Allowance,
     pub(super) detectors: Vec<Box<dyn Detector>>,
@@ -102,6 +109,7 @@ pub(super) struct Settings<'a> {
     detectors: Vec<(&'static str, &'static str)>,
     previews: Previews,
     preview_version: u32,
+    print_version: u32,
 }
 
 impl ScanArgs {
@@ -121,6 +129,7 @@ impl ScanArgs {
             kernels,
             device,
             at: at.transpose()?,
+            index: self.index.clone(),
             previews: self.previews,
             allowance: Allowance {
                 memory_bytes: self.decode_memory << 20,
@@ -135,6 +144,13 @@ impl ScanArgs {
 impl Plan {
     pub(super) fn settings<'a>(&self, limits: &'a Limits) -> Settings<'a> {
         let detectors = self.detectors.iter().map(|detector| (detector.name(), detector.version())).collect();
-        Settings { format: 1, limits, detectors, previews: self.previews, preview_version: preview::VERSION }
+        Settings {
+            format: 1,
+            limits,
+            detectors,
+            previews: self.previews,
+            preview_version: preview::VERSION,
+            print_version: prints::VERSION,
+        }
     }
 }

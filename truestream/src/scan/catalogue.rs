@@ -1,11 +1,11 @@
 //! Which recording a file is, by the catalogue.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use datasets::tables::IdKind;
 use datasets::tables::read::{id_kinds, read_table};
-use records::{Id, Track};
+use records::{Id, Millis, Track};
 
 use super::files::Found;
 use crate::exit::Failure;
@@ -17,7 +17,18 @@ pub(super) struct Catalogue {
     by_uri: HashMap<String, Vec<usize>>,
     by_name: HashMap<String, Vec<usize>>,
     by_id: HashMap<String, usize>,
+    /// Per recording who brought it.
+    makers: HashMap<Id, Maker>,
     ids: IdKind,
+}
+
+/// Who brought a recording, over all its tracks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Maker {
+    /// The uploaders that are known.
+    pub(super) uploaders: BTreeSet<Id>,
+    /// When the first of its tracks was uploaded, as far as it is known.
+    pub(super) uploaded_at: Option<Millis>,
 }
 
 /// What the catalogue says of a file.
@@ -32,8 +43,9 @@ pub(super) enum Named {
 }
 
 impl Catalogue {
-    /// Reads the rows of the catalogue; of a track's rows the latest counts.
-    pub(super) fn read(paths: &[PathBuf]) -> Result<Catalogue, Failure> {
+    /// Reads the rows of the catalogue; of a track's rows the latest counts. `known` are recordings that an index knows: if one of them is no
+    /// number, no recording is.
+    pub(super) fn read<'a>(paths: &[PathBuf], known: impl IntoIterator<Item = &'a str>) -> Result<Catalogue, Failure> {
         let input = |error: datasets::Error| Failure::Input(error.to_string());
         let kinds = id_kinds([("tracks", paths)]).map_err(input)?;
         let mut latest: BTreeMap<Id, Track> = BTreeMap::new();
@@ -42,7 +54,11 @@ impl Catalogue {
             _ => drop(latest.insert(track.track_id.clone(), track)),
         };
         read_table(paths, &kinds, keep, &mut Vec::new()).map_err(input)?;
-        Ok(Catalogue::of(latest.into_values()))
+        let mut catalogue = Catalogue::of(latest.into_values());
+        if known.into_iter().any(|name| number(name).is_none()) {
+            catalogue.ids = IdKind::Text;
+        }
+        Ok(catalogue)
     }
 
     fn of(rows: impl Iterator<Item = Track>) -> Catalogue {
@@ -51,6 +67,7 @@ impl Catalogue {
             by_uri: HashMap::new(),
             by_name: HashMap::new(),
             by_id: HashMap::new(),
+            makers: HashMap::new(),
             ids: IdKind::Number,
         };
         let mut is_text = false;
@@ -65,6 +82,9 @@ impl Catalogue {
             }
             let content = track.content_id.unwrap_or_else(|| track.track_id.clone());
             is_text |= matches!(content, Id::Text(_));
+            let maker = catalogue.makers.entry(plain(&content)).or_default();
+            maker.uploaders.extend(track.uploader_id);
+            maker.uploaded_at = [maker.uploaded_at, track.uploaded_at].into_iter().flatten().min();
             catalogue.by_id.insert(track.track_id.to_string(), place);
             catalogue.tracks.push((track.track_id, content));
         }
@@ -95,6 +115,27 @@ impl Catalogue {
         }
     }
 
+    /// A recording of an index, as the tables call it.
+    pub(super) fn known(&self, name: &str) -> Id {
+        match (self.ids, number(name)) {
+            (IdKind::Number, Some(number)) => Id::from(number),
+            _ => Id::from(name),
+        }
+    }
+
+    /// Who brought the recording; `None` where no track carries it.
+    pub(super) fn maker(&self, content: &Id) -> Option<&Maker> {
+        self.makers.get(&plain(content))
+    }
+
+    /// The id as a value of the tables' columns.
+    fn told(&self, id: &Id) -> Id {
+        match (self.ids, id) {
+            (IdKind::Text, Id::Number(number)) => Id::from(number.to_string()),
+            _ => id.clone(),
+        }
+    }
+
     fn named(&self, places: &[usize]) -> Named {
         let (_, first) = &self.tracks[places[0]];
         let mut contents: Vec<&Id> = places.iter().map(|&place| &self.tracks[place].1).collect();
@@ -103,7 +144,10 @@ impl Catalogue {
         if contents.len() > 1 {
             return Named::Ambiguous { recordings: contents.len(), first: contents[0].clone() };
         }
-        Named::As { content: first.clone(), tracks: places.iter().map(|&place| self.tracks[place].0.clone()).collect() }
+        Named::As {
+            content: self.told(first),
+            tracks: places.iter().map(|&place| self.tracks[place].0.clone()).collect(),
+        }
     }
 
     /// The recording of a file that no track names: a word for its bytes, of the kind that the other recordings are.
@@ -116,6 +160,19 @@ impl Catalogue {
                 Id::from(((number | 1 << 63) & !1).min(u64::MAX - 1))
             }
         }
+    }
+}
+
+/// The number that the text is.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|number: &u64| *number < u64::MAX && number.to_string() == text)
+}
+
+/// 7 and "7" are one recording.
+fn plain(id: &Id) -> Id {
+    match id {
+        Id::Text(text) => number(text).map_or_else(|| id.clone(), Id::from),
+        Id::Number(_) => id.clone(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The work: every file is hashed, every content that nobody heard yet is heard, by several threads at once.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +19,7 @@ use super::files::Found;
 use super::hearing::{Ear, Guard};
 use super::journal::{Entry, Journal};
 use super::preview::Gallery;
+use super::prints::Prints;
 use super::progress::Progress;
 use crate::exit::Failure;
 
@@ -37,6 +38,16 @@ pub(super) struct Done {
     pub(super) costs: Costs,
     /// What protected us.
     pub(super) guards: Vec<Guard>,
+}
+
+impl Done {
+    /// The contents that are sound, in order.
+    pub(super) fn sounds(&self, journal: &Journal) -> Vec<String> {
+        let contents = self.files.iter().filter_map(|file| file.content.as_ref().ok());
+        let sounds: BTreeSet<&str> =
+            contents.map(|content| content.hash.as_str()).filter(|hash| journal.is_sound(hash)).collect();
+        sounds.into_iter().map(str::to_owned).collect()
+    }
 }
 
 /// A file and what is in it.
@@ -63,6 +74,10 @@ pub(super) struct Costs {
     pub(super) decoding: Duration,
     pub(super) listening: Duration,
     pub(super) drawing: Duration,
+    /// Taking fingerprints.
+    pub(super) printing: Duration,
+    /// Comparing them.
+    pub(super) comparing: Duration,
 }
 
 /// What the threads share.
@@ -70,6 +85,7 @@ struct Shared<'a> {
     files: &'a [Found],
     plan: &'a Plan,
     gallery: Gallery,
+    prints: Prints,
     progress: Progress,
     next: AtomicUsize,
     state: Mutex<State<'a>>,
@@ -100,6 +116,7 @@ pub(super) fn run(files: &[Found], plan: &Plan, journal: &mut Journal, out: &Pat
         files,
         plan,
         gallery: Gallery::open(out, plan.previews)?,
+        prints: Prints::open(out)?,
         progress: Progress::new(files.len()),
         next: AtomicUsize::new(0),
         state: Mutex::new(state),
@@ -177,7 +194,8 @@ impl<'a> Shared<'a> {
     /// Whether this thread is the first to meet the content.
     fn claim(&self, content: &str) -> bool {
         let mut state = self.state();
-        !state.journal.knows(content) && state.claimed.insert(content.to_owned())
+        let is_known = state.journal.knows(content) && (!state.journal.is_sound(content) || self.prints.has(content));
+        !is_known && state.claimed.insert(content.to_owned())
     }
 
     /// Decodes, listens, draws, and enters it into the journal; gives back the seconds of sound.
@@ -190,9 +208,12 @@ impl<'a> Shared<'a> {
                 let began = cpu_of_this_thread();
                 let findings = self.listen(&clip)?;
                 let listened = cpu_of_this_thread();
+                self.prints.take(&content.hash, &clip, &*self.plan.kernels)?;
+                let printed = cpu_of_this_thread();
                 self.gallery.draw(&content.hash, &clip, &*self.plan.kernels)?;
                 costs.listening = listened.saturating_sub(began);
-                costs.drawing = cpu_of_this_thread().saturating_sub(listened);
+                costs.printing = printed.saturating_sub(listened);
+                costs.drawing = cpu_of_this_thread().saturating_sub(printed);
                 (Ok(clip.facts), findings)
             }
             Err(why) => (Err(why), Vec::new()),
@@ -224,6 +245,8 @@ impl Costs {
         self.decoding += more.decoding;
         self.listening += more.listening;
         self.drawing += more.drawing;
+        self.printing += more.printing;
+        self.comparing += more.comparing;
     }
 }
 
@@ -256,7 +279,7 @@ fn millis(time: SystemTime) -> Millis {
     time.duration_since(UNIX_EPOCH).map_or_else(|before| -since(before.duration()), since)
 }
 
-fn cpu_of_this_thread() -> Duration {
+pub(super) fn cpu_of_this_thread() -> Duration {
     let used = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(used.tv_sec.unsigned_abs(), u32::try_from(used.tv_nsec).unwrap_or(0))
 }

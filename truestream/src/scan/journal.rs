@@ -75,6 +75,11 @@ impl Journal {
         self.lines.contains_key(content)
     }
 
+    /// Whether the content was heard and is sound.
+    pub(super) fn is_sound(&self, content: &str) -> bool {
+        self.entry(content).is_some_and(|entry| entry.facts.is_ok())
+    }
+
     /// Enters what was heard.
     pub(super) fn enter(&mut self, entry: &Entry) -> Result<(), Failure> {
         let line = serde_json::to_string(entry).map_err(|error| Failure::Output(error.to_string()))?;

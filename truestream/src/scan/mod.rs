@@ -1,22 +1,26 @@
 //! `truestream scan`: audio files in, evidence out.
 //!
 //! ```text
-//! files ──▶ walk ──▶ hash ──▶ heard before? ──▶ journal ────────────────────────────────────────────┐
-//!                               └─ no ─▶ ear (a process of its own) ─▶ detectors, previews ─▶ journal ┴─▶ tables
-//! catalogue ──▶ which recording is it? ───────────────────────────────────────────────────────────────┘
+//! files ──▶ walk ──▶ hash ──▶ heard before? ──▶ journal ───────────────────────────────────────────────────────┐
+//!                               └─ no ─▶ ear (a process of its own) ─▶ detectors, previews, print ─▶ journal ────┤
+//! prints of all ──▶ which recordings are one? ───────────────────────────────────────────────────────────────────┼─▶ tables
+//! catalogue ──▶ which recording is it, and whose? ───────────────────────────────────────────────────────────────┘
 //! ```
 //!
 //! What the bytes of a file are decides what is heard in them, so each content is heard once, however many files carry it. A scan
 //! that is killed goes on where it was; its tables are the same bytes as those of a scan that was not.
 
+mod alike;
 mod args;
 mod catalogue;
+mod copies;
 mod detectors;
 mod files;
 pub mod hearing;
 mod jobs;
 mod journal;
 mod preview;
+mod prints;
 mod progress;
 mod report;
 mod tables;
@@ -24,6 +28,7 @@ mod tables;
 pub use args::ScanArgs;
 
 use datasets::audio::Limits;
+use datasets::audio_index::AudioIndex;
 
 use crate::exit::Failure;
 use catalogue::Catalogue;
@@ -37,12 +42,16 @@ use journal::Journal;
 pub fn run(args: &ScanArgs) -> Result<(), Failure> {
     let plan = args.plan()?;
     let files = files::find(&args.inputs, &args.out)?;
-    let catalogue = Catalogue::read(&args.catalogue)?;
+    let known = plan.index.as_deref().map(AudioIndex::open).transpose();
+    let known = known.map_err(|error| Failure::Input(error.to_string()))?;
+    let names = known.iter().flat_map(|index| index.recordings()).map(|recording| recording.content_id.as_str());
+    let catalogue = Catalogue::read(&args.catalogue, names)?;
     let _lock = journal::lock(&args.out)?;
     let mut journal = Journal::open(&args.out, &plan.settings(&Limits::default()))?;
 
-    let done = jobs::run(&files, &plan, &mut journal, &args.out)?;
-    let tables = tables::write(&args.out, &done, &catalogue, &journal, plan.at)?;
+    let mut done = jobs::run(&files, &plan, &mut journal, &args.out)?;
+    let alike = alike::compare(&args.out, &done.sounds(&journal), known.as_ref(), plan.jobs, &mut done.costs)?;
+    let tables = tables::write(&args.out, &done, &catalogue, &journal, &alike, plan.at)?;
     journal.settle(&args.out)?;
     report::tell(args, &plan, &done, &tables)
 }

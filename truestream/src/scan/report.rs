@@ -47,6 +47,8 @@ fn as_json(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Value 
             "decoding": done.costs.decoding.as_secs_f64(),
             "listening": done.costs.listening.as_secs_f64(),
             "drawing": done.costs.drawing.as_secs_f64(),
+            "printing": done.costs.printing.as_secs_f64(),
+            "comparing": done.costs.comparing.as_secs_f64(),
         },
         "guards": done.guards,
     })
@@ -60,7 +62,7 @@ fn in_words(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Strin
         lines.push(format!("  {name}: {heard} heard, {suspicious} with a risk of a half or more"));
     }
     if counts.groups > 0 {
-        lines.push(format!("  {} groups of recordings are the same bytes", counts.groups));
+        lines.push(format!("  {} groups of recordings are one recording each", counts.groups));
     }
     if counts.nameless > 0 {
         lines.push(format!("  {} files are named by no track of the catalogue", counts.nameless));
@@ -68,11 +70,14 @@ fn in_words(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Strin
     if done.heard > 0 {
         let costs = &done.costs;
         lines.push(format!(
-            "heard {:.1} min of sound in {} contents; CPU: {:.1} s decoding, {:.1} s listening, {:.1} s drawing",
+            "heard {:.1} min of sound in {} contents; CPU: {:.1} s decoding, {:.1} s listening, {:.1} s taking and {:.1} s \
+             comparing fingerprints, {:.1} s drawing",
             costs.audio_seconds / 60.0,
             done.heard,
             costs.decoding.as_secs_f64(),
             costs.listening.as_secs_f64(),
+            costs.printing.as_secs_f64(),
+            costs.comparing.as_secs_f64(),
             costs.drawing.as_secs_f64(),
         ));
     } else {
@@ -86,6 +91,6 @@ fn in_words(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Strin
         let state = if guard.in_force { "in force" } else { "NOT in force" };
         lines.push(format!("decoder's {} {state}: {}", guard.name, guard.says));
     }
-    lines.push(format!("{}: evidence, audio, duplicate_group, refusal, previews", args.out.display()));
+    lines.push(format!("{}: evidence, audio, duplicate_group, refusal, previews, prints", args.out.display()));
     lines.join("\n")
 }

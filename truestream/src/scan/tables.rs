@@ -8,7 +8,10 @@ use datasets::tables::rows::{Column, ColumnKind, Value, write as write_rows};
 use datasets::tables::{IdKind, TableWriter};
 use records::{Code, Evidence, Id, Millis, Refusal};
 
+use super::alike::Alike;
 use super::catalogue::{Catalogue, Named};
+use super::copies::{GroupRow, copies};
+use super::detectors::Finding;
 use super::jobs::{Content, Done, Hashed};
 use super::journal::Journal;
 use crate::exit::Failure;
@@ -28,13 +31,13 @@ pub(super) struct Counts {
 }
 
 /// A file that is sound, under its recording.
-struct Sound<'a> {
-    file: String,
-    content_id: Id,
+pub(super) struct Sound<'a> {
+    pub(super) file: String,
+    pub(super) content_id: Id,
     tracks: String,
-    content: &'a Content,
-    facts: Facts,
-    known_at: Millis,
+    pub(super) content: &'a Content,
+    pub(super) facts: Facts,
+    pub(super) known_at: Millis,
 }
 
 /// Writes all tables into the folder.
@@ -43,33 +46,40 @@ pub(super) fn write(
     done: &Done,
     catalogue: &Catalogue,
     journal: &Journal,
+    alike: &Alike,
     at: Option<Millis>,
 ) -> Result<Counts, Failure> {
     let ids = catalogue.ids();
-    let mut evidence: TableWriter<Evidence> = TableWriter::create(out, ids).map_err(output)?;
     let mut refusals: TableWriter<Refusal> = TableWriter::create(out, IdKind::Text).map_err(output)?;
     let mut counts = Counts { files: done.files.len() as u64, ..Counts::default() };
-    let mut sounds = Vec::new();
+    let (mut sounds, mut findings) = (Vec::new(), Vec::new());
     for hashed in &done.files {
-        let file = hashed.found.path.display().to_string();
         match sound(hashed, catalogue, journal, at, &mut counts) {
-            Ok((sound, findings)) => {
-                for row in rows(&sound, findings) {
-                    counts.hear(&row);
-                    evidence.push(row).map_err(output)?;
-                }
+            Ok((sound, found)) => {
                 sounds.push(sound);
+                findings.push(found);
             }
             Err((code, reason)) => {
                 let cause = reason.split(':').next().unwrap_or_default().to_owned();
                 *counts.refused.entry(cause).or_default() += 1;
+                let file = hashed.found.path.display().to_string();
                 let refusal = Refusal { source: "audio".to_owned(), file, row: 0, code, reason, raw: None };
                 refusals.push(refusal).map_err(output)?;
             }
         }
     }
+    let found = copies(&sounds, alike, catalogue);
+    let mut evidence: TableWriter<Evidence> = TableWriter::create(out, ids).map_err(output)?;
+    for ((sound, findings), (copy, known_at)) in sounds.iter().zip(findings).zip(found.findings) {
+        let rows = findings.into_iter().map(|finding| row(sound, finding, sound.known_at));
+        for row in std::iter::once(row(sound, copy, known_at)).chain(rows) {
+            counts.hear(&row);
+            evidence.push(row).map_err(output)?;
+        }
+    }
     write_audio(out, &sounds, ids)?;
-    counts.groups = write_groups(out, &sounds, ids)?;
+    write_groups(out, &found.rows, ids)?;
+    counts.groups = found.groups;
     counts.recordings = sounds.len() as u64;
     let (rows, evidence) = evidence.complete().map_err(output)?;
     let (_, refusals) = refusals.complete().map_err(output)?;
@@ -87,7 +97,7 @@ fn sound<'a>(
     journal: &Journal,
     at: Option<Millis>,
     counts: &mut Counts,
-) -> Result<(Sound<'a>, Vec<super::detectors::Finding>), Refused> {
+) -> Result<(Sound<'a>, Vec<Finding>), Refused> {
     let unreadable = |error: &String| (Code::Undecodable, format!("unreadable: {error}"));
     let content = hashed.content.as_ref().map_err(unreadable)?;
     let entry = journal.entry(&content.hash).expect("every content is in the journal once all files are done");
@@ -115,17 +125,17 @@ fn sound<'a>(
     Ok((sound, entry.findings))
 }
 
-fn rows(sound: &Sound<'_>, findings: Vec<super::detectors::Finding>) -> impl Iterator<Item = Evidence> {
-    findings.into_iter().map(|finding| Evidence {
+fn row(sound: &Sound<'_>, finding: Finding, known_at: Millis) -> Evidence {
+    Evidence {
         content_id: sound.content_id.clone(),
         detector: finding.detector,
         version: finding.version,
         risk: finding.risk,
         confidence: finding.confidence,
         details: finding.details,
-        known_at: sound.known_at,
+        known_at,
         file: Some(sound.file.clone()),
-    })
+    }
 }
 
 impl Counts {
@@ -216,36 +226,40 @@ fn audio_row<'a>(sound: &'a Sound<'_>) -> Vec<Value<'a>> {
     ]
 }
 
-/// `duplicate_group`: files of several recordings that are the same bytes.
-fn write_groups(out: &Path, sounds: &[Sound<'_>], ids: IdKind) -> Result<u64, Failure> {
-    let mut by_content: BTreeMap<&str, Vec<&Sound<'_>>> = BTreeMap::new();
-    for sound in sounds {
-        by_content.entry(&sound.content.hash).or_default().push(sound);
-    }
-    by_content.retain(|_, same| same.iter().any(|sound| sound.content_id != same[0].content_id));
-    // A group is called by its least recording, as groups of accounts are.
-    let mut groups: Vec<(&Id, &Sound<'_>)> = by_content
-        .values()
-        .flat_map(|same| {
-            let least = same.iter().map(|sound| &sound.content_id).min().expect("no group is empty");
-            same.iter().map(move |sound| (least, *sound))
-        })
-        .collect();
-    groups.sort_by(|a, b| (a.0, &a.1.content_id, &a.1.file).cmp(&(b.0, &b.1.content_id, &b.1.file)));
-    let columns = [
-        id_column("group_id", ids),
-        id_column("content_id", ids),
-        column("file", ColumnKind::Text),
-        column("kind", ColumnKind::Text),
-    ];
-    let rows: Vec<Vec<Value<'_>>> = groups
-        .iter()
-        .map(|(least, sound)| {
-            vec![id_value(least), id_value(&sound.content_id), Value::Text(&sound.file), Value::Text("same_bytes")]
-        })
-        .collect();
-    write_rows(&out.join("duplicate_group.parquet"), &columns, &rows).map_err(output)?;
-    Ok(by_content.len() as u64)
+/// `duplicate_group`: recordings that are one.
+fn write_groups(out: &Path, rows: &[GroupRow], ids: IdKind) -> Result<(), Failure> {
+    use ColumnKind::{Float, Instant, Text};
+    let mut columns = vec![id_column("group_id", ids), id_column("content_id", ids)];
+    columns.extend(
+        [
+            ("file", Text),
+            ("kind", Text),
+            ("offset_seconds", Float),
+            ("speed", Float),
+            ("pitch", Float),
+            ("matched_share", Float),
+            ("score", Float),
+            ("known_at", Instant),
+        ]
+        .map(|(name, kind)| column(name, kind)),
+    );
+    let rows: Vec<Vec<Value<'_>>> = rows.iter().map(group_row).collect();
+    write_rows(&out.join("duplicate_group.parquet"), &columns, &rows).map_err(output)
+}
+
+fn group_row(row: &GroupRow) -> Vec<Value<'_>> {
+    vec![
+        id_value(&row.group),
+        id_value(&row.content_id),
+        row.file.as_deref().map_or(Value::Null, Value::Text),
+        Value::Text(if row.is_same_bytes { "same_bytes" } else { "same_recording" }),
+        Value::Float(row.offset_secs),
+        Value::Float(row.speed),
+        Value::Float(row.pitch),
+        Value::Float(row.matched_share),
+        row.score.map_or(Value::Null, Value::Float),
+        row.known_at.map_or(Value::Null, Value::Int),
+    ]
 }
 
 fn output(error: datasets::Error) -> Failure {

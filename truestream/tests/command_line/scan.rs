@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::breaking::broken;
 use crate::data::text;
+use crate::music::{RATE_HZ, music};
 use crate::process::{Ran, start, truestream};
 use crate::waves::{encoded, header, tones, wav};
 
@@ -28,6 +29,13 @@ fn sound(number: u16, seconds: f64) -> Vec<u8> {
         *sample = sample.wrapping_add((at as i16).wrapping_mul(number as i16 + 1) >> 6);
     });
     wav(22_050, 2, &samples)
+}
+
+/// Some seconds of a piece of music from some second on, played at some speed.
+fn piece(seed: u32, from: f32, seconds: f32, speed: f32) -> Vec<u8> {
+    let at = |second: f32| (second / speed * RATE_HZ as f32) as usize;
+    let played = music(seed, from + seconds, speed);
+    wav(RATE_HZ, 1, &played[at(from)..at(from + seconds).min(played.len())])
 }
 
 fn put(folder: &Path, name: &str, bytes: &[u8]) {
@@ -187,6 +195,86 @@ fn the_catalogue_names_recordings() {
 }
 
 #[test]
+fn copies_are_found_whatever_they_are_called_and_whoever_has_them() {
+    const DAY_MS: i64 = 86_400_000;
+    let folder = TempDir::new().expect("a folder");
+    let (audio, known, out) = (folder.path().join("audio"), folder.path().join("known"), folder.path().join("out"));
+    // An original, the same by its uploader again, a faster and shorter copy by somebody else, one that a platform had before, a song that
+    // borrows 20 s of the original, and one of its own.
+    put(&audio, "1.wav", &piece(1, 0.0, 60.0, 1.0));
+    put(&audio, "2.wav", &piece(1, 2.0, 58.0, 1.0));
+    put(&audio, "3.wav", &piece(1, 8.0, 45.0, 1.04));
+    put(&known, "70.wav", &piece(7, 0.0, 50.0, 1.0));
+    put(&audio, "4.wav", &piece(7, 5.0, 40.0, 1.0));
+    let borrowing =
+        [&music(5, 30.0, 1.0)[..], &music(1, 60.0, 1.0)[30 * RATE_HZ as usize..50 * RATE_HZ as usize]].concat();
+    put(&audio, "5.wav", &wav(RATE_HZ, 1, &[&borrowing[..], &music(6, 40.0, 1.0)].concat()));
+    put(&audio, "6.wav", &piece(9, 0.0, 40.0, 1.0));
+    let track = |id: u64, uploader: u64, day: i64| Track {
+        content_id: Some(Id::from(10 * id)),
+        uploader_id: Some(Id::from(uploader)),
+        uploaded_at: Some(day * DAY_MS),
+        ..Track::new(Id::from(id))
+    };
+    let mut tracks = TableWriter::create(folder.path(), IdKind::Number).expect("a table");
+    for row in
+        [track(1, 500, 3), track(2, 500, 4), track(3, 501, 15), track(4, 502, 20), track(5, 503, 30), track(6, 504, 1)]
+    {
+        tracks.push(row).expect("a row");
+    }
+    tracks.finish().expect("a whole table");
+    let (catalogue, index) = (text(&folder.path().join("tracks.parquet")), text(&folder.path().join("prints")));
+    truestream(&["index", "add", "--index", &index, &text(&known)]).good();
+
+    let more = ["--catalogue", &catalogue, "--index", &index, "--previews", "none"];
+    let report = scan(&audio, &out, &more).good().json();
+    assert_eq!(report["duplicate_groups"].as_u64(), Some(2), "{report}");
+    let of = |table: &str, name: &str| column(&out, table, name);
+    assert_eq!(of("duplicate_group", "group_id"), ["UInt(10)", "UInt(10)", "UInt(10)", "UInt(40)", "UInt(40)"]);
+    assert_eq!(of("duplicate_group", "content_id"), ["UInt(10)", "UInt(20)", "UInt(30)", "UInt(40)", "UInt(70)"]);
+    assert!(of("duplicate_group", "kind").iter().all(|kind| kind == "same_recording"));
+    let number =
+        |text: &String| text.trim_start_matches("Float(").trim_end_matches(')').parse::<f64>().expect("a number");
+    let numbers = |name: &str| of("duplicate_group", name).iter().map(number).collect::<Vec<f64>>();
+    for (found, expected) in numbers("offset_seconds").into_iter().zip([0.0, 2.0, 8.0, 0.0, -5.0]) {
+        assert!((found - expected).abs() < 0.15, "begins at {found}, put at {expected}");
+    }
+    for (found, expected) in numbers("speed").into_iter().zip([1.0, 1.0, 1.04, 1.0, 1.0]) {
+        assert!((found - expected).abs() < 1e-3, "{found} times as fast, made {expected}");
+    }
+
+    let (mut evidence, mut refusals) = (Vec::new(), Vec::new());
+    read_evidence(&[out.join("evidence.parquet")], |row| evidence.push(row), &mut refusals).expect("a table");
+    let duplicates: Vec<_> = evidence.iter().filter(|row| row.detector == "duplicate").collect();
+    let risks: Vec<f64> = duplicates.iter().map(|row| row.risk.share()).collect();
+    // Who was first, and who copies their own, is not suspected; nor is who borrows a part.
+    assert_eq!(risks, [0.0, 0.0, 0.5, 0.05, 0.0, 0.0], "{duplicates:?}");
+    let words =
+        |at: usize| serde_json::from_str::<serde_json::Value>(&duplicates[at].details).expect("JSON")["words"].clone();
+    let faster = words(2).as_str().expect("words").to_owned();
+    assert!(faster.starts_with("all 43 s are recording 10 from 0:0"), "{faster}");
+    assert!(faster.contains(", played 4.0 % faster, which another uploader had 12 days earlier"), "{faster}");
+    let borrowed = words(4).as_str().expect("words").to_owned();
+    assert!(borrowed.contains(" s from 0:") && borrowed.contains(" are recording 10 from 0:"), "{borrowed}");
+    let borrowed: serde_json::Value = serde_json::from_str(&duplicates[4].details).expect("JSON");
+    for (name, expected) in [("from_seconds", 30.0), ("length_seconds", 20.0), ("offset_seconds", 30.0)] {
+        let found = borrowed[name].as_f64().expect("a number");
+        assert!((found - expected).abs() < 2.5, "{name}: {borrowed}");
+    }
+    assert!(words(5).is_null(), "{}", duplicates[5].details);
+
+    // A damaged fingerprint is told, a missing one taken again.
+    let before = everything(&out);
+    let print = before.keys().find(|path| path.extension().is_some_and(|ending| ending == "print")).expect("a print");
+    std::fs::write(out.join(print), b"torn").expect("a file");
+    scan(&audio, &out, &more).failed(3, &["damaged fingerprint", "remove it"]);
+    std::fs::remove_file(out.join(print)).expect("removed");
+    let again = scan(&audio, &out, &more).good().json();
+    assert_eq!(again["contents_heard_now"].as_u64(), Some(1), "{again}");
+    assert_same("a print taken again", &before, &everything(&out));
+}
+
+#[test]
 fn what_a_decoder_may_take_is_limited() {
     let folder = TempDir::new().expect("a folder");
     let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
@@ -237,14 +325,18 @@ fn kills() -> u64 {
 #[test]
 fn a_killed_scan_goes_on_and_ends_the_same() {
     const FILES: u16 = 12;
+    const CONTENTS: u64 = FILES as u64 + 3;
     let folder = TempDir::new().expect("a folder");
     let audio = folder.path().join("audio");
     (0..FILES).for_each(|number| put(&audio, &format!("{number}.wav"), &sound(number, 4.0)));
     put(&audio, "no_sound.wav", b"no sound");
+    put(&audio, "song.wav", &piece(3, 0.0, 20.0, 1.0));
+    put(&audio, "copy.wav", &piece(3, 3.0, 15.0, 1.02));
     let whole = folder.path().join("whole");
     let began = std::time::Instant::now();
     scan(&audio, &whole, &[]).good();
     let took = began.elapsed();
+    assert_eq!(column(&whole, "duplicate_group", "content_id").len(), 2, "the song and its copy");
     let expected = everything(&whole);
 
     let mut went_on = 0;
@@ -259,10 +351,10 @@ fn a_killed_scan_goes_on_and_ends_the_same() {
         }
         let journal = std::fs::read_to_string(out.join("scan.journal")).unwrap_or_default();
         let finished = journal.matches('\n').count().saturating_sub(1) as u64;
-        went_on += u64::from(finished > 0 && finished <= u64::from(FILES));
+        went_on += u64::from(finished > 0 && finished < CONTENTS);
         let report = truestream(&line).good().json();
         assert_eq!(report["contents_known_before"].as_u64(), Some(finished), "kill {kill}: nothing is heard twice");
-        assert_eq!(report["contents_heard_now"].as_u64(), Some(u64::from(FILES) + 1 - finished), "kill {kill}");
+        assert_eq!(report["contents_heard_now"].as_u64(), Some(CONTENTS - finished), "kill {kill}");
         assert_same(&format!("kill {kill}"), &expected, &everything(&out));
     }
     println!("{} kills, {went_on} of them amid the work", kills());

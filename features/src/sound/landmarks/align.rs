@@ -195,7 +195,8 @@ fn meet(query: &[Landmark], line: Line, recording: &[PackedLandmark], apart: f32
     pairs.clear();
     let when = |packed: &PackedLandmark| placed(*packed).frame as f32;
     let (Some(first), Some(last)) = (recording.first().map(when), recording.last().map(when)) else { return 0 };
-    let mut from = recording.partition_point(|packed| when(packed) < line.at(0) - apart);
+    let begin = query.first().map_or(0, |landmark| landmark.frame);
+    let mut from = recording.partition_point(|packed| when(packed) < line.at(begin) - apart);
     let mut heard = 0;
     for (queried, landmark) in query.iter().enumerate() {
         let moment = line.at(landmark.frame);
@@ -281,6 +282,102 @@ impl Intervals {
         let mean = counts.iter().sum::<u32>() as f32 / counts.len().max(1) as f32;
         (matched as f32 - best) / (1.0 + best + mean).sqrt()
     }
+}
+
+/// A stretch of a query in which it agrees with a recording.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stretch {
+    /// How the query lies there.
+    pub alignment: Alignment,
+    /// First and last frame of the query that agree.
+    pub from: u32,
+    pub to: u32,
+    /// Landmarks of the query in it, and those of them that the recording has too.
+    pub heard: u32,
+    pub matched: u32,
+}
+
+/// Agreement is followed by so many frames at a time (4 s).
+const BLOCK_FRAMES: u32 = 250;
+/// A block with fewer landmarks is nearly silent, and says nothing.
+const BLOCK_LANDMARKS_MIN: u32 = 8;
+/// A block agrees if it matches at least half as well as where the two were found to agree, and better than by chance: pieces of music
+/// of one key and rhythm have up to a tenth of their landmarks in common on their best shift.
+const BLOCK_SHARE: f32 = 0.5;
+const CHANCE_SHARE: f32 = 0.12;
+/// So many blocks in a row that do not agree end the stretch.
+const BREAK_BLOCKS: u32 = 2;
+
+/// Follows a known alignment of the frames `seed` to both sides, as far as query and recording agree. The line is drawn anew with
+/// every block, because a tempo that 10 s tell is off by seconds after minutes. `None` where not even the seed agrees.
+pub(super) fn follow(
+    query: &[Landmark],
+    known: Alignment,
+    seed: (u32, u32),
+    recording: &[PackedLandmark],
+) -> Option<Stretch> {
+    let interval = -known.shift.round() as i32;
+    let mut line = Line { tempo: known.tempo, origin: known.origin_frames };
+    let (mut agreeing, heard) = block(query, line, seed.0, seed.1 + 1, interval, recording);
+    line = through_pairs(line, agreeing.iter())?;
+    let mut counted = (heard, matched(&agreeing));
+    let share = counted.1 as f32 / heard.max(1) as f32;
+    let least = (BLOCK_SHARE * share).max(CHANCE_SHARE);
+    let last = query.last()?.frame;
+    for forward in [true, false] {
+        let (mut edge, mut missed) = (if forward { seed.1 + 1 } else { seed.0 }, 0);
+        // What did not agree counts once agreement goes on behind it.
+        let mut waiting = (Vec::new(), 0);
+        while missed < BREAK_BLOCKS && if forward { edge <= last } else { edge > 0 } {
+            let (from, to) = match forward {
+                true => (edge, edge + BLOCK_FRAMES),
+                false => (edge.saturating_sub(BLOCK_FRAMES), edge),
+            };
+            edge = if forward { to } else { from };
+            let (pairs, heard) = block(query, line, from, to, interval, recording);
+            let is_in = heard >= BLOCK_LANDMARKS_MIN && matched(&pairs) as f32 >= least * heard as f32;
+            waiting.0.extend(pairs);
+            waiting.1 += heard;
+            if !is_in {
+                missed += 1;
+                continue;
+            }
+            missed = 0;
+            counted = (counted.0 + waiting.1, counted.1 + matched(&waiting.0));
+            agreeing.append(&mut waiting.0);
+            waiting.1 = 0;
+            line = through_pairs(line, agreeing.iter()).unwrap_or(line);
+        }
+    }
+    let frames = || agreeing.iter().map(|pair| pair.query_frame);
+    Some(Stretch {
+        alignment: Alignment { tempo: line.tempo, origin_frames: line.origin, shift: known.shift },
+        from: frames().min()?,
+        to: frames().max()?,
+        heard: counted.0,
+        matched: counted.1,
+    })
+}
+
+/// The pairs of a part of the query that agree on the interval, and how many of its landmarks fall into the recording.
+fn block(
+    query: &[Landmark],
+    line: Line,
+    from: u32,
+    to: u32,
+    interval: i32,
+    recording: &[PackedLandmark],
+) -> (Vec<Pair>, u32) {
+    let before = |frame: u32| query.partition_point(|landmark| landmark.frame < frame);
+    let mut pairs = Vec::new();
+    let heard = meet(&query[before(from)..before(to)], line, recording, APART_FRAMES + 1.0, &mut pairs);
+    pairs.retain(|pair| agrees(pair, interval));
+    (pairs, heard)
+}
+
+/// How many landmarks of the query have a pair.
+fn matched(pairs: &[Pair]) -> u32 {
+    pairs.chunk_by(|a, b| a.query_frame == b.query_frame && a.queried == b.queried).count() as u32
 }
 
 /// The longest stretch of query frames in which landmarks agree without a long break.

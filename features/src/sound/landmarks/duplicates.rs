@@ -19,8 +19,10 @@ pub struct Likeness<Id> {
     pub speed: f32,
     /// How much higher the former sounds.
     pub pitch: f32,
-    /// How sure that is, 0 to 1.
-    pub confidence: f32,
+    /// Share of the landmarks of the stretch they share that both have.
+    pub matched_share: f32,
+    /// How sure that is ([`super::is_accepted`]).
+    pub score: f32,
 }
 
 /// A recording that has near-duplicates; a row of the table `duplicate_group`.
@@ -38,8 +40,10 @@ pub struct DuplicateGroup<Id> {
     pub speed: f32,
     /// How much higher than that one it sounds.
     pub pitch: f32,
-    /// How sure the least sure likeness on the way is.
-    pub confidence: f32,
+    /// The least share of the likenesses on the way; 1 of the recording that names the group.
+    pub matched_share: f32,
+    /// Their least score; infinity of the recording that names the group.
+    pub score: f32,
 }
 
 /// The groups of two recordings and more, in order of group, then recording. Likenesses of a recording to itself say nothing.
@@ -66,11 +70,12 @@ struct Way {
     offset_ms: f64,
     speed: f64,
     pitch: f64,
-    confidence: f32,
+    matched_share: f32,
+    score: f32,
 }
 
 impl Way {
-    const HERE: Way = Way { offset_ms: 0.0, speed: 1.0, pitch: 1.0, confidence: 1.0 };
+    const HERE: Way = Way { offset_ms: 0.0, speed: 1.0, pitch: 1.0, matched_share: 1.0, score: f32::INFINITY };
 
     /// A step of `self` first, then the way `on`.
     fn then(self, on: Way) -> Way {
@@ -78,7 +83,8 @@ impl Way {
             offset_ms: on.offset_ms + on.speed * self.offset_ms,
             speed: self.speed * on.speed,
             pitch: self.pitch * on.pitch,
-            confidence: self.confidence.min(on.confidence),
+            matched_share: self.matched_share.min(on.matched_share),
+            score: self.score.min(on.score),
         }
     }
 
@@ -94,7 +100,8 @@ impl Way {
             offset_ms: self.offset_ms.round() as i64,
             speed: self.speed as f32,
             pitch: self.pitch as f32,
-            confidence: self.confidence,
+            matched_share: self.matched_share,
+            score: self.score,
         }
     }
 }
@@ -106,7 +113,7 @@ fn steps<Id: Ord>(likenesses: &[Likeness<Id>]) -> Steps<'_, Id> {
     let mut steps: Steps<'_, Id> = BTreeMap::new();
     let mut enter = |outer, inner, way: Way| {
         let known = steps.entry(outer).or_default().entry(inner).or_insert(way);
-        if known.confidence < way.confidence {
+        if known.score < way.score {
             *known = way;
         }
     };
@@ -115,7 +122,8 @@ fn steps<Id: Ord>(likenesses: &[Likeness<Id>]) -> Steps<'_, Id> {
             offset_ms: likeness.offset_ms as f64,
             speed: f64::from(likeness.speed),
             pitch: f64::from(likeness.pitch),
-            confidence: likeness.confidence,
+            matched_share: likeness.matched_share,
+            score: likeness.score,
         };
         enter(&likeness.found_in, &likeness.content, way);
         enter(&likeness.content, &likeness.found_in, way.back());
@@ -127,7 +135,7 @@ fn steps<Id: Ord>(likenesses: &[Likeness<Id>]) -> Steps<'_, Id> {
 fn surest_ways<'a, Id: Ord>(from: &'a Id, steps: &Steps<'a, Id>) -> BTreeMap<&'a Id, Way> {
     let mut reached: BTreeMap<&Id, Way> = BTreeMap::new();
     let mut open: BTreeMap<&Id, Way> = BTreeMap::from([(from, Way::HERE)]);
-    while let Some(surest) = open.iter().max_by(|a, b| a.1.confidence.total_cmp(&b.1.confidence).then(b.0.cmp(a.0))) {
+    while let Some(surest) = open.iter().max_by(|a, b| a.1.score.total_cmp(&b.1.score).then(b.0.cmp(a.0))) {
         let (at, way) = (*surest.0, *surest.1);
         open.remove(at);
         reached.insert(at, way);
@@ -137,7 +145,7 @@ fn surest_ways<'a, Id: Ord>(from: &'a Id, steps: &Steps<'a, Id>) -> BTreeMap<&'a
             }
             let candidate = step.then(way);
             let known = open.entry(next).or_insert(candidate);
-            if known.confidence < candidate.confidence {
+            if known.score < candidate.score {
                 *known = candidate;
             }
         }
@@ -149,8 +157,8 @@ fn surest_ways<'a, Id: Ord>(from: &'a Id, steps: &Steps<'a, Id>) -> BTreeMap<&'a
 mod tests {
     use super::*;
 
-    fn likeness(content: u32, found_in: u32, offset_ms: i64, speed: f32, confidence: f32) -> Likeness<u32> {
-        Likeness { content, found_in, offset_ms, speed, pitch: speed, confidence }
+    fn likeness(content: u32, found_in: u32, offset_ms: i64, speed: f32, score: f32) -> Likeness<u32> {
+        Likeness { content, found_in, offset_ms, speed, pitch: speed, matched_share: score, score }
     }
 
     #[test]
@@ -170,7 +178,7 @@ mod tests {
         // 2 begins in 1 after 10 s and is 1.25 times as fast; 3 begins in 2 after 4 s.
         let rows = duplicate_groups(&[likeness(2, 1, 10_000, 1.25, 0.9), likeness(3, 2, 4_000, 1.0, 0.8)]);
         let last = &rows[2];
-        assert_eq!((last.content, last.offset_ms, last.speed, last.confidence), (3, 15_000, 1.25, 0.8));
+        assert_eq!((last.content, last.offset_ms, last.speed, last.score), (3, 15_000, 1.25, 0.8));
     }
 
     #[test]

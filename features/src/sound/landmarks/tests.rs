@@ -3,7 +3,7 @@
 use datasets::audio_index::segment::{Entry, parts_of};
 
 use super::listen::{FRAMES_PER_SECOND, Listener, Print, RATE_HZ};
-use super::passage::passages;
+use super::passage::{copies, passages};
 use super::search::search;
 use super::shelf::{IndexedPrint, Shelf, Span};
 use super::{PackedLandmark, PackedPosting, is_accepted};
@@ -146,6 +146,32 @@ fn a_long_piece_is_one_passage_and_a_medley_two() {
 }
 
 #[test]
+fn a_copy_is_followed_as_far_as_it_goes_and_itself_is_none() {
+    let (long, rate) = (90.0, RATE_HZ as usize);
+    let prints: Vec<Print> = (0..6).map(|seed| listen(&music(seed, long, 1.0, 1.0))).collect();
+    let case = Case::of(&prints);
+    let faster = copies(&listen(&music(4, long, 1.03, 1.03)), &[case.shelf()], |_, _| false);
+    assert_eq!(faster.len(), 1, "{faster:?}");
+    let copy = &faster[0];
+    assert!((copy.speed - 1.03).abs() < 5e-4 && (copy.pitch - 1.03).abs() < 5e-3, "{copy:?}");
+    assert!(copy.from_seconds < 3.0 && copy.length_seconds > 80.0 && copy.origin_seconds().abs() < 0.1, "{copy:?}");
+    assert!(copy.matched_share > 0.4, "{copy:?}");
+
+    // 34 s of another recording in the middle of a third one.
+    let (borrower, lender) = (music(200, long, 1.0, 1.0), music(2, long, 1.0, 1.0));
+    let borrowed = [&borrower[..26 * rate], &lender[40 * rate..74 * rate], &borrower[60 * rate..]].concat();
+    let found = copies(&listen(&borrowed), &[case.shelf()], |_, _| false);
+    assert_eq!(found.iter().map(|passage| passage.span).collect::<Vec<_>>(), [2], "{found:?}");
+    let near = |found: f32, expected: f32| (found - expected).abs() < 4.5;
+    assert!(near(found[0].from_seconds, 26.0) && near(found[0].length_seconds, 34.0), "{found:?}");
+    assert!((found[0].origin_seconds() - 14.0).abs() < 0.1, "{found:?}");
+
+    assert!(copies(&prints[3], &[case.shelf()], |_, span| span == 3).is_empty());
+    assert!(copies(&listen(&music(100, long, 1.0, 1.0)), &[case.shelf()], |_, _| false).is_empty());
+    assert!(copies(&Print::default(), &[case.shelf()], |_, _| false).is_empty());
+}
+
+#[test]
 fn a_print_does_not_depend_on_loudness_or_on_what_lies_far_away() {
     let samples = music(3, 20.0, 1.0, 1.0);
     let quiet: Vec<f32> = samples.iter().map(|sample| sample * 0.25).collect();
@@ -192,6 +218,9 @@ fn any_bytes_can_be_searched() {
             }
             let entries = case.directory.len() as u64;
             case.directory[chance.next(entries) as usize][chance.next(4) as usize] ^= chance.next(256) as u8;
+        }
+        for stretch in copies(&query, &[case.shelf()], |_, _| false) {
+            assert!(stretch.matched_share.is_finite() && stretch.length_seconds >= 0.0);
         }
         for found in search(&query, &case.shelf()) {
             assert!(

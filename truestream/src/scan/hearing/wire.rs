@@ -125,3 +125,54 @@ pub fn message(letter: u8, bytes: &[u8], samples: &mut Vec<f32>) -> Result<Messa
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads messages to the end or to the first that is none.
+    fn read(mut bytes: &[u8]) -> Result<Vec<f32>, String> {
+        let mut samples = Vec::new();
+        while let Some((head, rest)) = bytes.split_first_chunk::<HEAD_BYTES>() {
+            let length = length_of(*head)?;
+            let (told, rest) = rest.split_at_checked(length).ok_or("cut off")?;
+            message(head[0], told, &mut samples)?;
+            bytes = rest;
+        }
+        Ok(samples)
+    }
+
+    #[test]
+    fn whatever_comes_through_the_pipe_is_read_or_refused() {
+        let mut good = Vec::new();
+        let mut teller = Teller::new(&mut good);
+        let facts =
+            Facts { rate_hz: 8_000, channels: 1, frames: 900, levels: vec![Default::default()], ..Facts::default() };
+        teller.hello(&[]).expect("written");
+        teller.samples(&[0.5; 900]).expect("written");
+        teller.answer(&Answer { heard: Ok(facts), cpu: Duration::from_millis(3) }).expect("written");
+        assert_eq!(read(&good), Ok(vec![0.5; 900]));
+        let number_of = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+        let secs: f64 = number_of("TRUESTREAM_FUZZ_SECS").unwrap_or(1.0);
+        let seed = number_of("TRUESTREAM_FUZZ_SEED").unwrap_or(1.0) as u64;
+        let (began, mut tried) = (std::time::Instant::now(), 0_u64);
+        while began.elapsed().as_secs_f64() < secs {
+            let (chance, mut bytes) = (blake3::hash(&(seed << 32 | tried).to_le_bytes()), good.clone());
+            for [at, more, change, cut] in chance.as_bytes().as_chunks::<4>().0.iter().take(1 + tried as usize % 8) {
+                // Heads come often: the first hundred bytes are half of all places.
+                let at = (usize::from(*at) << 8 | usize::from(*more)) % if change % 2 == 0 { 100 } else { bytes.len() };
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= change;
+                }
+                if *cut < 10 {
+                    bytes.truncate(at.max(1));
+                }
+            }
+            if let Ok(samples) = read(&bytes) {
+                assert!(4 * samples.len() <= bytes.len(), "TRUESTREAM_FUZZ_SEED={seed}, number {tried}");
+            }
+            tried += 1;
+        }
+        println!("pipes: {tried} tried");
+    }
+}

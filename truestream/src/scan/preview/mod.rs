@@ -59,7 +59,7 @@ impl Gallery {
 }
 
 /// Removes what a scan that was killed left half drawn.
-fn sweep(folder: &Path) -> std::io::Result<()> {
+pub(super) fn sweep(folder: &Path) -> std::io::Result<()> {
     for shelf in std::fs::read_dir(folder)? {
         for picture in std::fs::read_dir(shelf?.path())? {
             let path = picture?.path();
