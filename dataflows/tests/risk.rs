@@ -1,7 +1,7 @@
 //! The law of judgements: what the dataflow says at every tick is what a recount says of the same plays.
 //!
 //! ```text
-//! plays, corrections, releases, tiers, findings ──▶ dataflow ──┬──▶ rows, groups, lockstep ──▶ recount ──┐
+//! plays, corrections, releases, tiers, findings, copies ──▶ dataflow ──┬──▶ rows, groups, lockstep ──▶ recount ──┐
 //!                                                    └──▶ judgements ──────────────────────────┴──▶ equal
 //! ```
 
@@ -20,7 +20,7 @@ use datasets::world::{World as WholeWorld, WorldSpec};
 use features::WindowRow;
 use features::profile::{self, Profile};
 use features::risk::fuse;
-use features::signals::suspicion::{Load, raised, spread, suspicion};
+use features::signals::suspicion::{Load, copied, raised, spread, suspicion};
 use features::signals::{AccountFacts, Catalogue, Hearing, Name, OwnerFacts, Signal, Standing, TrackFacts};
 use features::signals::{of_account, of_model, of_owner, of_track};
 use features::tally::Axis;
@@ -51,6 +51,8 @@ struct World {
     /// Rows of the catalogue by tick: of a track at most one at a tick.
     releases: BTreeMap<(Tick, Key), (Release, Option<Millis>)>,
     segments: BTreeMap<(Tick, Key), u16>,
+    /// Which recording a content is, by tick.
+    recordings: BTreeMap<(Tick, Key), Key>,
     /// What a source says of a content, by tick.
     findings: BTreeMap<(Tick, Key, u32), Option<Opinion>>,
     /// Models, each from a tick on.
@@ -103,6 +105,9 @@ impl World {
         for ((tick, distributor), segment) in &self.segments {
             events.entry(*tick).or_default().push(Event::Force(Entry::Segment(*distributor, *segment)));
         }
+        for ((tick, content), recording) in &self.recordings {
+            events.entry(*tick).or_default().push(Event::Force(Entry::Recording(*content, *recording)));
+        }
         for ((tick, content, source), says) in &self.findings {
             let finding = Finding { source: *source, says: *says };
             events.entry(*tick).or_default().push(Event::Force(Entry::Finding(*content, finding)));
@@ -124,6 +129,12 @@ impl World {
             }
         }
         heard
+    }
+
+    /// Which recording each content is at the tick.
+    fn recordings(&self, tick: Tick) -> BTreeMap<Key, Key> {
+        let known = self.recordings.range(..(tick + 1, Key(0)));
+        known.map(|((_, content), recording)| (*content, *recording)).collect()
     }
 
     /// The plays that count at the tick in the longest window.
@@ -168,6 +179,7 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
             policy: Arc::new(policy.clone()),
             windows_ms: WINDOWS_MS.to_vec(),
             models: world.models.clone(),
+            copies: true,
         }),
         until: world.until(),
         every_tick,
@@ -344,6 +356,13 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
         let Some(opinion) = heard.get(&release.content) else { continue };
         owners(release).into_iter().for_each(|owner| *hearings.entry(owner).or_default() += Hearing::of(opinion.risk));
     }
+    let recordings = world.recordings(tick);
+    let load = |track: &Key| found.tracks.get(track).copied().unwrap_or_default();
+    let mut copies: BTreeMap<Key, Load> = BTreeMap::new();
+    for (track, release) in &in_force {
+        let recording = recordings.get(&release.content);
+        recording.into_iter().for_each(|recording| *copies.entry(*recording).or_default() += load(track));
+    }
     let share = |subject: (Subject, Key)| loads.get(&subject).copied().unwrap_or_default().share();
 
     let mut judged: Vec<Recounted> = Vec::new();
@@ -362,6 +381,10 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
             metadata: release.map(|release| release.metadata),
             uploader: uploader.map(standing).unwrap_or_default(),
             audio: opinion.map(|opinion| opinion.risk),
+            suspicious_copies: release
+                .and_then(|release| recordings.get(&release.content))
+                .map(|recording| copied(copies[recording], load(&track)))
+                .unwrap_or_default(),
         };
         judged.push((
             (Subject::Track, track),
@@ -535,6 +558,14 @@ fn small_world(seed: u64) -> World {
         let (tick, content) = (first + chance.below(2 * days), Key(chance.below(8)));
         world.findings.insert((tick, content, chance.below(2) as u32), says);
     }
+    // Contents are themselves at first, then some turn out to be copies, and to be none.
+    (0..6)
+        .filter(|_| !chance.one_in(3))
+        .for_each(|content| _ = world.recordings.insert((first, Key(content)), Key(content)));
+    for _ in 0..chance.below(10) {
+        let (tick, content) = (first + chance.below(2 * days), Key(chance.below(6)));
+        world.recordings.insert((tick, content), Key(chance.below(3)));
+    }
     world
 }
 
@@ -571,6 +602,7 @@ fn judgements_equal_a_recount_in_small_worlds() {
         (Subject::Track, Name::UploadRate),
         (Subject::Track, Name::MissingFields),
         (Subject::Track, Name::Audio),
+        (Subject::Track, Name::SuspiciousCopies),
         (Subject::Artist, Name::Audio),
         (Subject::Uploader, Name::Audio),
         (Subject::Distributor, Name::Audio),
@@ -697,6 +729,49 @@ fn a_farm_whose_plays_are_taken_back_leaves_no_judgement() {
     assert!(risk > Risk::from_parts(6_000), "{risk:?}");
     assert!(judged_at(before).contains_key(&(Subject::Track, Key(0))));
     assert_eq!(judged_at(after), Judgements::new());
+}
+
+#[test]
+fn suspicion_reaches_the_copies_of_a_recording_while_they_are_copies() {
+    let mut world = World::default();
+    let first = clock().first_after(START_MS);
+    // A farm plays tracks 0 and 2, a person track 1.
+    for nth in 0..1_500 {
+        let played = play(1, nth % 2 * 2, START_MS + nth as Millis * 400_000, 31_000);
+        world.plays.push(Heard { play: played, arrived_at: played.ended_at, corrected_at: None });
+    }
+    for nth in 0..40 {
+        let played = play(2, 1, START_MS + nth as Millis * 15_000_000, 200_000);
+        world.plays.push(Heard { play: played, arrived_at: played.ended_at, corrected_at: None });
+    }
+    for track in 0..3 {
+        let metadata = Metadata { missing_fields: 0, declares_ai: true, duration_ms: Some(200_000) };
+        let [artist, uploader, distributor] = [Key::NONE; 3];
+        let release = Release { content: Key(track), artist, uploader, distributor, metadata };
+        world.releases.insert((first, Key(track)), (release, None));
+        world.recordings.insert((first, Key(track)), Key(track));
+    }
+    let (from, to) = (first + 6, first + 10);
+    world.recordings.insert((from, Key(1)), Key(0));
+    world.recordings.insert((to, Key(1)), Key(1));
+
+    for workers in [1, 3] {
+        let changes = flow(&world, &built_in(), workers, true);
+        let mut state = State::default();
+        for tick in first..=world.until() {
+            changes.get(&tick).into_iter().flatten().for_each(|change| state.apply(change.clone()));
+            let says = |track: u64| {
+                let judged = state.judged.get(&(Subject::Track, Key(track)));
+                let mut signals = judged.into_iter().flat_map(|judged| &judged.signals);
+                signals.find(|signal| signal.name == Name::SuspiciousCopies).map(|signal| signal.seen.count)
+            };
+            let is_copy = (from..to).contains(&tick);
+            assert_eq!(says(1).is_some_and(|share| share > 2_000), is_copy, "tick {tick}: {:?}", says(1));
+            assert_eq!((says(0), says(2)), (None, None), "tick {tick}: the copy has nothing to tell");
+            let risk = state.judged.get(&(Subject::Track, Key(1))).map_or(Risk::CLEAN, |judged| judged.r);
+            assert!(risk < Risk::from_parts(4_000), "tick {tick}: copies alone hold nobody: {risk:?}");
+        }
+    }
 }
 
 /// What is said of whom.

@@ -36,7 +36,7 @@ pub struct Evidence {
 /// How sure we are about one subject, and because of what.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Assessment {
-    /// `wc*Rc + wb*Rb + wp*Rp`, rounded half up.
+    /// `wc*Rc + wb*Rb + wp*Rp` with [`Assessment::weights`], rounded half up.
     pub r: Risk,
     /// What the audio says; clean where nobody listened.
     pub rc: Risk,
@@ -46,6 +46,8 @@ pub struct Assessment {
     pub rp: Risk,
     /// The weights that were used.
     pub weights: Weights,
+    /// Whether audio evidence is given.
+    pub heard: bool,
     /// Every signal that spoke and whose rule is on.
     pub evidence: Vec<Evidence>,
 }
@@ -76,17 +78,18 @@ pub fn assess_owner(policy: &Policy, subject: Subject, facts: &OwnerFacts) -> As
     fuse(policy, subject, facts.audio.is_some(), signals::of_owner(facts))
 }
 
-/// One risk out of many signals; `heard` says whether audio evidence is given.
+/// One risk out of many signals; `heard` says whether audio evidence is given. Of the two mixes of a subject that was heard the one counts
+/// that says more, so that clean audio excuses no plays.
 pub fn fuse(policy: &Policy, subject: Subject, heard: bool, signals: Vec<Signal>) -> Assessment {
-    let mix = policy.weights.of(subject);
-    let weights = if heard { mix.heard() } else { mix.unheard() };
     let mut evidence: Vec<Evidence> = signals.into_iter().filter_map(|signal| weigh(policy, subject, signal)).collect();
     evidence.sort_by_key(|evidence| evidence.signal.name);
 
     let [rc, rb, rp] = PARTS.map(|part| together(of_part(&evidence, part)));
-    let r = mixed(weights, [rc, rb, rp]);
+    let mix = policy.weights.of(subject);
+    let [unheard, audible] = [mix.unheard(), mix.heard()].map(|weights| (mixed(weights, [rc, rb, rp]), weights));
+    let (r, weights) = if heard && audible.0 >= unheard.0 { audible } else { unheard };
     share_out(r, weights, [rc, rb, rp], &mut evidence);
-    Assessment { r, rc, rb, rp, weights, evidence }
+    Assessment { r, rc, rb, rp, weights, heard, evidence }
 }
 
 const PARTS: [Part; 3] = [Part::Content, Part::Behaviour, Part::Policy];
@@ -216,12 +219,13 @@ fn reason(evidence: &Evidence, told: Told) -> String {
 
 /// How the risk came about.
 fn arithmetic(policy: &Policy, subject: Subject, assessment: &Assessment) -> String {
-    let Assessment { r, rc, rb, rp, weights, .. } = assessment;
+    let Assessment { r, rc, rb, rp, weights, heard: was_heard, .. } = assessment;
     let [wc, wb, wp] = percents(*weights);
     let heard = policy.weights.of(subject).heard();
-    let silence = match weights == &heard || percents(heard)[0] == 0 {
-        true => "",
-        false => "; no audio evidence is given, so content counts nothing",
+    let silence = match (weights == &heard || percents(heard)[0] == 0, was_heard) {
+        (true, _) => "",
+        (false, true) => "; the audio was heard and says less than the rest, which it does not excuse",
+        (false, false) => "; no audio evidence is given, so content counts nothing",
     };
     let [r, rc, rb, rp] = [r, rc, rb, rp].map(|risk| points(risk.parts()));
     format!("risk {r} = {wc} % content {rc} + {wb} % behaviour {rb} + {wp} % policy {rp}{silence}")

@@ -544,6 +544,39 @@ fn audio_counts_where_it_was_heard_and_the_reasons_say_where_not() {
 }
 
 #[test]
+fn clean_audio_excuses_no_plays() {
+    let policy = built_in();
+    let (rows, track) = (LOOP_FARM.rows(), released(200));
+    let facts = TrackFacts {
+        rows: &rows,
+        suspicious_accounts: Risk::from_parts(8_000),
+        metadata: Some(Metadata::of(&track)),
+        ..TrackFacts::default()
+    };
+    let unheard = assess_track(&policy, &facts);
+    let clean = assess_track(&policy, &TrackFacts { audio: Some(Risk::CLEAN), ..facts });
+    let suspicious = assess_track(&policy, &TrackFacts { audio: Some(Risk::from_parts(9_500)), ..facts });
+    assert_eq!((clean.r, clean.weights), (unheard.r, unheard.weights));
+    assert!(unheard.r > Risk::CLEAN && suspicious.r > clean.r, "{suspicious:?}");
+    let reasons = decide(&policy, Subject::Track, None, &clean).reasons;
+    assert!(
+        reasons.iter().any(|reason| reason.contains("the audio was heard and says less than the rest")),
+        "{reasons:?}"
+    );
+}
+
+#[test]
+fn copies_alone_hold_no_track() {
+    let policy = built_in();
+    let (rows, track) = (PERSON.rows(), released(200));
+    let metadata = Some(Metadata::of(&track));
+    let facts = TrackFacts { rows: &rows, metadata, suspicious_copies: Risk::CERTAIN, ..TrackFacts::default() };
+    let case = judged(&policy, "copied", Subject::Track, assess_track(&policy, &facts));
+    assert_eq!(case.decision.rules, ["track.suspicious_copies"]);
+    at_most(Verdict::Allow, &[case]);
+}
+
+#[test]
 fn a_rule_that_is_off_counts_nothing_and_one_signal_alone_only_holds() {
     let mut policy = built_in();
     let rows = LOOP_FARM.rows();
@@ -611,6 +644,9 @@ proptest! {
         let mut turned = signals.clone();
         turned.rotate_left(turn.min(signals.len()));
         prop_assert_eq!(&fuse(&policy, Subject::Track, heard, turned), &whole);
+
+        let unheard = fuse(&policy, Subject::Track, false, signals.clone());
+        prop_assert!(!heard || whole.r >= unheard.r, "to be heard never lowers a risk");
 
         let fewer = signals.into_iter().skip(1).collect();
         prop_assert!(fuse(&policy, Subject::Track, heard, fewer).r <= whole.r);

@@ -170,7 +170,7 @@ fn assess(policy: &Policy, seen: &Seen) -> Assessments {
             suspicious_accounts: flow.tracks[&id].share(),
             metadata: track.map(Metadata::of),
             uploader: track.and_then(uploader).and_then(|id| standings.get(id)).copied().unwrap_or_default(),
-            audio: None,
+            ..TrackFacts::default()
         };
         found.insert((Subject::Track, id), assess_track(policy, &facts));
     }

@@ -28,6 +28,19 @@ pub struct Evidence {
     pub file: Option<String>,
 }
 
+/// To which group of near-duplicates a recording belongs, known from an instant on.
+///
+/// Of the rows of one content the one with the latest `known_at` before T is in force as of T, of equals the one with the smallest group.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Duplicate {
+    /// The recording.
+    pub content_id: Id,
+    /// The recording that the group is called by; `None` = it is in no group (any more).
+    pub group_id: Option<Id>,
+    /// From when on it is known.
+    pub known_at: Millis,
+}
+
 /// How much of what it asks for a detector found: 0 is nothing (its risk says nothing), 10 000 is all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Confidence(u16);

@@ -21,7 +21,7 @@ mod risk;
 pub use catalogue::{
     Account, Disclosure, Distributor, Label, LabelKind, Metadata, Network, NetworkKind, Playlist, Track,
 };
-pub use evidence::{Confidence, Evidence};
+pub use evidence::{Confidence, Duplicate, Evidence};
 pub use id::Id;
 pub use key::{Country, IdSpace, Key, KeyedPlay, Names};
 pub use play::{Correction, Play, Source};

@@ -38,7 +38,7 @@ pub struct InputArgs {
     /// Labels
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub labels: Vec<PathBuf>,
-    /// Evidence of sound: files, or folders that `truestream scan` wrote
+    /// Evidence of sound: files, or folders that `truestream scan` wrote, whose duplicate_group is read too
     #[arg(long, value_name = "DIR|FILE", num_args = 1..)]
     pub evidence: Vec<PathBuf>,
 }
@@ -68,10 +68,7 @@ impl InputArgs {
         }
         for path in &self.evidence {
             match path.is_dir() {
-                true => {
-                    let files = Inputs::evidence_in_folder(path);
-                    inputs.evidence.extend(files.map_err(|error| Failure::Input(error.to_string()))?);
-                }
+                true => inputs.add_evidence(path).map_err(|error| Failure::Input(error.to_string()))?,
                 false => inputs.evidence.push(path.clone()),
             }
         }

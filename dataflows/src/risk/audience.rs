@@ -33,6 +33,8 @@ pub(super) enum AudienceNews {
     Declared(Metadata, i64),
     /// The opinion about it, or about a track of it, holds now (+1) or no more (-1).
     Heard(Opinion, i64),
+    /// This is what the other tracks of its recording say of it now (+1) or no more (-1).
+    Copies(Risk, i64),
     /// The standing of its uploader holds now (+1) or no more (-1).
     Standing(Standing, i64),
     /// The segment holds now (+1) or no more (-1).
@@ -66,7 +68,7 @@ pub(super) enum Told {
 }
 
 /// The values that hold; more than one only between two updates of a tick.
-struct Held<V>(Vec<(V, i64)>);
+pub(super) struct Held<V>(Vec<(V, i64)>);
 
 impl<V> Default for Held<V> {
     fn default() -> Held<V> {
@@ -75,7 +77,7 @@ impl<V> Default for Held<V> {
 }
 
 impl<V: Copy + PartialEq + Default> Held<V> {
-    fn change(&mut self, value: V, diff: i64) {
+    pub(super) fn change(&mut self, value: V, diff: i64) {
         match self.0.iter_mut().find(|(held, _)| *held == value) {
             Some((_, times)) => *times += diff,
             None => self.0.push((value, diff)),
@@ -83,7 +85,7 @@ impl<V: Copy + PartialEq + Default> Held<V> {
         self.0.retain(|(_, times)| *times != 0);
     }
 
-    fn value(&self) -> V {
+    pub(super) fn value(&self) -> V {
         self.0.first().map_or(V::default(), |(value, _)| *value)
     }
 }
@@ -99,6 +101,8 @@ struct Dossier {
     opinion: Held<Option<Opinion>>,
     /// The tracks of an owner that were heard, and their risks summed.
     heard: (i64, i64),
+    /// What the other tracks of its recording say of a track.
+    copies: Held<Risk>,
     uploader: Held<Standing>,
     segment: Held<u16>,
     said: Option<Judgement>,
@@ -139,6 +143,7 @@ impl Dossier {
                 metadata: self.release.value(),
                 uploader: self.uploader.value(),
                 audio: self.opinion.value().map(|opinion| opinion.risk),
+                suspicious_copies: self.copies.value(),
             }),
             _ => {
                 let audio = self.hearing();
@@ -150,6 +155,7 @@ impl Dossier {
     fn is_empty(&self) -> bool {
         let rows = self.rows.iter().all(Option::is_none);
         let held = self.release.0.is_empty() && self.uploader.0.is_empty() && self.segment.0.is_empty();
+        let held = held && self.copies.0.is_empty();
         let heard = self.opinion.0.is_empty() && self.heard == (0, 0);
         rows && held && heard && self.stain == 0 && self.declared == Catalogue::default()
     }
@@ -200,6 +206,7 @@ impl Keep for Audience {
                 dossier.heard.0 += diff;
                 dossier.heard.1 += diff * i64::from(opinion.risk.parts());
             }
+            AudienceNews::Copies(risk, diff) => dossier.copies.change(risk, diff),
             AudienceNews::Standing(standing, diff) => dossier.uploader.change(standing, diff),
             AudienceNews::Segment(segment, diff) => dossier.segment.change(segment, diff),
         }

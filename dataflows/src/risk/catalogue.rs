@@ -4,7 +4,8 @@
 //! entries ──▶ in force ──┬──▶ owners of a track, tracks of an uploader
 //!                        ├──▶ what each track and all tracks of an owner declare
 //!                        ├──▶ tracks of a distributor ⋈ its segment
-//!                        └──▶ tracks of a content ⋈ what was heard of it
+//!                        ├──▶ tracks of a content ⋈ what was heard of it
+//!                        └──▶ tracks of a content ⋈ the recording that it is
 //! ```
 
 use differential_dataflow::AsCollection;
@@ -33,6 +34,8 @@ pub(super) struct Laws<'scope> {
     pub owners: ByKey<'scope, (Subject, Key)>,
     /// The tracks of each uploader.
     pub uploaded: ByKey<'scope, Key>,
+    /// Each track with the recording that its content is, where those are told.
+    pub copies: Coll<'scope, (Key, Key)>,
     /// What each track declares, what was heard of it, and its segment.
     pub track_news: StreamVec<'scope, Tick, News>,
     /// What the tracks of each owner declare, what was heard of them, and a distributor's segment.
@@ -43,15 +46,19 @@ impl<'scope> Laws<'scope> {
     pub fn of(entries: StreamVec<'scope, Tick, Entry>, until: Tick) -> Laws<'scope> {
         let releases = entries.clone().flat_map(|entry| match entry {
             Entry::Release(track, release) => Some((track, release)),
-            Entry::Segment(..) | Entry::Finding(..) => None,
+            Entry::Segment(..) | Entry::Finding(..) | Entry::Recording(..) => None,
         });
         let segments = entries.clone().flat_map(|entry| match entry {
             Entry::Segment(distributor, segment) => Some((distributor, segment)),
-            Entry::Release(..) | Entry::Finding(..) => None,
+            Entry::Release(..) | Entry::Finding(..) | Entry::Recording(..) => None,
+        });
+        let recordings = entries.clone().flat_map(|entry| match entry {
+            Entry::Recording(content, recording) => Some((content, recording)),
+            Entry::Release(..) | Entry::Segment(..) | Entry::Finding(..) => None,
         });
         let findings = entries.flat_map(|entry| match entry {
             Entry::Finding(content, finding) => Some((content, finding)),
-            Entry::Release(..) | Entry::Segment(..) => None,
+            Entry::Release(..) | Entry::Segment(..) | Entry::Recording(..) => None,
         });
         let route = |entry: &(Key, Release)| mix(entry.0.0);
         let releases: Coll<(Key, Release)> =
@@ -75,11 +82,18 @@ impl<'scope> Laws<'scope> {
         let route = |finding: &(Key, Finding)| mix(finding.0.0);
         let opinions: Coll<(Key, Opinion)> =
             keep(findings, "Contents", route, until, Contents::default()).as_collection();
-        let heard = recorded
-            .arrange_by_key_named("TracksOfContent")
-            .join_core(opinions.arrange_by_key_named("Opinions"), |_, (track, release), opinion| {
-                Some((*track, *release, *opinion))
+        let recorded = recorded.arrange_by_key_named("TracksOfContent");
+        let route = |told: &(Key, Key)| mix(told.0.0);
+        let recordings: Coll<(Key, Key)> =
+            keep(recordings, "Recordings", route, until, InForce::default()).as_collection();
+        let copies = recorded
+            .clone()
+            .join_core(recordings.arrange_by_key_named("RecordingOfContent"), |_, (track, _), recording| {
+                Some((*track, *recording))
             });
+        let heard = recorded.join_core(opinions.arrange_by_key_named("Opinions"), |_, (track, release), opinion| {
+            Some((*track, *release, *opinion))
+        });
         let heard_of = |subject, opinion, diff: isize| (subject, AudienceNews::Heard(opinion, diff as i64));
         let heard_by_track =
             updates(heard.clone(), move |(track, _, opinion), diff| heard_of((Subject::Track, track), opinion, diff));
@@ -101,6 +115,7 @@ impl<'scope> Laws<'scope> {
             move |(key, segment): (Key, u16), diff: isize| ((subject, key), AudienceNews::Segment(segment, diff as i64))
         };
         Laws {
+            copies,
             owners: owners.arrange_by_key_named("OwnersOfTrack"),
             uploaded: releases
                 .map(of_uploader)

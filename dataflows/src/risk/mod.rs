@@ -4,7 +4,7 @@
 //! dossiers ──▶ accounts ──▶ own risk ──────────────────────────┐
 //! turns ──▶ listens (account, track) ──────────────────────────┼─▶ suspicion ──▶ around each account ──▶ accounts judged
 //!                                                              └───────┬─────────────────────────────▶ tracks judged
-//! releases, tiers in force, findings ──▶ catalogue (joins) ───────────┤                                     ▲
+//! releases, tiers in force, findings, copies ──▶ catalogue (joins) ───┤                                     ▲
 //! track_window, artist_window, … ──────────────────────────────────────┴──▶ owners judged ──▶ standing ─────┘
 //! ```
 //!
@@ -15,6 +15,7 @@
 mod accounts;
 mod audience;
 mod catalogue;
+mod copies;
 mod hearing;
 mod listens;
 pub mod suspicion;
@@ -50,6 +51,8 @@ pub struct Judging {
     pub windows_ms: Vec<Millis>,
     /// The models that score accounts, each from a tick on, in that order; before the first nobody does.
     pub models: Vec<(Tick, Arc<Model>)>,
+    /// Whether it is told of contents which recording they are; else nothing is kept for that.
+    pub copies: bool,
 }
 
 impl Judging {
@@ -66,6 +69,8 @@ pub enum Entry {
     Release(Key, Release),
     /// The segment of a distributor: 0 is the default one, the others are numbered by who asks.
     Segment(Key, u16),
+    /// The recording that a content is, by a number that who asks gives it: contents of one number are copies of each other.
+    Recording(Key, Key),
     /// What was heard of a content; here the key is of the content and its source.
     Finding(Key, Finding),
 }
@@ -206,7 +211,7 @@ pub fn judge<'scope>(
     let plays = plays.flat_map(move |((place, track), row)| {
         (Some(place) == last).then_some((track, row.map_or(0, |row| row.plays)))
     });
-    let travelled = suspicion::travel(listens, plays, own.clone(), judging.policy.flow, until);
+    let travelled = suspicion::travel(listens, plays.clone(), own.clone(), judging.policy.flow, until);
 
     let accounts = keep(
         accounts::verdict_news(own, travelled.around),
@@ -237,6 +242,7 @@ pub fn judge<'scope>(
     let standing = standing.as_collection().arrange_by_key_named("Standing");
     let standing = laws.uploaded.join_core(standing, |_, track, standing| Some((*track, *standing)));
 
+    let copies = judging.copies.then(|| copies::spread(laws.copies, plays, stains.clone(), until));
     let track_news = [
         audience::row_news(scope, track_rows),
         updates(stains, |track, diff| ((Subject::Track, track), AudienceNews::Stain(diff as i64))),
@@ -245,7 +251,13 @@ pub fn judge<'scope>(
         }),
         laws.track_news,
     ];
-    let tracks = keep(scope.concatenate(track_news), "Tracks", audience::route, until, Audience::new(judging));
+    let tracks = keep(
+        scope.concatenate(track_news.into_iter().chain(copies)),
+        "Tracks",
+        audience::route,
+        until,
+        Audience::new(judging),
+    );
     let judged = |told| match told {
         Told::Judged(change) => Some(change),
         Told::Standing(_) => None,

@@ -1,29 +1,62 @@
 //! Reads what was heard of recordings, and numbers the recordings that somebody listened to.
 //!
 //! ```text
-//! evidence rows ──▶ by recording, source (detector and file), instant ──▶ hearings, and a number for each recording
+//! evidence rows  ──▶ by recording, source (detector and file), instant ──▶ hearings ──┬──▶ a number for each recording
+//! duplicate rows ──▶ by recording, instant ──▶ groups ────────────────────────────────┘
 //! ```
 
 use std::path::PathBuf;
 
 use hashbrown::HashMap;
-use records::{Confidence, Evidence, Id, Key, Millis, Refusal, Risk};
+use records::{Confidence, Duplicate, Evidence, Id, Key, Millis, Refusal, Risk};
 
 use crate::Error;
 use crate::names::play_id_of;
-use crate::tables::read_evidence;
+use crate::tables::{read_duplicates, read_evidence};
 
-/// The recordings that somebody listened to, by number: the same in every process that reads the same rows.
+/// The recordings that something is told of, by number: the same in every process that reads the same rows.
 #[derive(Clone, Debug, Default)]
 pub struct Contents(HashMap<Id, Key>);
 
 impl Contents {
-    /// The number of the recording; [`Key::NONE`] where nobody listened to it.
+    /// The number of the recording; [`Key::NONE`] where nothing is told of it.
     pub fn key(&self, content_id: &Id) -> Key {
         match self.0.is_empty() {
             true => Key::NONE,
             false => self.0.get(&plain(content_id)).copied().unwrap_or(Key::NONE),
         }
+    }
+}
+
+impl Contents {
+    /// How many they are; their numbers are those below.
+    pub fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// Whether nothing is told of any recording.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The number of the recording, a new one where it has none.
+    fn number(&mut self, id: Id) -> Key {
+        let next = Key(self.0.len() as u64);
+        *self.0.entry(id).or_insert(next)
+    }
+
+    /// Numbers what is told of groups, in an order that does not depend on that of the rows.
+    fn grouped(&mut self, mut rows: Vec<Duplicate>) -> Vec<Grouping> {
+        rows.iter_mut().for_each(|row| row.content_id = plain(&row.content_id));
+        rows.sort_unstable();
+        let grouping = |row: Duplicate| {
+            let content = self.number(row.content_id);
+            let group = row.group_id.map_or(content, |group| self.number(plain(&group)));
+            Grouping { content, known_at: row.known_at, group }
+        };
+        let mut groupings: Vec<Grouping> = rows.into_iter().map(grouping).collect();
+        groupings.sort_unstable();
+        groupings
     }
 }
 
@@ -42,11 +75,24 @@ pub struct Hearing {
     pub words: Option<u32>,
 }
 
+/// In which group of near-duplicates a recording is from an instant on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grouping {
+    /// The recording.
+    pub content: Key,
+    /// From when on it is known; [`Millis::MIN`] = always.
+    pub known_at: Millis,
+    /// The recording that the group is called by; itself where it is in none.
+    pub group: Key,
+}
+
 /// All that was heard.
 #[derive(Debug, Default)]
 pub struct Hearings {
     /// Every row, by recording and source; of one source by instant.
     pub rows: Vec<Hearing>,
+    /// Every row about groups, by recording, then instant.
+    pub groupings: Vec<Grouping>,
     /// The recordings.
     pub contents: Contents,
     /// What was heard in words, each once.
@@ -56,12 +102,13 @@ pub struct Hearings {
 /// A row with all that orders it.
 type Row = (Id, u128, Millis, Option<Risk>, Option<Box<str>>);
 
-/// Reads the tables of evidence; `in_words` says what was heard where something is wrong.
+/// Reads the tables of evidence and of duplicates; `in_words` says what was heard where something is wrong.
 ///
 /// # Errors
 /// When a file cannot be read, lacks a required column or holds other types than it should.
 pub fn read_hearings(
-    paths: &[PathBuf],
+    evidence: &[PathBuf],
+    duplicates: &[PathBuf],
     in_words: impl Fn(&Evidence) -> String,
     refusals: &mut Vec<Refusal>,
 ) -> Result<Hearings, Error> {
@@ -73,9 +120,13 @@ pub fn read_hearings(
         let source = play_id_of(&format!("{}\0{}", row.detector, row.file.as_deref().unwrap_or("\0")));
         rows.push((plain(&row.content_id), source, row.known_at, risk, words));
     };
-    read_evidence(paths, keep, refusals)?;
+    read_evidence(evidence, keep, refusals)?;
     rows.sort_unstable();
-    Ok(numbered(rows))
+    let mut hearings = numbered(rows);
+    let mut copies: Vec<Duplicate> = Vec::new();
+    read_duplicates(duplicates, |row| copies.push(row), refusals)?;
+    hearings.groupings = hearings.contents.grouped(copies);
+    Ok(hearings)
 }
 
 /// Numbers recordings, sources and words in the order of the rows.
@@ -84,8 +135,7 @@ fn numbered(rows: Vec<Row>) -> Hearings {
     let mut known: HashMap<Box<str>, u32> = HashMap::new();
     let (mut last, mut source) = (None, 0);
     for (id, heard_by, known_at, risk, words) in rows {
-        let (next, numbers) = (Key(hearings.contents.0.len() as u64), &mut hearings.contents.0);
-        let content = *numbers.entry(id).or_insert(next);
+        let content = hearings.contents.number(id);
         source += u32::from(last.is_some_and(|last| last != (content, heard_by)));
         last = Some((content, heard_by));
         let words = words.map(|words| {
@@ -131,5 +181,25 @@ mod tests {
         let key = |id: Id| hearings.contents.key(&id);
         assert_eq!([key(7.into()), key("7".into()), key("x".into())], [Key(0), Key(0), Key(1)]);
         assert_eq!([key("07".into()), key(8.into())], [Key::NONE, Key::NONE]);
+    }
+
+    #[test]
+    fn groups_have_the_numbers_of_their_recordings_whatever_the_order_of_the_rows() {
+        let row = |content: &str, group: Option<&str>, known_at| Duplicate {
+            content_id: content.into(),
+            group_id: group.map(Id::from),
+            known_at,
+        };
+        let rows = vec![row("7", Some("a"), 5), row("a", Some("a"), 1), row("7", None, 9), row("b", Some("7"), 2)];
+        let numbered = |rows: Vec<Duplicate>| {
+            let mut contents = Contents::default();
+            contents.number(7.into());
+            let groupings = contents.grouped(rows);
+            let told = |grouping: &Grouping| (grouping.content.0, grouping.known_at, grouping.group.0);
+            groupings.iter().map(told).collect::<Vec<_>>()
+        };
+        let expected = [(0, 5, 1), (0, 9, 0), (1, 1, 1), (2, 2, 0)];
+        assert_eq!(numbered(rows.clone()), expected);
+        assert_eq!(numbered(rows.into_iter().rev().collect()), expected);
     }
 }

@@ -14,6 +14,6 @@ mod survey;
 
 pub use catalogue::{Facts, Listing, Tier, judge_others, read_corrections, read_facts, read_listings, read_tiers};
 pub use decode::{Arrived, Suspect, Wanted};
-pub use evidence::{Contents, Hearing, Hearings, read_hearings};
+pub use evidence::{Contents, Grouping, Hearing, Hearings, read_hearings};
 pub use merge::Arrivals;
 pub use survey::{FileSurvey, Survey, survey};

@@ -4,7 +4,6 @@
 
 use std::cell::Cell as Counter;
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -18,6 +17,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader,
 
 use super::record::{Cell, Columns, Record};
 use super::rows::{Step, Steps, check_columns};
+use crate::tables::rows::guarded;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
@@ -112,14 +112,6 @@ impl Steps for TypedRows {
 pub fn open(file: File) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     guarded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(file, options))
-}
-
-/// What the reader returns, or says, or panics with.
-fn guarded<T, E: ToString>(read: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
-    match catch_unwind(AssertUnwindSafe(read)) {
-        Ok(result) => result.map_err(|error| error.to_string()),
-        Err(_) => Err("the reader gave up on it".to_owned()),
-    }
 }
 
 /// The column in one of the few types that [`cell`] reads.

@@ -69,14 +69,7 @@ fn evidence(rows: &Rows, path: &Path) -> Result<Result<Evidence, Refused>, Error
         Value::UInt(whole) => Ok(Some(whole as f64)),
         _ => Err(wrong(at, "numbers from 0 to 1")),
     };
-    let content_id = match rows.value(0) {
-        Value::Null => None,
-        Value::Text(text) => Some(Ok(Id::from(text))),
-        Value::UInt(number) if number < u64::MAX => Some(Ok(Id::from(number))),
-        Value::Int(number) if number >= 0 => Some(Ok(Id::from(number.unsigned_abs()))),
-        value @ (Value::UInt(_) | Value::Int(_)) => Some(Err((Code::OutOfRange, format!("content_id is {value:?}")))),
-        _ => return Err(wrong(0, "texts or whole numbers")),
-    };
+    let content_id = id_of(rows.value(0), path, COLUMNS[0])?;
     let known_at = match rows.value(6) {
         Value::Null => Millis::MIN,
         Value::Int(instant) => instant,
@@ -97,6 +90,21 @@ fn evidence(rows: &Rows, path: &Path) -> Result<Result<Evidence, Refused>, Error
         })
     };
     Ok(whole())
+}
+
+/// The id that a value is, or why it is none; nothing where it is null.
+pub(super) fn id_of(value: Value<'_>, path: &Path, column: &str) -> Result<Option<Result<Id, Refused>>, Error> {
+    Ok(match value {
+        Value::Null => None,
+        Value::Text(text) => Some(Ok(Id::from(text))),
+        Value::UInt(number) if number < u64::MAX => Some(Ok(Id::from(number))),
+        Value::Int(number) if number >= 0 => Some(Ok(Id::from(number.unsigned_abs()))),
+        Value::UInt(_) | Value::Int(_) => Some(Err((Code::OutOfRange, format!("{column} is {value:?}")))),
+        other => {
+            let (column, found) = (column.to_owned(), format!("{other:?}"));
+            return Err(Error::ColumnType { path: path.to_owned(), column, found, expected: "texts or whole numbers" });
+        }
+    })
 }
 
 fn missing(at: usize) -> Refused {

@@ -17,6 +17,7 @@ pub struct Inputs {
     pub playlists: Vec<PathBuf>,
     pub labels: Vec<PathBuf>,
     pub evidence: Vec<PathBuf>,
+    pub duplicate_group: Vec<PathBuf>,
 }
 
 impl Inputs {
@@ -36,6 +37,7 @@ impl Inputs {
             playlists: table("playlists")?,
             labels: table("labels")?,
             evidence: table("evidence")?,
+            duplicate_group: table("duplicate_group")?,
         };
         if inputs.plays.is_empty() {
             return Err(Error::Input(format!(
@@ -46,23 +48,27 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// The tables of evidence in a folder, which need not hold anything else.
+    /// Adds the tables of evidence in a folder, which need not hold anything else, and those of duplicates beside them.
     ///
     /// # Errors
-    /// When the folder cannot be read, or holds none.
-    pub fn evidence_in_folder(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    /// When the folder cannot be read, or holds no evidence.
+    pub fn add_evidence(&mut self, folder: &Path) -> Result<(), Error> {
         let files = files_of(folder, "evidence")?;
         match files.is_empty() {
             true => Err(Error::Input(format!(
                 "{}: no evidence found; expected evidence.parquet, evidence-*.parquet or evidence/*.parquet (make one with `truestream scan`)",
                 folder.display()
             ))),
-            false => Ok(files),
+            false => {
+                self.evidence.extend(files);
+                self.duplicate_group.extend(files_of(folder, "duplicate_group")?);
+                Ok(())
+            }
         }
     }
 
     /// The files of every table, by the table's name.
-    pub fn by_table(&self) -> [(&'static str, &[PathBuf]); 9] {
+    pub fn by_table(&self) -> [(&'static str, &[PathBuf]); 10] {
         [
             ("plays", &self.plays),
             ("corrections", &self.corrections),
@@ -73,6 +79,7 @@ impl Inputs {
             ("playlists", &self.playlists),
             ("labels", &self.labels),
             ("evidence", &self.evidence),
+            ("duplicate_group", &self.duplicate_group),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! The canonical tables as Parquet files: one folder holds `plays.parquet`, `tracks.parquet`, ….
 
 mod columns;
+mod duplicates;
 mod evidence;
 mod features;
 mod files;
@@ -10,6 +11,7 @@ pub mod rows;
 mod write;
 
 pub use columns::{IdKind, Row, batch_of_kinds};
+pub use duplicates::read_duplicates;
 pub use evidence::read_evidence;
 pub use features::{FeatureRows, read_features};
 pub use files::Inputs;

@@ -8,6 +8,7 @@
 //! Widths, dictionaries and units of time disappear here: instants are whole milliseconds since the epoch.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -105,7 +106,15 @@ pub fn columns(path: &Path) -> Result<Vec<Column>, Error> {
 
 fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::parquet(path, error))
+    guarded(|| ParquetRecordBatchReaderBuilder::try_new(file)).map_err(|error| Error::parquet(path, error))
+}
+
+/// What the reader of Parquet returns, or says, or panics with, as it does with some damaged files.
+pub(crate) fn guarded<T, E: ToString>(read: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("the reader gave up on it".to_owned()),
+    }
 }
 
 /// How many rows a Parquet file has, as it says itself.
@@ -151,7 +160,7 @@ impl Rows {
         let wanted = builder.schema().fields().iter().enumerate();
         let wanted = wanted.filter(|(_, field)| names.contains(&field.name().as_str())).map(|(index, _)| index);
         let mask = ProjectionMask::roots(builder.parquet_schema(), wanted.collect::<Vec<_>>());
-        let reader = builder.with_projection(mask).with_batch_size(BATCH_ROWS).build();
+        let reader = guarded(|| builder.with_projection(mask).with_batch_size(BATCH_ROWS).build());
         Ok(Rows {
             path: path.to_owned(),
             reader: reader.map_err(|error| Error::parquet(path, error))?,
@@ -168,8 +177,10 @@ impl Rows {
     /// When the file is damaged, or a column holds what has no [`Value`].
     pub fn advance(&mut self) -> Result<bool, Error> {
         while self.next_row >= self.batch_rows {
-            let Some(batch) = self.reader.next() else { return Ok(false) };
-            self.take(&batch.map_err(|error| Error::Input(format!("{}: {error}", self.path.display())))?)?;
+            let batch = guarded(|| self.reader.next().transpose());
+            let batch = batch.map_err(|error| Error::Input(format!("{}: {error}", self.path.display())))?;
+            let Some(batch) = batch else { return Ok(false) };
+            self.take(&batch)?;
         }
         self.next_row += 1;
         Ok(true)

@@ -107,6 +107,14 @@ fn even_accounts(view: &View) -> Option<Signal> {
     Signal::new(Name::EvenAccounts, strength, view.seen(plays, listeners))
 }
 
+/// What is played of its recording under other tracks is played by suspicious accounts.
+pub(super) fn suspicious_copies(rows: Rows, suspicious: Risk) -> Option<Signal> {
+    let (window_ms, _) = rows.last()?;
+    let share = u64::from(suspicious.parts());
+    let seen = Seen { window_ms: *window_ms, count: share, of: WHOLE };
+    Signal::new(Name::SuspiciousCopies, ramp(share, SUSPICIOUS.0, SUSPICIOUS.1), seen)
+}
+
 fn suspicious_accounts(rows: Rows, suspicious: Suspicious) -> Option<Signal> {
     let (window_ms, row) = rows.last()?;
     let [here, uploader] = [suspicious.here, suspicious.uploader].map(|risk| u64::from(risk.parts()));

@@ -89,6 +89,7 @@ pub enum Name {
     EvenAccounts,
     NewAccounts,
     SuspiciousAccounts,
+    SuspiciousCopies,
     UploadRate,
     MissingFields,
     ShortTracks,
@@ -124,6 +125,7 @@ impl Name {
             Name::EvenAccounts => "even_accounts",
             Name::NewAccounts => "new_accounts",
             Name::SuspiciousAccounts => "suspicious_accounts",
+            Name::SuspiciousCopies => "suspicious_copies",
             Name::UploadRate => "upload_rate",
             Name::MissingFields => "missing_fields",
             Name::ShortTracks => "short_tracks",
@@ -177,6 +179,8 @@ pub struct TrackFacts<'a> {
     pub uploader: Standing,
     /// What the audio says, where somebody listened.
     pub audio: Option<Risk>,
+    /// How suspicious the plays of the other tracks of its recording are ([`suspicion::copied`]).
+    pub suspicious_copies: Risk,
 }
 
 /// What is known of an uploader, a distributor, an artist or a playlist.
@@ -218,6 +222,7 @@ pub fn of_track(facts: &TrackFacts) -> Vec<Signal> {
     let suspicious = Suspicious { here: facts.suspicious_accounts, uploader: facts.uploader.suspicious };
     let ends_on_edge = audience::ends_on_edge(facts.metadata.and_then(|metadata| metadata.duration_ms));
     let mut signals = audience::signals(facts.rows, suspicious, ends_on_edge);
+    signals.extend(audience::suspicious_copies(facts.rows, facts.suspicious_copies));
     signals.extend(facts.uploader.signals());
     signals.extend(gate::signals(facts.metadata.as_ref().map(Catalogue::of).unwrap_or_default()));
     signals.extend(facts.audio.map(Hearing::of).and_then(Hearing::signal));

@@ -73,6 +73,15 @@ pub fn elsewhere(track: Load, own: Load) -> Risk {
     Risk::from_parts(u64::from(share.parts()) / PERCENT * PERCENT)
 }
 
+/// Plays assumed besides those of a recording, so that a handful says little. Our judgement, as with the plays of a track.
+const ASSUMED_OF_COPIES: u64 = 40;
+
+/// What the other tracks of its recording say about a track: the suspicion in their plays, per play of all of them, rounded down to whole
+/// percent. A hit that everybody plays is not stained by a copy that bots play, and no track hears its own echo.
+pub fn copied(all: Load, own: Load) -> Risk {
+    elsewhere(Load { plays: all.plays + ASSUMED_OF_COPIES, ..all }, own)
+}
+
 /// An account's risk once what is around it is known: `own + (1 - own) * damping * around`, rounded down.
 pub fn raised(flow: &Flow, own: Risk, around: Risk) -> Risk {
     let [own, around] = [own, around].map(|risk| u64::from(risk.parts()));
@@ -156,6 +165,21 @@ mod tests {
         assert!(found.accounts[&9] > risk(6_000), "{:?}", found.accounts[&9]);
         assert!(found.tracks[&100].share() > risk(6_000));
         assert_eq!(found.tracks[&200].share(), Risk::CLEAN, "thirty fans below the floor");
+    }
+
+    #[test]
+    fn copies_speak_about_each_other_and_not_about_themselves() {
+        let (thin, hit) = (Load::of(30, risk(9_000)), Load::of(100_000, risk(0)));
+        let mut all = Load::default();
+        (0..10).for_each(|_| all += thin);
+        assert_eq!(
+            copied(all, thin),
+            risk(7_100),
+            "270 of 300 plays and 40 more at 0.9 are by bots on the other copies"
+        );
+        assert_eq!(copied(thin, thin), Risk::CLEAN);
+        all += hit;
+        assert_eq!(copied(all, hit), Risk::CLEAN);
     }
 
     #[test]

@@ -69,6 +69,9 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
         Name::SuspiciousAccounts => {
             format!("{percent} of its plays {window} came from suspicious accounts, weighted by their risk")
         }
+        Name::SuspiciousCopies => format!(
+            "{percent} of all plays of its recording {window} were plays of its copies by suspicious accounts, weighted by their risk"
+        ),
         Name::UploadRate => format!("at least {count} tracks were uploaded {window}; an album has ten to twenty"),
         Name::MissingFields => format!("{count} of {of} fields are empty (ISRC, artist, title, uploader, duration)"),
         Name::ShortTracks => match of {

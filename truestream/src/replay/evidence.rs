@@ -1,19 +1,20 @@
 //! Turns what was heard of recordings into what comes into force, tick by tick, and into words.
 //!
 //! ```text
-//! evidence ──▶ hearings ──▶ of a source and tick the latest ──▶ entries (integers) ──▶ dataflow ──▶ judgements
-//!                     └──▶ words, each once ─────────────────────────────────────────────────────▶ reasons
+//! evidence ──▶ hearings ──▶ of a source and tick the latest ──┬──▶ entries (integers) ──▶ dataflow ──▶ judgements
+//! duplicates ──▶ groups ──▶ of a recording and tick the latest ┘
+//! evidence ──▶ words, each once ──────────────────────────────────────────────────────────────▶ reasons
 //! ```
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use dataflows::clock::Tick;
 use dataflows::risk::{Entry, Finding, Opinion};
-use datasets::arrivals::{Contents, Hearing, Hearings, Listing, read_hearings};
+use datasets::arrivals::{Contents, Grouping, Hearing, Hearings, Listing, read_hearings};
 use records::{Evidence, Key, Millis, Refusal};
 use serde_json::Value;
 
@@ -36,14 +37,20 @@ pub struct HeardCounts {
     pub recordings: u64,
     /// Tracks of the catalogue that carry one of them.
     pub tracks: u64,
+    /// Recordings that are in a group with another as of the last instant.
+    pub copies: u64,
     /// Of all rows and words: the same where they are the same.
     pub digest: u64,
 }
 
 impl Heard {
-    /// Reads the tables of evidence.
-    pub fn read(paths: &[PathBuf], refusals: &mut Vec<Refusal>) -> Result<Heard, datasets::Error> {
-        Ok(Heard { hearings: read_hearings(paths, in_words, refusals)? })
+    /// Reads the tables of evidence and of duplicates.
+    pub fn read(
+        evidence: &[PathBuf],
+        duplicates: &[PathBuf],
+        refusals: &mut Vec<Refusal>,
+    ) -> Result<Heard, datasets::Error> {
+        Ok(Heard { hearings: read_hearings(evidence, duplicates, in_words, refusals)? })
     }
 
     /// The recordings that somebody listened to.
@@ -64,6 +71,9 @@ impl Heard {
         for Hearing { content, source, known_at, risk, words } in rows {
             (content, source, known_at, risk, words).hash(&mut digest);
         }
+        for Grouping { content, known_at, group } in &self.hearings.groupings {
+            (content, known_at, group).hash(&mut digest);
+        }
         let known: Vec<&Hearing> = rows.iter().filter(|row| tick(row.known_at) <= *ticks.end()).collect();
         let in_force = known.chunk_by(|a, b| a.source == b.source).filter_map(|rows| rows.last());
         let heard: HashSet<Key> = in_force.filter(|row| row.risk.is_some()).map(|row| row.content).collect();
@@ -79,13 +89,30 @@ impl Heard {
             unknown_yet: (rows.len() - known.len()) as u64,
             recordings: heard.len() as u64,
             tracks: tracks.len() as u64,
+            copies: self.copies(|known_at| tick(known_at) <= *ticks.end()),
             digest: digest.finish(),
         }
     }
 
-    /// What comes into force, by tick and of each source once a tick, and the words that its numbers stand for.
+    /// Recordings that are in a group with another one.
+    fn copies(&self, is_known: impl Fn(Millis) -> bool) -> u64 {
+        let groupings = &self.hearings.groupings;
+        let mut in_force: HashMap<Key, (Millis, Key)> = HashMap::new();
+        for Grouping { content, known_at, group } in groupings.iter().filter(|row| is_known(row.known_at)) {
+            let current = in_force.entry(*content).or_insert((*known_at, *group));
+            if current.0 < *known_at {
+                *current = (*known_at, *group);
+            }
+        }
+        let mut sizes: HashMap<Key, u64> = HashMap::new();
+        in_force.values().for_each(|(_, group)| *sizes.entry(*group).or_default() += 1);
+        sizes.into_values().filter(|size| *size > 1).sum()
+    }
+
+    /// What comes into force, by tick and of each source and recording once a tick, and the words that its numbers stand for.
     pub fn flow(self, first: Tick, tick: impl Fn(Millis) -> Tick) -> (Vec<(Tick, Entry)>, Vec<String>) {
-        let Hearings { rows, words, .. } = self.hearings;
+        let Hearings { rows, words, groupings, contents } = self.hearings;
+        let recordings = recordings(&groupings, contents.len(), first, &tick);
         let mut by_tick: Vec<(Tick, Hearing)> =
             rows.into_iter().map(|row| (tick(row.known_at).max(first), row)).collect();
         // Of what a source says at one tick only the latest is heard, and of what it says at once the gravest.
@@ -95,8 +122,24 @@ impl Heard {
             let says = row.risk.map(|risk| Opinion { risk, words: row.words });
             (tick, Entry::Finding(row.content, Finding { source: row.source, says }))
         };
-        (by_tick.into_iter().map(entry).collect(), words)
+        (by_tick.into_iter().map(entry).chain(recordings).collect(), words)
     }
+}
+
+/// Which recording each content is, by tick: the one that its group is called by, and at first itself.
+fn recordings(
+    groupings: &[Grouping],
+    contents: u64,
+    first: Tick,
+    tick: impl Fn(Millis) -> Tick,
+) -> impl Iterator<Item = (Tick, Entry)> {
+    let itself = (0..contents).map(|content| (first, Key(content), None, Key(content)));
+    let told = groupings.iter().map(|row| (tick(row.known_at).max(first), row.content, Some(row.known_at), row.group));
+    let mut all: Vec<(Tick, Key, Option<Millis>, Key)> = itself.chain(told).collect();
+    // Of what is told of a content at one tick the latest holds, and of what is told at once the smallest group.
+    all.sort_by_key(|(tick, content, known_at, group)| (*tick, *content, Reverse(*known_at), *group));
+    all.dedup_by_key(|(tick, content, ..)| (*tick, *content));
+    all.into_iter().map(|(tick, content, _, group)| (tick, Entry::Recording(content, group)))
 }
 
 /// What a detector heard, as a person would say it: its name and what its details say in words.

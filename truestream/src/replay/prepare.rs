@@ -92,7 +92,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let mut naming = Naming::new(names.clone());
     let mut refusals = Vec::new();
     let facts = arrivals::read_facts(&inputs, &kinds, &mut naming, &mut refusals).map_err(input)?;
-    let heard = Heard::read(&inputs.evidence, &mut refusals).map_err(input)?;
+    let heard = Heard::read(&inputs.evidence, &inputs.duplicate_group, &mut refusals).map_err(input)?;
     let listings = arrivals::read_listings(&inputs.tracks, &kinds, heard.contents(), &mut naming, &mut refusals);
     let listings = listings.map_err(input)?;
     let corrections = arrivals::read_corrections(&inputs.corrections, &kinds, &mut refusals).map_err(input)?;
@@ -114,6 +114,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     tiers.sort_by_key(|(tick, row)| (*tick, row.distributor, std::cmp::Reverse(row.valid_from)));
     tiers.dedup_by_key(|(tick, row)| (*tick, row.distributor));
     let known = |known_at: Millis| clock.first_after(known_at.max(0));
+    let tells_recordings = !heard.contents().is_empty();
     let heard_counts = heard.counts(&(first..=until), known, &by_tick);
     let scorers = Scorers::read(args, clock, first)?;
     let mut entries = Vec::new();
@@ -133,6 +134,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         policy: judge.policy.clone(),
         windows_ms: setting.windows.iter().map(|(ms, _)| *ms).collect(),
         models: scorers.models,
+        copies: tells_recordings,
     });
     let facts = Arc::new(facts);
     let payments = {
@@ -155,7 +157,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         wanted: wanted(&plan.computed(), &plan.links),
         entries,
         models: scorers.names,
-        heard: (!inputs.evidence.is_empty()).then_some(heard_counts),
+        heard: (!inputs.evidence.is_empty() || tells_recordings).then_some(heard_counts),
         judge,
         corrected: match setting.views.contains(&View::Withheld) {
             true => corrections.iter().map(|(_, id)| *id).collect(),

@@ -211,8 +211,14 @@ impl Summary {
             "plays": self.rows - self.refused_plays(),
             "refused_plays": self.refused_plays(),
             "corrections": self.corrections,
-            "evidence": self.heard.map(|HeardCounts { rows, unknown_yet, recordings, tracks, .. }| {
-                json!({"rows": rows, "unknown_yet": unknown_yet, "recordings": recordings, "tracks": tracks})
+            "evidence": self.heard.map(|HeardCounts { rows, unknown_yet, recordings, tracks, copies, .. }| {
+                json!({
+                    "rows": rows,
+                    "unknown_yet": unknown_yet,
+                    "recordings": recordings,
+                    "tracks": tracks,
+                    "recordings_with_copies": copies,
+                })
             }),
             "refused": refused,
             "first_as_of_ms": self.first_as_of,
@@ -245,11 +251,14 @@ impl Summary {
             self.refused_plays(),
             self.corrections
         );
-        if let Some(HeardCounts { rows, unknown_yet, recordings, tracks, .. }) = self.heard {
+        if let Some(HeardCounts { rows, unknown_yet, recordings, tracks, copies, .. }) = self.heard {
             let _ = writeln!(
                 text,
                 "Heard     {rows} rows of evidence: {recordings} recordings, which {tracks} tracks of the catalogue carry"
             );
+            if copies > 0 {
+                let _ = writeln!(text, "          {copies} recordings are copies of one another");
+            }
             if unknown_yet > 0 {
                 let _ = writeln!(
                     text,

@@ -119,7 +119,8 @@ fn evidence_joins_the_tracks_of_its_recording_from_when_it_is_known_on() {
     let silent = place.replay(&data, "silent", &[]).good().json();
     assert!(silent["evidence"].is_null(), "{silent}");
     let told = place.replay(&data, "heard", &["--evidence", &scanned]).good().json();
-    let counts = serde_json::json!({"rows": 3, "unknown_yet": 1, "recordings": 1, "tracks": 2});
+    let counts =
+        serde_json::json!({"rows": 3, "unknown_yet": 1, "recordings": 1, "tracks": 2, "recordings_with_copies": 0});
     assert_eq!(told["evidence"], counts);
     let refused = serde_json::json!([{"source": "evidence", "code": "out_of_range", "rows": 1}]);
     assert_eq!(told["refused"], refused);
@@ -178,4 +179,39 @@ fn evidence_that_cannot_be_read_is_named() {
     write(&riskless, &without(&evidence(&[("A 1", 0.5, 1.0, "{}", MONDAY)]), "risk"), 2);
     let named = ["evidence.parquet", "`risk`", "confidence"];
     place.replay(&data, "tables", &["--evidence", &text(&riskless)]).failed(4, &named);
+}
+
+#[test]
+fn groups_of_copies_lie_beside_the_evidence_and_can_be_taken_back() {
+    let place = Place::new();
+    let data = world(&place.path("data"));
+    let scanned = place.path("scanned");
+    write(&scanned.join("evidence.parquet"), &evidence(&[("A 1", 0.0, 1.0, "{}", MONDAY)]), 2);
+    let copies = |rows: &[(&str, Option<&str>, i64)]| {
+        let texts = |of: &dyn Fn(&(&str, Option<&str>, i64)) -> Option<String>| -> ArrayRef {
+            Arc::new(rows.iter().map(of).collect::<StringArray>())
+        };
+        let known_at: Vec<_> = rows.iter().map(|row| Some(row.2)).collect();
+        let columns = [
+            ("group_id", texts(&|row| row.1.map(str::to_owned)), true),
+            ("content_id", texts(&|row| Some(row.0.to_owned())), true),
+            ("known_at", instants(&known_at), true),
+        ];
+        RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length")
+    };
+    let counted = |name: &str| {
+        let told = place.replay(&data, name, &["--evidence", &text(&scanned)]).good().json();
+        told["evidence"]["recordings_with_copies"].as_u64()
+    };
+    assert_eq!(counted("alone"), Some(0));
+    let table = scanned.join("duplicate_group.parquet");
+    let grouped = [("A 1", Some("102"), MONDAY), ("102", Some("102"), MONDAY)];
+    write(&table, &copies(&grouped), 2);
+    assert_eq!(counted("grouped"), Some(2));
+    let apart = [&grouped[..], &[("A 1", None, MONDAY + DAY_MS)], &[("102", Some("7"), MONDAY - DAY_MS)]].concat();
+    write(&table, &copies(&apart), 2);
+    assert_eq!(counted("apart"), Some(0));
+    write(&table, &without(&copies(&grouped), "group_id"), 2);
+    let line = ["--evidence", &text(&scanned)];
+    place.replay(&data, "broken", &line).failed(3, &["duplicate_group.parquet", "`group_id`"]);
 }
