@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use datasets::audio::{Cause, Clip, Limits, Undecodable, decode};
 
-use crate::breaking::broken;
+use crate::breaking::{broken, fuzz_seed, fuzzed_for, mangled};
 use crate::waves::{encoded, tones, wav};
 
 /// Broken files made of each good one.
@@ -51,6 +51,43 @@ fn broken_files_get_an_answer() {
     println!("{} broken files: {decoded} decoded, {refused} refused, panics: {panicked:?}", decoded + refused);
     assert!(decoded + refused + panicked.len() as u64 >= 300);
     assert!(decoded > 0 && refused > 0);
+}
+
+/// As the test above, for as long as it is asked for, and worse. `tests/fuzz.sh` asks for a minute.
+#[test]
+fn random_damage_gets_an_answer() {
+    let mut good = encoded();
+    good.push(("tone.wav".to_owned(), wav(44_100, 2, &tones(44_100, 2, 0.5))));
+    // Pages that are mended are what they were.
+    assert!(good.iter().all(|(_, bytes)| !bytes.starts_with(b"OggS") || mended_is_same(bytes)));
+    let limits = Limits { samples_kept_max: 1 << 20, ..Limits::default() };
+    let (began, seed) = (Instant::now(), fuzz_seed());
+    let (mut files, mut decoded, mut panicked, mut slowest) = (0, 0, Vec::new(), Duration::ZERO);
+    while began.elapsed() < fuzzed_for() {
+        let (name, bytes) = mangled(&good, seed + files);
+        let started = Instant::now();
+        match catch_unwind(AssertUnwindSafe(|| decode(Cursor::new(bytes), &limits))) {
+            Ok(answer) => {
+                check(&answer, &limits);
+                decoded += u64::from(answer.is_ok());
+            }
+            Err(_) => panicked.push((name.clone(), seed + files)),
+        }
+        slowest = slowest.max(started.elapsed());
+        assert!(slowest < DECODED_WITHIN, "{name}, seed {}: {slowest:?}", seed + files);
+        files += 1;
+    }
+    println!(
+        "{files} files: {decoded} decoded, slowest {slowest:?}, {} panics: {:?}",
+        panicked.len(),
+        panicked.first()
+    );
+}
+
+fn mended_is_same(bytes: &[u8]) -> bool {
+    let mut mended = bytes.to_vec();
+    crate::breaking::mend_pages(&mut mended);
+    mended == bytes
 }
 
 /// Of an MP4 the index at its end is missing, of an AIFF a whole chunk, and a second of Ogg is one page: of these little is left.

@@ -1,16 +1,18 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ inject
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ inject │ fuzz
 //! ```
 
 mod broken;
 mod cluster;
 mod data;
+mod fuzz;
 mod heard;
 mod inject;
 mod killed;
 mod learn;
+mod music;
 mod process;
 mod sameness;
 mod scan;
