@@ -187,8 +187,10 @@ fn groups_of_copies_lie_beside_the_evidence_and_can_be_taken_back() {
     let data = world(&place.path("data"));
     let scanned = place.path("scanned");
     write(&scanned.join("evidence.parquet"), &evidence(&[("A 1", 0.0, 1.0, "{}", MONDAY)]), 2);
-    let copies = |rows: &[(&str, Option<&str>, i64)]| {
-        let texts = |of: &dyn Fn(&(&str, Option<&str>, i64)) -> Option<String>| -> ArrayRef {
+    // A recording, its group, and from when on that is known.
+    type Grouped<'a> = (&'a str, Option<&'a str>, i64);
+    let copies = |rows: &[Grouped]| {
+        let texts = |of: &dyn Fn(&Grouped) -> Option<String>| -> ArrayRef {
             Arc::new(rows.iter().map(of).collect::<StringArray>())
         };
         let known_at: Vec<_> = rows.iter().map(|row| Some(row.2)).collect();
