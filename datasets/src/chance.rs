@@ -25,6 +25,7 @@ pub(super) enum Purpose {
     Sample,
     Cast,
     Member,
+    Sound,
 }
 
 /// A stream of numbers.

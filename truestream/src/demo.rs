@@ -1,8 +1,11 @@
-//! `truestream demo`: makes a world whose truth is known, replays it, and holds the verdicts against the truth.
+//! `truestream demo`: makes a world whose truth is known, listens to it, replays it, and holds what was found against the truth.
 //!
 //! ```text
 //! seed ──▶ world (plays, catalogue, labels) ──▶ replay ──▶ verdicts as they came ──▶ caught? how early? who was wronged?
+//!     └──▶ sound of a few tracks ──▶ scan ────▶
 //! ```
+
+mod ears;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
@@ -13,25 +16,28 @@ use clap::{Args, Parser};
 use datasets::tables::Inputs;
 use datasets::tables::read::{id_kinds, read_all};
 use datasets::tables::rows::{Rows, Value};
-use datasets::world::{World, WorldSpec, WorldSummary};
+use datasets::world::{Recording, World, WorldSpec, WorldSummary};
 use records::{Label, LabelKind, Millis};
 use serde_json::json;
 
+use self::ears::Heard;
 use crate::exit::Failure;
 use crate::replay::{self, ReplayArgs};
+use crate::scan::{self, ScanArgs};
 
 /// The refresh interval of the demo: verdicts may come four times a day.
 const EVERY: &str = "6h";
 const HOUR_MS: Millis = 3_600_000;
 
-/// Makes a seeded world, replays it, and shows who was caught, how early, and who was wronged.
+/// Makes a seeded world, listens to it, replays it, and shows who was caught, how early, and who was wronged.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
   truestream demo --once
   truestream demo --once --seed 7 --accounts 3000 --days 28 --out my-demo
 
-The world and the tables stay in --out. docs/WORLD.md says what is in the world, docs/SIGNALS.md what speaks against whom.")]
+The world, what was heard and the tables stay in --out. docs/WORLD.md says what is in the world, docs/SIGNALS.md what speaks
+against whom, docs/SOUND.md what is heard.")]
 pub struct DemoArgs {
     /// End after the report; as long as there is no service to keep up, the demo always does
     #[arg(long)]
@@ -58,31 +64,51 @@ pub struct DemoArgs {
 /// # Errors
 /// When the world cannot be, or the output cannot be written.
 pub fn run(args: &DemoArgs) -> Result<(), Failure> {
-    let (data, tables) = (args.out.join("world"), args.out.join("tables"));
+    let [data, scanned, tables] = ["world", "heard", "tables"].map(|folder| args.out.join(folder));
     std::fs::create_dir_all(&data).map_err(|error| Failure::Output(format!("{}: {error}", data.display())))?;
-    let spec = WorldSpec { seed: args.seed, accounts: args.accounts, days: args.days, ..WorldSpec::default() };
+    let DemoArgs { seed, accounts, days, .. } = *args;
+    let spec = WorldSpec { seed, accounts, days, sound: true, ..WorldSpec::default() };
     let world = World::write(&spec, &data, 0, |_| {}).map_err(|error| Failure::Output(error.to_string()))?;
     let started = Instant::now();
-    replay::replay(&replay_args(&data, &tables)?)?;
+    scan::scan(&scan_args(&data, &scanned, &world.recordings)?)?;
+    let scan_seconds = started.elapsed().as_secs_f64();
+    let started = Instant::now();
+    replay::replay(&replay_args(&data, &scanned, &tables)?)?;
     let seconds = started.elapsed().as_secs_f64();
     let report = Report::read(&data, &tables)?;
+    let heard = Heard::read(&scanned, &tables, &world.recordings).map_err(|error| Failure::Input(error.to_string()))?;
     match args.json {
-        true => print!("{}", report.json(&world, seconds)),
-        false => print!("{}", report.text(&world, seconds, args)),
+        true => print!("{}", report.json(&world, seconds, &heard)),
+        false => print!("{}", report.text(&world, [scan_seconds, seconds], &heard, args)),
     }
     Ok(())
 }
 
-fn replay_args(data: &Path, tables: &Path) -> Result<ReplayArgs, Failure> {
+/// The arguments of a command, out of the words of its command line.
+fn parsed<T: Args>(words: &[&str]) -> Result<T, Failure> {
     #[derive(Parser)]
-    struct Line {
+    struct Line<T: Args> {
         #[command(flatten)]
-        replay: ReplayArgs,
+        args: T,
     }
-    let (data, tables) = (data.to_string_lossy(), tables.to_string_lossy());
-    let words = ["replay", "--data", &data, "--out", &tables, "--every", EVERY, "--windows", "24h,7d,28d"];
-    let line = Line::try_parse_from(words.into_iter().chain(["--emit", "changes", "--json"]));
-    Ok(line.map_err(|error| Failure::Usage(error.to_string()))?.replay)
+    let line = Line::<T>::try_parse_from(words);
+    Ok(line.map_err(|error| Failure::Usage(error.to_string()))?.args)
+}
+
+fn scan_args(data: &Path, scanned: &Path, recordings: &[Recording]) -> Result<ScanArgs, Failure> {
+    let catalogue = data.join("tracks.parquet");
+    let [scanned, catalogue] = [scanned, &*catalogue].map(Path::to_string_lossy);
+    let line = ["scan", "--out", &scanned, "--catalogue", &catalogue, "--"];
+    let files: Vec<_> = recordings.iter().map(|recording| data.join(&recording.file)).collect();
+    let files: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
+    parsed(&line.into_iter().chain(files.iter().map(|file| &**file)).collect::<Vec<_>>())
+}
+
+fn replay_args(data: &Path, scanned: &Path, tables: &Path) -> Result<ReplayArgs, Failure> {
+    let [data, scanned, tables] = [data, scanned, tables].map(Path::to_string_lossy);
+    let [from, to] =
+        [["replay", "--data", &data, "--evidence", &scanned], ["--out", &tables, "--every", EVERY, "--json"]];
+    parsed(&[&from[..], &to, &["--windows", "24h,7d,28d", "--emit", "changes"]].concat())
 }
 
 /// What became of one labelled account.
@@ -165,12 +191,17 @@ impl Report {
         families
     }
 
-    fn text(&self, world: &WorldSummary, seconds: f64, args: &DemoArgs) -> String {
+    fn text(&self, world: &WorldSummary, [scan_seconds, seconds]: [f64; 2], heard: &Heard, args: &DemoArgs) -> String {
         let mut text = String::new();
         let _ = writeln!(
             text,
             "World {}: {} accounts, {} days, {} plays ({} late, {} told twice, {} taken back)",
             args.seed, args.accounts, args.days, world.plays, world.late, world.duplicates, world.corrections
+        );
+        let recordings = world.recordings.len();
+        let _ = writeln!(
+            text,
+            "Heard {recordings} recordings in {scan_seconds:.1} s, each decoded in a process that can reach nothing"
         );
         let per_s = world.plays as f64 / seconds.max(1e-9);
         let _ =
@@ -220,22 +251,18 @@ impl Report {
                 let _ = writeln!(text, "  {reason}");
             }
         }
+        let _ = write!(text, "\n{}", heard.text());
+        let [tables, scanned, data] = ["tables", "heard", "world"].map(|folder| args.out.join(folder));
+        let [tables, scanned, data] = [&tables, &scanned, &data].map(|folder| folder.display());
         let _ = writeln!(
             text,
-            "\nThe tables are in {}, the world and its labels in {}.",
-            args.out.join("tables").display(),
-            args.out.join("world").display()
+            "\nThe tables are in {tables}, evidence and spectrograms in {scanned}, the world, its sound and its labels in {data}."
         );
-        let _ = writeln!(
-            text,
-            "Check them against plain SQL: truestream verify --data {} --out {}",
-            args.out.join("world").display(),
-            args.out.join("tables").display()
-        );
+        let _ = writeln!(text, "Check them against plain SQL: truestream verify --data {data} --out {tables}");
         text
     }
 
-    fn json(&self, world: &WorldSummary, seconds: f64) -> String {
+    fn json(&self, world: &WorldSummary, seconds: f64, heard: &Heard) -> String {
         let fates: Vec<_> = self
             .fates
             .iter()
@@ -252,7 +279,13 @@ impl Report {
             .collect();
         let artist = |(family, (all, stopped)): (&String, &(u64, u64))| json!({"family": family, "artists": all, "stopped": stopped});
         let artists: Vec<_> = self.artists.iter().map(artist).collect();
-        let report = json!({"plays": world.plays, "replay_seconds": seconds, "accounts": fates, "artists": artists});
+        let report = json!({
+            "plays": world.plays,
+            "replay_seconds": seconds,
+            "accounts": fates,
+            "artists": artists,
+            "heard": heard.json(),
+        });
         format!("{report:#}\n")
     }
 }

@@ -16,6 +16,7 @@ Examples:
   truestream world --out W                          2 000 accounts, 28 days, about 1 M plays
   truestream world --seed 7 --accounts 22000 --out W    about ten times as many
   truestream world --no-attacks --json --out W      honest listeners only; the summary as JSON
+  truestream world --audio --out W                  with sound for truestream scan W/audio
   truestream replay --data W --out R                what the dataflow makes of it
 
 The same options give the same bytes, for any number of threads. docs/WORLD.md says what is in a world and from where its
@@ -56,6 +57,10 @@ pub struct WorldArgs {
     /// Leave the attacks out; the honest look-alikes stay.
     #[arg(long)]
     pub no_attacks: bool,
+
+    /// Give a few tracks sound: WAV files for `truestream scan`.
+    #[arg(long)]
+    pub audio: bool,
 }
 
 /// The summary, as `--json` prints it.
@@ -91,8 +96,8 @@ fn spec(args: &WorldArgs) -> Result<WorldSpec, Failure> {
     let start_ms = instant::from_text(&args.start).ok_or_else(|| {
         Failure::Usage(format!("--start {:?} is no time; expected such as 2026-01-01T00:00:00Z", args.start))
     })?;
-    let WorldArgs { seed, accounts, days, no_attacks, .. } = *args;
-    let spec = WorldSpec { seed, accounts, days, start_ms, attacks: !no_attacks, lookalikes: true };
+    let WorldArgs { seed, accounts, days, no_attacks, audio: sound, .. } = *args;
+    let spec = WorldSpec { seed, accounts, days, start_ms, attacks: !no_attacks, lookalikes: true, sound };
     spec.check().map_err(|error| Failure::Usage(error.to_string()))?;
     Ok(spec)
 }
@@ -124,6 +129,7 @@ impl Report<'_> {
             ("tracks", summary.tracks, "rows"),
             ("accounts", summary.accounts, ""),
             ("labels", summary.labels, "say what is true"),
+            ("recordings", summary.recordings.len() as u64, "can be heard"),
         ];
         for (name, count, meaning) in lines {
             let line = format!("  {name:<12}{:>12}  {meaning}", HumanCount(count).to_string());
@@ -172,6 +178,7 @@ mod tests {
             threads: 1,
             json: false,
             no_attacks: false,
+            audio: false,
         }
     }
 

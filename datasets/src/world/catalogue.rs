@@ -227,6 +227,11 @@ impl Catalogue {
         u64::from(self.artists[artist as usize].uploader) + 1
     }
 
+    /// When a track was uploaded.
+    pub fn uploaded_at(&self, track: u32) -> Millis {
+        self.recordings[track as usize].uploaded_at
+    }
+
     /// A track's length.
     pub fn length_ms(&self, track: u32) -> u32 {
         self.recordings[track as usize].length_ms

@@ -4,6 +4,7 @@
 //! seed ──▶ catalogue ──┬─▶ tracks, distributors, playlists, networks
 //!      └─▶ people ─────┼─▶ accounts ──▶ a day of each account ──▶ delivery ──▶ plays, corrections
 //!          families ───┴─▶ labels          (in parallel)          (late, twice, taken back)
+//!                      └─▶ sound (if wanted) ──▶ WAV files of a few tracks
 //! ```
 //!
 //! An account's day is a function of (seed, account, day) alone. Days are made in order, each by all threads; what arrives
@@ -17,6 +18,7 @@ mod geography;
 mod heard;
 mod listening;
 mod people;
+mod sound;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,6 +35,8 @@ use families::Family;
 use heard::{Heard, Names};
 pub(crate) use listening::{SESSION, SESSION_GAP_MS, gap};
 use people::Person;
+use sound::Making;
+pub use sound::{Origin, Recording};
 
 pub(crate) const HOUR_MS: Millis = 3_600_000;
 pub(crate) const DAY_MS: Millis = 24 * HOUR_MS;
@@ -63,12 +67,22 @@ pub struct WorldSpec {
     pub attacks: bool,
     /// Whether there are honest accounts that look like attacks.
     pub lookalikes: bool,
+    /// Whether a few tracks can be heard.
+    pub sound: bool,
 }
 
 impl Default for WorldSpec {
-    /// 2 000 accounts for 28 days from 2026-01-01, with everything in it.
+    /// 2 000 accounts for 28 days from 2026-01-01, with everything in it but sound.
     fn default() -> WorldSpec {
-        WorldSpec { seed: 1, accounts: 2_000, days: 28, start_ms: 1_767_225_600_000, attacks: true, lookalikes: true }
+        WorldSpec {
+            seed: 1,
+            accounts: 2_000,
+            days: 28,
+            start_ms: 1_767_225_600_000,
+            attacks: true,
+            lookalikes: true,
+            sound: false,
+        }
     }
 }
 
@@ -140,6 +154,8 @@ pub struct WorldSummary {
     pub labels: u64,
     /// Attacks first, then look-alikes.
     pub families: Vec<FamilySummary>,
+    /// What can be heard, and what is true of it.
+    pub recordings: Vec<Recording>,
 }
 
 /// What one family did.
@@ -164,6 +180,8 @@ pub struct World {
     /// 0 = ordinary, else 1 + index of the family.
     part: Vec<u8>,
     stride: u64,
+    /// The tracks that can be heard.
+    sounds: BTreeMap<u32, Making>,
 }
 
 impl World {
@@ -181,7 +199,9 @@ impl World {
         for (number, family) in families.iter().enumerate() {
             part[family.members.start as usize..family.members.end as usize].fill(number as u8 + 1);
         }
-        Ok(World { spec: spec.clone(), catalogue, people, families, part, stride: stride(u64::from(spec.accounts)) })
+        let sounds = if spec.sound { sound::cast(&catalogue, &families) } else { BTreeMap::new() };
+        let stride = stride(u64::from(spec.accounts));
+        Ok(World { spec: spec.clone(), catalogue, people, families, part, stride, sounds })
     }
 
     /// Writes the world's tables to the folder, which is made where it is missing.
@@ -208,6 +228,9 @@ impl World {
             write_table(folder, world.distributors().into_iter())?;
             write_table(folder, world.networks().into_iter())?;
             write_table(folder, world.playlists())?;
+            if spec.sound {
+                sound::write(&world, folder)?;
+            }
             Ok(summary)
         })
     }
@@ -295,7 +318,11 @@ impl World {
 
     /// The rows of the catalogue.
     pub fn tracks(&self) -> impl Iterator<Item = Track> + '_ {
-        (0..self.catalogue.len() as u32).flat_map(|track| self.catalogue.rows(track))
+        let audio_uri = |track| self.sounds.contains_key(&track).then(|| sound::file(track));
+        (0..self.catalogue.len() as u32).flat_map(move |track| {
+            let rows = self.catalogue.rows(track).into_iter();
+            rows.map(move |row| Track { audio_uri: audio_uri(track), ..row })
+        })
     }
 
     /// The accounts.
@@ -324,6 +351,11 @@ impl World {
         self.catalogue.playlists(u64::from(self.spec.accounts))
     }
 
+    /// What can be heard, and what is true of it, in the order of the tracks.
+    pub fn recordings(&self) -> Vec<Recording> {
+        sound::recordings(self)
+    }
+
     fn names(&self) -> Names<'_> {
         Names { catalogue: &self.catalogue, accounts: u64::from(self.spec.accounts), stride: self.stride }
     }
@@ -345,7 +377,7 @@ impl World {
             plays: 0,
         };
         let families = self.families.iter().map(family).collect();
-        WorldSummary { seed: self.spec.seed, families, ..WorldSummary::default() }
+        WorldSummary { seed: self.spec.seed, families, recordings: self.recordings(), ..WorldSummary::default() }
     }
 }
 

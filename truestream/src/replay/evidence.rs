@@ -143,7 +143,7 @@ fn recordings(
 }
 
 /// What a detector heard, as a person would say it: its name and what its details say in words.
-fn in_words(row: &Evidence) -> String {
+pub(crate) fn in_words(row: &Evidence) -> String {
     let details: Value = serde_json::from_str(&row.details).unwrap_or(Value::Null);
     let text = |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
     let complaints = |value: &Value| {

@@ -28,6 +28,7 @@ use dataflows::river::{self, Change, Ledger};
 pub use self::args::{Emit, ReplayArgs, millis};
 use self::books::Books;
 use self::cluster::Cluster;
+pub(crate) use self::evidence::in_words;
 use self::feed::Feed;
 use self::prepare::prepare;
 use self::progress::Progress;

@@ -25,6 +25,7 @@ mod progress;
 mod report;
 mod tables;
 
+use args::Plan;
 pub use args::ScanArgs;
 
 use datasets::audio::Limits;
@@ -32,7 +33,9 @@ use datasets::audio_index::AudioIndex;
 
 use crate::exit::Failure;
 use catalogue::Catalogue;
+use jobs::Done;
 use journal::Journal;
+use tables::Counts;
 
 /// Scans what the arguments name.
 ///
@@ -41,6 +44,19 @@ use journal::Journal;
 /// folder cannot be written or no decoder can be started.
 pub fn run(args: &ScanArgs) -> Result<(), Failure> {
     let plan = args.plan()?;
+    let (done, tables) = carry_out(args, &plan)?;
+    report::tell(args, &plan, &done, &tables)
+}
+
+/// Scans what the arguments name and says nothing.
+///
+/// # Errors
+/// As [`run`].
+pub fn scan(args: &ScanArgs) -> Result<(), Failure> {
+    carry_out(args, &args.plan()?).map(drop)
+}
+
+fn carry_out(args: &ScanArgs, plan: &Plan) -> Result<(Done, Counts), Failure> {
     let files = files::find(&args.inputs, &args.out)?;
     let known = plan.index.as_deref().map(AudioIndex::open).transpose();
     let known = known.map_err(|error| Failure::Input(error.to_string()))?;
@@ -49,9 +65,9 @@ pub fn run(args: &ScanArgs) -> Result<(), Failure> {
     let _lock = journal::lock(&args.out)?;
     let mut journal = Journal::open(&args.out, &plan.settings(&Limits::default()))?;
 
-    let mut done = jobs::run(&files, &plan, &mut journal, &args.out)?;
+    let mut done = jobs::run(&files, plan, &mut journal, &args.out)?;
     let alike = alike::compare(&args.out, &done.sounds(&journal), known.as_ref(), plan.jobs, &mut done.costs)?;
     let tables = tables::write(&args.out, &done, &catalogue, &journal, &alike, plan.at)?;
     journal.settle(&args.out)?;
-    report::tell(args, &plan, &done, &tables)
+    Ok((done, tables))
 }

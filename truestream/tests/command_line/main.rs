@@ -1,12 +1,13 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ inject │ fuzz
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ inject │ fuzz │ demo
 //! ```
 
 mod broken;
 mod cluster;
 mod data;
+mod demo;
 mod fuzz;
 mod heard;
 mod inject;

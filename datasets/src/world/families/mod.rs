@@ -85,7 +85,7 @@ pub(super) struct Family {
     /// Artists that exist for it.
     artists: Vec<u32>,
     /// Tracks that it wants to be played, or plays most.
-    tracks: Vec<u32>,
+    pub tracks: Vec<u32>,
     /// Tracks of others that it plays to look ordinary.
     innocents: Vec<u32>,
     playlist: u32,
