@@ -85,8 +85,8 @@ fn rotation(size: usize, chance: &mut Chance) -> Vec<Vec<f64>> {
 
 #[cfg(test)]
 mod tests {
-    use crate::chance::Purpose;
     use super::*;
+    use crate::chance::Purpose;
 
     #[test]
     fn what_is_folded_comes_back_and_the_rest_repeats_with_the_strides() {
