@@ -1,6 +1,7 @@
 //! Everything that is known before the first play flows: options, ids, catalogue, survey.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
@@ -83,6 +84,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         false => None,
     };
     let inputs = args.inputs()?;
+    refuse_own_folder(args)?;
     if inputs.plays.is_empty() {
         return Err(Failure::Usage("no plays: give --data DIR or --plays FILE...".to_owned()));
     }
@@ -183,6 +185,19 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     })
 }
 
+/// The folder of the inputs may hold refusals of an import, which tables of the same name would replace.
+fn refuse_own_folder(args: &ReplayArgs) -> Result<(), Failure> {
+    let whole = |folder: &Path| folder.canonicalize().ok();
+    let out = whole(&args.out).filter(|_| args.emit != Emit::None);
+    match args.input.data.as_deref().and_then(whole) {
+        Some(data) if Some(&data) == out.as_ref() => Err(Failure::Usage(format!(
+            "--out {}: that is the folder of the inputs, whose refusal.parquet would be replaced; choose another one",
+            args.out.display()
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The options, read and judged.
 struct Setting {
     every_ms: Millis,
@@ -204,7 +219,8 @@ impl Setting {
         for label in &args.windows {
             windows.push((millis(label)?, Arc::from(label.as_str())));
         }
-        windows.sort();
+        // Of two names for one length the first given stays.
+        windows.sort_by_key(|(ms, _)| *ms);
         windows.dedup_by_key(|(ms, _)| *ms);
         if windows.is_empty() || windows.len() > 12 {
             return Err(Failure::Usage(format!("--windows: {} windows; expected 1 to 12", windows.len())));

@@ -93,6 +93,8 @@ fn a_file_that_is_no_parquet_is_named() {
     truestream(&["replay", "--data", &data, "--out", &out]).failed(4, &[&data, "no plays", "truestream import"]);
     truestream(&["replay", "--data", "/nowhere", "--out", &out]).failed(4, &["/nowhere", "No such file"]);
     truestream(&["replay", "--out", &out]).failed(2, &["--data"]);
+    let own = text(world());
+    truestream(&["replay", "--data", &own, "--out", &own]).failed(2, &["the folder of the inputs", "choose another"]);
 }
 
 #[test]

@@ -215,5 +215,5 @@ fn groups_of_copies_lie_beside_the_evidence_and_can_be_taken_back() {
     assert_eq!(counted("apart"), Some(0));
     write(&table, &without(&copies(&grouped), "group_id"), 2);
     let line = ["--evidence", &text(&scanned)];
-    place.replay(&data, "broken", &line).failed(3, &["duplicate_group.parquet", "`group_id`"]);
+    place.replay(&data, "broken", &line).failed(4, &["duplicate_group.parquet", "`group_id`"]);
 }
