@@ -533,6 +533,17 @@ proptest! {
 }
 
 #[test]
+fn two_attacks_of_one_name_and_time_say_one_thing_of_whom_they_hide_among() {
+    // The data have few artists with hits: the same ones serve both.
+    let entry = "[[attack]]\nfamily = \"playlist_farm\"\nlevel = \"easy\"\naccounts = 3\ninnocents = 40\nstart = 0.2\ndays = 2\n";
+    let injected = Injected::into(world(), &entry.repeat(2), 5, 1);
+    let labels = injected.labels();
+    let victims: Vec<_> = labels.iter().filter(|label| label.label == LabelKind::Victim).collect();
+    let different: BTreeSet<_> = victims.iter().map(|label| (&label.subject, &label.subject_id)).collect();
+    assert!(!different.is_empty() && different.len() == victims.len(), "{} of {}", different.len(), victims.len());
+}
+
+#[test]
 fn an_id_of_a_space_is_of_its_kind() {
     // Accounts are texts, everything else numbers: the new rows follow column by column.
     let folder = tempfile::tempdir().unwrap();

@@ -9,7 +9,7 @@
 //! Every new row is a row of the data in which the attack replaces what is its own. What a row of the data does not tell,
 //! the new one does not tell either: nobody learns to tell them apart by what is missing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::Range;
 
 use records::{Account, Id, IdSpace, Label, LabelKind, Millis, Network as NetworkRow, NetworkKind, Playlist, Track};
@@ -119,6 +119,9 @@ pub(super) fn cast(plan: &Plan, seed: u64, telemetry: &mut Telemetry) -> (Vec<Ca
         };
         casts.push(casting.cast(number as u64, plan.label_delay_days));
     }
+    // Two attacks of one name and time that hide among one artist's hits say of it one thing.
+    let mut said = HashSet::new();
+    rows.labels.retain(|label| said.insert(label.clone()));
     (casts, rows)
 }
 

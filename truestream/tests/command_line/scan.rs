@@ -267,7 +267,7 @@ fn copies_are_found_whatever_they_are_called_and_whoever_has_them() {
     let before = everything(&out);
     let print = before.keys().find(|path| path.extension().is_some_and(|ending| ending == "print")).expect("a print");
     std::fs::write(out.join(print), b"torn").expect("a file");
-    scan(&audio, &out, &more).failed(3, &["damaged fingerprint", "remove it"]);
+    scan(&audio, &out, &more).failed(4, &["damaged fingerprint", "remove it"]);
     std::fs::remove_file(out.join(print)).expect("removed");
     let again = scan(&audio, &out, &more).good().json();
     assert_eq!(again["contents_heard_now"].as_u64(), Some(1), "{again}");
