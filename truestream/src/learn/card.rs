@@ -207,10 +207,11 @@ fn plot(title: &str, points: &[(f64, f64)], ticks: &[(f64, &str)], with_diagonal
         let _ = writeln!(svg, "<path d=\"M{x:.1} {bottom:.1}V{top:.1}\" stroke=\"#ddd\"/>");
         let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{words}</text>", bottom + 16.0);
     }
-    for tenth in (0..=10).step_by(2) {
-        let (left, y) = at(0.0, f64::from(tenth) / 10.0);
+    for share in [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] {
+        let (left, y) = at(0.0, share);
         let _ = writeln!(svg, "<path d=\"M{left:.1} {y:.1}H{:.1}\" stroke=\"#ddd\"/>", left + SIDE);
-        let _ = writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">.{tenth}</text>", left - 4.0, y + 4.0);
+        let _ =
+            writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{share:.1}</text>", left - 4.0, y + 4.0);
     }
     if with_diagonal {
         let ((x, y), (to_x, to_y)) = (at(0.0, 0.0), at(1.0, 1.0));
