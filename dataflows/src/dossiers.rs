@@ -1,10 +1,11 @@
 //! Brings together what the views say of each account, and says who changed.
 //!
 //! ```text
-//! account_window, groups, lockstep ──▶ news ──▶ dossier ──▶ facts of the accounts that something new is known of
+//! account_window, groups, lockstep, company ──▶ news ──▶ dossier ──▶ facts of the accounts that something new is known of
 //! ```
 
 use features::WindowRow;
+use features::company::Company;
 use features::signals::{AccountFacts, is_judged};
 use hashbrown::{HashMap, HashSet};
 use records::{Key, Millis, Risk};
@@ -14,6 +15,7 @@ use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
 
 use crate::clock::Tick;
+use crate::company::CompanyChange;
 use crate::groups::MembershipChange;
 use crate::keep::mix;
 use crate::lockstep::PairChange;
@@ -35,14 +37,17 @@ pub enum AccountNews {
     Group(Key, u32),
     /// It shares so many buckets with another account; 0 when they are not in lockstep.
     Partner(Key, Key, u32),
+    /// Who else plays what it plays.
+    Company(Key, Company),
 }
 
 impl AccountNews {
     pub fn account(&self) -> Key {
         match self {
-            AccountNews::Row(account, ..) | AccountNews::Group(account, _) | AccountNews::Partner(account, ..) => {
-                *account
-            }
+            AccountNews::Row(account, ..)
+            | AccountNews::Group(account, _)
+            | AccountNews::Partner(account, ..)
+            | AccountNews::Company(account, _) => *account,
         }
     }
 }
@@ -52,6 +57,7 @@ pub(crate) fn news<'scope>(
     rows: StreamVec<'scope, Tick, RowChange>,
     groups: StreamVec<'scope, Tick, MembershipChange>,
     pairs: StreamVec<'scope, Tick, PairChange>,
+    companies: Option<StreamVec<'scope, Tick, CompanyChange>>,
 ) -> StreamVec<'scope, Tick, AccountNews> {
     let rows = rows.map(|((place, account), row)| AccountNews::Row(account, place, row));
     let groups = groups.map(|(account, group)| AccountNews::Group(account, group.map_or(0, |group| group.size)));
@@ -59,7 +65,11 @@ pub(crate) fn news<'scope>(
         let shared = shared.unwrap_or(0);
         [AccountNews::Partner(a, b, shared), AccountNews::Partner(b, a, shared)]
     });
-    rows.concat(groups).concat(pairs)
+    let news = rows.concat(groups).concat(pairs);
+    match companies {
+        Some(companies) => news.concat(companies.map(|(account, company)| AccountNews::Company(account, company))),
+        None => news,
+    }
 }
 
 /// News of one account meet at one worker.
@@ -73,6 +83,7 @@ struct Dossier {
     rows: Vec<Option<WindowRow>>,
     group_size: u32,
     partners: Vec<(Key, u32)>,
+    company: Company,
 }
 
 impl Dossier {
@@ -82,7 +93,10 @@ impl Dossier {
     }
 
     fn is_empty(&self) -> bool {
-        self.rows.iter().all(Option::is_none) && self.group_size == 0 && self.partners.is_empty()
+        self.rows.iter().all(Option::is_none)
+            && self.group_size == 0
+            && self.partners.is_empty()
+            && self.company == Company::default()
     }
 }
 
@@ -115,6 +129,7 @@ impl Dossiers {
                 partners.retain(|(known, _)| *known != partner);
                 partners.extend((shared > 0).then_some((partner, shared)));
             }
+            AccountNews::Company(_, company) => self.dossiers.entry(account).or_default().company = company,
         }
         self.touched.insert(account);
     }
@@ -135,6 +150,7 @@ impl Dossiers {
                 group_size: dossier.group_size,
                 lockstep_partners: dossier.partners.len() as u32,
                 lockstep_shared: dossier.partners.iter().map(|(_, shared)| *shared).max().unwrap_or(0),
+                company: dossier.company,
                 suspicious_tracks: Risk::CLEAN,
             };
             tell(account, dossier.plays(), &facts);

@@ -4,8 +4,9 @@
 //! repeats, corrections ──▶ admit ──┐
 //! plays ───────────────────────────┼──▶ windows ──┬──▶ tallies ─────▶ account_window, track_window, …
 //! catalogue ───────────────────────┘              ├──▶ links ──▶ groups ──▶ account_group, hubs
-//!                                                 └──▶ lockstep ──────────▶ lockstep
-//! account_window, account_group, lockstep ──▶ dossiers ──▶ profiles ──────▶ account_features
+//!                                                 ├──▶ lockstep ──────────▶ lockstep
+//!                                                 └──▶ company
+//! account_window, account_group, lockstep, company ──▶ dossiers ──▶ profiles ──────▶ account_features
 //! all of these, who played what, releases and tiers ──▶ risk ────────────▶ risk, verdict
 //! ```
 //!
@@ -14,6 +15,7 @@
 
 pub mod admit;
 pub mod clock;
+mod company;
 mod dossiers;
 pub mod groups;
 pub mod keep;

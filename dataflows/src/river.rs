@@ -16,6 +16,7 @@ use timely::worker::Worker;
 
 use crate::admit::{self, Admit, Claim, Place, Ruling};
 use crate::clock::{Clock, Tick};
+use crate::company;
 use crate::dossiers::{self, read_places};
 use crate::groups::{Groups, MembershipChange};
 use crate::keep::{Keep, keep};
@@ -63,6 +64,11 @@ impl Plan {
             self.judging.is_some() || self.axes.contains(axis) || (self.profiles && *axis == Axis::Account)
         };
         Axis::ALL.into_iter().filter(needs).collect()
+    }
+
+    /// Whether feature rows are made, for somebody to read or for a model to score.
+    fn scores(&self) -> bool {
+        self.profiles || self.judging.as_ref().is_some_and(|judging| !judging.models.is_empty())
     }
 
     /// The lengths of the windows of the window views, shortest first.
@@ -237,7 +243,8 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
         let longest = place_of(plan.windows.last().copied());
         let sources = account_rows.zip(all_groups).zip(all_pairs).zip(longest);
         if let Some((((rows, groups), pairs), longest)) = sources {
-            let news = dossiers::news(rows, groups, pairs);
+            let companies = plan.scores().then(|| company::companies(turns.clone(), longest, until));
+            let news = dossiers::news(rows, groups, pairs, companies);
             if plan.profiles {
                 let profiles = Profiles::new(read_places(&plan.windows_ms()));
                 let profiles = keep(news.clone(), "Profiles", dossiers::route, until, profiles);

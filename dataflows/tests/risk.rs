@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use dataflows::clock::{Clock, Tick};
 use dataflows::groups::Membership;
+use dataflows::keep::mix;
 use dataflows::links::LinkKind;
 use dataflows::lockstep::Pair;
 use dataflows::risk::{Entry, Finding, Heard as HeardSound, Judgement, Judging, Learned, Looked, Opinion, Release};
@@ -18,6 +19,7 @@ use dataflows::windows::{Inflow, Listing};
 use datasets::policy::built_in;
 use datasets::world::{World as WholeWorld, WorldSpec};
 use features::WindowRow;
+use features::company::{Circle, Company, RARE_LISTENERS_MAX, shifts};
 use features::profile::{self, Profile};
 use features::risk::fuse;
 use features::signals::suspicion::{Load, copied, raised, spread, suspicion};
@@ -287,10 +289,26 @@ fn model(base: f64, questions: &[(&str, f32, f64)]) -> Arc<Model> {
     Arc::new(Model::new(scorer).expect("trees with rows"))
 }
 
+/// The company of every account by the live plays alone.
+fn companies(world: &World, tick: Tick) -> BTreeMap<Key, Company> {
+    let mut listeners: BTreeMap<Key, BTreeMap<u64, u32>> = BTreeMap::new();
+    for play in world.live(tick) {
+        *listeners.entry(play.track).or_default().entry(play.account.0).or_default() += 1;
+    }
+    let mut circles: BTreeMap<Key, Circle> = BTreeMap::new();
+    for few in listeners.into_values().filter(|listeners| listeners.len() <= RARE_LISTENERS_MAX) {
+        shifts(&None, &Some(few.into_iter().collect()), mix, |account, shift| {
+            circles.entry(Key(account)).or_default().add(&shift);
+        });
+    }
+    circles.into_iter().map(|(account, circle)| (account, circle.company())).collect()
+}
+
 /// Judges everybody from the views, the live plays and the catalogue in force.
 fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgements {
     let flow = &policy.flow;
     let accounts = state.of(Axis::Account);
+    let companies = companies(world, tick);
     let facts = |account: &Key, suspicious_tracks: Risk| {
         let mine = state.lockstep.iter().filter(|((a, b), _)| a == account || b == account);
         AccountFacts {
@@ -298,6 +316,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
             group_size: state.groups.get(account).map_or(0, |group| group.size),
             lockstep_partners: mine.clone().count() as u32,
             lockstep_shared: mine.map(|(_, shared)| *shared).max().unwrap_or(0),
+            company: companies.get(account).copied().unwrap_or_default(),
             suspicious_tracks,
         }
     };
@@ -617,8 +636,15 @@ fn judgements_equal_a_recount_in_small_worlds() {
 #[test]
 fn models_come_into_force_and_score_whoever_has_plays() {
     let mut compared = Compared::default();
-    let eager =
-        model(-1.0, &[("day_plays_per_day", 3.0, 2.0), ("week_devices", 0.5, 1.0), ("lockstep_partners", 0.5, 2.0)]);
+    let eager = model(
+        -1.0,
+        &[
+            ("day_plays_per_day", 3.0, 2.0),
+            ("week_devices", 0.5, 1.0),
+            ("lockstep_partners", 0.5, 2.0),
+            ("shared_company", 1.2, 1.0),
+        ],
+    );
     let calm = model(-6.0, &[("month_concentration", 0.3, 5.0)]);
     for (seed, workers) in [(31, 1), (32, 3), (33, 3)] {
         let mut world = small_world(seed);

@@ -3,8 +3,10 @@
 //! ```text
 //! plays of a key ──▶ tally ──▶ WindowRow ──▶ signals ──▶ risk ──▶ verdict
 //!                                        └──▶ profile ──▶ (a model)
+//! listeners of a track ──▶ company ──────────┘
 //! ```
 
+pub mod company;
 pub mod counts;
 pub mod profile;
 pub mod risk;

@@ -1,7 +1,7 @@
 //! The feature row of an account: what a model learns from and scores, by one function for training and for the living system.
 //!
 //! ```text
-//! AccountFacts (rows of day, week, month; group; lockstep) ──▶ one f32 per name; NaN where nothing can be said
+//! AccountFacts (rows of day, week, month; group; lockstep; company) ──▶ one f32 per name; NaN where nothing can be said
 //! ```
 //!
 //! A feature is a level (per day), a share, a shape, a change against the account's own past, or a tie to others. No
@@ -12,11 +12,12 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::WindowRow;
+use crate::company::Company;
 use crate::signals::AccountFacts;
 use crate::signals::windows::{View, day, month, week};
 
 /// The version of this list; it changes whenever a name or a meaning does. Rows of different versions are not compared.
-pub const VERSION: &str = "account-1";
+pub const VERSION: &str = "account-2";
 
 /// One number of a window: its name and how it is computed.
 type OfView = (&'static str, fn(&View) -> f32);
@@ -84,6 +85,19 @@ const FRESH: [OfPast; 5] = [
     ("tracks", |row| row.tracks.into()),
 ];
 
+/// What is said of the company in the longest window, beside that window's row.
+type OfCompany = (&'static str, fn(&Company, &WindowRow) -> f32);
+const OF_COMPANY: [OfCompany; 7] = [
+    ("rare_tracks_share", |company, row| share(company.rare_tracks, row.tracks)),
+    ("rare_plays_share", |company, row| share(company.rare_plays, row.plays)),
+    ("lone_tracks_share", |company, row| share(company.lone_tracks, row.tracks)),
+    ("lone_plays_share", |company, row| share(company.lone_plays, row.plays)),
+    ("rare_track_listeners", |company, _| over(company.others as f64, company.rare_tracks.into())),
+    ("shared_company", |company, _| finite(company.shared())),
+    // Who plays more rare tracks shares more of them by chance.
+    ("shared_company_over_chance", |company, _| finite(company.shared() / f64::from(company.rare_tracks).sqrt())),
+];
+
 /// The names of the features, in the order of a [`Profile`].
 pub fn names() -> &'static [&'static str] {
     static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -95,6 +109,7 @@ pub fn names() -> &'static [&'static str] {
             names.extend(FRESH.iter().map(|(name, _)| format!("{pair}_{name}")));
         }
         names.extend(["group_size", "lockstep_partners", "lockstep_shared"].map(str::to_owned));
+        names.extend(OF_COMPANY.iter().map(|(name, _)| (*name).to_owned()));
         // Made once and kept as long as the program runs.
         names.into_iter().map(|name| &*name.leak()).collect()
     });
@@ -117,7 +132,7 @@ impl Eq for Profile {}
 /// The features of an account.
 pub fn of_account(facts: &AccountFacts) -> Profile {
     let [day, week, month] = [day(facts.rows), week(facts.rows), month(facts.rows)];
-    let mut values = Vec::with_capacity(3 * OF_WINDOW.len() + 2 * (1 + AGAINST_PAST.len() + FRESH.len()) + 3);
+    let mut values = Vec::with_capacity(names().len());
     for view in [&day, &week, &month] {
         values.extend(OF_WINDOW.iter().map(|(_, of)| view.as_ref().map_or(f32::NAN, of)));
     }
@@ -125,6 +140,8 @@ pub fn of_account(facts: &AccountFacts) -> Profile {
         values.extend(against_past(short.as_ref(), long.as_ref()));
     }
     values.extend([facts.group_size, facts.lockstep_partners, facts.lockstep_shared].map(|count| count as f32));
+    let longest = facts.rows.last().map(|(_, row)| *row).unwrap_or_default();
+    values.extend(OF_COMPANY.iter().map(|(_, of)| of(&facts.company, &longest)));
     Profile(values)
 }
 
@@ -195,7 +212,7 @@ mod tests {
         assert_eq!(of_account(&AccountFacts::default()).0.len(), names.len());
         names.sort();
         names.dedup();
-        assert_eq!(names.len(), 3 * 29 + 2 * 16 + 3);
+        assert_eq!(names.len(), 3 * 29 + 2 * 16 + 3 + 7);
     }
 
     #[test]

@@ -140,6 +140,7 @@ fn assess(policy: &Policy, seen: &Seen) -> Assessments {
             group_size: groups.get(account).copied().unwrap_or(0),
             lockstep_partners,
             lockstep_shared,
+            company: Default::default(),
             suspicious_tracks,
         }
     };

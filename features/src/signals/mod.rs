@@ -22,6 +22,7 @@ use records::{Metadata, Millis, Risk};
 use serde::{Deserialize, Serialize};
 
 use crate::WindowRow;
+use crate::company::Company;
 use audience::Suspicious;
 
 pub use gate::{Catalogue, Standing, Uploads};
@@ -162,6 +163,8 @@ pub struct AccountFacts<'a> {
     pub lockstep_partners: u32,
     /// The greatest `shared` of those pairs.
     pub lockstep_shared: u32,
+    /// Who else plays what it plays; for models, no rule asks for it.
+    pub company: Company,
     /// How suspicious its tracks are without its own plays ([`suspicion::Suspicion::accounts`]).
     pub suspicious_tracks: Risk,
 }
