@@ -252,6 +252,12 @@ impl Signal {
         (strength > 0).then_some(Signal { name, strength, seen })
     }
 
+    /// As strong as so many ten-thousandths of it.
+    fn scaled(self, parts: u16) -> Option<Signal> {
+        let strength = u64::from(self.strength) * u64::from(parts) / WHOLE;
+        Signal::new(self.name, strength as u16, self.seen)
+    }
+
     /// What was seen, as a person would say it.
     pub fn words(&self) -> String {
         words::say(self.name, self.seen)

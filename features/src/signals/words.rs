@@ -50,9 +50,10 @@ pub(super) fn say(name: Name, seen: Seen) -> String {
         Name::Intruder => format!(
             "{count} of {of} plays ({percent}) {window} came from data centres or VPN exits, which it never used before"
         ),
-        Name::Lockstep => {
-            format!("in lockstep with {count} accounts: up to {of} tracks in the same ten minutes as one of them")
-        }
+        Name::Lockstep => format!(
+            "in lockstep with {count} accounts: {} hours of its day in the same ten minutes as one of them",
+            tenths(of * 10 / 60)
+        ),
         Name::SuspiciousTracks => {
             format!("{percent} of what its tracks are played {window} comes from other suspicious accounts")
         }

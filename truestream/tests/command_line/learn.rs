@@ -41,7 +41,7 @@ fn play(account: u64, number: u64, only_edge: bool) -> Played {
 }
 
 /// A folder of plays of people and bots, with labels that say of the bots what `label` says.
-fn town(folder: &Path, label: &str, only_edge: bool) {
+pub(crate) fn town(folder: &Path, label: &str, only_edge: bool) {
     std::fs::create_dir_all(folder).expect("a folder");
     let of = |account: u64| (0..6 * DAYS).map(move |number| play(account, number, only_edge));
     let mut plays: Vec<Played> = (0..PEOPLE + BOTS).flat_map(of).collect();

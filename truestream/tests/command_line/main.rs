@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ inject │ fuzz │ demo
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ ops │ inject │ fuzz │ demo
 //! ```
 
 mod broken;
@@ -14,6 +14,7 @@ mod inject;
 mod killed;
 mod learn;
 mod music;
+mod ops;
 mod process;
 mod sameness;
 mod scan;
