@@ -329,7 +329,8 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
         signals.splice(last..last, of_model);
         signals
     };
-    let risk = |account: &Key| fuse(policy, Subject::Account, false, signals(account, Risk::CLEAN)).r;
+    // A model's word does not travel.
+    let risk = |account: &Key| fuse(policy, Subject::Account, false, of_account(&facts(account, Risk::CLEAN))).r;
     let own: BTreeMap<Key, Risk> = accounts.keys().map(|key| (*key, risk(key))).collect();
     let (mut pairs, mut placed) = (BTreeMap::new(), BTreeMap::new());
     for play in world.live(tick) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use features::profile::{self, Profile};
 use features::risk::fuse;
-use features::signals::{AccountFacts, Signal, of_account, of_model, of_surroundings};
+use features::signals::{AccountFacts, Name, Signal, of_account, of_model, of_surroundings};
 use hashbrown::{HashMap, HashSet};
 use models::{Because, Model};
 use records::{Key, Millis, Policy, Risk, Subject};
@@ -27,6 +27,7 @@ use crate::keep::Keep;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct OwnRisk {
     pub account: Key,
+    /// What it may spread: its risk without a model.
     pub risk: Risk,
     /// Plays in the longest window; without any there is nothing to judge.
     pub plays: u32,
@@ -88,7 +89,9 @@ impl Keep for Accounts {
             if said.get(&account).unwrap_or(&Said::default()) == &now {
                 return;
             }
-            let risk = risk(policy, &now.signals);
+            // What a model says is about the account alone: two who look alike to it are no evidence about each other.
+            let seen: Vec<Signal> = now.signals.iter().copied().filter(|signal| signal.name != Name::Learned).collect();
+            let risk = risk(policy, &seen);
             out.push(OwnRisk { account, risk, plays, signals: now.signals.clone(), learned: now.learned.clone() });
             match plays {
                 0 => said.remove(&account),

@@ -104,6 +104,19 @@ impl Evaluation {
 /// # Errors
 /// [`Failure::Different`] when a gate is not met; when data or registry cannot be read or written.
 pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
+    let evaluation = evaluation(args)?;
+    tell(args, &evaluation);
+    match evaluation.is_passed() {
+        true => Ok(()),
+        false => Err(Failure::Different(format!("version {}: {}", evaluation.version, evaluation.failures()))),
+    }
+}
+
+/// Measures the version and keeps what was found in the registry.
+///
+/// # Errors
+/// When data or registry cannot be read or written; a gate that is not met is no error here.
+pub fn evaluation(args: &EvaluateArgs) -> Result<Evaluation, Failure> {
     let registry = Registry::at(&args.registry);
     let lock = registry.lock()?;
     let version = registry.version(&args.version)?;
@@ -129,11 +142,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
         champion,
     };
     write_whole(&registry.evaluation(&version), card::pretty(&evaluation).as_bytes())?;
-    tell(args, &evaluation);
-    match evaluation.is_passed() {
-        true => Ok(()),
-        false => Err(Failure::Different(format!("version {}: {}", version.number, evaluation.failures()))),
-    }
+    Ok(evaluation)
 }
 
 const RATE: &str = "0.1pct";

@@ -22,12 +22,12 @@ mod registry;
 mod train;
 
 pub use self::drift::DriftArgs;
-pub use self::evaluate::EvaluateArgs;
+pub use self::evaluate::{EvaluateArgs, Evaluation, evaluation};
 pub use self::models::ModelsArgs;
-pub use self::promote::{PromoteArgs, RollbackArgs};
+pub use self::promote::{PromoteArgs, RollbackArgs, promoted};
 pub use self::queue::QueueArgs;
 pub use self::registry::{Registry, SUBJECT};
-pub use self::train::TrainArgs;
+pub use self::train::{TrainArgs, version};
 
 pub use self::drift::run as drift;
 pub use self::evaluate::run as evaluate;

@@ -60,6 +60,15 @@ pub struct RollbackArgs {
 /// # Errors
 /// [`Failure::Different`] when there is no passed evaluation of this very model; when the registry cannot be read or written.
 pub fn promote(args: &PromoteArgs) -> Result<(), Failure> {
+    let (change, words) = promoted(args)?;
+    tell(args.json, &change, words)
+}
+
+/// Makes the version the champion; what changed, and in words how.
+///
+/// # Errors
+/// As [`promote`].
+pub fn promoted(args: &PromoteArgs) -> Result<(Change, &'static str), Failure> {
     let registry = Registry::at(&args.registry);
     let lock = registry.lock()?;
     let version = registry.version(&args.version)?;
@@ -70,10 +79,9 @@ pub fn promote(args: &PromoteArgs) -> Result<(), Failure> {
     };
     if version.is_champion {
         let change = Change { what: "promote".to_owned(), from: Some(version.number), to: version.number, why };
-        return tell(args.json, &change, "is champion already");
+        return Ok((change, "is champion already"));
     }
-    let change = registry.crown(&lock, &version, "promote", &why)?;
-    tell(args.json, &change, "is champion now")
+    Ok((registry.crown(&lock, &version, "promote", &why)?, "is champion now"))
 }
 
 /// Says what the evaluation found; an error unless all of its gates were met.

@@ -72,20 +72,28 @@ pub struct TrainArgs {
 /// # Errors
 /// When options cannot be, data cannot be read or learned from, or the registry is locked or cannot be written.
 pub fn run(args: &TrainArgs) -> Result<(), Failure> {
+    let version = version(args)?;
+    tell(args, &Registry::at(&args.registry), &version)
+}
+
+/// The version that these data give: trained now, or found in the registry.
+///
+/// # Errors
+/// As [`run`].
+pub fn version(args: &TrainArgs) -> Result<Version, Failure> {
     let settings = settings(args)?;
     let registry = Registry::at(&args.registry);
     let lock = registry.lock()?;
     let features = args.data.features(&registry, &lock)?;
     let (known, as_of) = args.data.known(&features)?;
     let id = run_id(args, &settings, &features, as_of);
-    let version = match registry.trained(&id)? {
-        Some(version) => version,
+    match registry.trained(&id)? {
+        Some(version) => Ok(version),
         None => {
             let run = train(args, &settings, &registry, &features, &known, as_of, id)?;
-            registry.add(&lock, &run)?
+            registry.add(&lock, &run)
         }
-    };
-    tell(args, &registry, &version)
+    }
 }
 
 fn settings(args: &TrainArgs) -> Result<Settings, Failure> {
