@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! built-in files ──▶ Policy ◀── laid over it: policy.toml, weights.toml, thresholds.toml, rules.toml, flow.toml
+//!                  Listening ◀── listening.toml
 //! ```
 //!
 //! A folder needs `policy.toml`, because a changed policy must have another name; what its other files leave out stays
@@ -12,6 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use records::Subject;
+use records::listening::Listening;
 use records::policy::{BySubject, Mix, Policy, Rule, Thresholds};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,17 +21,20 @@ use serde::de::DeserializeOwned;
 use crate::Error;
 
 /// The built-in policy as files, name and text: copy them into a folder and edit.
-pub const BUILT_IN: [(&str, &str); 5] = [
+pub const BUILT_IN: [(&str, &str); 6] = [
     ("policy.toml", include_str!("policy/default/policy.toml")),
     ("weights.toml", include_str!("policy/default/weights.toml")),
     ("thresholds.toml", include_str!("policy/default/thresholds.toml")),
     ("rules.toml", include_str!("policy/default/rules.toml")),
     ("flow.toml", include_str!("policy/default/flow.toml")),
+    LISTENING,
 ];
+
+const LISTENING: (&str, &str) = ("listening.toml", include_str!("policy/default/listening.toml"));
 
 /// The policy that holds where the user gives none.
 pub fn built_in() -> Policy {
-    let [policy, weights, thresholds, rules, flow] =
+    let [policy, weights, thresholds, rules, flow, _] =
         BUILT_IN.map(|(name, text)| (PathBuf::from("built-in policy").join(name), text));
     let read = || -> Result<Policy, Error> {
         let thresholds: ThresholdsFile = parse(&thresholds.0, thresholds.1)?;
@@ -66,6 +71,13 @@ pub fn load(folder: &Path) -> Result<Policy, Error> {
     }
     policy.flow = read(folder, "flow.toml")?.unwrap_or(policy.flow);
     Ok(policy)
+}
+
+/// Who hears which recordings: `listening.toml` of the policy in `folder`, or the built-in one.
+pub fn listening(folder: Option<&Path>) -> Result<Listening, Error> {
+    let given = folder.map(|folder| refuse_strangers(folder).and_then(|()| read(folder, LISTENING.0))).transpose()?;
+    let built_in = || parse(&Path::new("built-in policy").join(LISTENING.0), LISTENING.1);
+    given.flatten().map_or_else(built_in, Ok)
 }
 
 #[derive(Deserialize)]
@@ -157,6 +169,21 @@ mod tests {
     #[test]
     fn a_copy_of_the_built_in_files_is_the_built_in_policy() {
         assert_eq!(load(folder(&BUILT_IN).path()).unwrap(), built_in());
+    }
+
+    #[test]
+    fn who_listens_is_as_built_in_or_as_the_folder_says() {
+        let own =
+            "budget_secs = 5\nflag = 30\nsynthesis = \"flagged\"\nresemblance = \"all\"\nimpersonation = \"nothing\"";
+        let built_in = listening(None).unwrap();
+        assert_eq!(listening(Some(folder(&[]).path())).unwrap(), built_in);
+        let given = listening(Some(folder(&[("listening.toml", own)]).path())).unwrap();
+        assert_eq!((given.budget_secs, given.synthesis), (5, records::listening::Hears::Flagged));
+        for (word, wrong) in [("budget_sec", "budget_secs"), ("\"some\"", "\"all\""), ("130", "30")] {
+            let text = own.replace(wrong, word);
+            let error = listening(Some(folder(&[("listening.toml", &text)]).path())).unwrap_err().to_string();
+            assert!(error.contains("listening.toml"), "{error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
-//! `truestream match`: which recordings of an index does a file contain?
+//! `truestream match`: which recordings of an index does a file contain, and which do sound like it?
 //!
 //! ```text
-//! files ──▶ prints ──▶ passages in the segments of the index ──▶ one answer per file, in their order
+//! files ─┬▶ prints ──▶ passages in the segments of the index ─┬▶ one answer per file, in their order
+//!        └▶ timbres ──▶ nearest timbres of the index ─────────┘
 //! ```
 
 use std::collections::BTreeMap;
@@ -9,13 +10,18 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use datasets::audio_index::AudioIndex;
+use datasets::audio_index::{AudioIndex, Recording};
 use features::sound::landmarks::{Passage, Print, passages};
+use features::sound::timbre::{Timbre, chance};
 use serde::Serialize;
 
 use crate::exit::Failure;
 use crate::index::library::Library;
-use crate::index::prints;
+use crate::index::prints::{self, Heard};
+use crate::scan::character::{Character, Wanted};
+
+/// So many recordings that sound like the file are named.
+const ALIKE: usize = 3;
 
 /// Finds recordings of an index in audio files.
 #[derive(Args, Clone, Debug)]
@@ -50,6 +56,18 @@ struct Answer<'a> {
     file: String,
     seconds: f32,
     matches: Vec<Match<'a>>,
+    /// Whether or not it is in them: the recordings that sound most like it.
+    alike: Vec<Alike<'a>>,
+}
+
+/// A recording that sounds like the file.
+#[derive(Debug, Serialize)]
+struct Alike<'a> {
+    content_id: &'a str,
+    /// The cosine of the timbres.
+    likeness: f64,
+    /// Share of pairs of unrelated recordings that are as alike.
+    chance: f64,
 }
 
 /// A stretch of a file that is in a recording.
@@ -79,13 +97,17 @@ pub fn run(args: &MatchArgs) -> Result<(), Failure> {
     let index = AudioIndex::open(&args.index).map_err(|error| Failure::Input(error.to_string()))?;
     let library = Library::of(&[&index])?;
     let files = prints::find(&args.files)?;
-    let mut early: BTreeMap<usize, Result<Print, String>> = BTreeMap::new();
+    let timbres = timbres(&index);
+    let mut early: BTreeMap<usize, Result<Heard, String>> = BTreeMap::new();
     let (mut told, mut unheard) = (0, 0);
-    prints::hear(&files, prints::jobs_or_processors(args.jobs), |at, print| {
-        early.insert(at, print);
-        while let Some(print) = early.remove(&told) {
-            match print {
-                Ok(print) => tell(&answer(&library, &files[told], &print), args.json),
+    prints::hear(&files, prints::jobs_or_processors(args.jobs), Wanted::TIMBRE, |at, heard| {
+        early.insert(at, heard);
+        while let Some(heard) = early.remove(&told) {
+            match heard {
+                Ok((print, character)) => {
+                    let alike = alike(&timbres, &character);
+                    tell(&Answer { alike, ..answer(&library, &files[told], &print) }, args.json);
+                }
                 Err(why) => {
                     unheard += 1;
                     eprintln!("{}: {why}", files[told].display());
@@ -104,7 +126,23 @@ pub fn run(args: &MatchArgs) -> Result<(), Failure> {
 fn answer<'a>(library: &Library<'a>, file: &Path, print: &Print) -> Answer<'a> {
     let passages = passages(print, &library.shelves());
     let matches = passages.iter().map(|passage| found(library, passage)).collect();
-    Answer { file: file.display().to_string(), seconds: print.seconds(), matches }
+    Answer { file: file.display().to_string(), seconds: print.seconds(), matches, alike: Vec::new() }
+}
+
+/// The timbres of all recordings of the index.
+fn timbres(index: &AudioIndex) -> Vec<(&str, Timbre)> {
+    let timbre = |recording: &Recording| Character::from_index(&recording.vectors).timbre;
+    index.recordings().filter_map(|recording| Some((recording.content_id.as_str(), timbre(recording)?))).collect()
+}
+
+/// The recordings that sound most like the file.
+fn alike<'a>(timbres: &[(&'a str, Timbre)], character: &Character) -> Vec<Alike<'a>> {
+    let Some(own) = character.timbre else { return Vec::new() };
+    let mut alike: Vec<(&str, f64)> =
+        timbres.iter().map(|(content_id, timbre)| (*content_id, own.likeness(timbre))).collect();
+    alike.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(b.0)));
+    alike.truncate(ALIKE);
+    alike.into_iter().map(|(content_id, likeness)| Alike { content_id, likeness, chance: chance(likeness) }).collect()
 }
 
 fn found<'a>(library: &Library<'a>, passage: &Passage) -> Match<'a> {
@@ -129,6 +167,9 @@ fn tell(answer: &Answer<'_>, json: bool) {
     println!("{} ({:.1} s)", answer.file, answer.seconds);
     if answer.matches.is_empty() {
         println!("  nothing of the index is in it");
+    }
+    for found in &answer.alike {
+        println!("  sounds like {} (likeness {:.2})", found.content_id, found.likeness);
     }
     for found in &answer.matches {
         println!(

@@ -194,7 +194,7 @@ fn unpack(bytes: &[u8]) -> Print {
 
 fn entry(name: &str, print: &Print) -> Entry {
     let IndexedPrint { frames, landmarks, postings } = IndexedPrint::of(print);
-    Entry { content_id: name.to_owned(), frames, landmarks, postings }
+    Entry { content_id: name.to_owned(), frames, landmarks, postings, ..Entry::default() }
 }
 
 fn index(dir: &Path, tracks: &[Track]) -> Result<AudioIndex, Error> {

@@ -1,6 +1,7 @@
 //! A decoded recording: its samples and what is known of the file.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{Fft, FixedSync, Resampler};
@@ -90,10 +91,19 @@ impl Clip {
     /// # Panics
     /// When `hz` is 0.
     pub fn at_rate(&self, hz: u32) -> Cow<'_, [f32]> {
-        if hz == self.facts.rate_hz || self.samples.is_empty() {
-            return Cow::Borrowed(&self.samples);
+        self.part_at_rate(0..self.samples.len(), hz)
+    }
+
+    /// The same of a part of the samples, as if there were no others.
+    ///
+    /// # Panics
+    /// When `hz` is 0, or the part is not within the samples.
+    pub fn part_at_rate(&self, part: Range<usize>, hz: u32) -> Cow<'_, [f32]> {
+        let samples = &self.samples[part];
+        if hz == self.facts.rate_hz || samples.is_empty() {
+            return Cow::Borrowed(samples);
         }
-        Cow::Owned(resampled(&self.samples, self.facts.rate_hz, hz))
+        Cow::Owned(resampled(samples, self.facts.rate_hz, hz))
     }
 }
 

@@ -3,11 +3,11 @@
 //! All numbers are little-endian.
 //!
 //! ```text
-//! "TSPRINT1"  u64 recordings  u64 landmarks  u64 postings  u64 directory entries  u64 bytes of ids      48 bytes
+//! "TSPRINT2"  u64 recordings  u64 landmarks  u64 postings  u64 directory entries  u64 bytes of ids      48 bytes
 //! postings     8 bytes each, in order as numbers; the low 31 bits count landmarks of the segment
 //! landmarks    4 bytes each, recording after recording
 //! directory    u32 each: postings before each of 2^n equal ranges of the postings' highest bits, and all of them
-//! recordings   u32 first landmark, u32 frames, u32 end of its id
+//! recordings   u32 first landmark, u32 frames, u32 end of its id, 2 x 64 bytes of vectors
 //! ids          UTF-8
 //! checksum     XXH3-128 of all before                                                                    16 bytes
 //! ```
@@ -20,10 +20,13 @@ use twox_hash::XxHash3_128;
 
 use crate::Error;
 
-const MAGIC: &[u8; 8] = b"TSPRINT1";
+const MAGIC: &[u8; 8] = b"TSPRINT2";
 const HEADER_BYTES: usize = 48;
 const CHECKSUM_BYTES: usize = 16;
-const RECORDING_BYTES: usize = 12;
+const RECORDING_BYTES: usize = 12 + VECTORS_BYTES;
+
+/// Bytes of what an index keeps of a recording beside its landmarks.
+pub const VECTORS_BYTES: usize = 128;
 
 /// The most landmarks of one segment: as many as 31 bits count.
 pub const LANDMARKS_MAX: usize = (1 << 31) - 1;
@@ -32,6 +35,16 @@ const LANDMARK_BITS: u64 = LANDMARKS_MAX as u64;
 const POSTINGS_PER_ENTRY: usize = 16;
 /// Directories have at most 2^19 ranges.
 const DIRECTORY_BITS_MAX: u32 = 19;
+
+/// What a recording sounds like and who sings: two vectors of 64 bytes, all 0 where there is none. What they mean is not the index's matter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vectors(pub [u8; VECTORS_BYTES]);
+
+impl Default for Vectors {
+    fn default() -> Vectors {
+        Vectors([0; VECTORS_BYTES])
+    }
+}
 
 /// A recording as it comes in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +57,8 @@ pub struct Entry {
     pub landmarks: Vec<[u8; 4]>,
     /// Its postings; their low 31 bits count its own landmarks.
     pub postings: Vec<[u8; 8]>,
+    /// Its vectors.
+    pub vectors: Vectors,
 }
 
 /// A recording of a segment.
@@ -55,6 +70,8 @@ pub struct Recording {
     pub first_landmark: u32,
     /// How long it is.
     pub frames: u32,
+    /// Its vectors.
+    pub vectors: Vectors,
     /// Whether it was removed since.
     pub is_gone: bool,
 }
@@ -70,6 +87,8 @@ pub struct Parts {
     pub directory: Vec<[u8; 4]>,
     /// Per recording its first landmark and how long it is.
     pub recordings: Vec<(u32, u32)>,
+    /// Per recording its vectors.
+    pub vectors: Vec<Vectors>,
     /// What the recordings are called.
     pub ids: Vec<String>,
 }
@@ -89,6 +108,7 @@ pub fn parts_of(entries: &[Entry]) -> Parts {
     for (id, entry) in ordered {
         parts.ids.push(id.to_owned());
         parts.recordings.push((parts.landmarks.len() as u32, entry.frames));
+        parts.vectors.push(entry.vectors);
         parts.landmarks.extend_from_slice(&entry.landmarks);
     }
     assert!(parts.landmarks.len() <= LANDMARKS_MAX, "{} landmarks do not fit into one segment", parts.landmarks.len());
@@ -100,7 +120,7 @@ pub fn parts_of(entries: &[Entry]) -> Parts {
 /// # Panics
 /// As [`parts_of`].
 pub fn bytes_of(entries: &[Entry]) -> Vec<u8> {
-    let Parts { postings, landmarks, directory, recordings, ids } = parts_of(entries);
+    let Parts { postings, landmarks, directory, recordings, vectors, ids } = parts_of(entries);
     let id_bytes: usize = ids.iter().map(String::len).sum();
     let mut bytes = Vec::with_capacity(HEADER_BYTES + 8 * postings.len() + 4 * (landmarks.len() + directory.len()));
     bytes.extend_from_slice(MAGIC);
@@ -111,11 +131,12 @@ pub fn bytes_of(entries: &[Entry]) -> Vec<u8> {
     bytes.extend_from_slice(landmarks.as_flattened());
     bytes.extend_from_slice(directory.as_flattened());
     let mut id_end = 0_u32;
-    for ((first_landmark, frames), id) in recordings.iter().zip(&ids) {
+    for (((first_landmark, frames), vectors), id) in recordings.iter().zip(&vectors).zip(&ids) {
         id_end += id.len() as u32;
         for number in [*first_landmark, *frames, id_end] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
+        bytes.extend_from_slice(&vectors.0);
     }
     ids.iter().for_each(|id| bytes.extend_from_slice(id.as_bytes()));
     let checksum = XxHash3_128::oneshot(&bytes);
@@ -211,7 +232,8 @@ impl Layout {
                 return None;
             }
             let content_id = ids.get(id_start..id_end)?.to_owned();
-            recordings.push(Recording { content_id, first_landmark, frames, is_gone: false });
+            let vectors = Vectors(*packed.last_chunk().expect("the last bytes of a recording"));
+            recordings.push(Recording { content_id, first_landmark, frames, vectors, is_gone: false });
             id_start = id_end;
         }
         Some(recordings)
@@ -230,6 +252,7 @@ pub(super) fn entries(postings: &[[u8; 8]], landmarks: &[[u8; 4]], recordings: &
     let entry = |(at, recording): (usize, &Recording)| Entry {
         content_id: recording.content_id.clone(),
         frames: recording.frames,
+        vectors: recording.vectors,
         landmarks: landmarks[recording.first_landmark as usize..end(at)].to_vec(),
         postings: Vec::new(),
     };

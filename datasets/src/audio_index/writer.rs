@@ -223,7 +223,7 @@ fn sweep(dir: &Path, manifest: &Manifest) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::AudioIndex;
+    use super::super::{AudioIndex, Vectors};
     use super::*;
 
     fn entry(id: u32, landmarks: u32) -> Entry {
@@ -233,6 +233,7 @@ mod tests {
             frames: landmarks * 5,
             landmarks: (0..landmarks).map(|at| (((at * 5) << 10) | (number(at) % 800)).to_le_bytes()).collect(),
             postings: (0..landmarks).map(|at| ((u64::from(number(at)) << 32) | u64::from(at)).to_le_bytes()).collect(),
+            vectors: Vectors(std::array::from_fn(|at| (number(at as u32) >> 8) as u8)),
         }
     }
 

@@ -3,7 +3,8 @@
 //! ```text
 //! samples ─┬─▶ landmarks ──▶ which recordings share this sound, at which speed and pitch
 //!          ├─▶ sanity ─────▶ silence, clipping, loops, noise, missing treble, loudness
-//!          └─▶ synthesis ──▶ the lines that a neural decoder leaves
+//!          ├─▶ synthesis ──▶ the lines that a neural decoder leaves
+//!          └─▶ timbre ─────▶ what it sounds like, and who sings
 //! ```
 
 pub mod landmarks;
@@ -11,3 +12,4 @@ pub mod landmarks;
 mod noise;
 pub mod sanity;
 pub mod synthesis;
+pub mod timbre;

@@ -1,7 +1,7 @@
 //! `truestream index`: an index of fingerprints, kept up to date.
 //!
 //! ```text
-//! add      files ──▶ prints ──▶ writer, a commit every few seconds ──▶ index
+//! add      files ──▶ prints, vectors ──▶ writer, a commit every few seconds ──▶ index
 //! remove   ids   ──▶ writer ──▶ index
 //! stat     index ──▶ how many recordings, how many bytes, whether they are intact
 //! compact  index ──▶ one segment
@@ -21,6 +21,7 @@ use features::sound::landmarks::{FRAMES_PER_SECOND, IndexedPrint, Print};
 use serde::Serialize;
 
 use crate::exit::Failure;
+use crate::scan::character::{Character, Wanted};
 
 /// What waits for a commit takes at most about so much memory: 60 hours of sound are 35 MB.
 pub(crate) const PENDING_LANDMARKS_MAX: usize = 3_000_000;
@@ -139,10 +140,10 @@ fn add(args: &AddArgs) -> Result<(), Failure> {
     let (mut added, mut unheard) = (0, 0);
     let commit_every = Duration::from_millis(args.commit_every);
     let (mut committed, mut pending) = (Instant::now(), 0);
-    prints::hear(&files, prints::jobs_or_processors(args.jobs), |at, print| {
-        match print {
-            Ok(print) => {
-                let entry = entry(&ids[at], &print);
+    prints::hear(&files, prints::jobs_or_processors(args.jobs), Wanted::ALL, |at, heard| {
+        match heard {
+            Ok((print, character)) => {
+                let entry = entry(&ids[at], &print, &character);
                 pending += entry.landmarks.len();
                 writer.add(entry);
                 added += 1;
@@ -185,9 +186,9 @@ fn named(files: &[PathBuf], ids: Ids) -> Result<BTreeMap<String, PathBuf>, Failu
     Ok(named)
 }
 
-pub(crate) fn entry(content_id: &str, print: &Print) -> Entry {
+pub(crate) fn entry(content_id: &str, print: &Print, character: &Character) -> Entry {
     let IndexedPrint { frames, landmarks, postings } = IndexedPrint::of(print);
-    Entry { content_id: content_id.to_owned(), frames, landmarks, postings }
+    Entry { content_id: content_id.to_owned(), frames, landmarks, postings, vectors: character.for_index() }
 }
 
 fn remove(args: &RemoveArgs) -> Result<(), Failure> {

@@ -1,7 +1,7 @@
-//! Files become prints, several at a time.
+//! Files become prints and vectors, several at a time.
 //!
 //! ```text
-//! files ──▶ ear (a process of its own) ──▶ samples ──▶ landmarks ──▶ (which file, its print or why there is none)
+//! files ──▶ ear (a process of its own) ──▶ samples ──▶ landmarks, timbre, voice ──▶ (which file, these or why there are none)
 //! ```
 
 use std::collections::BTreeSet;
@@ -16,6 +16,7 @@ use features::sound::landmarks::{Listener, Print, RATE_HZ};
 use kernels::{AudioKernels, DeviceChoice};
 
 use crate::exit::Failure;
+use crate::scan::character::{Character, Wanted};
 use crate::scan::hearing::{Allowance, Ear};
 
 /// All files that are named, and those of folders that are, in order.
@@ -52,12 +53,16 @@ pub(crate) fn jobs_or_processors(jobs: Option<NonZero<usize>>) -> usize {
     jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get)
 }
 
-/// Hears the files, `jobs` at a time, and hands over each as it is done: its place in `files`, and its print or why there is none.
-/// Ends early when `take` fails.
+/// What was heard of a file.
+pub(crate) type Heard = (Print, Character);
+
+/// Hears the files, `jobs` at a time, and hands over each as it is done: its place in `files`, and its print and the wanted vectors or why there
+/// are none. Ends early when `take` fails.
 pub(crate) fn hear(
     files: &[PathBuf],
     jobs: usize,
-    mut take: impl FnMut(usize, Result<Print, String>) -> Result<(), Failure>,
+    wanted: Wanted,
+    mut take: impl FnMut(usize, Result<Heard, String>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let (kernels, _) =
         kernels::open_with_threads(DeviceChoice::Cpu, Some(1)).map_err(|error| Failure::Usage(error.to_string()))?;
@@ -71,18 +76,18 @@ pub(crate) fn hear(
             scope.spawn(move || {
                 let mut ear = Ear::new(Limits::default(), Allowance::default());
                 while let Some((at, file)) = next_of(files, next) {
-                    let print = match &mut ear {
-                        Ok(ear) => print(ear, file, listener, kernels),
+                    let heard = match &mut ear {
+                        Ok(ear) => heard(ear, file, listener, kernels, wanted),
                         Err(error) => Err(format!("no decoder can be started: {error}")),
                     };
-                    if done.send((at, print)).is_err() {
+                    if done.send((at, heard)).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(done);
-        let outcome = results.iter().try_for_each(|(at, print)| take(at, print));
+        let outcome = results.iter().try_for_each(|(at, heard)| take(at, heard));
         // Whoever still hears something finds nobody to tell, and ends.
         drop(results);
         outcome
@@ -94,12 +99,20 @@ fn next_of<'a>(files: &'a [PathBuf], next: &AtomicUsize) -> Option<(usize, &'a P
     files.get(at).map(|file| (at, file))
 }
 
-fn print(ear: &mut Ear, path: &Path, listener: &Listener, kernels: &dyn AudioKernels) -> Result<Print, String> {
+fn heard(
+    ear: &mut Ear,
+    path: &Path,
+    listener: &Listener,
+    kernels: &dyn AudioKernels,
+    wanted: Wanted,
+) -> Result<Heard, String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let about = file.metadata().map_err(|error| error.to_string())?;
     if !about.is_file() {
         return Err("not a file".to_owned());
     }
     let clip = ear.hear(&file, about.len())?.clip.map_err(|error| error.to_string())?;
-    listener.listen(kernels, &clip.at_rate(RATE_HZ)).map_err(|error| error.to_string())
+    let print = listener.listen(kernels, &clip.at_rate(RATE_HZ)).map_err(|error| error.to_string())?;
+    let character = Character::of(&clip, kernels, wanted).map_err(|error| error.to_string())?;
+    Ok((print, character))
 }

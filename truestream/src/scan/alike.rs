@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use datasets::audio_index::{AudioIndex, IndexWriter};
 use features::sound::landmarks::{FRAMES_PER_SECOND, Passage, Print, Shelf, copies};
 
+use super::character::Character;
 use super::jobs::{Costs, cpu_of_this_thread};
 use super::prints::Prints;
 use crate::exit::Failure;
@@ -162,7 +163,7 @@ fn fill(folder: &Path, contents: &[String], prints: &Prints) -> Result<(), Failu
     let mut writer = IndexWriter::open(folder).map_err(output)?;
     let mut pending = 0;
     for content in contents {
-        let entry = entry(content, &prints.read(content)?);
+        let entry = entry(content, &prints.read(content)?, &Character::default());
         pending += entry.landmarks.len();
         writer.add(entry);
         if pending >= PENDING_LANDMARKS_MAX {

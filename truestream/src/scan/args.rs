@@ -8,8 +8,11 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use datasets::audio::Limits;
 use datasets::formats::instant;
+use datasets::policy;
+use features::sound::timbre;
 use kernels::{AudioKernels, DeviceChoice};
 use records::Millis;
+use records::listening::{Listener, Listening};
 use serde::Serialize;
 
 use super::detectors::{self, Detector};
@@ -41,6 +44,10 @@ pub struct ScanArgs {
     /// Recordings that are known already: an index of fingerprints that `truestream index` made. It is only read.
     #[arg(long, value_name = "DIR")]
     pub index: Option<PathBuf>,
+
+    /// The policy: its listening.toml says who hears which recordings, and what that may cost.
+    #[arg(long, value_name = "DIR")]
+    pub policy: Option<PathBuf>,
 
     /// Folder for the tables, the previews, the fingerprints and the journal.
     #[arg(long, value_name = "DIR")]
@@ -98,7 +105,9 @@ pub(super) struct Plan {
     pub(super) index: Option<PathBuf>,
     pub(super) previews: Previews,
     pub(super) allowance: Allowance,
-    pub(super) detectors: Vec<Box<dyn Detector>>,
+    pub(super) detectors: [Box<dyn Detector>; 2],
+    /// Who hears which contents.
+    pub(super) listening: Listening,
 }
 
 /// What results depend on: a journal of other settings says nothing about this scan.
@@ -110,6 +119,8 @@ pub(super) struct Settings<'a> {
     previews: Previews,
     preview_version: u32,
     print_version: u32,
+    timbre_version: &'static str,
+    listening: &'a Listening,
 }
 
 impl ScanArgs {
@@ -137,20 +148,29 @@ impl ScanArgs {
                 ..Allowance::default()
             },
             detectors: detectors::all(),
+            listening: policy::listening(self.policy.as_deref()).map_err(|error| Failure::Input(error.to_string()))?,
         })
     }
 }
 
 impl Plan {
-    pub(super) fn settings<'a>(&self, limits: &'a Limits) -> Settings<'a> {
+    /// The version of a listener.
+    pub(super) fn version(&self, listener: Listener) -> &'static str {
+        let own = self.detectors.iter().find(|detector| detector.name() == listener.name());
+        own.map_or(timbre::VERSION, |detector| detector.version())
+    }
+
+    pub(super) fn settings<'a>(&'a self, limits: &'a Limits) -> Settings<'a> {
         let detectors = self.detectors.iter().map(|detector| (detector.name(), detector.version())).collect();
         Settings {
-            format: 1,
+            format: 2,
             limits,
             detectors,
             previews: self.previews,
             preview_version: preview::VERSION,
             print_version: prints::VERSION,
+            timbre_version: timbre::VERSION,
+            listening: &self.listening,
         }
     }
 }

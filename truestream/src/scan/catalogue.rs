@@ -29,6 +29,14 @@ pub(super) struct Maker {
     pub(super) uploaders: BTreeSet<Id>,
     /// When the first of its tracks was uploaded, as far as it is known.
     pub(super) uploaded_at: Option<Millis>,
+    /// The main artists of its tracks.
+    pub(super) artists: BTreeSet<Id>,
+    /// What these are called.
+    pub(super) artist_names: BTreeSet<String>,
+    /// What its tracks are called.
+    pub(super) titles: BTreeSet<String>,
+    /// Whether a track names a consent.
+    pub(super) has_consent: bool,
 }
 
 /// What the catalogue says of a file.
@@ -61,7 +69,8 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    fn of(rows: impl Iterator<Item = Track>) -> Catalogue {
+    /// Of tracks, each once.
+    pub(super) fn of(rows: impl Iterator<Item = Track>) -> Catalogue {
         let mut catalogue = Catalogue {
             tracks: Vec::new(),
             by_uri: HashMap::new(),
@@ -84,6 +93,10 @@ impl Catalogue {
             is_text |= matches!(content, Id::Text(_));
             let maker = catalogue.makers.entry(plain(&content)).or_default();
             maker.uploaders.extend(track.uploader_id);
+            maker.artists.extend(track.artist_id);
+            maker.artist_names.extend(track.artist_name.filter(|name| !name.is_empty()));
+            maker.titles.extend(track.title.filter(|title| !title.is_empty()));
+            maker.has_consent |= track.consent_ref.is_some_and(|consent| !consent.is_empty());
             maker.uploaded_at = [maker.uploaded_at, track.uploaded_at].into_iter().flatten().min();
             catalogue.by_id.insert(track.track_id.to_string(), place);
             catalogue.tracks.push((track.track_id, content));
@@ -126,6 +139,17 @@ impl Catalogue {
     /// Who brought the recording; `None` where no track carries it.
     pub(super) fn maker(&self, content: &Id) -> Option<&Maker> {
         self.makers.get(&plain(content))
+    }
+
+    /// Every recording of the catalogue and who brought it, in order.
+    pub(super) fn makers(&self) -> BTreeMap<Id, &Maker> {
+        self.makers.iter().map(|(content, maker)| (self.told(content), maker)).collect()
+    }
+
+    /// What the artist of the recording is called: by name, else by id.
+    pub(super) fn artist_of(&self, content: &Id) -> Option<String> {
+        let maker = self.maker(content)?;
+        maker.artist_names.first().cloned().or_else(|| maker.artists.first().map(Id::to_string))
     }
 
     /// The id as a value of the tables' columns.

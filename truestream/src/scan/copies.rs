@@ -420,6 +420,7 @@ mod tests {
         let maker = |uploaders: &[u64], uploaded_at| Maker {
             uploaders: uploaders.iter().map(|id| Id::from(*id)).collect(),
             uploaded_at,
+            ..Maker::default()
         };
         let (early, late) = (maker(&[1], Some(1_000)), maker(&[2, 3], Some(5_000)));
         assert_eq!(Relation::of(&late, &early), Relation::Earlier(4_000));

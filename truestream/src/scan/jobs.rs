@@ -14,7 +14,9 @@ use records::Millis;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::args::Plan;
-use super::detectors;
+use super::budget::Decider;
+use super::character::{Character, Wanted};
+use super::detectors::Finding;
 use super::files::Found;
 use super::hearing::{Ear, Guard};
 use super::journal::{Entry, Journal};
@@ -73,6 +75,8 @@ pub(super) struct Costs {
     pub(super) audio_seconds: f64,
     pub(super) decoding: Duration,
     pub(super) listening: Duration,
+    /// Hearing timbre and voice.
+    pub(super) characterising: Duration,
     pub(super) drawing: Duration,
     /// Taking fingerprints.
     pub(super) printing: Duration,
@@ -202,23 +206,27 @@ impl<'a> Shared<'a> {
     fn hear(&self, file: &File, content: &Content, ear: &mut Ear) -> Result<f64, Failure> {
         let heard = ear.hear(file, content.bytes).map_err(Failure::Output)?;
         let mut costs = Costs { decoding: heard.cpu, ..Costs::default() };
-        let (facts, findings) = match heard.clip {
+        let (facts, findings, character) = match heard.clip {
             Ok(clip) => {
                 costs.audio_seconds = clip.seconds();
                 let began = cpu_of_this_thread();
-                let findings = self.listen(&clip)?;
+                let (findings, wanted) = self.listen(&content.hash, &clip)?;
                 let listened = cpu_of_this_thread();
+                let character = Character::of(&clip, &*self.plan.kernels, wanted);
+                let character = character.map_err(|error| Failure::Input(format!("timbre: {error}")))?;
+                let characterised = cpu_of_this_thread();
                 self.prints.take(&content.hash, &clip, &*self.plan.kernels)?;
                 let printed = cpu_of_this_thread();
                 self.gallery.draw(&content.hash, &clip, &*self.plan.kernels)?;
                 costs.listening = listened.saturating_sub(began);
-                costs.printing = printed.saturating_sub(listened);
+                costs.characterising = characterised.saturating_sub(listened);
+                costs.printing = printed.saturating_sub(characterised);
                 costs.drawing = cpu_of_this_thread().saturating_sub(printed);
-                (Ok(clip.facts), findings)
+                (Ok(clip.facts), findings, character)
             }
-            Err(why) => (Err(why), Vec::new()),
+            Err(why) => (Err(why), Vec::new(), Character::default()),
         };
-        let entry = Entry { content: content.hash.clone(), facts, findings };
+        let entry = Entry { content: content.hash.clone(), facts, findings, character };
         let mut state = self.state();
         state.journal.enter(&entry)?;
         state.heard += 1;
@@ -229,9 +237,10 @@ impl<'a> Shared<'a> {
         Ok(costs.audio_seconds)
     }
 
-    /// What the detectors say. A detector that fails is our mistake; the scan says of which content, and stops.
-    fn listen(&self, clip: &Clip) -> Result<Vec<detectors::Finding>, Failure> {
-        let listen = || detectors::listen(&self.plan.detectors, clip, &*self.plan.kernels);
+    /// What the detectors say, and which vectors are wanted. A detector that fails is our mistake; the scan says of which content, and stops.
+    fn listen(&self, content: &str, clip: &Clip) -> Result<(Vec<Finding>, Wanted), Failure> {
+        let decider = Decider::new(&self.plan.listening, content);
+        let listen = || decider.listen(&self.plan.detectors, clip, &*self.plan.kernels);
         match catch_unwind(AssertUnwindSafe(listen)) {
             Ok(findings) => findings.map_err(Failure::Input),
             Err(_) => Err(Failure::Input("a detector panicked".to_owned())),
@@ -244,6 +253,7 @@ impl Costs {
         self.audio_seconds += more.audio_seconds;
         self.decoding += more.decoding;
         self.listening += more.listening;
+        self.characterising += more.characterising;
         self.drawing += more.drawing;
         self.printing += more.printing;
         self.comparing += more.comparing;

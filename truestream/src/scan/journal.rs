@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! scan.journal:  hash of the line │ settings
-//!                hash of the line │ content, facts or cause, findings
+//!                hash of the line │ content, facts or cause, findings, vectors
 //!                …
 //! ```
 //!
@@ -21,6 +21,7 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::args::Settings;
+use super::character::Character;
 use super::detectors::Finding;
 use crate::exit::Failure;
 
@@ -36,6 +37,8 @@ pub(super) struct Entry {
     pub(super) facts: Result<Facts, Undecodable>,
     /// What the detectors say.
     pub(super) findings: Vec<Finding>,
+    /// What it sounds like and who sings.
+    pub(super) character: Character,
 }
 
 /// The lines so far, and the file that more go to.
@@ -164,7 +167,7 @@ mod tests {
 
     fn line(content: &str) -> String {
         let facts = Err(Undecodable::new(datasets::audio::Cause::Empty, "nothing"));
-        let entry = Entry { content: content.to_owned(), facts, findings: Vec::new() };
+        let entry = Entry { content: content.to_owned(), facts, findings: Vec::new(), character: Character::default() };
         checked(&serde_json::to_string(&entry).unwrap())
     }
 

@@ -4,6 +4,7 @@
 //! files ──▶ walk ──▶ hash ──▶ heard before? ──▶ journal ───────────────────────────────────────────────────────┐
 //!                               └─ no ─▶ ear (a process of its own) ─▶ detectors, previews, print ─▶ journal ────┤
 //! prints of all ──▶ which recordings are one? ───────────────────────────────────────────────────────────────────┼─▶ tables
+//! timbres and voices of all ──▶ what sounds alike? who sings like whom? ─────────────────────────────────────────┤
 //! catalogue ──▶ which recording is it, and whose? ───────────────────────────────────────────────────────────────┘
 //! ```
 //!
@@ -12,17 +13,21 @@
 
 mod alike;
 mod args;
+mod budget;
 mod catalogue;
+pub(crate) mod character;
 mod copies;
 mod detectors;
 mod files;
 pub mod hearing;
+mod impersonation;
 mod jobs;
 mod journal;
 mod preview;
 mod prints;
 mod progress;
 mod report;
+mod resemblance;
 mod tables;
 
 use args::Plan;
@@ -35,7 +40,7 @@ use crate::exit::Failure;
 use catalogue::Catalogue;
 use jobs::Done;
 use journal::Journal;
-use tables::Counts;
+use tables::{Compared, Counts};
 
 /// Scans what the arguments name.
 ///
@@ -66,8 +71,11 @@ fn carry_out(args: &ScanArgs, plan: &Plan) -> Result<(Done, Counts), Failure> {
     let mut journal = Journal::open(&args.out, &plan.settings(&Limits::default()))?;
 
     let mut done = jobs::run(&files, plan, &mut journal, &args.out)?;
-    let alike = alike::compare(&args.out, &done.sounds(&journal), known.as_ref(), plan.jobs, &mut done.costs)?;
-    let tables = tables::write(&args.out, &done, &catalogue, &journal, &alike, plan.at)?;
+    let sounds = done.sounds(&journal);
+    let alike = alike::compare(&args.out, &sounds, known.as_ref(), plan.jobs, &mut done.costs)?;
+    let near = resemblance::compare(&sounds, &journal, known.as_ref(), &*plan.kernels, &mut done.costs)?;
+    let compared = Compared { alike, near, voices: resemblance::voices(known.as_ref()) };
+    let tables = tables::write(&args.out, &done, &catalogue, &journal, &compared, plan)?;
     journal.settle(&args.out)?;
     Ok((done, tables))
 }

@@ -38,6 +38,7 @@ fn as_json(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Value 
         "refused": counts.refused,
         "evidence": counts.evidence,
         "detectors": detectors.collect::<serde_json::Map<_, _>>(),
+        "not_heard": unheard(counts),
         "duplicate_groups": counts.groups,
         "not_in_catalogue": counts.nameless,
         "contents_known_before": done.remembered,
@@ -46,6 +47,7 @@ fn as_json(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Value 
         "cpu_seconds": {
             "decoding": done.costs.decoding.as_secs_f64(),
             "listening": done.costs.listening.as_secs_f64(),
+            "characterising": done.costs.characterising.as_secs_f64(),
             "drawing": done.costs.drawing.as_secs_f64(),
             "printing": done.costs.printing.as_secs_f64(),
             "comparing": done.costs.comparing.as_secs_f64(),
@@ -54,12 +56,24 @@ fn as_json(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Value 
     })
 }
 
+/// Per listener how many recordings it did not hear, by why.
+fn unheard(counts: &Counts) -> Value {
+    let mut told = json!({});
+    for ((listener, why), recordings) in &counts.unheard {
+        told[listener][why] = json!(recordings);
+    }
+    told
+}
+
 fn in_words(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> String {
     let refused: u64 = counts.refused.values().sum();
     let mut lines = vec![format!("{} files = {} recordings + {refused} refusals", counts.files, counts.recordings)];
     lines.extend(counts.refused.iter().map(|(cause, files)| format!("  refused {cause}: {files}")));
     for (name, (heard, suspicious)) in &counts.detectors {
         lines.push(format!("  {name}: {heard} heard, {suspicious} with a risk of a half or more"));
+    }
+    for ((listener, why), recordings) in &counts.unheard {
+        lines.push(format!("  {listener}: {recordings} not heard ({why})"));
     }
     if counts.groups > 0 {
         lines.push(format!("  {} groups of recordings are one recording each", counts.groups));
@@ -70,12 +84,13 @@ fn in_words(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Strin
     if done.heard > 0 {
         let costs = &done.costs;
         lines.push(format!(
-            "heard {:.1} min of sound in {} contents; CPU: {:.1} s decoding, {:.1} s listening, {:.1} s taking and {:.1} s \
+            "heard {:.1} min of sound in {} contents; CPU: {:.1} s decoding, {:.1} s listening, {:.1} s on timbre and voice, {:.1} s taking and {:.1} s \
              comparing fingerprints, {:.1} s drawing",
             costs.audio_seconds / 60.0,
             done.heard,
             costs.decoding.as_secs_f64(),
             costs.listening.as_secs_f64(),
+            costs.characterising.as_secs_f64(),
             costs.printing.as_secs_f64(),
             costs.comparing.as_secs_f64(),
             costs.drawing.as_secs_f64(),

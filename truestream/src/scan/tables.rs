@@ -6,14 +6,20 @@ use std::path::Path;
 use datasets::audio::{Facts, Undecodable};
 use datasets::tables::rows::{Column, ColumnKind, Value, write as write_rows};
 use datasets::tables::{IdKind, TableWriter};
+use features::sound::timbre::{DIMENSIONS, Vector};
+use records::listening::{Listener, Unheard};
 use records::{Code, Evidence, Id, Millis, Refusal};
 
-use super::alike::Alike;
+use super::alike::{Alike, Other};
+use super::args::Plan;
+use super::budget::{Decider, in_words, silence};
 use super::catalogue::{Catalogue, Named};
 use super::copies::{GroupRow, copies};
 use super::detectors::Finding;
+use super::impersonation::{self, Registered, registered};
 use super::jobs::{Content, Done, Hashed};
-use super::journal::Journal;
+use super::journal::{Entry, Journal};
+use super::resemblance::{self, Near, Resemblances};
 use crate::exit::Failure;
 
 /// What the tables hold, counted.
@@ -26,6 +32,8 @@ pub(super) struct Counts {
     pub(super) groups: u64,
     /// Per cause.
     pub(super) refused: BTreeMap<String, u64>,
+    /// Per listener: recordings that it did not hear, and why.
+    pub(super) unheard: BTreeMap<(&'static str, &'static str), u64>,
     /// Per detector: heard, and of these with a risk of a half or more.
     pub(super) detectors: BTreeMap<String, (u64, u64)>,
 }
@@ -38,6 +46,19 @@ pub(super) struct Sound<'a> {
     pub(super) content: &'a Content,
     pub(super) facts: Facts,
     pub(super) known_at: Millis,
+    /// Who did not listen, and why.
+    unheard: Vec<(Listener, Unheard)>,
+    not_heard_by: Option<String>,
+}
+
+/// What comparing all contents brought.
+pub(super) struct Compared {
+    /// Which share sound.
+    pub(super) alike: Alike,
+    /// Which sound alike.
+    pub(super) near: Resemblances,
+    /// Voices of the recordings that an index knows.
+    pub(super) voices: Vec<(String, Vector<DIMENSIONS>)>,
 }
 
 /// Writes all tables into the folder.
@@ -46,18 +67,18 @@ pub(super) fn write(
     done: &Done,
     catalogue: &Catalogue,
     journal: &Journal,
-    alike: &Alike,
-    at: Option<Millis>,
+    compared: &Compared,
+    plan: &Plan,
 ) -> Result<Counts, Failure> {
     let ids = catalogue.ids();
     let mut refusals: TableWriter<Refusal> = TableWriter::create(out, IdKind::Text).map_err(output)?;
     let mut counts = Counts { files: done.files.len() as u64, ..Counts::default() };
-    let (mut sounds, mut findings) = (Vec::new(), Vec::new());
+    let (mut sounds, mut entries) = (Vec::new(), Vec::new());
     for hashed in &done.files {
-        match sound(hashed, catalogue, journal, at, &mut counts) {
-            Ok((sound, found)) => {
+        match sound(hashed, catalogue, journal, plan, &mut counts) {
+            Ok((sound, entry)) => {
                 sounds.push(sound);
-                findings.push(found);
+                entries.push(entry);
             }
             Err((code, reason)) => {
                 let cause = reason.split(':').next().unwrap_or_default().to_owned();
@@ -68,12 +89,22 @@ pub(super) fn write(
             }
         }
     }
-    let found = copies(&sounds, alike, catalogue);
+    let found = copies(&sounds, &compared.alike, catalogue);
+    let voices = Voices::of(&sounds, &entries, compared, catalogue);
     let mut evidence: TableWriter<Evidence> = TableWriter::create(out, ids).map_err(output)?;
-    for ((sound, findings), (copy, known_at)) in sounds.iter().zip(findings).zip(found.findings) {
-        let rows = findings.into_iter().map(|finding| row(sound, finding, sound.known_at));
-        for row in std::iter::once(row(sound, copy, known_at)).chain(rows) {
-            counts.hear(&row);
+    for ((sound, entry), (copy, known_at)) in sounds.iter().zip(entries).zip(found.findings) {
+        let mut rows = vec![row(sound, copy, known_at)];
+        rows.extend(voices.findings(sound, &entry, compared).map(|(finding, known_at)| row(sound, finding, known_at)));
+        rows.extend(entry.findings.into_iter().map(|finding| row(sound, finding, sound.known_at)));
+        rows.retain(|row| sound.unheard.iter().all(|(listener, _)| row.detector != listener.name()));
+        rows.iter().for_each(|row| counts.hear(row));
+        // Who did not listen says so: not heard is never clean.
+        for (listener, why) in &sound.unheard {
+            *counts.unheard.entry((listener.name(), why.name())).or_default() += 1;
+            rows.push(row(sound, silence(*listener, plan.version(*listener), *why), sound.known_at));
+        }
+        rows.sort_by(|a, b| a.detector.cmp(&b.detector));
+        for row in rows {
             evidence.push(row).map_err(output)?;
         }
     }
@@ -95,13 +126,13 @@ fn sound<'a>(
     hashed: &'a Hashed,
     catalogue: &Catalogue,
     journal: &Journal,
-    at: Option<Millis>,
+    plan: &Plan,
     counts: &mut Counts,
-) -> Result<(Sound<'a>, Vec<Finding>), Refused> {
+) -> Result<(Sound<'a>, Entry), Refused> {
     let unreadable = |error: &String| (Code::Undecodable, format!("unreadable: {error}"));
     let content = hashed.content.as_ref().map_err(unreadable)?;
     let entry = journal.entry(&content.hash).expect("every content is in the journal once all files are done");
-    let facts = entry.facts.map_err(|why: Undecodable| (Code::Undecodable, why.to_string()))?;
+    let facts = entry.facts.clone().map_err(|why: Undecodable| (Code::Undecodable, why.to_string()))?;
     let (content_id, tracks) = match catalogue.name(&hashed.found) {
         Named::As { content, tracks } => (content, tracks),
         Named::Nowhere => {
@@ -114,15 +145,69 @@ fn sound<'a>(
         }
     };
     let tracks: Vec<String> = tracks.iter().map(Id::to_string).collect();
+    let unheard = Decider::new(&plan.listening, &content.hash).unheard(&entry.findings);
     let sound = Sound {
         file: hashed.found.path.display().to_string(),
         content_id,
         tracks: tracks.join(" "),
         content,
         facts,
-        known_at: at.unwrap_or(content.changed_at),
+        known_at: plan.at.unwrap_or(content.changed_at),
+        not_heard_by: (!unheard.is_empty()).then(|| in_words(&unheard)),
+        unheard,
     };
-    Ok((sound, entry.findings))
+    Ok((sound, entry))
+}
+
+/// Who sounds like whom, over all recordings.
+struct Voices<'a> {
+    catalogue: &'a Catalogue,
+    /// Per content its files.
+    by_content: BTreeMap<&'a str, Vec<&'a Sound<'a>>>,
+    registered: Vec<Registered>,
+}
+
+impl<'a> Voices<'a> {
+    fn of(sounds: &'a [Sound<'a>], entries: &[Entry], compared: &Compared, catalogue: &'a Catalogue) -> Voices<'a> {
+        let known = compared.voices.iter().map(|(name, voice)| (catalogue.known(name), *voice));
+        let heard = sounds.iter().zip(entries);
+        let heard = heard.filter_map(|(sound, entry)| Some((sound.content_id.clone(), entry.character.voice?)));
+        let registered = registered(catalogue, &known.chain(heard).collect());
+        let mut by_content: BTreeMap<&str, Vec<&Sound<'_>>> = BTreeMap::new();
+        sounds.iter().for_each(|sound| by_content.entry(&sound.content.hash).or_default().push(sound));
+        Voices { catalogue, by_content, registered }
+    }
+
+    /// What the file sounds like, and whom it passes for.
+    fn findings(&self, sound: &Sound<'_>, entry: &Entry, compared: &Compared) -> [(Finding, Millis); 2] {
+        let near = self.near(sound, compared);
+        [
+            (
+                impersonation::finding(&sound.content_id, &entry.character, &self.registered, self.catalogue),
+                sound.known_at,
+            ),
+            resemblance::finding(sound, &entry.character, near.as_ref(), self.catalogue),
+        ]
+    }
+
+    /// The recording that sounds most like the file and shares no sound with it.
+    fn near(&self, sound: &Sound<'_>, compared: &Compared) -> Option<Near> {
+        let shared = compared.alike.get(&sound.content.hash);
+        let others = compared.near.get(&sound.content.hash).into_iter().flatten();
+        let mut others = others.filter(|(other, _)| shared.is_none_or(|shared| !shared.contains_key(other)));
+        others.find_map(|(other, likeness)| match other {
+            Other::Known(name) => {
+                let recording = self.catalogue.known(name);
+                (recording != sound.content_id).then_some(Near { recording, likeness: *likeness, known_at: None })
+            }
+            Other::Heard(content) => {
+                let mut files = self.by_content.get(content.as_str()).into_iter().flatten();
+                let file = files.find(|file| file.content_id != sound.content_id)?;
+                let (recording, known_at) = (file.content_id.clone(), Some(file.known_at));
+                Some(Near { recording, likeness: *likeness, known_at })
+            }
+        })
+    }
 }
 
 fn row(sound: &Sound<'_>, finding: Finding, known_at: Millis) -> Evidence {
@@ -187,6 +272,7 @@ fn write_audio(out: &Path, sounds: &[Sound<'_>], ids: IdKind) -> Result<(), Fail
             ("correlation", Float),
             ("peak", Float),
             ("rms", Float),
+            ("not_heard_by", Text),
         ]
         .map(|(name, kind)| column(name, kind)),
     );
@@ -223,6 +309,7 @@ fn audio_row<'a>(sound: &'a Sound<'_>) -> Vec<Value<'a>> {
         float(facts.correlation),
         Value::Float(peak),
         Value::Float((power / facts.levels.len().max(1) as f64).sqrt()),
+        sound.not_heard_by.as_deref().map_or(Value::Null, Value::Text),
     ]
 }
 

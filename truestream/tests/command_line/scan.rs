@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use datasets::tables::rows::{Rows, Value};
 use datasets::tables::{IdKind, TableWriter, read_evidence};
-use records::{Id, Track};
+use records::{Confidence, Id, Track};
 use tempfile::TempDir;
 
 use crate::breaking::broken;
@@ -359,4 +359,109 @@ fn a_killed_scan_goes_on_and_ends_the_same() {
     }
     println!("{} kills, {went_on} of them amid the work", kills());
     assert!(went_on > 0, "no kill came amid the work: the scan took {took:?}");
+}
+
+/// The rows of evidence of one detector: file, risk in ten-thousandths, whether it was heard, details.
+fn said(out: &Path, detector: &str) -> Vec<(String, u64, bool, serde_json::Value)> {
+    let (mut evidence, mut refusals) = (Vec::new(), Vec::new());
+    read_evidence(&[out.join("evidence.parquet")], |row| evidence.push(row), &mut refusals).expect("a table");
+    let rows = evidence.into_iter().filter(|row| row.detector == detector);
+    rows.map(|row| {
+        let name = row.file.expect("a file").rsplit('/').next().expect("a name").to_owned();
+        let details = serde_json::from_str(&row.details).expect("JSON");
+        (name, u64::from(row.risk.parts()), row.confidence > Confidence::NONE, details)
+    })
+    .collect()
+}
+
+#[test]
+fn every_recording_is_told_which_other_sounds_most_like_it() {
+    let folder = TempDir::new().expect("a folder");
+    let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
+    for seed in 0..4 {
+        put(&audio, &format!("{seed}.wav"), &piece(seed, 0.0, 12.0, 1.0));
+    }
+    put(&audio, "copy.wav", &piece(0, 1.0, 10.0, 1.0));
+    put(&audio, "silent.wav", &wav(RATE_HZ, 1, &vec![0; 12 * RATE_HZ as usize]));
+    let report = scan(&audio, &out, &["--previews", "none"]).good().json();
+    assert_eq!(report["detectors"]["resemblance"]["suspicious"].as_u64(), Some(0), "{report}");
+    let rows = said(&out, "resemblance");
+    assert_eq!(rows.len(), 6);
+    for (name, risk, is_heard, details) in &rows {
+        assert_eq!((*risk, *is_heard), (0, name != "silent.wav"), "{name}");
+        let words = details["words"].as_str().unwrap_or_default();
+        assert_eq!(words.starts_with("sounds most like recording audio:"), *is_heard, "{name}: {details}");
+    }
+    // The copy is the recording, not one that sounds like it.
+    let contents = column(&out, "audio", "content_id");
+    let near = |at: usize| rows[at].3["recording"].as_str().expect("a recording").to_owned();
+    assert!(near(0) != contents[4] && near(4) != contents[0]);
+
+    // What is known already is among the others: the nearest can only be nearer.
+    let (known, index) = (folder.path().join("known"), folder.path().join("index"));
+    for seed in 10..14 {
+        put(&known, &format!("old{seed}.wav"), &piece(seed, 0.0, 12.0, 1.0));
+    }
+    truestream(&["index", "add", "--index", &text(&index), &text(&known)]).good();
+    let with = folder.path().join("with");
+    scan(&audio, &with, &["--previews", "none", "--index", &text(&index)]).good();
+    let likeness = |row: &(String, u64, bool, serde_json::Value)| row.3["likeness"].as_f64();
+    let with = said(&with, "resemblance");
+    assert!(rows.iter().zip(&with).all(|(without, with)| likeness(with) >= likeness(without)), "{rows:?} {with:?}");
+    assert!(with.iter().any(|row| row.3["recording"].as_str().is_some_and(|name| name.starts_with("old"))), "{with:?}");
+    // A recording of the index sounds like itself.
+    let answer = truestream(&["match", &text(&known.join("old11.wav")), "--index", &text(&index), "--json"]);
+    let alike = &answer.good().json()["alike"];
+    assert_eq!((&alike[0]["content_id"], alike[2]["content_id"].is_string()), (&"old11".into(), true), "{alike}");
+    assert!(alike[0]["likeness"].as_f64() > Some(0.9999) && alike[1]["likeness"].as_f64() < Some(0.9999), "{alike}");
+}
+
+#[test]
+fn who_is_not_paid_for_does_not_listen_and_says_so() {
+    let folder = TempDir::new().expect("a folder");
+    let (audio, policy) = (folder.path().join("audio"), folder.path().join("policy"));
+    for number in 0..12 {
+        put(&audio, &format!("{number:02}.wav"), &piece(number, 0.0, 9.0, 1.0));
+    }
+    // Nothing but silence: `sanity` has a suspicion.
+    put(&audio, "silent.wav", &wav(RATE_HZ, 1, &vec![0; 12 * RATE_HZ as usize]));
+    let paying = |budget_secs: u32, synthesis: &str| {
+        let who = format!("flag = 20\nsynthesis = {synthesis:?}\nresemblance = \"all\"\nimpersonation = \"nothing\"\n");
+        put(&policy, "listening.toml", format!("budget_secs = {budget_secs}\n{who}").as_bytes());
+    };
+    let out = |name: &str| folder.path().join(name);
+    let scan = |name: &str, more: &[&str]| {
+        let policy = text(&policy);
+        let line = [&["--policy", &policy, "--previews", "none"], more].concat();
+        scan(&audio, &out(name), &line).good().json()
+    };
+
+    paying(60, "flagged");
+    let report = scan("flagged", &[]);
+    assert_eq!(report["not_heard"]["synthesis"]["not_flagged"].as_u64(), Some(12), "{report}");
+    assert_eq!(report["not_heard"]["impersonation"]["off"].as_u64(), Some(13), "{report}");
+    assert!(report["not_heard"]["resemblance"].is_null(), "{report}");
+    let synthesis = said(&out("flagged"), "synthesis");
+    assert_eq!(synthesis.len(), 13);
+    for (name, risk, is_heard, details) in &synthesis[..12] {
+        assert_eq!((*risk, *is_heard, details["not_heard"].as_str()), (0, false, Some("not_flagged")), "{name}");
+    }
+    assert!(synthesis[12].3["not_heard"].is_null() && synthesis[12].3["tier"].is_string(), "{:?}", synthesis[12]);
+    let unheard = column(&out("flagged"), "audio", "not_heard_by");
+    assert_eq!(unheard[0], "synthesis: not_flagged; impersonation: off");
+    assert_eq!(unheard[12], "impersonation: off");
+
+    // A budget that pays for a share pays for the same share however many listen, and however often the scan is begun.
+    paying(4, "all");
+    let report = scan("share", &["--jobs", "3"]);
+    let left_out = report["not_heard"]["synthesis"]["budget"].as_u64().expect("a count");
+    assert!((1..12).contains(&left_out), "{report}");
+    let before = everything(&out("share"));
+    assert_eq!(scan("share", &[])["contents_heard_now"].as_u64(), Some(0));
+    assert_same("a second scan", &before, &everything(&out("share")));
+    scan("alone", &["--jobs", "1"]);
+    assert_same("one worker", &before, &everything(&out("alone")));
+    // Another policy is another scan.
+    paying(60, "all");
+    assert_eq!(scan("share", &[])["contents_heard_now"].as_u64(), Some(13));
 }

@@ -63,7 +63,7 @@ impl Case {
     fn of(prints: &[Print]) -> Case {
         let entry = |(at, print): (usize, &Print)| {
             let IndexedPrint { frames, landmarks, postings } = IndexedPrint::of(print);
-            Entry { content_id: format!("{at:03}"), frames, landmarks, postings }
+            Entry { content_id: format!("{at:03}"), frames, landmarks, postings, ..Entry::default() }
         };
         let entries: Vec<Entry> = prints.iter().enumerate().map(entry).collect();
         let parts = parts_of(&entries);

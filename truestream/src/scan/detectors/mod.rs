@@ -45,29 +45,22 @@ pub(super) struct Heard {
     pub(super) details: serde_json::Value,
 }
 
-/// Everyone who listens, in the order of the table.
-pub(super) fn all() -> Vec<Box<dyn Detector>> {
-    vec![Box::new(sanity::SanityDetector), Box::new(synthesis::SynthesisDetector)]
+/// Everyone who listens to a clip alone: first who hears every one, then who is paid for by the policy.
+pub(super) fn all() -> [Box<dyn Detector>; 2] {
+    [Box::new(sanity::SanityDetector), Box::new(synthesis::SynthesisDetector)]
 }
 
-/// What everyone says of the clip.
+/// What the detector says of the clip.
 ///
 /// # Errors
 /// Who could not listen, and why.
-pub(super) fn listen(
-    detectors: &[Box<dyn Detector>],
-    clip: &Clip,
-    kernels: &dyn AudioKernels,
-) -> Result<Vec<Finding>, String> {
-    let findings = detectors.iter().map(|detector| {
-        let heard = detector.listen(clip, kernels).map_err(|error| format!("{}: {error}", detector.name()))?;
-        Ok(Finding {
-            detector: detector.name().to_owned(),
-            version: detector.version().to_owned(),
-            risk: heard.risk,
-            confidence: heard.confidence,
-            details: heard.details.to_string(),
-        })
-    });
-    findings.collect()
+pub(super) fn found(detector: &dyn Detector, clip: &Clip, kernels: &dyn AudioKernels) -> Result<Finding, String> {
+    let heard = detector.listen(clip, kernels).map_err(|error| format!("{}: {error}", detector.name()))?;
+    Ok(Finding {
+        detector: detector.name().to_owned(),
+        version: detector.version().to_owned(),
+        risk: heard.risk,
+        confidence: heard.confidence,
+        details: heard.details.to_string(),
+    })
 }
