@@ -1,7 +1,7 @@
 //! Brings together what the views say of each account, and says who changed.
 //!
 //! ```text
-//! account_window, groups, lockstep, company ──▶ news ──▶ dossier ──▶ facts of the accounts that something new is known of
+//! account_window, groups, lockstep, company, networks ──▶ news ──▶ dossier ──▶ facts of the accounts that something new is known of
 //! ```
 
 use features::WindowRow;
@@ -39,6 +39,8 @@ pub enum AccountNews {
     Partner(Key, Key, u32),
     /// Who else plays what it plays.
     Company(Key, Company),
+    /// A network says this of its sequence, as the bits of an f32.
+    Network(Key, Option<u32>),
 }
 
 impl AccountNews {
@@ -47,7 +49,8 @@ impl AccountNews {
             AccountNews::Row(account, ..)
             | AccountNews::Group(account, _)
             | AccountNews::Partner(account, ..)
-            | AccountNews::Company(account, _) => *account,
+            | AccountNews::Company(account, _)
+            | AccountNews::Network(account, _) => *account,
         }
     }
 }
@@ -84,6 +87,7 @@ struct Dossier {
     group_size: u32,
     partners: Vec<(Key, u32)>,
     company: Company,
+    network: Option<u32>,
 }
 
 impl Dossier {
@@ -97,6 +101,7 @@ impl Dossier {
             && self.group_size == 0
             && self.partners.is_empty()
             && self.company == Company::default()
+            && self.network.is_none()
     }
 }
 
@@ -123,6 +128,7 @@ impl Dossiers {
                 dossier.rows.resize(self.windows.len(), None);
                 dossier.rows[at] = row;
             }
+            AccountNews::Network(_, said) => self.dossiers.entry(account).or_default().network = said,
             AccountNews::Group(_, size) => self.dossiers.entry(account).or_default().group_size = size,
             AccountNews::Partner(_, partner, shared) => {
                 let partners = &mut self.dossiers.entry(account).or_default().partners;
@@ -139,8 +145,9 @@ impl Dossiers {
         self.touched.extend(self.dossiers.keys());
     }
 
-    /// Tells of each account of which something new came: its plays in the longest window, and the facts.
-    pub fn close(&mut self, mut tell: impl FnMut(Key, u32, &AccountFacts)) {
+    /// Tells of each account of which something new came: its plays in the longest window, the facts, and what a network says
+    /// (NaN where none does).
+    pub fn close(&mut self, mut tell: impl FnMut(Key, u32, &AccountFacts, f32)) {
         let Dossiers { windows, dossiers, touched } = self;
         for account in touched.drain() {
             let Some(dossier) = dossiers.get(&account) else { continue };
@@ -153,7 +160,7 @@ impl Dossiers {
                 company: dossier.company,
                 suspicious_tracks: Risk::CLEAN,
             };
-            tell(account, dossier.plays(), &facts);
+            tell(account, dossier.plays(), &facts, dossier.network.map_or(f32::NAN, f32::from_bits));
             if dossier.is_empty() {
                 dossiers.remove(&account);
             }

@@ -7,6 +7,7 @@
 //!                                                 ├──▶ lockstep ──────────▶ lockstep
 //!                                                 └──▶ company
 //! account_window, account_group, lockstep, company ──▶ dossiers ──▶ profiles ──────▶ account_features
+//! what accounts played last ──▶ sequences ──▶ account_sequence, networks ─▶ (risk)
 //! all of these, who played what, releases and tiers ──▶ risk ────────────▶ risk, verdict
 //! ```
 //!
@@ -24,5 +25,6 @@ pub mod lockstep;
 mod profiles;
 pub mod risk;
 pub mod river;
+pub mod sequences;
 pub mod tallies;
 pub mod windows;

@@ -38,7 +38,7 @@ impl Keep for Profiles {
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<ProfileChange>) {
         let Profiles { dossiers, said } = self;
-        dossiers.close(|account, plays, facts| {
+        dossiers.close(|account, plays, facts, _network| {
             let now = (plays > 0).then(|| of_account(facts));
             if said.get(&account) != now.as_ref() {
                 match now.clone() {

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use features::sequence::WINDOW_MS;
 use features::tally::Axis;
+use models::temporal::Network;
 use records::{Code, Key, KeyedPlay, Millis, Names, Refusal};
 use serde::{Deserialize, Serialize};
 use timely::ExchangeData;
@@ -17,13 +19,14 @@ use timely::worker::Worker;
 use crate::admit::{self, Admit, Claim, Place, Ruling};
 use crate::clock::{Clock, Tick};
 use crate::company;
-use crate::dossiers::{self, read_places};
+use crate::dossiers::{self, AccountNews, read_places};
 use crate::groups::{Groups, MembershipChange};
 use crate::keep::{Keep, keep};
 use crate::links::{self, Link, LinkChange, LinkKind, Links, Use};
 use crate::lockstep::{self, BUCKET_MS, Buckets, PairChange, Pairs, Step};
 use crate::profiles::{ProfileChange, Profiles};
 use crate::risk::{self, Entry, JudgementChange, Judging, Sources};
+use crate::sequences::{self, Asked, NetworkChange, Networks, SequenceChange, Sequences};
 use crate::tallies::{self, Cadence, RowChange, Tallies};
 use crate::windows::{Inflow, Turn, Windows};
 
@@ -49,6 +52,10 @@ pub struct Plan {
     pub lockstep: bool,
     /// Whether the features of accounts are wanted; then groups and lockstep must be.
     pub profiles: bool,
+    /// Whose sequences are wanted, if somebody's are.
+    pub sequences: Option<Asked>,
+    /// The network whose scores are wanted, whether or not subjects are judged.
+    pub network: Option<Arc<Network>>,
     /// How subjects are judged, if that is wanted; then groups and lockstep must be, and all window views are computed.
     pub judging: Option<Judging>,
     /// The last tick of the run.
@@ -88,16 +95,25 @@ impl Plan {
         if self.lockstep {
             lengths.extend(self.clock.ticks_in(LOCKSTEP_WINDOW_MS));
         }
+        if self.has_sequences() {
+            lengths.extend(self.clock.ticks_in(WINDOW_MS));
+        }
         lengths.sort_unstable();
         lengths.dedup();
         lengths
+    }
+
+    /// Whether somebody looks at what accounts played last.
+    pub fn has_sequences(&self) -> bool {
+        self.sequences.is_some() || self.network.is_some() || self.judging.as_ref().is_some_and(Judging::has_network)
     }
 
     /// How many of the windows need whole plays; longer ones are asked for links alone.
     fn whole(&self, lengths: &[Tick]) -> usize {
         let lockstep = self.clock.ticks_in(LOCKSTEP_WINDOW_MS).filter(|_| self.lockstep);
         let windows = self.windows.last().copied().filter(|_| !self.computed().is_empty());
-        let longest = lockstep.max(windows).unwrap_or(0);
+        let sequences = self.clock.ticks_in(WINDOW_MS).filter(|_| self.has_sequences());
+        let longest = lockstep.max(windows).max(sequences).unwrap_or(0);
         lengths.iter().filter(|length| **length <= longest).count()
     }
 }
@@ -115,6 +131,10 @@ pub enum Change {
     Lockstep(Vec<PairChange>),
     /// Features of accounts.
     Profiles(Vec<ProfileChange>),
+    /// What accounts played last.
+    Sequences(Vec<SequenceChange>),
+    /// What a network says of them.
+    Networks(Vec<NetworkChange>),
     /// What speaks against subjects.
     Judged(Vec<JudgementChange>),
     /// Rows that were set aside, here or by who read them.
@@ -240,6 +260,20 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
             all_pairs = Some(shared.clone());
             ends.push(deliver(shared, until, &ledger, Change::Lockstep));
         }
+        let recent = place_of(plan.clock.ticks_in(WINDOW_MS)).filter(|_| plan.has_sequences());
+        let recent = recent.map(|window| turns.clone().flat_map(move |turn| sequences::coming(turn, window)));
+        let said = |networks| {
+            let networks = Networks::new(networks);
+            recent.clone().map(|recent| keep(recent, "Networks", sequences::route, until, networks))
+        };
+        if let Some((recent, asked)) = recent.clone().zip(plan.sequences.clone()) {
+            let told = keep(recent, "Sequences", sequences::route, until, Sequences::new(asked));
+            ends.push(deliver(told, until, &ledger, Change::Sequences));
+        }
+        if let Some(network) = plan.network.clone() {
+            let said = said(vec![(0, Some(network))]);
+            ends.extend(said.map(|said| deliver(said, until, &ledger, Change::Networks)));
+        }
         let longest = place_of(plan.windows.last().copied());
         let sources = account_rows.zip(all_groups).zip(all_pairs).zip(longest);
         if let Some((((rows, groups), pairs), longest)) = sources {
@@ -251,6 +285,11 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
                 ends.push(deliver(profiles, until, &ledger, Change::Profiles));
             }
             if let Some(judging) = &plan.judging {
+                let networks = judging.has_network().then(|| judging.networks()).and_then(said);
+                let news = match networks {
+                    Some(said) => news.concat(said.map(|(account, said)| AccountNews::Network(account, said))),
+                    None => news,
+                };
                 let sources = Sources { news, rows: all_rows, turns, entries: in_force, longest };
                 ends.push(deliver(risk::judge(sources, judging, cadence, until), until, &ledger, Change::Judged));
             }

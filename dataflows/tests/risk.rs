@@ -15,6 +15,8 @@ use dataflows::links::LinkKind;
 use dataflows::lockstep::Pair;
 use dataflows::risk::{Entry, Finding, Heard as HeardSound, Judgement, Judging, Learned, Looked, Opinion, Release};
 use dataflows::river::{Change, Context, Ledger, Plan, build};
+use dataflows::sequences::Asked;
+use dataflows::tallies::Cadence;
 use dataflows::windows::{Inflow, Listing};
 use datasets::policy::built_in;
 use datasets::world::{World as WholeWorld, WorldSpec};
@@ -22,13 +24,15 @@ use features::WindowRow;
 use features::company::{Circle, Company, RARE_LISTENERS_MAX, shifts};
 use features::profile::{self, Profile};
 use features::risk::fuse;
+use features::sequence::{self, Sequence};
 use features::signals::suspicion::{Load, copied, raised, spread, suspicion};
 use features::signals::{AccountFacts, Catalogue, Hearing, Name, OwnerFacts, Signal, Standing, TrackFacts};
 use features::signals::{of_account, of_model, of_owner, of_track};
 use features::tally::Axis;
 use models::boost::{Booster, Branch, Leaf, Split, Tree};
 use models::calibration::Calibration;
-use models::{Because, Model, Scorer};
+use models::temporal::{Form, Network};
+use models::{Because, Model, Scorer, Stack};
 use records::{Country, Id, IdSpace, Key, KeyedPlay, Metadata, Millis, Names, Policy, Risk, Source, Subject};
 
 const HOUR_MS: Millis = 3_600_000;
@@ -141,10 +145,22 @@ impl World {
 
     /// The plays that count at the tick in the longest window.
     fn live(&self, tick: Tick) -> impl Iterator<Item = &KeyedPlay> {
+        self.live_in(WINDOWS_MS[2], tick)
+    }
+
+    /// The sequences of all accounts at the tick.
+    fn sequences(&self, tick: Tick) -> BTreeMap<Key, Sequence> {
+        let mut plays: BTreeMap<Key, Vec<KeyedPlay>> = BTreeMap::new();
+        self.live_in(sequence::WINDOW_MS, tick).for_each(|play| plays.entry(play.account).or_default().push(*play));
+        plays.into_iter().map(|(account, plays)| (account, Sequence::of(&plays))).collect()
+    }
+
+    /// The plays that count at the tick in a window of this length.
+    fn live_in(&self, window_ms: Millis, tick: Tick) -> impl Iterator<Item = &KeyedPlay> {
         let as_of = clock().instant(tick);
         let live = self.plays.iter().filter(move |heard| {
             let known = heard.arrived_at < as_of && heard.corrected_at.is_none_or(|at| at >= as_of);
-            known && (as_of - WINDOWS_MS[2]..as_of).contains(&heard.play.ended_at)
+            known && (as_of - window_ms..as_of).contains(&heard.play.ended_at)
         });
         live.map(|heard| &heard.play)
     }
@@ -177,6 +193,8 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
         hub: 50,
         lockstep: true,
         profiles: true,
+        sequences: Some(Asked::All(if every_tick { Cadence::Each } else { Cadence::At(world.until()) })),
+        network: None,
         judging: Some(Judging {
             policy: Arc::new(policy.clone()),
             windows_ms: WINDOWS_MS.to_vec(),
@@ -225,6 +243,7 @@ struct State {
     groups: BTreeMap<Key, Membership>,
     lockstep: BTreeMap<Pair, u32>,
     judged: Judgements,
+    sequences: BTreeMap<Key, Sequence>,
 }
 
 impl State {
@@ -244,7 +263,10 @@ impl State {
             Change::Judged(rows) => {
                 rows.into_iter().for_each(|(subject, judged)| set(&mut self.judged, subject, judged))
             }
-            Change::Hubs(_) | Change::Profiles(_) | Change::Refused(_) => {}
+            Change::Sequences(rows) => {
+                rows.into_iter().for_each(|(key, sequence)| set(&mut self.sequences, key, sequence));
+            }
+            Change::Hubs(_) | Change::Profiles(_) | Change::Networks(_) | Change::Refused(_) => {}
         }
     }
 
@@ -258,18 +280,39 @@ impl State {
 }
 
 /// What the model in force says of an account, and why.
-fn scored(world: &World, tick: Tick, facts: &AccountFacts) -> Option<(Signal, Learned)> {
+fn scored(world: &World, tick: Tick, facts: &AccountFacts, played: Option<&Sequence>) -> Option<(Signal, Learned)> {
     let (place, (_, model)) = world.models.iter().enumerate().rfind(|(_, (from, _))| *from <= tick)?;
     let Profile(features) = profile::of_account(facts);
-    let fraud = Risk::from_parts((model.probability(&features) * 10_000.0).round() as u64);
+    let network = model.network().zip(played);
+    let network = network
+        .map_or(f32::NAN, |(network, Sequence { hours, plays })| network.score([hours, plays]).expect("of its forms"));
+    let fraud = Risk::from_parts((model.probability(&features, network) * 10_000.0).round() as u64);
     let named = if fraud.parts() >= 1_000 { 3 } else { 0 };
     let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };
-    let because = model.because(&features, named).into_iter().map(looked).collect();
+    let because = model.because(&features, network, named).into_iter().map(looked).collect();
     Some((of_model(fraud)?, Learned { model: place as u16, because }))
 }
 
 /// A model that asks one question about each of these features, and adds to the score where the answer is yes.
 fn model(base: f64, questions: &[(&str, f32, f64)]) -> Arc<Model> {
+    Arc::new(Model::new(scorer(base, questions)).expect("trees with rows"))
+}
+
+/// The same, with a network that nobody taught, which listens to the order of plays all the same.
+fn model_with_network(base: f64, questions: &[(&str, f32, f64)]) -> Arc<Model> {
+    let forms = [
+        Form { steps: sequence::HOURS, channels: sequence::HOUR_CHANNELS.len() },
+        Form { steps: sequence::PLAYS, channels: sequence::PLAY_CHANNELS.len() },
+    ];
+    let network = Network::new(sequence::VERSION, forms, 3);
+    let unknown = network.of_silence();
+    let stack = Stack { trees: 1.0, network: 1.5, offset: 0.0, mean: f64::from(unknown), unknown };
+    let calibration = Calibration::Platt { slope: 1.0, offset: 0.0 };
+    let scorer = scorer(base, questions).with_network(network, stack, calibration);
+    Arc::new(Model::new(scorer).expect("trees with rows"))
+}
+
+fn scorer(base: f64, questions: &[(&str, f32, f64)]) -> Scorer {
     let feature = |name: &str| profile::names().iter().position(|known| *known == name).expect("a feature") as u32;
     let trees = questions.iter().map(|(name, least, added)| Tree {
         splits: vec![Split {
@@ -285,8 +328,7 @@ fn model(base: f64, questions: &[(&str, f32, f64)]) -> Arc<Model> {
     });
     let features = profile::names().iter().map(|name| (*name).to_owned()).collect();
     let booster = Booster { features, base, trees: trees.collect() };
-    let scorer = Scorer::new(profile::VERSION, booster, Calibration::Platt { slope: 1.0, offset: 0.0 });
-    Arc::new(Model::new(scorer).expect("trees with rows"))
+    Scorer::new(profile::VERSION, booster, Calibration::Platt { slope: 1.0, offset: 0.0 })
 }
 
 /// The company of every account by the live plays alone.
@@ -320,8 +362,10 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
             suspicious_tracks,
         }
     };
-    let learned: BTreeMap<Key, (Signal, Learned)> =
-        accounts.keys().filter_map(|key| Some((*key, scored(world, tick, &facts(key, Risk::CLEAN))?))).collect();
+    let learned: BTreeMap<Key, (Signal, Learned)> = accounts
+        .keys()
+        .filter_map(|key| Some((*key, scored(world, tick, &facts(key, Risk::CLEAN), state.sequences.get(key))?)))
+        .collect();
     let signals = |account: &Key, around: Risk| {
         let mut signals = of_account(&facts(account, around));
         let last = signals.iter().position(|signal| signal.name == Name::SuspiciousTracks).unwrap_or(signals.len());
@@ -465,6 +509,7 @@ fn hold(world: &World, policy: &Policy, workers: usize, told: &str, compared: &m
     let mut state = State::default();
     for tick in *changes.keys().next().unwrap()..=world.until() {
         changes.get(&tick).into_iter().flatten().for_each(|change| state.apply(change.clone()));
+        assert!(state.sequences == world.sequences(tick), "{told}, {workers} workers, tick {tick}: sequences");
         let expected = recount(world, policy, tick, &state);
         compared.add(&expected);
         for subject in expected.keys().chain(state.judged.keys()).collect::<BTreeSet<_>>() {
@@ -647,11 +692,16 @@ fn models_come_into_force_and_score_whoever_has_plays() {
         ],
     );
     let calm = model(-6.0, &[("month_concentration", 0.3, 5.0)]);
+    let listens = model_with_network(-1.0, &[("day_plays_per_day", 3.0, 1.0)]);
+    let mut by_network = 0;
     for (seed, workers) in [(31, 1), (32, 3), (33, 3)] {
         let mut world = small_world(seed);
         let first = clock().first_after(START_MS);
-        world.models = vec![(first + 3, eager.clone()), (first + 9, calm.clone())];
-        hold(&world, &built_in(), workers, &format!("seed {seed}"), &mut compared);
+        world.models = vec![(first + 3, eager.clone()), (first + 9, calm.clone()), (first + 12, listens.clone())];
+        let judged = hold(&world, &built_in(), workers, &format!("seed {seed}"), &mut compared);
+        let of_network = |looked: &Looked| usize::from(looked.feature) == profile::names().len();
+        let learned = judged.values().filter_map(|judgement| judgement.learned.as_ref());
+        by_network += learned.filter(|learned| learned.because.iter().any(of_network)).count();
 
         // At the tick at which a model takes over, accounts are told of, though not one play came or went there.
         let changes = flow(&world, &built_in(), workers, true);
@@ -664,6 +714,7 @@ fn models_come_into_force_and_score_whoever_has_plays() {
         assert!(told.sum::<usize>() > 0, "seed {seed}: nobody was scored anew");
     }
     assert!(compared.signals[&(Subject::Account, Name::Learned)] > 20);
+    assert!(by_network > 0, "no account was scored higher because of its sequence");
 }
 
 #[test]
@@ -674,6 +725,7 @@ fn the_last_tick_alone_says_what_all_ticks_say_in_the_end() {
         let mut state = State::default();
         flow(&world, &policy, workers, false).into_values().flatten().for_each(|change| state.apply(change));
         assert_eq!(state.judged, expected, "seed {seed}");
+        assert!(state.sequences == world.sequences(world.until()), "seed {seed}: sequences");
     }
 }
 

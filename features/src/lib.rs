@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! plays of a key ──▶ tally ──▶ WindowRow ──▶ signals ──▶ risk ──▶ verdict
-//!                                        └──▶ profile ──▶ (a model)
-//! listeners of a track ──▶ company ──────────┘
+//!                                        └──▶ profile ──┬──▶ (a model)
+//! listeners of a track ──▶ company ──────────┘          │
+//! plays of an account, in order ──▶ sequence ───────────┘
 //! ```
 
 pub mod company;
@@ -11,6 +12,7 @@ pub mod counts;
 pub mod profile;
 pub mod risk;
 mod row;
+pub mod sequence;
 pub mod signals;
 pub mod sound;
 pub mod tally;

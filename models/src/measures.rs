@@ -136,6 +136,16 @@ pub fn stability_index(old: &[f64], new: &[f64]) -> f64 {
         .sum()
 }
 
+/// The share that so many of so many surely are at least: the lower end of Wilson's 95 % interval (Wilson, JASA 1927).
+pub fn surely(hits: usize, of: usize) -> f64 {
+    const Z: f64 = 1.96;
+    let all = of.max(1) as f64;
+    let share = hits as f64 / all;
+    let middle = share + Z * Z / (2.0 * all);
+    let reach = Z * (share * (1.0 - share) / all + Z * Z / (4.0 * all * all)).sqrt();
+    ((middle - reach) / (1.0 + Z * Z / all)).max(0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

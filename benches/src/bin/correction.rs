@@ -137,6 +137,8 @@ fn plan() -> Plan {
         hub: 50,
         lockstep: true,
         profiles: false,
+        sequences: None,
+        network: None,
         judging: None,
         until: clock.first_after(8 * DAY_MS),
         every_tick: true,

@@ -84,8 +84,8 @@ impl Keep for Accounts {
     fn close(&mut self, _tick: Tick, out: &mut Vec<OwnRisk>) {
         let Accounts { policy, dossiers, said, models, in_force } = self;
         let model = in_force.checked_sub(1).map(|place| (place as u16, &*models[place].1));
-        dossiers.close(|account, plays, facts| {
-            let now = if plays > 0 { say(plays, facts, model) } else { Said::default() };
+        dossiers.close(|account, plays, facts, network| {
+            let now = if plays > 0 { say(plays, facts, model, network) } else { Said::default() };
             if said.get(&account).unwrap_or(&Said::default()) == &now {
                 return;
             }
@@ -106,15 +106,15 @@ const EXPLAINED_MIN: u16 = 1_000;
 /// Features that are named.
 const NAMED: usize = 3;
 
-fn say(plays: u32, facts: &AccountFacts, model: Option<(u16, &Model)>) -> Said {
+fn say(plays: u32, facts: &AccountFacts, model: Option<(u16, &Model)>, network: f32) -> Said {
     let mut signals = of_account(facts);
     let learned = model.and_then(|(place, model)| {
         let Profile(features) = profile::of_account(facts);
         // Rounded once, here: from now on it is counted.
-        let fraud = Risk::from_parts((model.probability(&features) * 10_000.0).round() as u64);
+        let fraud = Risk::from_parts((model.probability(&features, network) * 10_000.0).round() as u64);
         signals.push(of_model(fraud)?);
         let named = if fraud.parts() >= EXPLAINED_MIN { NAMED } else { 0 };
-        let because = model.because(&features, named).into_iter();
+        let because = model.because(&features, network, named).into_iter();
         let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };
         Some(Learned { model: place, because: because.map(looked).collect() })
     });

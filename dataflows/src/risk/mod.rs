@@ -26,6 +26,7 @@ use differential_dataflow::{AsCollection, VecCollection};
 use features::signals::Signal;
 use features::tally::Axis;
 use models::Model;
+use models::temporal::Network;
 use records::{Key, Metadata, Millis, Policy, Risk, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
@@ -56,6 +57,16 @@ pub struct Judging {
 }
 
 impl Judging {
+    /// Whether a model looks at sequences.
+    pub fn has_network(&self) -> bool {
+        self.models.iter().any(|(_, model)| model.network().is_some())
+    }
+
+    /// The networks of the models, in the order of coming into force.
+    pub fn networks(&self) -> Vec<(Tick, Option<Arc<Network>>)> {
+        self.models.iter().map(|(from, model)| (*from, model.network())).collect()
+    }
+
     /// The windows whose rows are read, by their place among the window views.
     fn places(&self) -> Vec<(u8, Millis)> {
         read_places(&self.windows_ms)
@@ -146,9 +157,9 @@ pub struct Learned {
 /// A feature that a model looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Looked {
-    /// Its place in the list of features.
+    /// Its place in the list of features; the place after the last is the network's.
     pub feature: u16,
-    /// The bits of its value, an f32.
+    /// The bits of its value, an f32; of the network its score.
     pub value_bits: u32,
 }
 

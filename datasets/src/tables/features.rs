@@ -1,4 +1,4 @@
-//! Reads feature rows as columns, as models take them.
+//! Reads feature rows as columns, and sequences as rows, as models take them.
 
 use std::fs::File;
 use std::path::Path;
@@ -71,13 +71,63 @@ pub fn read_features(
     Ok(rows)
 }
 
+/// Rows of `account_sequence`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SequenceRows {
+    /// As of when each row holds.
+    pub as_of: Vec<Millis>,
+    /// Whom it is about; numbers as digits.
+    pub ids: Vec<String>,
+    /// The numbers of the two series, row after row.
+    pub series: [Vec<f32>; 2],
+}
+
+/// Reads the rows of a file of sequences: `as_of`, `account_id`, and two lists of these names and lengths.
+///
+/// # Errors
+/// When the file cannot be read, a column is missing or holds something else, or a list has another length.
+pub fn read_sequences(path: &Path, lists: [(&'static str, usize); 2]) -> Result<SequenceRows, Error> {
+    let file = File::open(path).map_err(|error| Error::io(path, error))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::parquet(path, error))?;
+    let reader = builder.with_batch_size(256).build().map_err(|error| Error::parquet(path, error))?;
+    let mut rows = SequenceRows::default();
+    for batch in reader {
+        let batch = batch.map_err(|error| Error::parquet(path, error))?;
+        let column = |column: &'static str| {
+            let found = || batch.schema().fields().iter().map(|field| field.name().clone()).collect();
+            let missing =
+                || Error::MissingColumn { path: path.to_owned(), table: "account_sequence", column, found: found() };
+            batch.schema().index_of(column).map_err(|_| missing())
+        };
+        let (as_of, id) = (column(AS_OF)?, column("account_id")?);
+        let mut read = FeatureRows::default();
+        append(&mut read, &batch, (as_of, id), &[], |_, _| true).map_err(|column| wrong(path, &batch, column))?;
+        rows.as_of.extend(read.as_of);
+        rows.ids.extend(read.ids);
+        for (to, (name, length)) in rows.series.iter_mut().zip(lists) {
+            let at = column(name)?;
+            let list = batch.column(at).as_list_opt::<i32>().ok_or_else(|| wrong(path, &batch, at))?;
+            let numbers = list.values().as_primitive_opt::<Float32Type>().ok_or_else(|| wrong(path, &batch, at))?;
+            let whole = list.offsets().lengths().all(|found| found == length);
+            if !whole || list.null_count() + numbers.null_count() > 0 {
+                return Err(wrong(path, &batch, at));
+            }
+            let [from, to_end] =
+                [list.offsets().first(), list.offsets().last()].map(|at| at.map_or(0, |at| *at as usize));
+            to.extend_from_slice(&numbers.values()[from..to_end]);
+        }
+    }
+    Ok(rows)
+}
+
 fn wrong(path: &Path, batch: &RecordBatch, column: usize) -> Error {
     let field = batch.schema().field(column).clone();
     Error::ColumnType {
         path: path.to_owned(),
         column: field.name().clone(),
         found: field.data_type().to_string(),
-        expected: "instants in `as_of`, texts or whole numbers in the id, numbers in every other column",
+        expected: "instants in `as_of`, texts or whole numbers in the id, in every other column numbers, or lists of as many numbers as \
+                   series have",
     }
 }
 

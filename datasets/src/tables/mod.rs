@@ -13,7 +13,7 @@ mod write;
 pub use columns::{IdKind, Row, batch_of_kinds};
 pub use duplicates::read_duplicates;
 pub use evidence::read_evidence;
-pub use features::{FeatureRows, read_features};
+pub use features::{FeatureRows, SequenceRows, read_features, read_sequences};
 pub use files::Inputs;
 pub use output::{Cell, Holds, ViewFile};
 pub use write::{ParquetFile, Part, TableWriter, part_of};

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float32Builder, Float64Builder, Int8Builder, Int64Builder, RecordBatch, StringBuilder,
+    ArrayRef, Float32Builder, Float64Builder, Int8Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
     TimestampMillisecondBuilder, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
@@ -14,8 +14,9 @@ use super::columns::IdKind;
 use super::write::{ParquetFile, Part};
 use crate::Error;
 
-/// Rows held before they are encoded.
+/// Rows held before they are encoded, and numbers of series, which are many to a row.
 const BATCH_ROWS: usize = 32_768;
+const BATCH_NUMBERS: usize = 4_000_000;
 
 /// What a column of a view holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +33,8 @@ pub enum Holds {
     Float,
     /// Features: single precision, null where nothing can be said.
     Feature,
+    /// Lists of numbers, single precision.
+    Series,
     /// +1 for a row that came, -1 for one that went.
     Diff,
 }
@@ -47,6 +50,7 @@ pub enum Cell<'a> {
     Float(f64),
     /// NaN is null.
     Feature(f32),
+    Series(&'a [f32]),
     Diff(i8),
 }
 
@@ -57,6 +61,7 @@ enum Builder {
     Count(Int64Builder),
     Float(Float64Builder),
     Feature(Float32Builder),
+    Series(ListBuilder<Float32Builder>),
     Diff(Int8Builder),
 }
 
@@ -69,6 +74,7 @@ impl Builder {
             Holds::Count => Builder::Count(Int64Builder::new()),
             Holds::Float => Builder::Float(Float64Builder::new()),
             Holds::Feature => Builder::Feature(Float32Builder::new()),
+            Holds::Series => Builder::Series(ListBuilder::new(Float32Builder::new())),
             Holds::Diff => Builder::Diff(Int8Builder::new()),
         }
     }
@@ -83,6 +89,10 @@ impl Builder {
             (Builder::Count(to), Cell::Count(count)) => to.append_value(i64::try_from(count).unwrap_or(i64::MAX)),
             (Builder::Float(to), Cell::Float(number)) => to.append_value(number),
             (Builder::Feature(to), Cell::Feature(number)) => to.append_option((!number.is_nan()).then_some(number)),
+            (Builder::Series(to), Cell::Series(numbers)) => {
+                to.values().append_slice(numbers);
+                to.append(true);
+            }
             (Builder::Diff(to), Cell::Diff(diff)) => to.append_value(diff),
             (_, cell) => panic!("{cell:?} in a column that holds something else"),
         }
@@ -96,6 +106,7 @@ impl Builder {
             Builder::Count(from) => Arc::new(from.finish()),
             Builder::Float(from) => Arc::new(from.finish()),
             Builder::Feature(from) => Arc::new(from.finish()),
+            Builder::Series(from) => Arc::new(from.finish()),
             Builder::Diff(from) => Arc::new(from.finish()),
         }
     }
@@ -107,6 +118,7 @@ pub struct ViewFile {
     schema: Arc<Schema>,
     builders: Vec<Builder>,
     held: usize,
+    held_numbers: usize,
     rows: u64,
 }
 
@@ -124,13 +136,21 @@ impl ViewFile {
                 Holds::Count => DataType::Int64,
                 Holds::Float => DataType::Float64,
                 Holds::Feature => DataType::Float32,
+                Holds::Series => DataType::new_list(DataType::Float32, true),
                 Holds::Diff => DataType::Int8,
             };
             Field::new(*name, data_type, *holds == Holds::Feature)
         });
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
         let builders = columns.iter().map(|(_, holds)| Builder::new(*holds)).collect();
-        Ok(ViewFile { file: ParquetFile::create(path, schema.clone())?, schema, builders, held: 0, rows: 0 })
+        Ok(ViewFile {
+            file: ParquetFile::create(path, schema.clone())?,
+            schema,
+            builders,
+            held: 0,
+            held_numbers: 0,
+            rows: 0,
+        })
     }
 
     /// Appends a row: a cell for each column, in their order.
@@ -139,11 +159,14 @@ impl ViewFile {
     /// When the disk does not take it.
     pub fn push<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<(), Error> {
         for (builder, cell) in self.builders.iter_mut().zip(cells) {
+            if let Cell::Series(numbers) = cell {
+                self.held_numbers += numbers.len();
+            }
             builder.push(cell);
         }
         self.held += 1;
         self.rows += 1;
-        if self.held == BATCH_ROWS { self.flush() } else { Ok(()) }
+        if self.held == BATCH_ROWS || self.held_numbers >= BATCH_NUMBERS { self.flush() } else { Ok(()) }
     }
 
     /// Completes the file, which is not published yet; returns how many rows it has.
@@ -160,7 +183,7 @@ impl ViewFile {
     fn flush(&mut self) -> Result<(), Error> {
         let columns = self.builders.iter_mut().map(Builder::finish).collect();
         let batch = RecordBatch::try_new(self.schema.clone(), columns).expect("each row gives every column a cell");
-        self.held = 0;
+        (self.held, self.held_numbers) = (0, 0);
         self.file.write(&batch)
     }
 }

@@ -136,6 +136,8 @@ pub enum BoostError {
     OneClass { label: f32 },
     #[error("{rows} rows are too few to learn from, or more than 2^31")]
     Rows { rows: usize },
+    #[error("the network has scores of {got} rows instead of {rows}")]
+    Network { rows: usize, got: usize },
     #[error("tree {tree}: {fault}")]
     Tree { tree: usize, fault: String },
 }

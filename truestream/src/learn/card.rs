@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::examples::Known;
 use super::measure::{ByAccount, FALSE_POSITIVES, Measured, Report};
+use super::sequences::NETWORK;
 use crate::exit::Failure;
 
 /// What a card tells of.
@@ -21,6 +22,10 @@ pub struct Told<'a> {
     pub scorer: &'a Scorer,
     /// The examples that it was measured on.
     pub test: &'a Known,
+    /// Its raw scores of them.
+    pub scores: &'a [f64],
+    /// What its network says of them; nothing where it has none.
+    pub network: &'a [f32],
     /// Features without a value.
     pub empty: &'a [String],
 }
@@ -60,8 +65,14 @@ pub fn pretty<T: Serialize>(value: &T) -> String {
 pub fn text(told: &Told) -> Result<String, Failure> {
     let report = told.report;
     let mut card = String::from("# P(fraud) of an account\n\n");
-    card += "Gradient-boosted trees over rolling windows of an account's plays, calibrated to a probability. It is one signal \
-             among others: what follows from it is policy, and a person decides what cannot be taken back.\n\n";
+    card += match told.scorer.network {
+        None => "Gradient-boosted trees over rolling windows of an account's plays, calibrated to a probability.",
+        Some(_) => {
+            "Gradient-boosted trees over rolling windows of an account's plays and a temporal convolutional network over its last week \
+             and its last 256 plays, added up and calibrated to a probability."
+        }
+    };
+    card += " It is one signal among others: what follows from it is policy, and a person decides what cannot be taken back.\n\n";
     card += "Not for: accounts with no play in the last 28 days; judging artists; any use without the rules and limits of the \
              policy. It learned from the labels it was given: a family of fraud that nobody labelled may look honest to it.\n\n";
     card += "## What went in\n\n| | |\n|---|---|\n";
@@ -91,8 +102,21 @@ pub fn text(told: &Told) -> Result<String, Failure> {
         let share = |rate: &str| of.recall.get(rate).map_or("-".to_owned(), |share| format!("{share:.2}"));
         let _ = writeln!(card, "| {family} | {} | {} | {} |", of.accounts, share("0.1pct"), share("1pct"));
     }
-    card +=
-        "\n## What it looks at\n\nMean absolute contribution to the log odds (TreeSHAP).\n\n| feature | |\n|---|---|\n";
+    card += "\n## By cohort\n\nPeople who listen unlike most, as far as features tell; accounts that nobody called fraud. How many are flagged, and how \
+             many times the rate that surely is at least (Wilson's 95 % interval).\n\n";
+    card += "| cohort | accounts | at 0.1 % | at 1 % | times |\n|---|---|---|---|---|\n";
+    for (cohort, of) in &report.cohorts {
+        let flagged = |rate: &str| of.flagged.get(rate).map_or("-".to_owned(), usize::to_string);
+        let _ = writeln!(
+            card,
+            "| {cohort} | {} | {} | {} | {:.1} |",
+            of.accounts,
+            flagged("0.1pct"),
+            flagged("1pct"),
+            of.times()
+        );
+    }
+    card += "\n## What it looks at\n\nMean absolute contribution to the log odds (of features by TreeSHAP).\n\n| feature | |\n|---|---|\n";
     for (feature, mean) in importance(told)? {
         let _ = writeln!(card, "| {feature} | {mean:.4} |");
     }
@@ -105,13 +129,19 @@ fn importance(told: &Told) -> Result<Vec<(String, f64)>, Failure> {
     let explainer = Explainer::new(booster).map_err(|error| Failure::Input(error.to_string()))?;
     let rows = told.test.table.rows();
     let step = rows.div_ceil(EXPLAINED_ROWS).max(1);
+    let share = told.scorer.stack.map_or(1.0, |stack| stack.trees);
     let mut sums = vec![0.0; booster.features.len()];
     let explained: Vec<usize> = (0..rows).step_by(step).collect();
     for row in &explained {
         let added = explainer.contributions(&told.test.table.row(*row));
-        sums.iter_mut().zip(added).for_each(|(sum, added)| *sum += added.abs());
+        sums.iter_mut().zip(added).for_each(|(sum, added)| *sum += share * added.abs());
     }
-    let means = booster.features.iter().cloned().zip(sums.into_iter().map(|sum| sum / explained.len().max(1) as f64));
+    let mut names = booster.features.clone();
+    if let Some(stack) = told.scorer.stack {
+        names.push(NETWORK.to_owned());
+        sums.push(explained.iter().map(|row| stack.added(stack.known(told.network[*row])).abs()).sum());
+    }
+    let means = names.into_iter().zip(sums.into_iter().map(|sum| sum / explained.len().max(1) as f64));
     let mut means: Vec<(String, f64)> = means.filter(|(_, mean)| *mean > 0.0).collect();
     means.sort_by(|a, b| b.1.total_cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     means.truncate(LISTED);
@@ -119,17 +149,13 @@ fn importance(told: &Told) -> Result<Vec<(String, f64)>, Failure> {
 }
 
 /// What values looked like in the accounts that the model was measured on.
-///
-/// # Errors
-/// When the model was made for other features.
-pub fn baseline(told: &Told) -> Result<Baseline, Failure> {
-    let scores = told.scorer.booster.scores(&told.test.table).map_err(|error| Failure::Input(error.to_string()))?;
+pub fn baseline(told: &Told) -> Baseline {
     let columns = told.test.table.names().iter().zip(told.test.table.columns());
     let mut of: BTreeMap<String, Shares> = columns
         .map(|(name, column)| (name.clone(), Shares::of(&column.iter().copied().map(f64::from).collect::<Vec<_>>())))
         .collect();
-    of.insert("score".to_owned(), Shares::of(&scores));
-    Ok(Baseline { of })
+    of.insert("score".to_owned(), Shares::of(told.scores));
+    Baseline { of }
 }
 
 impl Shares {
@@ -158,11 +184,8 @@ impl Shares {
 }
 
 /// The ROC curve; false positives on a logarithmic axis from 0.01 %, where decisions are made.
-///
-/// # Errors
-/// When the model was made for other features.
-pub fn roc(told: &Told) -> Result<String, Failure> {
-    let by_account = ByAccount::score(told.test, told.scorer)?;
+pub fn roc(told: &Told) -> String {
+    let by_account = ByAccount::of(told.test, told.scores);
     let ones = vec![1.0; by_account.scores.len()];
     let rates = (0..=120).map(|step| 10f64.powf(f64::from(step) / 30.0 - 4.0));
     let points = rates.filter_map(|rate| {
@@ -171,17 +194,13 @@ pub fn roc(told: &Told) -> Result<String, Failure> {
     });
     let ticks = ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"];
     let ticks: Vec<(f64, &str)> = ticks.iter().enumerate().map(|(at, words)| (at as f64 / 4.0, *words)).collect();
-    Ok(plot("recall, by share of honest accounts flagged", &points.collect::<Vec<_>>(), &ticks, false))
+    plot("recall, by share of honest accounts flagged", &points.collect::<Vec<_>>(), &ticks, false)
 }
 
 /// What probabilities said and what was true, in ten bins.
-///
-/// # Errors
-/// When the model was made for other features.
-pub fn reliability(told: &Told) -> Result<String, Failure> {
-    let scores = told.scorer.booster.scores(&told.test.table).map_err(|error| Failure::Input(error.to_string()))?;
+pub fn reliability(told: &Told) -> String {
     let mut bins = [(0.0, 0.0, 0.0); 10];
-    for (score, label) in scores.iter().zip(&told.test.labels) {
+    for (score, label) in told.scores.iter().zip(&told.test.labels) {
         let said = told.scorer.calibration.probability(*score);
         let bin = &mut bins[((said * 10.0) as usize).min(9)];
         *bin = (bin.0 + said, bin.1 + f64::from(*label), bin.2 + 1.0);
@@ -189,7 +208,7 @@ pub fn reliability(told: &Told) -> Result<String, Failure> {
     let points: Vec<(f64, f64)> =
         bins.iter().filter(|bin| bin.2 > 0.0).map(|(said, seen, all)| (said / all, seen / all)).collect();
     let ticks = [(0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1")];
-    Ok(plot("share that was fraud, by probability", &points, &ticks, true))
+    plot("share that was fraud, by probability", &points, &ticks, true)
 }
 
 /// A line through points of the unit square.

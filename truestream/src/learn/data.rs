@@ -74,6 +74,8 @@ pub struct Features {
     pub rows: PathBuf,
     /// What it was made of.
     pub manifest: Manifest,
+    /// A hash of the plays and all else that they are read with.
+    pub plays_hash: String,
     /// The files with labels.
     pub labels: Vec<PathBuf>,
 }
@@ -137,16 +139,21 @@ impl DataArgs {
     pub fn features(&self, registry: &Registry, _lock: &Lock) -> Result<Features, Failure> {
         let manifest = Manifest::of(self)?;
         let labels = self.input.inputs()?.labels;
-        let folder = registry.features(&manifest.without_labels().hash()[..32]);
+        let plays_hash = manifest.without_labels().hash();
+        let folder = registry.features(&plays_hash[..32]);
         // The manifest is written last: where it stands the rows are whole.
         if !folder.join(MANIFEST).exists() {
-            self.replay(&folder)?;
+            self.replay(&folder, &REPLAY)?;
             write_whole(&folder.join(MANIFEST), manifest.without_labels().json().as_bytes())?;
         }
-        Ok(Features { rows: folder.join(ROWS), manifest, labels })
+        Ok(Features { rows: folder.join(ROWS), manifest, plays_hash, labels })
     }
 
-    fn replay(&self, out: &Path) -> Result<(), Failure> {
+    /// Replays the plays with these options.
+    ///
+    /// # Errors
+    /// When plays cannot be read, or the disk does not take what they become.
+    pub fn replay(&self, out: &Path, options: &[&str]) -> Result<(), Failure> {
         #[derive(Parser)]
         struct Line {
             #[command(flatten)]
@@ -154,7 +161,8 @@ impl DataArgs {
         }
         let workers = self.workers.to_string();
         let out = out.to_string_lossy();
-        let words = ["replay", "--data", "-", "--out", &out, "--workers", &workers].into_iter().chain(REPLAY);
+        let words = ["replay", "--data", "-", "--out", &out, "--workers", &workers];
+        let words = words.into_iter().chain(options.iter().copied());
         let line = Line::try_parse_from(words).map_err(|error| Failure::Usage(error.to_string()))?;
         replay::replay(&ReplayArgs { input: self.input.clone(), ..line.replay }).map(|_| ())
     }

@@ -104,7 +104,9 @@ pub fn run(args: &DriftArgs) -> Result<(), Failure> {
     let from = last.saturating_sub(args.data.history_ms()?);
     let rows = read_features(&features.rows, "account_id", |_| true, |as_of, _| as_of > from && as_of <= last);
     let rows = rows.map_err(|error| Failure::Input(error.to_string()))?;
-    let days = days(rows, &baseline, &scorer)?;
+    let asked = rows.as_of.iter().zip(&rows.ids).map(|(as_of, id)| (*as_of, id.as_str()));
+    let network = args.data.said(&registry, &lock, &features, &scorer, asked)?;
+    let days = days(rows, &network, &baseline, &scorer)?;
     if days.is_empty() {
         return Err(Failure::Input(format!("no day has {ACCOUNTS_MIN} accounts or more: too few to have a shape")));
     }
@@ -121,16 +123,20 @@ pub fn run(args: &DriftArgs) -> Result<(), Failure> {
     }
 }
 
-fn days(rows: FeatureRows, baseline: &Baseline, scorer: &Scorer) -> Result<Vec<Day>, Failure> {
+fn days(rows: FeatureRows, network: &[f32], baseline: &Baseline, scorer: &Scorer) -> Result<Vec<Day>, Failure> {
     let mut by_day: BTreeMap<Millis, Vec<usize>> = BTreeMap::new();
     rows.as_of.iter().enumerate().for_each(|(row, as_of)| by_day.entry(*as_of).or_default().push(row));
     let table = Table::new(rows.names, rows.columns).map_err(|error| Failure::Input(error.to_string()))?;
+    let scores = scorer.scores(&table, network).map_err(|error| Failure::Input(error.to_string()))?;
     let counted = by_day.into_iter().filter(|(_, rows)| rows.len() >= ACCOUNTS_MIN);
-    counted.map(|(as_of, rows)| day(as_of, &table.pick(&rows), baseline, scorer)).collect()
+    let day = |(as_of, rows): (Millis, Vec<usize>)| {
+        let scores: Vec<f64> = rows.iter().map(|row| scores[*row]).collect();
+        day(as_of, &table.pick(&rows), &scores, baseline)
+    };
+    Ok(counted.map(day).collect())
 }
 
-fn day(as_of: Millis, table: &Table, baseline: &Baseline, scorer: &Scorer) -> Result<Day, Failure> {
-    let scores = scorer.booster.scores(table).map_err(|error| Failure::Input(error.to_string()))?;
+fn day(as_of: Millis, table: &Table, scores: &[f64], baseline: &Baseline) -> Day {
     let index = |name: &str, values: &[f64]| {
         let known = baseline.of.get(name)?;
         Some(stability_index(&known.shares, &known.found(values)))
@@ -139,12 +145,12 @@ fn day(as_of: Millis, table: &Table, baseline: &Baseline, scorer: &Scorer) -> Re
         let values: Vec<f64> = column.iter().copied().map(f64::from).collect();
         Some((name.clone(), index(name, &values)?))
     });
-    Ok(Day {
+    Day {
         as_of: to_text(as_of),
         accounts: table.rows(),
-        score: index("score", &scores).unwrap_or(0.0),
+        score: index("score", scores).unwrap_or(0.0),
         features: features.collect(),
-    })
+    }
 }
 
 fn tell(args: &DriftArgs, version: u32, days: &[Day]) {

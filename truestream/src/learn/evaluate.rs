@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::data::DataArgs;
 use super::examples::Use;
 use super::measure::Report;
-use super::registry::{Registry, write_whole};
-use super::{EXIT_CODES, card};
+use super::registry::{Registry, Version, write_whole};
+use super::{EXIT_CODES, card, cohorts};
 use crate::exit::Failure;
 
 /// Measures a version beside the champion on accounts that its training never saw, and holds it against gates.
@@ -46,6 +46,9 @@ pub struct EvaluateArgs {
     /// Gate: recall at 0.1 % may be lower than the champion's by so much
     #[arg(long, default_value_t = 0.02, value_name = "SHARE")]
     pub recall_loss_max: f64,
+    /// Gate: of no cohort of people who listen unlike most may more be flagged, surely, than so many times the rate of all
+    #[arg(long, default_value_t = 10.0, value_name = "TIMES")]
+    pub cohort_times_max: f64,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -125,13 +128,15 @@ pub fn evaluation(args: &EvaluateArgs) -> Result<Evaluation, Failure> {
     let data = DataArgs { seed, ..args.data.clone() };
     let (known, as_of) = data.known(&features)?;
     let test = known.of_use(Use::Test);
-    let report = Report::of(&test, &registry.scorer(&version)?, seed)?;
-    let champion = match registry.champion()? {
-        Some(champion) if champion.number != version.number => {
-            Some((champion.number, Report::of(&test, &registry.scorer(&champion)?, seed)?))
-        }
-        _ => None,
+    let report = |version: &Version| {
+        let scorer = registry.scorer(version)?;
+        let network = data.said(&registry, &lock, &features, &scorer, test.rows())?;
+        let scores = scorer.scores(&test.table, &network).map_err(|error| Failure::Input(error.to_string()))?;
+        Ok(Report::of(&test, &scores, &scorer.calibration, seed))
     };
+    let champion = registry.champion()?.filter(|champion| champion.number != version.number);
+    let champion = champion.map(|champion| Ok((champion.number, report(&champion)?))).transpose()?;
+    let report = report(&version)?;
     let evaluation = Evaluation {
         version: version.number,
         model_hash: version.params.get("model_hash").cloned().unwrap_or_default(),
@@ -166,6 +171,9 @@ fn gates(args: &EvaluateArgs, report: &Report, champion: Option<&Report>) -> Vec
         most("share of known honest flagged", report.honest_flagged.get(RATE).copied(), args.honest_flagged_max),
         most("calibration error", Some(report.calibration_error), args.calibration_error_max),
     ];
+    if let Some((cohort, times)) = cohorts::worst(&report.cohorts) {
+        gates.push(most(&format!("times the rate flagged of cohort {cohort}"), Some(times), args.cohort_times_max));
+    }
     if let Some(before) = champion.and_then(recall) {
         gates.push(least("recall beside the champion's", recall(report), before - args.recall_loss_max));
     }

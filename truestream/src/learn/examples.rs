@@ -47,6 +47,8 @@ pub struct Known {
     pub weights: Vec<f32>,
     /// The number of the account of each row, in `accounts`.
     pub account_of: Vec<usize>,
+    /// As of when each row holds.
+    pub as_of: Vec<Millis>,
     /// Who they are.
     pub accounts: Vec<Account>,
 }
@@ -121,8 +123,9 @@ impl Known {
         };
         let weights = account_of.iter().map(weight).collect();
         let labels = kept.iter().filter_map(|row| told[*row]).collect();
+        let as_of = kept.iter().map(|row| rows.as_of[*row]).collect();
         let table = Table::new(rows.names, rows.columns).map_err(|error| Failure::Input(error.to_string()))?;
-        Ok(Known { table: table.pick(&kept), labels, weights, account_of, accounts })
+        Ok(Known { table: table.pick(&kept), labels, weights, account_of, as_of, accounts })
     }
 
     /// The rows of the accounts that are used for this.
@@ -140,8 +143,31 @@ impl Known {
             labels: pick(&self.labels),
             weights: pick(&self.weights),
             account_of: rows.iter().map(|row| self.account_of[*row]).collect(),
+            as_of: rows.iter().map(|row| self.as_of[*row]).collect(),
             accounts: self.accounts.clone(),
         }
+    }
+
+    /// Takes over labels and weights of rows that these have too.
+    pub fn take_over(&mut self, others: &[&Known]) {
+        let rows =
+            |known: &Known| known.account_of.iter().copied().zip(known.as_of.iter().copied()).collect::<Vec<_>>();
+        let said: HashMap<(usize, Millis), (f32, f32)> = others
+            .iter()
+            .flat_map(|other| {
+                rows(other).into_iter().zip(other.labels.iter().copied().zip(other.weights.iter().copied()))
+            })
+            .collect();
+        for (at, row) in rows(self).iter().enumerate() {
+            if let Some((label, weight)) = said.get(row) {
+                (self.labels[at], self.weights[at]) = (*label, *weight);
+            }
+        }
+    }
+
+    /// As of when each row holds, and whom it is about.
+    pub fn rows(&self) -> impl Iterator<Item = (Millis, &str)> {
+        self.as_of.iter().zip(&self.account_of).map(|(as_of, account)| (*as_of, self.accounts[*account].id.as_str()))
     }
 
     /// As the learner takes them.

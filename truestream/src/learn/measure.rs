@@ -1,19 +1,19 @@
 //! How good a model is on accounts that it has never seen.
 //!
 //! ```text
-//! scores of rows ──▶ the highest of each account ──▶ recall at stated false positives, by family ──▶ Report
+//! raw scores of rows ──▶ the highest of each account ──▶ recall at stated false positives, by family ──▶ Report
 //!        └──▶ probabilities ──▶ calibration error
 //! ```
 
 use std::collections::BTreeMap;
 
-use models::Scorer;
+use models::calibration::Calibration;
 use models::measures::{Interval, auc, bootstrap, calibration_error, recall_at};
 use records::LabelKind;
 use serde::{Deserialize, Serialize};
 
+use super::cohorts::{self, OfCohort};
 use super::examples::{Account, Known};
-use crate::exit::Failure;
 
 /// Shares of honest accounts that may be flagged when recall is measured.
 pub const FALSE_POSITIVES: [(&str, f64); 2] = [("0.1pct", 0.001), ("1pct", 0.01)];
@@ -65,6 +65,9 @@ pub struct Report {
     pub calibration_error: f64,
     /// By family of attack, or of honest look-alike: there recall is the share of people who are wronged.
     pub families: BTreeMap<String, OfFamily>,
+    /// By cohort of people who listen unlike most: how many of those that nobody called fraud are flagged.
+    #[serde(default)]
+    pub cohorts: BTreeMap<String, OfCohort>,
 }
 
 /// The highest score of each account.
@@ -73,43 +76,35 @@ pub struct ByAccount<'a> {
     pub accounts: Vec<&'a Account>,
     /// Highest raw score of its rows that are examples.
     pub scores: Vec<f64>,
+    /// The row that has it.
+    pub rows: Vec<usize>,
     /// 1 is fraud.
     pub labels: Vec<f32>,
 }
 
 impl<'a> ByAccount<'a> {
-    /// Scores the accounts.
-    ///
-    /// # Errors
-    /// When the model was made for other features.
-    pub fn score(known: &'a Known, scorer: &Scorer) -> Result<ByAccount<'a>, Failure> {
-        let rows = scorer.booster.scores(&known.table).map_err(|error| Failure::Input(error.to_string()))?;
-        Ok(ByAccount::of(known, &rows))
-    }
-
     /// The highest of these scores of rows.
     pub fn of(known: &'a Known, rows: &[f64]) -> ByAccount<'a> {
-        let mut highest: BTreeMap<usize, (f64, f32)> = BTreeMap::new();
-        for ((account, score), label) in known.account_of.iter().zip(rows).zip(&known.labels) {
-            let best = highest.entry(*account).or_insert((*score, *label));
-            *best = (best.0.max(*score), best.1.max(*label));
+        let mut highest: BTreeMap<usize, (f64, f32, usize)> = BTreeMap::new();
+        for (row, ((account, score), label)) in known.account_of.iter().zip(rows).zip(&known.labels).enumerate() {
+            let best = highest.entry(*account).or_insert((*score, *label, row));
+            let row = if *score > best.0 { row } else { best.2 };
+            *best = (best.0.max(*score), best.1.max(*label), row);
         }
         ByAccount {
             accounts: highest.keys().map(|account| &known.accounts[*account]).collect(),
-            scores: highest.values().map(|(score, _)| *score).collect(),
-            labels: highest.values().map(|(_, label)| *label).collect(),
+            scores: highest.values().map(|(score, ..)| *score).collect(),
+            labels: highest.values().map(|(_, label, _)| *label).collect(),
+            rows: highest.values().map(|(.., row)| *row).collect(),
         }
     }
 }
 
 impl Report {
-    /// Measures the model on these examples.
-    ///
-    /// # Errors
-    /// When the model was made for other features.
-    pub fn of(known: &Known, scorer: &Scorer, seed: u64) -> Result<Report, Failure> {
-        let by_account = ByAccount::score(known, scorer)?;
-        let ByAccount { accounts, scores, labels } = &by_account;
+    /// Measures a model by its raw scores of these examples, and what it makes of them.
+    pub fn of(known: &Known, rows: &[f64], calibration: &Calibration, seed: u64) -> Report {
+        let by_account = ByAccount::of(known, rows);
+        let ByAccount { accounts, scores, labels, .. } = &by_account;
         let one = vec![1.0; scores.len()];
         let mut report = Report {
             accounts: accounts.len(),
@@ -119,8 +114,9 @@ impl Report {
             recall: BTreeMap::new(),
             threshold: BTreeMap::new(),
             honest_flagged: BTreeMap::new(),
-            calibration_error: of_rows(known, scorer)?,
+            calibration_error: of_rows(known, rows, calibration),
             families: BTreeMap::new(),
+            cohorts: BTreeMap::new(),
         };
         for (name, rate) in FALSE_POSITIVES {
             let recall = |weights: &[f32]| recall_at(scores, labels, weights, rate).map(|found| found.recall);
@@ -131,7 +127,8 @@ impl Report {
             report.threshold.insert(name.to_owned(), found.threshold.min(f64::MAX));
             report.count(&by_account, name, found.threshold);
         }
-        Ok(report)
+        report.cohorts = cohorts::fare(known, &by_account, &report.threshold);
+        report
     }
 
     fn count(&mut self, by_account: &ByAccount, name: &str, threshold: f64) {
@@ -172,13 +169,14 @@ impl Report {
         for (name, share) in &self.honest_flagged {
             metrics.insert(format!("honest_flagged_at_{name}"), *share);
         }
+        let worst = cohorts::worst(&self.cohorts).map(|(_, times)| ("cohort_flagged_times".to_owned(), times));
+        metrics.extend(worst);
         metrics
     }
 }
 
 /// Mean distance of probability and truth.
-fn of_rows(known: &Known, scorer: &Scorer) -> Result<f64, Failure> {
-    let scores = scorer.booster.scores(&known.table).map_err(|error| Failure::Input(error.to_string()))?;
-    let probabilities: Vec<f64> = scores.iter().map(|score| scorer.calibration.probability(*score)).collect();
-    Ok(calibration_error(&probabilities, &known.labels, &known.weights))
+fn of_rows(known: &Known, rows: &[f64], calibration: &Calibration) -> f64 {
+    let probabilities: Vec<f64> = rows.iter().map(|score| calibration.probability(*score)).collect();
+    calibration_error(&probabilities, &known.labels, &known.weights)
 }

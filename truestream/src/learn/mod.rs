@@ -1,15 +1,16 @@
 //! Models that learn: `truestream train`, `evaluate`, `promote`, `rollback`, `models`, `drift` and `queue`.
 //!
 //! ```text
-//! plays, labels ──▶ features (a replay) ──▶ examples ──▶ train ──▶ registry ──▶ evaluate ──▶ promote ──▶ champion
-//!                                                                     ▲                                     │
-//!                                                                     └──────────── rollback ───────────────┘
+//! plays, labels ──▶ features (a replay) ──▶ examples ──┬──────────▶ train ──▶ registry ──▶ evaluate ──▶ promote ──▶ champion
+//!                                                      └─▶ sequences ─┘         ▲                                     │
+//!                                                                               └──────────── rollback ───────────────┘
 //! champion ──▶ drift: is it time to train again?      champion ──▶ queue: whose label would help most?
 //! ```
 //!
 //! Every command can run unattended: it asks nothing, writes nothing half, and its exit code says what happened.
 
 mod card;
+mod cohorts;
 mod data;
 mod drift;
 mod evaluate;
@@ -19,6 +20,7 @@ mod models;
 mod promote;
 mod queue;
 mod registry;
+mod sequences;
 mod train;
 
 pub use self::drift::DriftArgs;
@@ -27,6 +29,7 @@ pub use self::models::ModelsArgs;
 pub use self::promote::{PromoteArgs, RollbackArgs, promoted};
 pub use self::queue::QueueArgs;
 pub use self::registry::{Registry, SUBJECT};
+pub use self::sequences::{FORMS, NETWORK};
 pub use self::train::{TrainArgs, version};
 
 pub use self::drift::run as drift;

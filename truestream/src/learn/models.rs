@@ -10,7 +10,7 @@ use models::Scorer;
 use serde_json::json;
 
 use super::EXIT_CODES;
-use super::registry::{MODEL, Registry, Run, Version};
+use super::registry::{MODEL, Registry, Run, Version, write_whole};
 use crate::exit::Failure;
 
 /// Shows versions of the model: all of them, one, or how two differ.
@@ -21,6 +21,7 @@ Examples:
   truestream models show champion --registry models
   truestream models diff champion latest --registry models --json
   truestream models import lightgbm.txt --registry models
+  truestream models export champion --onnx network.onnx --registry models
 
 {EXIT_CODES}"))]
 pub struct ModelsArgs {
@@ -50,6 +51,14 @@ enum What {
         /// Likewise
         b: String,
     },
+    /// Writes the network of a version as ONNX: inputs `hours` and `plays` as the columns of `account_sequence`, output `score` in log odds
+    Export {
+        /// A number, `latest` or `champion`
+        version: String,
+        /// The file to write
+        #[arg(long, value_name = "FILE")]
+        onnx: std::path::PathBuf,
+    },
     /// Makes a version of a model that LightGBM (text) or XGBoost (JSON) trained on `account_features`
     Import {
         /// The file
@@ -67,8 +76,24 @@ pub fn run(args: &ModelsArgs) -> Result<(), Failure> {
         What::List => list(&registry, args.json),
         What::Show { version } => show(&registry, &registry.version(version)?, args.json),
         What::Diff { a, b } => diff(&registry.version(a)?, &registry.version(b)?, args.json),
+        What::Export { version, onnx } => export(&registry, &registry.version(version)?, onnx, args.json),
         What::Import { file } => import(&registry, file, args.json),
     }
+}
+
+fn export(registry: &Registry, version: &Version, onnx: &Path, json: bool) -> Result<(), Failure> {
+    let Some(network) = registry.scorer(version)?.network else {
+        return Err(Failure::Input(format!(
+            "version {} has no network; `truestream train --network` makes one",
+            version.number
+        )));
+    };
+    write_whole(onnx, &network.to_onnx())?;
+    match json {
+        true => println!("{}", json!({ "version": version.number, "sequences": network.version, "file": onnx })),
+        false => println!("the network of version {} is in {}", version.number, onnx.display()),
+    }
+    Ok(())
 }
 
 fn import(registry: &Registry, file: &Path, json: bool) -> Result<(), Failure> {

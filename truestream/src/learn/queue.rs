@@ -16,9 +16,9 @@ use records::{Id, Millis};
 use serde_json::json;
 
 use super::EXIT_CODES;
-use super::data::DataArgs;
+use super::data::{DataArgs, Features};
 use super::examples::{Lots, labelled};
-use super::registry::Registry;
+use super::registry::{Lock, Registry};
 use crate::exit::Failure;
 
 /// What a payable play costs, in USD: between 0.003 and 0.005 on the largest service (published payouts per stream).
@@ -99,7 +99,7 @@ pub fn run(args: &QueueArgs) -> Result<(), Failure> {
     let lock = registry.lock()?;
     let features = args.data.features(&registry, &lock)?;
     let as_of = args.data.last_day(&features)?;
-    let (candidates, ids) = candidates(args, &registry, &features.rows, &features.labels, as_of)?;
+    let (candidates, ids) = candidates(args, &registry, &lock, &features, as_of)?;
     let places = places(args, &candidates);
     write(args, &places, ids, as_of)?;
     tell(args, &candidates, &places);
@@ -109,17 +109,19 @@ pub fn run(args: &QueueArgs) -> Result<(), Failure> {
 fn candidates(
     args: &QueueArgs,
     registry: &Registry,
-    rows: &std::path::Path,
-    labels: &[PathBuf],
+    lock: &Lock,
+    features: &Features,
     as_of: Millis,
 ) -> Result<(Vec<Candidate>, IdKind), Failure> {
     let version = registry.version(&args.version)?;
     let scorer = registry.scorer(&version)?;
-    let rows = read_features(rows, "account_id", |_| true, |known, _| known == as_of);
+    let rows = read_features(&features.rows, "account_id", |_| true, |known, _| known == as_of);
     let rows = rows.map_err(|error| Failure::Input(error.to_string()))?;
     let table = Table::new(rows.names, rows.columns).map_err(|error| Failure::Input(error.to_string()))?;
-    let scores = scorer.booster.scores(&table).map_err(|error| Failure::Input(error.to_string()))?;
-    let known = labelled(labels, as_of)?;
+    let asked = rows.ids.iter().map(|id| (as_of, id.as_str()));
+    let network = args.data.said(registry, lock, features, &scorer, asked)?;
+    let scores = scorer.scores(&table, &network).map_err(|error| Failure::Input(error.to_string()))?;
+    let known = labelled(&features.labels, as_of)?;
     let is_known: Vec<bool> = rows.ids.iter().map(|id| known.contains(id)).collect();
     let novelty = novelty(&table, &scorer.booster.most_asked(COMPARED), &is_known);
     let column = |name: &str| table.names().iter().position(|known| known == name).map(|at| &table.columns()[at]);

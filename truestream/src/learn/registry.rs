@@ -18,6 +18,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use models::Scorer;
+use models::temporal::Network;
 use records::Millis;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,8 @@ use crate::exit::Failure;
 pub const SUBJECT: &str = "account";
 /// The file of the model itself.
 pub const MODEL: &str = "model.json";
+/// The file of its network, where it has one.
+pub const NETWORK_FILE: &str = "network.safetensors";
 /// The number of the experiment; MLflow keeps 0 for its own.
 const EXPERIMENT: &str = "1";
 
@@ -171,17 +174,31 @@ impl Registry {
     /// When its file is not what it was, or none.
     pub fn scorer(&self, version: &Version) -> Result<Scorer, Failure> {
         let path = self.artifact(version, MODEL);
-        let text = fs::read_to_string(&path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
-        let hash = blake3::hash(text.as_bytes()).to_hex().to_string();
-        if version.params.get("model_hash") != Some(&hash) {
+        let input = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", path.display()));
+        let model = self.unchanged(version, MODEL, "model_hash")?;
+        let text = String::from_utf8(model).map_err(|error| input(&error))?;
+        let network = match version.params.contains_key("network_hash") {
+            true => Some(self.unchanged(version, NETWORK_FILE, "network_hash")?),
+            false => None,
+        };
+        let network = network.map(|bytes| Network::from_bytes(&bytes)).transpose().map_err(|error| input(&error))?;
+        Scorer::from_json(&text, network).map_err(|error| input(&error))
+    }
+
+    /// A file of the version, if it is what was registered.
+    fn unchanged(&self, version: &Version, name: &str, hash_name: &str) -> Result<Vec<u8>, Failure> {
+        let path = self.artifact(version, name);
+        let bytes = fs::read(&path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+        let hash = blake3::hash(&bytes).to_hex().to_string();
+        if version.params.get(hash_name) != Some(&hash) {
             return Err(Failure::Input(format!(
                 "{}: its hash is {hash}, version {} was registered with {}; restore the file from a backup",
                 path.display(),
                 version.number,
-                version.params.get("model_hash").map_or("none", String::as_str)
+                version.params.get(hash_name).map_or("none", String::as_str)
             )));
         }
-        Scorer::from_json(&text).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
+        Ok(bytes)
     }
 
     /// The version of a training, if it is there.
@@ -386,7 +403,7 @@ pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), Failure> {
     fs::rename(&part, path).map_err(|error| failed(path, &error))
 }
 
-fn create_folder(folder: &Path) -> Result<(), Failure> {
+pub fn create_folder(folder: &Path) -> Result<(), Failure> {
     fs::create_dir_all(folder).map_err(|error| failed(folder, &error))
 }
 

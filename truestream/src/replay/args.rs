@@ -63,6 +63,12 @@ pub struct ReplayArgs {
     /// turns
     #[arg(long, value_name = "VERSION[@INSTANT]", requires = "models")]
     pub model: Vec<String>,
+    /// Of `account_sequence` only these rows: a JSON object of instants in milliseconds and lists of account ids
+    #[arg(long, value_name = "FILE")]
+    pub sequences_of: Option<PathBuf>,
+    /// The network whose scores `account_network` has: a file of a registry (safetensors)
+    #[arg(long, value_name = "FILE")]
+    pub network: Option<PathBuf>,
     /// No faster than so many times real time, such as 100x
     #[arg(long, value_name = "FACTOR")]
     pub speed: Option<String>,

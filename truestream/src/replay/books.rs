@@ -22,7 +22,8 @@ use super::prepare::Prepared;
 use super::summary::Summary;
 use super::views::{
     RowKey, RowValue, VIEWS, View, feature_columns, group_columns, hub_columns, hubs_are_texts, key_column, link_name,
-    link_space, lockstep_columns, push_cells, risk_columns, shown, verdict_columns, window_columns, withheld_columns,
+    link_space, lockstep_columns, network_columns, push_cells, risk_columns, sequence_columns, shown, verdict_columns,
+    window_columns, withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -98,6 +99,8 @@ impl Books {
                 View::Hubs => hub_columns(&self.names, links),
                 View::Lockstep => lockstep_columns(&self.names),
                 View::Features => feature_columns(&self.names),
+                View::Sequences => sequence_columns(&self.names),
+                View::Network => network_columns(&self.names),
                 View::Risk => risk_columns(),
                 View::Verdict => verdict_columns(),
                 View::Withheld | View::Refusal => continue,
@@ -167,6 +170,20 @@ impl Books {
                     (RowKey::Account(id(IdSpace::Account, account)), profile.map(RowValue::Features))
                 });
                 (View::Features, rows.collect())
+            }
+            Change::Sequences(rows) => {
+                let rows = rows.into_iter().map(|(account, sequence)| {
+                    let sequence = sequence.map(|sequence| RowValue::Sequence(Box::new(sequence)));
+                    (RowKey::Account(id(IdSpace::Account, account)), sequence)
+                });
+                (View::Sequences, rows.collect())
+            }
+            Change::Networks(rows) => {
+                let rows = rows.into_iter().map(|(account, said)| {
+                    let said = said.map(|bits| RowValue::Network(f32::from_bits(bits)));
+                    (RowKey::Account(id(IdSpace::Account, account)), said)
+                });
+                (View::Network, rows.collect())
             }
             Change::Judged(rows) => {
                 let Some(judge) = &self.judge else { return Ok(()) };

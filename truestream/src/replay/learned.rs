@@ -5,12 +5,13 @@ use std::sync::Arc;
 use dataflows::clock::{Clock, Tick};
 use dataflows::risk::{Learned, Looked};
 use datasets::formats::instant::from_text;
-use features::profile;
+use features::{profile, sequence};
 use models::Model;
+use models::temporal::Network;
 
 use super::args::ReplayArgs;
 use crate::exit::Failure;
-use crate::learn::{Registry, SUBJECT};
+use crate::learn::{FORMS, NETWORK, Registry, SUBJECT};
 
 /// Models with their names, in the order in which they come into force.
 #[derive(Clone, Default)]
@@ -36,6 +37,9 @@ impl Scorers {
             let (name, from) = version(text, clock)?;
             let version = registry.version(name)?;
             let scorer = registry.scorer(&version)?;
+            if let Some(network) = &scorer.network {
+                check(network, &format!("the network of version {}", version.number))?;
+            }
             if scorer.features_version != profile::VERSION || scorer.booster.features != profile::names() {
                 return Err(Failure::Input(format!(
                     "version {} was made for features {}, this program has {}: train again",
@@ -53,6 +57,31 @@ impl Scorers {
     }
 }
 
+/// The network that the options name.
+///
+/// # Errors
+/// When its file is none, or it was made for other sequences.
+pub fn network(args: &ReplayArgs) -> Result<Option<Arc<Network>>, Failure> {
+    let Some(path) = &args.network else { return Ok(None) };
+    let input = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", path.display()));
+    let bytes = std::fs::read(path).map_err(|error| input(&error))?;
+    let network = Network::from_bytes(&bytes).map_err(|error| input(&error))?;
+    check(&network, &path.display().to_string())?;
+    Ok(Some(Arc::new(network)))
+}
+
+/// Refuses a network that was made for other sequences.
+fn check(network: &Network, named: &str) -> Result<(), Failure> {
+    match network.version == sequence::VERSION && network.forms() == FORMS {
+        true => Ok(()),
+        false => Err(Failure::Input(format!(
+            "{named} was made for sequences {}, this program has {}: train again",
+            network.version,
+            sequence::VERSION
+        ))),
+    }
+}
+
 /// `3` or `3@2026-02-01`.
 fn version(text: &str, clock: Clock) -> Result<(&str, Tick), Failure> {
     let Some((name, instant)) = text.split_once('@') else { return Ok((text, 0)) };
@@ -66,7 +95,7 @@ fn version(text: &str, clock: Clock) -> Result<(&str, Tick), Failure> {
 /// What a model looked at, as a person reads it.
 pub fn words(learned: &Learned, names: &[String]) -> String {
     let looked = learned.because.iter().map(|Looked { feature, value_bits }| {
-        let name = profile::names().get(usize::from(*feature)).copied().unwrap_or("a feature");
+        let Some(name) = profile::names().get(usize::from(*feature)) else { return NETWORK.to_owned() };
         match f32::from_bits(*value_bits) {
             value if value.is_nan() => format!("no {}", name.replace('_', " ")),
             value => format!("{} {}", name.replace('_', " "), rounded(value)),
@@ -103,5 +132,8 @@ mod tests {
         let told = words(&Learned { model: 0, because }, &["account/3".to_owned()]);
         assert_eq!(told, "account/3, mostly because of week edge share 0.935, group size 412, no day top share");
         assert_eq!(words(&Learned { model: 0, because: Vec::new() }, &["account/3".to_owned()]), "account/3");
+        let network = Looked { feature: profile::names().len() as u16, value_bits: 3f32.to_bits() };
+        let told = words(&Learned { model: 0, because: vec![network] }, &["account/3".to_owned()]);
+        assert_eq!(told, "account/3, mostly because of the sequence of its plays");
     }
 }

@@ -1,6 +1,6 @@
 //! Everything that is known before the first play flows: options, ids, catalogue, survey.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,18 +8,21 @@ use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
 use dataflows::risk::{Entry, Judging};
 use dataflows::river::{Context, LINK_WINDOW_MS, LOCKSTEP_WINDOW_MS, Plan};
+use dataflows::sequences::Asked;
+use dataflows::tallies::Cadence;
 use datasets::arrivals::{self, Facts, Listing, Survey, Tier, Wanted};
 use datasets::names::{NameTable, Naming};
-use datasets::tables::Inputs;
 use datasets::tables::read::id_kinds;
+use datasets::tables::{IdKind, Inputs};
+use features::sequence;
 use features::tally::Axis;
-use records::{Key, Millis, Refusal};
+use records::{IdSpace, Key, Millis, Refusal};
 use timely::CommunicationConfig;
 
 use super::args::{Emit, ReplayArgs, millis};
 use super::evidence::{Heard, HeardCounts};
 use super::judge::Judge;
-use super::learned::Scorers;
+use super::learned::{self, Scorers};
 use super::views::{LINKS, VIEWS, View};
 use crate::exit::Failure;
 
@@ -150,13 +153,15 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         hub: args.hub,
         lockstep: setting.needs(View::Lockstep),
         profiles: setting.views.contains(&View::Features),
+        sequences: sequences(args, &setting, clock, until, &mut naming)?,
+        network: learned::network(args)?,
         judging,
         until,
         every_tick: args.emit != Emit::Last,
         axes: setting.axes(),
     };
     Ok(Prepared {
-        wanted: wanted(&plan.computed(), &plan.links),
+        wanted: wanted(&plan),
         entries,
         models: scorers.names,
         heard: (!inputs.evidence.is_empty() || tells_recordings).then_some(heard_counts),
@@ -183,6 +188,39 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         survey: Arc::new(survey),
         refusals,
     })
+}
+
+/// Whose sequences are written.
+fn sequences(
+    args: &ReplayArgs,
+    setting: &Setting,
+    clock: Clock,
+    until: Tick,
+    naming: &mut Naming,
+) -> Result<Option<Asked>, Failure> {
+    if !setting.views.contains(&View::Sequences) {
+        return Ok(None);
+    }
+    let Some(path) = &args.sequences_of else {
+        let last = if args.emit == Emit::Last { Cadence::At(until) } else { Cadence::Each };
+        return Ok(Some(Asked::All(last)));
+    };
+    let input = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| input(&error))?;
+    let asked: BTreeMap<Millis, Vec<String>> = serde_json::from_str(&text).map_err(|error| input(&error))?;
+    let mut rows: BTreeMap<Tick, HashSet<Key>> = BTreeMap::new();
+    for (as_of, ids) in asked {
+        // An instant between two ticks is told of as of the next one.
+        let tick = clock.first_after(as_of - 1);
+        for id in ids {
+            let key = match naming.kind(IdSpace::Account) {
+                IdKind::Number => id.parse().map(Key).map_err(|error| input(&format!("account `{id}`: {error}")))?,
+                IdKind::Text => naming.key(IdSpace::Account, &id).map_err(|error| input(&error))?,
+            };
+            rows.entry(tick).or_default().insert(key);
+        }
+    }
+    Ok(Some(Asked::Rows(Arc::new(rows))))
 }
 
 /// The folder of the inputs may hold refusals of an import, which tables of the same name would replace.
@@ -241,6 +279,12 @@ impl Setting {
         if needs(View::Lockstep) {
             whole(LOCKSTEP_WINDOW_MS, "the window of lockstep, 24h,")?;
         }
+        if views.contains(&View::Sequences) || views.contains(&View::Network) {
+            whole(sequence::WINDOW_MS, "the window of sequences, 7d,")?;
+        }
+        if args.network.is_some() != views.contains(&View::Network) {
+            return Err(Failure::Usage("--network FILE and --views account_network go together".to_owned()));
+        }
         let mut links = Vec::new();
         for name in &args.links {
             let link = LINKS.iter().find(|(link, _)| link == name);
@@ -296,7 +340,7 @@ fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
     if views.is_empty() {
         let fits = |view: &View| match view {
             View::Withheld => emit == Emit::Last,
-            View::Features => false,
+            View::Features | View::Sequences | View::Network => false,
             _ => true,
         };
         views = VIEWS.iter().map(|(_, view)| *view).filter(fits).collect();
@@ -352,9 +396,11 @@ fn timely_config(args: &ReplayArgs, cluster: Option<(usize, Vec<String>)>) -> ti
 }
 
 /// Which columns the views look at.
-fn wanted(axes: &[Axis], links: &[LinkKind]) -> Wanted {
-    let windows = !axes.is_empty();
-    let account = axes.contains(&Axis::Account);
+fn wanted(plan: &Plan) -> Wanted {
+    let (axes, links) = (plan.computed(), &plan.links);
+    let sequences = plan.has_sequences();
+    let windows = !axes.is_empty() || sequences;
+    let account = axes.contains(&Axis::Account) || sequences;
     Wanted {
         device: windows || links.contains(&LinkKind::Device),
         ip_prefix: windows || links.contains(&LinkKind::IpPrefix),

@@ -7,6 +7,7 @@ use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind};
 use features::WindowRow;
 use features::profile::{self, Profile};
+use features::sequence::Sequence;
 use features::tally::Axis;
 use records::{Id, IdSpace, Risk, Subject, Verdict};
 
@@ -23,6 +24,10 @@ pub enum View {
     Lockstep,
     /// What a model knows of accounts; written where it is asked for.
     Features,
+    /// What accounts played last; written where it is asked for.
+    Sequences,
+    /// What a network says of accounts; written where it is asked for.
+    Network,
     /// How sure we are about each subject.
     Risk,
     /// What is done about subjects.
@@ -34,7 +39,7 @@ pub enum View {
 }
 
 /// All views, in the order of the contract.
-pub const VIEWS: [(&str, View); 14] = [
+pub const VIEWS: [(&str, View); 16] = [
     ("account_window", View::Window(Axis::Account)),
     ("track_window", View::Window(Axis::Track)),
     ("artist_window", View::Window(Axis::Artist)),
@@ -45,6 +50,8 @@ pub const VIEWS: [(&str, View); 14] = [
     ("hubs", View::Hubs),
     ("lockstep", View::Lockstep),
     ("account_features", View::Features),
+    ("account_sequence", View::Sequences),
+    ("account_network", View::Network),
     ("risk", View::Risk),
     ("verdict", View::Verdict),
     ("withheld", View::Withheld),
@@ -209,6 +216,17 @@ pub fn feature_columns(names: &NameTable) -> Columns {
     [("account_id", Holds::Id(names.kind(IdSpace::Account)))].into_iter().chain(features).collect()
 }
 
+/// The columns of `account_sequence` after `as_of`.
+pub fn sequence_columns(names: &NameTable) -> Columns {
+    let [hours, plays] = ["hours", "plays"].map(|name| (name, Holds::Series));
+    vec![("account_id", Holds::Id(names.kind(IdSpace::Account))), hours, plays]
+}
+
+/// The columns of `account_network` after `as_of`.
+pub fn network_columns(names: &NameTable) -> Columns {
+    vec![("account_id", Holds::Id(names.kind(IdSpace::Account))), ("network", Holds::Feature)]
+}
+
 /// The columns of `risk` after `as_of`. Ids of several kinds share a column, so they are texts.
 pub fn risk_columns() -> Columns {
     let [r, rc, rb, rp] = ["r", "rc", "rb", "rp"].map(|name| (name, Holds::Float));
@@ -260,6 +278,10 @@ pub enum RowValue {
     Count(u32),
     /// The features of an account.
     Features(Profile),
+    /// What an account played last.
+    Sequence(Box<Sequence>),
+    /// What a network says of an account.
+    Network(f32),
     /// A risk.
     Risk(Box<RiskRow>),
     /// A verdict.
@@ -317,6 +339,8 @@ pub fn push_cells<'a>(
         RowValue::Group(group, size) => to.extend([Cell::Id(group), Cell::Count((*size).into())]),
         RowValue::Count(count) => to.push(Cell::Count((*count).into())),
         RowValue::Features(profile) => to.extend(profile.0.iter().map(|value| Cell::Feature(*value))),
+        RowValue::Sequence(sequence) => to.extend([Cell::Series(&sequence.hours), Cell::Series(&sequence.plays)]),
+        RowValue::Network(score) => to.push(Cell::Feature(*score)),
         RowValue::Risk(row) => {
             to.extend(row.risks.map(|risk| Cell::Float(risk.share())));
             to.push(Cell::Text(&row.parts));

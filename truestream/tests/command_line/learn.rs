@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{Int64Type, TimestampMillisecondType, UInt64Type};
+use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType, UInt64Type};
 use tempfile::TempDir;
 
 use crate::data::{MONDAY, copy, instants, read, rewrite, text, whole, world, write};
@@ -68,10 +68,10 @@ pub(crate) fn town(folder: &Path, label: &str, only_edge: bool) {
     write(&folder.join("labels.parquet"), &labels.expect("columns of one length"), 2_000);
 }
 
-/// Few small trees: what is asked here is not how good they are.
+/// Few small trees and a network that hardly learned: what is asked here is not how good they are.
 fn settings(folder: &Path) -> String {
     let path = folder.join("settings.json");
-    std::fs::write(&path, r#"{"trees_max": 30, "learning_rate": 0.2}"#).expect("a file");
+    std::fs::write(&path, r#"{"trees_max": 30, "learning_rate": 0.2, "network": {"epochs_max": 2}}"#).expect("a file");
     text(&path)
 }
 
@@ -114,7 +114,7 @@ fn the_same_data_gives_the_same_bytes_from_training_to_promotion_and_a_verdict_n
     let data = text(&folder.path().join("data"));
     for name in ["a", "b"] {
         let registry = text(&folder.path().join(name));
-        done(train(&folder, "data", name, &["--json"]));
+        done(train(&folder, "data", name, &["--network", "--json"]));
         // Of an unevaluated version nobody is told that it is good.
         let refused = truestream(&["promote", "--registry", &registry]);
         assert!(refused.code == Some(3) && refused.err.contains("was not evaluated"), "{refused:?}");
@@ -134,8 +134,8 @@ fn the_same_data_gives_the_same_bytes_from_training_to_promotion_and_a_verdict_n
 
     // Training again adds nothing, and there is nothing to go back to.
     let registry = text(&folder.path().join("a"));
-    done(train(&folder, "data", "a", &[]));
-    assert_eq!(tree(&folder.path().join("a")), a);
+    done(train(&folder, "data", "a", &["--network"]));
+    assert!(tree(&folder.path().join("a")) == a);
     assert_eq!(truestream(&["rollback", "--registry", &registry]).code, Some(3));
 
     // The same days are no drift; a bound that nothing meets is one.
@@ -188,7 +188,8 @@ fn the_same_data_gives_the_same_bytes_from_training_to_promotion_and_a_verdict_n
     let out = text(&folder.path().join("tables"));
     let line =
         ["replay", "--data", &data, "--out", &out, "--every", "1d", "--windows", "24h,7d,28d", "--models", &registry];
-    done(truestream(&[&line, ["--views", "verdict"].as_slice()].concat()));
+    done(truestream(&[&line, ["--views", "verdict,risk"].as_slice()].concat()));
+    scored_alike(&folder.path().join("tables/risk.parquet"), Path::new(&queue));
     let verdicts = read(&folder.path().join("tables/verdict.parquet"));
     let column = |name: &str| verdicts.column_by_name(name).expect("a column").as_string::<i32>().clone();
     let (subjects, models, reasons) = (column("subject"), column("models"), column("reasons"));
@@ -225,16 +226,71 @@ fn what_cannot_be_learned_from_is_refused_with_its_reason() {
 fn training_that_was_killed_goes_on_to_the_same_model() {
     let folder = TempDir::new().expect("a folder");
     town(&folder.path().join("data"), "fraud", false);
-    done(train(&folder, "data", "whole", &[]));
+    done(train(&folder, "data", "whole", &["--network"]));
     let settings = settings(folder.path());
     let (data, registry) = (text(&folder.path().join("data")), text(&folder.path().join("killed")));
     for kill in 0..6 {
-        let running = start(&["train", "--data", &data, "--registry", &registry, "--settings", &settings]);
-        std::thread::sleep(std::time::Duration::from_millis(40 + 130 * kill));
+        let running = start(&["train", "--data", &data, "--registry", &registry, "--settings", &settings, "--network"]);
+        std::thread::sleep(std::time::Duration::from_millis(40 + 400 * kill));
         running.kill();
     }
-    done(train(&folder, "data", "killed", &[]));
+    done(train(&folder, "data", "killed", &["--network"]));
     assert!(tree(&folder.path().join("whole")) == tree(&folder.path().join("killed")));
+}
+
+/// What the living system says of accounts is what the batch said of them: trees and network, rounded to a thousandth.
+fn scored_alike(risks: &Path, queue: &Path) {
+    let (risks, queue) = (read(risks), read(queue));
+    let text = |name: &str| risks.column_by_name(name).expect("a column").as_string::<i32>().clone();
+    let (subjects, ids, parts) = (text("subject"), text("subject_id"), text("parts"));
+    let live: BTreeMap<&str, f64> = (0..risks.num_rows())
+        .filter(|row| subjects.value(*row) == "account")
+        .filter_map(|row| {
+            let parts: serde_json::Value = serde_json::from_str(parts.value(row)).expect("JSON");
+            let learned = parts.as_array()?.iter().find(|part| part["name"] == "learned")?;
+            Some((ids.value(row), learned["value"].as_f64()?))
+        })
+        .collect();
+    let accounts = queue.column_by_name("account_id").expect("a column").as_primitive::<UInt64Type>();
+    let probabilities = queue.column_by_name("probability").expect("a column").as_primitive::<Float64Type>();
+    let mut compared = 0;
+    for (account, batch) in accounts.values().iter().zip(probabilities.values()) {
+        // Below one in a hundred nothing is said.
+        let live = live.get(account.to_string().as_str()).copied().unwrap_or(0.0);
+        assert!((live - batch).abs() < 0.0011 || (live == 0.0 && *batch < 0.0101), "{account}: {live}, {batch}");
+        compared += usize::from(live > 0.0);
+    }
+    assert!(compared > 0, "nobody in the queue was scored above one in a hundred");
+}
+
+#[test]
+fn a_network_from_elsewhere_is_taken_and_hidden_fraud_is_looked_for() {
+    let folder = TempDir::new().expect("a folder");
+    town(&folder.path().join("data"), "fraud", false);
+    let registry = text(&folder.path().join("r"));
+    done(train(&folder, "data", "r", &["--network"]));
+    let onnx = text(&folder.path().join("network.onnx"));
+    done(truestream(&["models", "export", "1", "--onnx", &onnx, "--registry", &registry]));
+    done(train(&folder, "data", "r", &["--network-from", &onnx, "--hidden-max", "0.1"]));
+    let weights = |version: &str| {
+        let shown = done(truestream(&["models", "show", version, "--json", "--registry", &registry]));
+        let shown: serde_json::Value = serde_json::from_str(&shown.out).expect("JSON");
+        shown["params"].clone()
+    };
+    let (first, second) = (weights("1"), weights("2"));
+    assert!(first["network_hash"].is_string() && first["network_hash"] == second["network_hash"], "{first} {second}");
+    let share = |name: &str| second[name].as_str().and_then(|text| text.parse::<f64>().ok()).expect("a share");
+    assert!((0.5..=1.0).contains(&share("labelled_share")) && share("hidden_share") <= 0.1, "{second}");
+
+    // One that was made for other series, one that is none, and a version without one.
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/fixtures/network_theirs.onnx");
+    let refused = train(&folder, "data", "r", &["--network-from", &text(&fixture)]);
+    assert!(refused.code == Some(4) && refused.err.contains("sequences test-1"), "{refused:?}");
+    let refused = train(&folder, "data", "r", &["--network-from", &text(&folder.path().join("settings.json"))]);
+    assert!(refused.code == Some(4) && refused.err.contains("it is no network"), "{refused:?}");
+    done(train(&folder, "data", "r", &[]));
+    let refused = truestream(&["models", "export", "3", "--onnx", &onnx, "--registry", &registry]);
+    assert!(refused.code == Some(4) && refused.err.contains("has no network"), "{refused:?}");
 }
 
 /// The features of every account as of the instant.
@@ -264,17 +320,18 @@ fn known_by(rows: RecordBatch, as_of: i64) -> RecordBatch {
 }
 
 #[test]
-fn a_row_of_features_is_what_the_log_said_by_then() {
+fn a_row_of_features_or_of_a_sequence_is_what_the_log_said_by_then() {
+    const VIEWS: [&str; 2] = ["account_features.parquet", "account_sequence.parquet"];
     let folder = TempDir::new().expect("a folder");
     let replay = |data: &Path, out: &str, emit: &str| {
         let (data, out) = (text(data), folder.path().join(out));
-        let line =
-            ["replay", "--data", &data, "--every", "6h", "--windows", "24h,7d,28d", "--views", "account_features"];
+        let views = "account_features,account_sequence";
+        let line = ["replay", "--data", &data, "--every", "6h", "--windows", "24h,7d,28d", "--views", views];
         done(truestream(&[line.as_slice(), &["--emit", emit, "--out", &text(&out)]].concat()));
-        out.join("account_features.parquet")
+        VIEWS.map(|view| out.join(view))
     };
     let live = replay(world(), "live", "all");
-    let rows = read(&live);
+    let rows = read(&live[0]);
     let instants = rows.column_by_name("as_of").expect("a column").as_primitive::<TimestampMillisecondType>();
     let instants: BTreeSet<i64> = instants.values().iter().copied().collect();
     // The world has plays on its first two days.
@@ -285,7 +342,9 @@ fn a_row_of_features_is_what_the_log_said_by_then() {
             rewrite(&then, table, 500, |rows| known_by(rows, as_of));
         }
         let rebuilt = replay(&then, &format!("rebuilt-{as_of}"), "last");
-        let (live, rebuilt) = (features(&live, as_of), features(&rebuilt, as_of));
-        assert!(live[0].num_rows() > 0 && live == rebuilt, "as of {as_of}");
+        for (live, rebuilt) in live.iter().zip(&rebuilt) {
+            let (live, rebuilt) = (features(live, as_of), features(rebuilt, as_of));
+            assert!(live[0].num_rows() > 0 && live == rebuilt, "as of {as_of}");
+        }
     }
 }
