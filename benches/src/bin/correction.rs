@@ -66,6 +66,8 @@ impl Ledger for Stated {
             Change::Lockstep(rows) => rows.len(),
             Change::Hubs(rows) => rows.len(),
             Change::Profiles(rows) => rows.len(),
+            Change::Sequences(rows) => rows.len(),
+            Change::Networks(rows) => rows.len(),
             Change::Judged(rows) => rows.len(),
             Change::Refused(rows) => rows.len(),
         } as u64;
