@@ -68,6 +68,19 @@ impl Table {
         self.columns.iter().map(|column| column[row]).collect()
     }
 
+    /// The columns of these names, in this order; `Err` names the first that is none.
+    ///
+    /// # Errors
+    /// A name that no column has.
+    pub fn only<'a>(&self, names: &'a [String]) -> Result<Table, &'a str> {
+        let column = |name: &'a String| {
+            let at = self.names.iter().position(|known| known == name);
+            at.map(|at| self.columns[at].clone()).ok_or(name.as_str())
+        };
+        let columns = names.iter().map(column).collect::<Result<_, _>>()?;
+        Ok(Table { names: names.to_vec(), columns, rows: self.rows })
+    }
+
     /// The rows of these numbers, in this order.
     pub fn pick(&self, rows: &[usize]) -> Table {
         let pick = |column: &Vec<f32>| rows.iter().map(|row| column[*row]).collect();

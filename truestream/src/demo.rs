@@ -280,6 +280,10 @@ impl Report {
                 let _ = writeln!(text, "  {family:<18}{:>8}{alone:>12}{held:>6}{worse:>22}", fates.len());
             }
         }
+        let _ = writeln!(
+            text,
+            "  A hijacked account that is held: whoever plays beside its owner earns nothing; the owner goes on listening."
+        );
         let examples = [("One verdict", &self.example), ("One that rules alone would not have stopped", &self.learned)];
         for (title, example) in examples {
             let Some((account, at, verdict, reasons)) = example else { continue };

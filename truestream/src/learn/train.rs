@@ -79,6 +79,9 @@ pub struct TrainArgs {
     /// Takes a feature that looks like a leak for what it is
     #[arg(long, value_name = "FEATURE")]
     pub trust: Vec<String>,
+    /// Learns from these features alone, comma-separated: a baseline, or what one of them is worth
+    #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
+    pub only: Vec<String>,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -105,7 +108,15 @@ pub fn version(args: &TrainArgs) -> Result<Version, Failure> {
     let registry = Registry::at(&args.registry);
     let lock = registry.lock()?;
     let features = args.data.features(&registry, &lock)?;
-    let (known, as_of) = args.data.known(&features)?;
+    let (mut known, as_of) = args.data.known(&features)?;
+    if !args.only.is_empty() {
+        known.table = known.table.only(&args.only).map_err(|name| {
+            Failure::Usage(format!(
+                "--only {name}: no feature of {}; `truestream models show` lists them",
+                profile::VERSION
+            ))
+        })?;
+    }
     let id = run_id(args, &chosen, &features, as_of);
     match registry.trained(&id)? {
         Some(version) => Ok(version),
@@ -204,6 +215,7 @@ fn run_id(args: &TrainArgs, chosen: &Chosen, features: &Features, as_of: Millis)
         "hidden_max": args.hidden_max,
         "seed": args.data.seed,
         "family_holdout": args.family_holdout,
+        "only": args.only,
         "program": env!("CARGO_PKG_VERSION"),
         "format": models::FORMAT,
     });
