@@ -78,6 +78,8 @@ for seed in $seeds; do
     folder="$work/$seed"
     attacked "$seed"
     made "$folder/report.json" trained "$folder" "$seed" registry
+    mkdir -p "$folder/plain"
+    [[ -d "$folder/plain/features" || ! -d "$folder/registry/features" ]] || cp -al "$folder/registry/features" "$folder/plain/features"
     made "$folder/plain.json" trained "$folder" "$seed" plain --only "$(cat "$here/plain-features.txt")"
     made "$folder/rules.json" by_rules "$folder"
     echo "seed $seed: trained, and judged by rules" >&2
