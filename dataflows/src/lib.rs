@@ -6,7 +6,8 @@
 //! catalogue ───────────────────────┘              ├──▶ links ──▶ groups ──▶ account_group, hubs
 //!                                                 ├──▶ lockstep ──────────▶ lockstep
 //!                                                 └──▶ company
-//! account_window, account_group, lockstep, company ──▶ dossiers ──▶ profiles ──────▶ account_features
+//! account_window, account_group, lockstep, company ──▶ dossiers ─┬─▶ profiles ────▶ account_features
+//!                                                                └─▶ scores ──────▶ account_score
 //! what accounts played last ──▶ sequences ──▶ account_sequence, networks ─▶ (risk)
 //! all of these, who played what, releases and tiers ──▶ risk ────────────▶ risk, verdict
 //! ```
@@ -25,6 +26,7 @@ pub mod lockstep;
 mod profiles;
 pub mod risk;
 pub mod river;
+pub mod scores;
 pub mod sequences;
 pub mod tallies;
 pub mod windows;

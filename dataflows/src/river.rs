@@ -26,6 +26,7 @@ use crate::links::{self, Link, LinkChange, LinkKind, Links, Use};
 use crate::lockstep::{self, BUCKET_MS, Buckets, PairChange, Pairs, Step};
 use crate::profiles::{ProfileChange, Profiles};
 use crate::risk::{self, Entry, JudgementChange, Judging, Sources};
+use crate::scores::{ScoreChange, Scores, Side, Turns, has_network, networks};
 use crate::sequences::{self, Asked, NetworkChange, Networks, SequenceChange, Sequences};
 use crate::tallies::{self, Cadence, RowChange, Tallies};
 use crate::windows::{Inflow, Turn, Windows};
@@ -56,6 +57,8 @@ pub struct Plan {
     pub sequences: Option<Asked>,
     /// The network whose scores are wanted, whether or not subjects are judged.
     pub network: Option<Arc<Network>>,
+    /// Whose scores are wanted, whether or not subjects are judged; then groups and lockstep must be.
+    pub scores: Vec<(Side, Turns)>,
     /// How subjects are judged, if that is wanted; then groups and lockstep must be, and all window views are computed.
     pub judging: Option<Judging>,
     /// The last tick of the run.
@@ -68,14 +71,16 @@ impl Plan {
     /// The window views that are computed: those that are wanted, and those that judgements and features are made of.
     pub fn computed(&self) -> Vec<Axis> {
         let needs = |axis: &Axis| {
-            self.judging.is_some() || self.axes.contains(axis) || (self.profiles && *axis == Axis::Account)
+            self.judging.is_some() || self.axes.contains(axis) || (self.makes_features() && *axis == Axis::Account)
         };
         Axis::ALL.into_iter().filter(needs).collect()
     }
 
     /// Whether feature rows are made, for somebody to read or for a model to score.
-    fn scores(&self) -> bool {
-        self.profiles || self.judging.as_ref().is_some_and(|judging| !judging.models.is_empty())
+    fn makes_features(&self) -> bool {
+        self.profiles
+            || !self.scores.is_empty()
+            || self.judging.as_ref().is_some_and(|judging| !judging.models.is_empty())
     }
 
     /// The lengths of the windows of the window views, shortest first.
@@ -105,7 +110,9 @@ impl Plan {
 
     /// Whether somebody looks at what accounts played last.
     pub fn has_sequences(&self) -> bool {
-        self.sequences.is_some() || self.network.is_some() || self.judging.as_ref().is_some_and(Judging::has_network)
+        let judging = self.judging.as_ref().map(|judging| &judging.models);
+        let mut models = self.scores.iter().map(|(_, models)| models).chain(judging);
+        self.sequences.is_some() || self.network.is_some() || models.any(has_network)
     }
 
     /// How many of the windows need whole plays; longer ones are asked for links alone.
@@ -135,6 +142,8 @@ pub enum Change {
     Sequences(Vec<SequenceChange>),
     /// What a network says of them.
     Networks(Vec<NetworkChange>),
+    /// What models say of accounts.
+    Scores(Vec<ScoreChange>),
     /// What speaks against subjects.
     Judged(Vec<JudgementChange>),
     /// Rows that were set aside, here or by who read them.
@@ -277,19 +286,24 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
         let longest = place_of(plan.windows.last().copied());
         let sources = account_rows.zip(all_groups).zip(all_pairs).zip(longest);
         if let Some((((rows, groups), pairs), longest)) = sources {
-            let companies = plan.scores().then(|| company::companies(turns.clone(), longest, until));
+            let companies = plan.makes_features().then(|| company::companies(turns.clone(), longest, until));
             let news = dossiers::news(rows, groups, pairs, companies);
             if plan.profiles {
                 let profiles = Profiles::new(read_places(&plan.windows_ms()));
                 let profiles = keep(news.clone(), "Profiles", dossiers::route, until, profiles);
                 ends.push(deliver(profiles, until, &ledger, Change::Profiles));
             }
+            let with_network = |models: &Turns| match has_network(models).then(|| networks(models)).and_then(said) {
+                Some(said) => news.clone().concat(said.map(|(account, said)| AccountNews::Network(account, said))),
+                None => news.clone(),
+            };
+            for (side, models) in &plan.scores {
+                let scores = Scores::new(*side, read_places(&plan.windows_ms()), models.clone());
+                let scores = keep(with_network(models), "Scores", dossiers::route, until, scores);
+                ends.push(deliver(scores, until, &ledger, Change::Scores));
+            }
             if let Some(judging) = &plan.judging {
-                let networks = judging.has_network().then(|| judging.networks()).and_then(said);
-                let news = match networks {
-                    Some(said) => news.concat(said.map(|(account, said)| AccountNews::Network(account, said))),
-                    None => news,
-                };
+                let news = with_network(&judging.models);
                 let sources = Sources { news, rows: all_rows, turns, entries: in_force, longest };
                 ends.push(deliver(risk::judge(sources, judging, cadence, until), until, &ledger, Change::Judged));
             }

@@ -15,6 +15,7 @@ use dataflows::links::LinkKind;
 use dataflows::lockstep::Pair;
 use dataflows::risk::{Entry, Finding, Heard as HeardSound, Judgement, Judging, Learned, Looked, Opinion, Release};
 use dataflows::river::{Change, Context, Ledger, Plan, build};
+use dataflows::scores::{Score, Side, Turns};
 use dataflows::sequences::Asked;
 use dataflows::tallies::Cadence;
 use dataflows::windows::{Inflow, Listing};
@@ -193,6 +194,7 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
         hub: 50,
         lockstep: true,
         profiles: true,
+        scores: sides(world),
         sequences: Some(Asked::All(if every_tick { Cadence::Each } else { Cadence::At(world.until()) })),
         network: None,
         judging: Some(Judging {
@@ -235,6 +237,8 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
 type Recounted = ((Subject, Key), u16, Option<HeardSound>, Vec<Signal>);
 
 type Judgements = BTreeMap<(Subject, Key), Judgement>;
+/// What each side says of each account.
+type Scored = BTreeMap<(Key, Side), Score>;
 
 /// The net state of all views.
 #[derive(Default)]
@@ -244,6 +248,7 @@ struct State {
     lockstep: BTreeMap<Pair, u32>,
     judged: Judgements,
     sequences: BTreeMap<Key, Sequence>,
+    scores: Scored,
 }
 
 impl State {
@@ -266,6 +271,7 @@ impl State {
             Change::Sequences(rows) => {
                 rows.into_iter().for_each(|(key, sequence)| set(&mut self.sequences, key, sequence));
             }
+            Change::Scores(rows) => rows.into_iter().for_each(|(key, score)| set(&mut self.scores, key, score)),
             Change::Hubs(_) | Change::Profiles(_) | Change::Networks(_) | Change::Refused(_) => {}
         }
     }
@@ -279,9 +285,16 @@ impl State {
     }
 }
 
+/// The same models on both sides, the challengers in the other order.
+fn sides(world: &World) -> Vec<(Side, Turns)> {
+    let ticks = world.models.iter().map(|(from, _)| *from);
+    let others = ticks.zip(world.models.iter().rev().map(|(_, model)| model.clone())).collect();
+    vec![(Side::Champion, world.models.clone()), (Side::Challenger, others)]
+}
+
 /// What the model in force says of an account, and why.
-fn scored(world: &World, tick: Tick, facts: &AccountFacts, played: Option<&Sequence>) -> Option<(Signal, Learned)> {
-    let (place, (_, model)) = world.models.iter().enumerate().rfind(|(_, (from, _))| *from <= tick)?;
+fn scored(models: &Turns, tick: Tick, facts: &AccountFacts, played: Option<&Sequence>) -> Option<(Score, Learned)> {
+    let (place, (_, model)) = models.iter().enumerate().rfind(|(_, (from, _))| *from <= tick)?;
     let Profile(features) = profile::of_account(facts);
     let network = model.network().zip(played);
     let network = network
@@ -290,7 +303,7 @@ fn scored(world: &World, tick: Tick, facts: &AccountFacts, played: Option<&Seque
     let named = if fraud.parts() >= 1_000 { 3 } else { 0 };
     let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };
     let because = model.because(&features, network, named).into_iter().map(looked).collect();
-    Some((of_model(fraud)?, Learned { model: place as u16, because }))
+    Some((Score { model: place as u16, fraud }, Learned { model: place as u16, because }))
 }
 
 /// A model that asks one question about each of these features, and adds to the score where the answer is yes.
@@ -347,7 +360,7 @@ fn companies(world: &World, tick: Tick) -> BTreeMap<Key, Company> {
 }
 
 /// Judges everybody from the views, the live plays and the catalogue in force.
-fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgements {
+fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgements, Scored) {
     let flow = &policy.flow;
     let accounts = state.of(Axis::Account);
     let companies = companies(world, tick);
@@ -362,10 +375,17 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
             suspicious_tracks,
         }
     };
-    let learned: BTreeMap<Key, (Signal, Learned)> = accounts
-        .keys()
-        .filter_map(|key| Some((*key, scored(world, tick, &facts(key, Risk::CLEAN), state.sequences.get(key))?)))
-        .collect();
+    let said = |models: &Turns, key: &Key| scored(models, tick, &facts(key, Risk::CLEAN), state.sequences.get(key));
+    let sides = sides(world);
+    let scores = accounts.keys().flat_map(|key| {
+        sides.iter().filter_map(|(side, models)| Some(((*key, *side), said(models, key)?.0))).collect::<Vec<_>>()
+    });
+    let scores: Scored = scores.collect();
+    let learned = accounts.keys().filter_map(|key| {
+        let (score, learned) = said(&world.models, key)?;
+        Some((*key, (of_model(score.fraud)?, learned)))
+    });
+    let learned: BTreeMap<Key, (Signal, Learned)> = learned.collect();
     let signals = |account: &Key, around: Risk| {
         let mut signals = of_account(&facts(account, around));
         let last = signals.iter().position(|signal| signal.name == Name::SuspiciousTracks).unwrap_or(signals.len());
@@ -478,7 +498,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> Judgeme
             learned.get(&subject.1).filter(|_| subject.0 == Subject::Account).map(|(_, learned)| learned.clone());
         (r > Risk::CLEAN).then_some((subject, Judgement { r, segment, heard, signals, learned }))
     };
-    judged.into_iter().filter_map(judgement).collect()
+    (judged.into_iter().filter_map(judgement).collect(), scores)
 }
 
 /// What was compared: the signals of each kind of subject, and the segments.
@@ -510,7 +530,8 @@ fn hold(world: &World, policy: &Policy, workers: usize, told: &str, compared: &m
     for tick in *changes.keys().next().unwrap()..=world.until() {
         changes.get(&tick).into_iter().flatten().for_each(|change| state.apply(change.clone()));
         assert!(state.sequences == world.sequences(tick), "{told}, {workers} workers, tick {tick}: sequences");
-        let expected = recount(world, policy, tick, &state);
+        let (expected, scores) = recount(world, policy, tick, &state);
+        assert!(state.scores == scores, "{told}, {workers} workers, tick {tick}: scores");
         compared.add(&expected);
         for subject in expected.keys().chain(state.judged.keys()).collect::<BTreeSet<_>>() {
             let (expected, found) = (expected.get(subject), state.judged.get(subject));

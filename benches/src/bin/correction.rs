@@ -69,6 +69,9 @@ impl Ledger for Stated {
             Change::Sequences(rows) => rows.len(),
             Change::Networks(rows) => rows.len(),
             Change::Judged(rows) => rows.len(),
+            Change::Sequences(rows) => rows.len(),
+            Change::Networks(rows) => rows.len(),
+            Change::Scores(rows) => rows.len(),
             Change::Refused(rows) => rows.len(),
         } as u64;
     }
@@ -139,6 +142,7 @@ fn plan() -> Plan {
         hub: 50,
         lockstep: true,
         profiles: false,
+        scores: Vec::new(),
         sequences: None,
         network: None,
         judging: None,

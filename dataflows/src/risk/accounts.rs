@@ -7,11 +7,12 @@
 
 use std::sync::Arc;
 
-use features::profile::{self, Profile};
+use features::profile;
 use features::risk::fuse;
 use features::signals::{AccountFacts, Name, Signal, of_account, of_model, of_surroundings};
 use hashbrown::{HashMap, HashSet};
-use models::{Because, Model};
+use models::Because;
+use models::Model;
 use records::{Key, Millis, Policy, Risk, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
@@ -22,6 +23,7 @@ use super::{Heard, Judgement, JudgementChange, Judging, Learned, Looked};
 use crate::clock::Tick;
 use crate::dossiers::{AccountNews, Dossiers};
 use crate::keep::Keep;
+use crate::scores::{InForce, fraud};
 
 /// An account by its own signals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,16 +50,14 @@ pub(super) struct Accounts {
     policy: Arc<Policy>,
     dossiers: Dossiers,
     said: HashMap<Key, Said>,
-    /// Models from a tick on; the first `in_force` have been.
-    models: Vec<(Tick, Arc<Model>)>,
-    in_force: usize,
+    models: InForce,
 }
 
 impl Accounts {
     pub fn new(judging: &Judging) -> Accounts {
         let dossiers = Dossiers::new(judging.places());
-        let (policy, models) = (judging.policy.clone(), judging.models.clone());
-        Accounts { policy, dossiers, said: HashMap::new(), models, in_force: 0 }
+        let (policy, models) = (judging.policy.clone(), InForce::new(judging.models.clone()));
+        Accounts { policy, dossiers, said: HashMap::new(), models }
     }
 }
 
@@ -66,13 +66,11 @@ impl Keep for Accounts {
     type Out = OwnRisk;
 
     fn due(&self) -> Option<Tick> {
-        self.models.get(self.in_force).map(|(from, _)| *from)
+        self.models.due()
     }
 
     fn open(&mut self, tick: Tick, _out: &mut Vec<OwnRisk>) {
-        let begun = self.models.iter().filter(|(from, _)| *from <= tick).count();
-        if begun > self.in_force {
-            self.in_force = begun;
+        if self.models.open(tick) {
             self.dossiers.reopen();
         }
     }
@@ -82,8 +80,8 @@ impl Keep for Accounts {
     }
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<OwnRisk>) {
-        let Accounts { policy, dossiers, said, models, in_force } = self;
-        let model = in_force.checked_sub(1).map(|place| (place as u16, &*models[place].1));
+        let Accounts { policy, dossiers, said, models } = self;
+        let model = models.model();
         dossiers.close(|account, plays, facts, network| {
             let now = if plays > 0 { say(plays, facts, model, network) } else { Said::default() };
             if said.get(&account).unwrap_or(&Said::default()) == &now {
@@ -109,12 +107,11 @@ const NAMED: usize = 3;
 fn say(plays: u32, facts: &AccountFacts, model: Option<(u16, &Model)>, network: f32) -> Said {
     let mut signals = of_account(facts);
     let learned = model.and_then(|(place, model)| {
-        let Profile(features) = profile::of_account(facts);
-        // Rounded once, here: from now on it is counted.
-        let fraud = Risk::from_parts((model.probability(&features, network) * 10_000.0).round() as u64);
+        let features = profile::of_account(facts);
+        let fraud = fraud(model, &features, network);
         signals.push(of_model(fraud)?);
         let named = if fraud.parts() >= EXPLAINED_MIN { NAMED } else { 0 };
-        let because = model.because(&features, network, named).into_iter();
+        let because = model.because(&features.0, network, named).into_iter();
         let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };
         Some(Learned { model: place, because: because.map(looked).collect() })
     });

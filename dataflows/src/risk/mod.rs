@@ -25,8 +25,6 @@ use std::sync::Arc;
 use differential_dataflow::{AsCollection, VecCollection};
 use features::signals::Signal;
 use features::tally::Axis;
-use models::Model;
-use models::temporal::Network;
 use records::{Key, Metadata, Millis, Policy, Risk, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
@@ -40,6 +38,7 @@ use self::catalogue::Laws;
 use crate::clock::Tick;
 use crate::dossiers::{AccountNews, read_places, route};
 use crate::keep::{keep, mix};
+use crate::scores::Turns;
 use crate::tallies::{Cadence, RowChange};
 use crate::windows::Turn;
 
@@ -51,22 +50,12 @@ pub struct Judging {
     /// The lengths of the windows of the window views, shortest first.
     pub windows_ms: Vec<Millis>,
     /// The models that score accounts, each from a tick on, in that order; before the first nobody does.
-    pub models: Vec<(Tick, Arc<Model>)>,
+    pub models: Turns,
     /// Whether it is told of contents which recording they are; else nothing is kept for that.
     pub copies: bool,
 }
 
 impl Judging {
-    /// Whether a model looks at sequences.
-    pub fn has_network(&self) -> bool {
-        self.models.iter().any(|(_, model)| model.network().is_some())
-    }
-
-    /// The networks of the models, in the order of coming into force.
-    pub fn networks(&self) -> Vec<(Tick, Option<Arc<Network>>)> {
-        self.models.iter().map(|(from, model)| (*from, model.network())).collect()
-    }
-
     /// The windows whose rows are read, by their place among the window views.
     fn places(&self) -> Vec<(u8, Millis)> {
         read_places(&self.windows_ms)

@@ -36,25 +36,20 @@ pub(super) struct Lesson {
 /// When the disk does not take it.
 pub(super) fn learn(args: &DemoArgs, folder: &Path, registry: &Path) -> Result<Lesson, Failure> {
     let output = |error: &dyn std::fmt::Display| Failure::Output(format!("{}: {error}", folder.display()));
+    let (seed, accounts) = (args.seed.wrapping_add(1), args.accounts.max(ACCOUNTS_MIN));
+    let folder = folder.join(format!("seed-{seed}-accounts-{accounts}"));
     let [honest, data] = ["honest", "attacked"].map(|name| folder.join(name));
-    if folder.exists() {
-        fs::remove_dir_all(folder).map_err(|error| output(&error))?;
+    // The attacked world appears whole or not at all, and is the same each time.
+    if !data.exists() {
+        fs::create_dir_all(&honest).map_err(|error| output(&error))?;
+        let spec = WorldSpec { seed, accounts, days: DAYS, attacks: false, ..WorldSpec::default() };
+        World::write(&spec, &honest, 0, |_| {}).map_err(|error| output(&error))?;
+        let plan = Plan::load(Path::new("default")).map_err(|error| Failure::Input(error.to_string()))?;
+        inject::inject(&honest, &plan, seed, &data, 0, |_| {}).map_err(|fault| match fault {
+            Fault::Input(error) => Failure::Input(error.to_string()),
+            Fault::Output(error) => Failure::Output(error.to_string()),
+        })?;
     }
-    fs::create_dir_all(&honest).map_err(|error| output(&error))?;
-    let seed = args.seed.wrapping_add(1);
-    let spec = WorldSpec {
-        seed,
-        accounts: args.accounts.max(ACCOUNTS_MIN),
-        days: DAYS,
-        attacks: false,
-        ..WorldSpec::default()
-    };
-    World::write(&spec, &honest, 0, |_| {}).map_err(|error| output(&error))?;
-    let plan = Plan::load(Path::new("default")).map_err(|error| Failure::Input(error.to_string()))?;
-    inject::inject(&honest, &plan, seed, &data, 0, |_| {}).map_err(|fault| match fault {
-        Fault::Input(error) => Failure::Input(error.to_string()),
-        Fault::Output(error) => Failure::Output(error.to_string()),
-    })?;
     let [data, registry] = [&*data, registry].map(Path::to_string_lossy);
     let places = ["learn", "--data", &data, "--registry", &registry];
     version(&parsed::<TrainArgs>(&places)?)?;

@@ -63,6 +63,9 @@ pub struct ReplayArgs {
     /// turns
     #[arg(long, value_name = "VERSION[@INSTANT]", requires = "models")]
     pub model: Vec<String>,
+    /// A version of the registry that scores beside the champion without a say; the view account_score has both
+    #[arg(long, value_name = "VERSION", requires = "models")]
+    pub challenger: Option<String>,
     /// Of `account_sequence` only these rows: a JSON object of instants in milliseconds and lists of account ids
     #[arg(long, value_name = "FILE")]
     pub sequences_of: Option<PathBuf>,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
 use dataflows::river::{Change, Setaside};
+use dataflows::scores::{Score, Side};
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind, Part, TableWriter, ViewFile, part_of};
 use features::tally::Axis;
@@ -22,8 +23,8 @@ use super::prepare::Prepared;
 use super::summary::Summary;
 use super::views::{
     RowKey, RowValue, VIEWS, View, feature_columns, group_columns, hub_columns, hubs_are_texts, key_column, link_name,
-    link_space, lockstep_columns, network_columns, push_cells, risk_columns, sequence_columns, shown, verdict_columns,
-    window_columns, withheld_columns,
+    link_space, lockstep_columns, network_columns, push_cells, risk_columns, score_columns, sequence_columns, shown,
+    verdict_columns, window_columns, withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -44,6 +45,8 @@ pub struct Books {
     /// Whether the ids of hubs are shown, and ordered, as texts.
     hubs_are_texts: bool,
     judge: Option<Judge>,
+    /// The names of the models of each side, by their places.
+    sides: Vec<(Side, Vec<String>)>,
     open: Vec<Book>,
     refusals: Vec<Refusal>,
     /// Rows of window views that changed, where nothing is written.
@@ -75,6 +78,7 @@ impl Books {
             play_files: prepared.inputs.plays.iter().map(|path| path.display().to_string()).collect(),
             hubs_are_texts: hubs_are_texts(&prepared.names, &prepared.plan.links),
             judge: prepared.judge.take(),
+            sides: std::mem::take(&mut prepared.sides),
             open: Vec::new(),
             refusals: Vec::new(),
             changed_rows: 0,
@@ -101,6 +105,7 @@ impl Books {
                 View::Features => feature_columns(&self.names),
                 View::Sequences => sequence_columns(&self.names),
                 View::Network => network_columns(&self.names),
+                View::Scores => score_columns(&self.names),
                 View::Risk => risk_columns(),
                 View::Verdict => verdict_columns(),
                 View::Withheld | View::Refusal => continue,
@@ -184,6 +189,16 @@ impl Books {
                     (RowKey::Account(id(IdSpace::Account, account)), said)
                 });
                 (View::Network, rows.collect())
+            }
+            Change::Scores(rows) => {
+                let rows = rows.into_iter().map(|((account, side), score)| {
+                    let score = score.and_then(|Score { model, fraud }| {
+                        let named = self.sides.iter().find(|(known, _)| *known == side)?;
+                        Some(RowValue::Score(named.1.get(usize::from(model))?.as_str().into(), fraud))
+                    });
+                    (RowKey::Scored(id(IdSpace::Account, account), side), score)
+                });
+                (View::Scores, rows.collect())
             }
             Change::Judged(rows) => {
                 let Some(judge) = &self.judge else { return Ok(()) };

@@ -35,26 +35,42 @@ impl Scorers {
         let mut found = Vec::new();
         for text in wanted {
             let (name, from) = version(text, clock)?;
-            let version = registry.version(name)?;
-            let scorer = registry.scorer(&version)?;
-            if let Some(network) = &scorer.network {
-                check(network, &format!("the network of version {}", version.number))?;
-            }
-            if scorer.features_version != profile::VERSION || scorer.booster.features != profile::names() {
-                return Err(Failure::Input(format!(
-                    "version {} was made for features {}, this program has {}: train again",
-                    version.number,
-                    scorer.features_version,
-                    profile::VERSION
-                )));
-            }
-            let model = Model::new(scorer).map_err(|error| Failure::Input(format!("version {name}: {error}")))?;
-            found.push((from.max(first), Arc::new(model), format!("{SUBJECT}/{}", version.number)));
+            let (model, name) = model(&registry, name)?;
+            found.push((from.max(first), model, name));
         }
         found.sort_by_key(|(from, ..)| *from);
         let names = found.iter().map(|(.., name)| name.clone()).collect();
         Ok(Scorers { models: found.into_iter().map(|(from, model, _)| (from, model)).collect(), names })
     }
+
+    /// The version that scores beside them, if the options name one.
+    ///
+    /// # Errors
+    /// As [`Scorers::read`].
+    pub fn challenger(args: &ReplayArgs, first: Tick) -> Result<Option<Scorers>, Failure> {
+        let Some((root, name)) = args.models.as_ref().zip(args.challenger.as_ref()) else { return Ok(None) };
+        let (model, name) = model(&Registry::at(root), name)?;
+        Ok(Some(Scorers { models: vec![(first, model)], names: vec![name] }))
+    }
+}
+
+/// The model of a version, and its name.
+fn model(registry: &Registry, name: &str) -> Result<(Arc<Model>, String), Failure> {
+    let version = registry.version(name)?;
+    let scorer = registry.scorer(&version)?;
+    if let Some(network) = &scorer.network {
+        check(network, &format!("the network of version {}", version.number))?;
+    }
+    if scorer.features_version != profile::VERSION || scorer.booster.features != profile::names() {
+        return Err(Failure::Input(format!(
+            "version {} was made for features {}, this program has {}: train again",
+            version.number,
+            scorer.features_version,
+            profile::VERSION
+        )));
+    }
+    let model = Model::new(scorer).map_err(|error| Failure::Input(format!("version {name}: {error}")))?;
+    Ok((Arc::new(model), format!("{SUBJECT}/{}", version.number)))
 }
 
 /// The network that the options name.

@@ -8,6 +8,7 @@ use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
 use dataflows::risk::{Entry, Judging};
 use dataflows::river::{Context, LINK_WINDOW_MS, LOCKSTEP_WINDOW_MS, Plan};
+use dataflows::scores::Side;
 use dataflows::sequences::Asked;
 use dataflows::tallies::Cadence;
 use datasets::arrivals::{self, Facts, Listing, Survey, Tier, Wanted};
@@ -63,6 +64,8 @@ pub struct Prepared {
     pub heard: Option<HeardCounts>,
     /// The names of the models that score accounts, in the order of coming into force.
     pub models: Vec<String>,
+    /// The names of the models of each side whose scores are written.
+    pub sides: Vec<(Side, Vec<String>)>,
     /// Who judges, if somebody does.
     pub judge: Option<Judge>,
     /// The ids of the plays that are corrected, where plays are withheld.
@@ -122,6 +125,11 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let tells_recordings = !heard.contents().is_empty();
     let heard_counts = heard.counts(&(first..=until), known, &by_tick);
     let scorers = Scorers::read(args, clock, first)?;
+    let mut sides = Vec::new();
+    if setting.views.contains(&View::Scores) {
+        sides.push((Side::Champion, scorers.clone()));
+        sides.extend(Scorers::challenger(args, first)?.map(|scorers| (Side::Challenger, scorers)));
+    }
     let mut entries = Vec::new();
     if let Some(judge) = &mut judge {
         let segment = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, judge.segment(row)));
@@ -155,6 +163,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         profiles: setting.views.contains(&View::Features),
         sequences: sequences(args, &setting, clock, until, &mut naming)?,
         network: learned::network(args)?,
+        scores: sides.iter().map(|(side, scorers)| (*side, scorers.models.clone())).collect(),
         judging,
         until,
         every_tick: args.emit != Emit::Last,
@@ -164,6 +173,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         wanted: wanted(&plan),
         entries,
         models: scorers.names,
+        sides: sides.into_iter().map(|(side, scorers)| (side, scorers.names)).collect(),
         heard: (!inputs.evidence.is_empty() || tells_recordings).then_some(heard_counts),
         judge,
         corrected: match setting.views.contains(&View::Withheld) {
@@ -282,6 +292,12 @@ impl Setting {
         if views.contains(&View::Sequences) || views.contains(&View::Network) {
             whole(sequence::WINDOW_MS, "the window of sequences, 7d,")?;
         }
+        if views.contains(&View::Scores) && args.models.is_none() {
+            return Err(Failure::Usage("--views account_score needs --models REGISTRY".to_owned()));
+        }
+        if args.challenger.is_some() && !views.contains(&View::Scores) {
+            return Err(Failure::Usage("--challenger VERSION and --views account_score go together".to_owned()));
+        }
         if args.network.is_some() != views.contains(&View::Network) {
             return Err(Failure::Usage("--network FILE and --views account_network go together".to_owned()));
         }
@@ -318,7 +334,7 @@ impl Setting {
 
 /// Whether one of the views is this one, or is made of its rows: groups and lockstep speak in judgements and features.
 fn needs(views: &[View], wanted: View) -> bool {
-    views.iter().any(|view| *view == wanted || *view == View::Features || JUDGED.contains(view))
+    views.iter().any(|view| *view == wanted || matches!(view, View::Features | View::Scores) || JUDGED.contains(view))
 }
 
 fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
@@ -340,7 +356,7 @@ fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
     if views.is_empty() {
         let fits = |view: &View| match view {
             View::Withheld => emit == Emit::Last,
-            View::Features | View::Sequences | View::Network => false,
+            View::Features | View::Sequences | View::Network | View::Scores => false,
             _ => true,
         };
         views = VIEWS.iter().map(|(_, view)| *view).filter(fits).collect();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dataflows::links::LinkKind;
+use dataflows::scores::Side;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind};
 use features::WindowRow;
@@ -28,6 +29,8 @@ pub enum View {
     Sequences,
     /// What a network says of accounts; written where it is asked for.
     Network,
+    /// What models say of accounts; written where it is asked for.
+    Scores,
     /// How sure we are about each subject.
     Risk,
     /// What is done about subjects.
@@ -39,7 +42,7 @@ pub enum View {
 }
 
 /// All views, in the order of the contract.
-pub const VIEWS: [(&str, View); 16] = [
+pub const VIEWS: [(&str, View); 17] = [
     ("account_window", View::Window(Axis::Account)),
     ("track_window", View::Window(Axis::Track)),
     ("artist_window", View::Window(Axis::Artist)),
@@ -52,6 +55,7 @@ pub const VIEWS: [(&str, View); 16] = [
     ("account_features", View::Features),
     ("account_sequence", View::Sequences),
     ("account_network", View::Network),
+    ("account_score", View::Scores),
     ("risk", View::Risk),
     ("verdict", View::Verdict),
     ("withheld", View::Withheld),
@@ -227,6 +231,12 @@ pub fn network_columns(names: &NameTable) -> Columns {
     vec![("account_id", Holds::Id(names.kind(IdSpace::Account))), ("network", Holds::Feature)]
 }
 
+/// The columns of `account_score` after `as_of`.
+pub fn score_columns(names: &NameTable) -> Columns {
+    let id = ("account_id", Holds::Id(names.kind(IdSpace::Account)));
+    vec![id, ("side", Holds::Text), ("model", Holds::Text), ("probability", Holds::Float)]
+}
+
 /// The columns of `risk` after `as_of`. Ids of several kinds share a column, so they are texts.
 pub fn risk_columns() -> Columns {
     let [r, rc, rb, rp] = ["r", "rc", "rb", "rp"].map(|name| (name, Holds::Float));
@@ -259,6 +269,8 @@ pub enum RowKey {
     Window(u8, Id),
     /// An account.
     Account(Id),
+    /// An account, and on which side a model scores it.
+    Scored(Id, Side),
     /// A link.
     Link(&'static str, Id),
     /// Two accounts, the smaller first.
@@ -282,6 +294,8 @@ pub enum RowValue {
     Sequence(Box<Sequence>),
     /// What a network says of an account.
     Network(f32),
+    /// A model, and how probable it finds fraud.
+    Score(Arc<str>, Risk),
     /// A risk.
     Risk(Box<RiskRow>),
     /// A verdict.
@@ -327,6 +341,7 @@ pub fn push_cells<'a>(
     match key {
         RowKey::Window(window, id) => to.extend([Cell::Text(&labels[usize::from(*window)]), Cell::Id(id)]),
         RowKey::Account(id) => to.push(Cell::Id(id)),
+        RowKey::Scored(id, side) => to.extend([Cell::Id(id), Cell::Text(side.name())]),
         RowKey::Link(kind, id) => to.extend([Cell::Text(kind), Cell::Id(id)]),
         RowKey::Pair(a, b) => to.extend([Cell::Id(a), Cell::Id(b)]),
         RowKey::Subject(subject, id) => to.extend([Cell::Text(subject.name()), Cell::Text(id)]),
@@ -340,6 +355,7 @@ pub fn push_cells<'a>(
         RowValue::Count(count) => to.push(Cell::Count((*count).into())),
         RowValue::Features(profile) => to.extend(profile.0.iter().map(|value| Cell::Feature(*value))),
         RowValue::Sequence(sequence) => to.extend([Cell::Series(&sequence.hours), Cell::Series(&sequence.plays)]),
+        RowValue::Score(model, fraud) => to.extend([Cell::Text(model), Cell::Float(fraud.share())]),
         RowValue::Network(score) => to.push(Cell::Feature(*score)),
         RowValue::Risk(row) => {
             to.extend(row.risks.map(|risk| Cell::Float(risk.share())));

@@ -197,6 +197,21 @@ fn the_same_data_gives_the_same_bytes_from_training_to_promotion_and_a_verdict_n
     let told: Vec<usize> = accounts.filter(|row| models.value(*row) == r#"["account/1"]"#).collect();
     assert!(told.len() as u64 > BOTS / 2, "{} accounts", told.len());
     assert!(told.iter().any(|row| reasons.value(*row).contains("account/1, mostly because of")), "{reasons:?}");
+
+    // A challenger scores beside the champion: a version beside itself says the same of everybody.
+    let beside = ["--challenger", "1", "--views", "account_score"];
+    done(truestream(&[line.as_slice(), &beside].concat()));
+    let scores = read(&folder.path().join("tables/account_score.parquet"));
+    let column = |name: &str| scores.column_by_name(name).expect("a column").clone();
+    let (ids, sides, found) = (column("account_id"), column("side"), column("probability"));
+    let ids = ids.as_primitive::<UInt64Type>();
+    let of = |wanted: &str| -> BTreeMap<u64, u64> {
+        let rows = (0..scores.num_rows()).filter(|row| sides.as_string::<i32>().value(*row) == wanted);
+        rows.map(|row| (ids.value(row), found.as_primitive::<Float64Type>().value(row).to_bits())).collect()
+    };
+    assert!(of("champion").len() as u64 == PEOPLE + BOTS && of("champion") == of("challenger"), "{scores:?}");
+    let alone = truestream(&[line.as_slice(), &["--challenger", "1", "--views", "verdict"]].concat());
+    assert!(alone.code == Some(2) && alone.err.contains("account_score"), "{alone:?}");
 }
 
 #[test]
