@@ -69,8 +69,6 @@ impl Ledger for Stated {
             Change::Sequences(rows) => rows.len(),
             Change::Networks(rows) => rows.len(),
             Change::Judged(rows) => rows.len(),
-            Change::Sequences(rows) => rows.len(),
-            Change::Networks(rows) => rows.len(),
             Change::Scores(rows) => rows.len(),
             Change::Refused(rows) => rows.len(),
         } as u64;
