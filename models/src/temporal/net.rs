@@ -390,8 +390,8 @@ pub(super) mod tests {
                     let mut sum = get(&format!("{name}.block{block}.bias"), &[out]);
                     for tap in 0..KERNEL {
                         let Some(source) = step.checked_sub(dilation * (KERNEL - 1 - tap)) else { continue };
-                        for into in 0..WIDTH {
-                            sum += level[source][into] * get(&format!("{name}.block{block}.weight"), &[tap, into, out]);
+                        for (into, number) in level[source].iter().enumerate() {
+                            sum += number * get(&format!("{name}.block{block}.weight"), &[tap, into, out]);
                         }
                     }
                     sum.max(0.0)
