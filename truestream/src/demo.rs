@@ -144,6 +144,8 @@ struct Report {
     example: Option<Example>,
     /// The first account that the model stopped and the rules alone did not.
     learned: Option<Example>,
+    /// Accounts without a label that ever had a verdict; they are honest.
+    wronged: usize,
 }
 
 /// A verdict: of which account, when, what, and why.
@@ -186,6 +188,7 @@ impl Report {
                 }
             }
         }
+        let wronged = verdicts.keys().filter(|account| !labels.contains_key(*account)).count();
         let fates = labels.into_iter().filter_map(|(account, (family, kind))| {
             let ended = ended.get(&account)?;
             let seen = verdicts.get(&account);
@@ -199,7 +202,8 @@ impl Report {
                 by_rules: by_rules.contains_key(&account),
             })
         });
-        Ok(Report { fates: fates.collect(), artists, example, learned })
+        let fates = fates.collect();
+        Ok(Report { fates, artists, example, learned, wronged })
     }
 
     /// Families of a kind: name and fates.
@@ -284,6 +288,9 @@ impl Report {
             text,
             "  A hijacked account that is held: whoever plays beside its owner earns nothing; the owner goes on listening."
         );
+        let others = args.accounts as usize - self.fates.len();
+        let _ =
+            writeln!(text, "\nEverybody else: {others} honest accounts, {} of them ever held or worse", self.wronged);
         let examples = [("One verdict", &self.example), ("One that rules alone would not have stopped", &self.learned)];
         for (title, example) in examples {
             let Some((account, at, verdict, reasons)) = example else { continue };
@@ -325,6 +332,7 @@ impl Report {
             "plays": world.plays,
             "replay_seconds": seconds,
             "accounts": fates,
+            "others_held_or_worse": self.wronged,
             "artists": artists,
             "heard": heard.json(),
             "model": json!({"promoted": lesson.is_promoted, "evaluation": lesson.evaluation}),
