@@ -39,7 +39,7 @@ work="${keep:-$(mktemp -d)}"
 mkdir -p "$work"
 [[ -n "$keep" ]] || trap 'rm -rf "$work"' EXIT
 
-# Runs a step whose result is a file, unless the file is there.
+# Runs a step whose result is a file, unless the file is there. Inside it a failure does not end the script by itself: steps say `|| return`.
 made() {
     local file="$1"
     shift
@@ -49,7 +49,7 @@ report() { cat "$1"/mlruns/1/*/artifacts/report.json; }
 trained() { # FOLDER SEED REGISTRY OPTIONS...
     local folder="$1" seed="$2" registry="$3"
     shift 3
-    "$truestream" train --data "$folder/data" --registry "$folder/$registry" --seed "$seed" --json "$@" >/dev/null
+    "$truestream" train --data "$folder/data" --registry "$folder/$registry" --seed "$seed" --json "$@" >/dev/null || return
     report "$folder/$registry"
 }
 attacked() { # SEED: the world of that seed with attacks in it
@@ -62,13 +62,13 @@ attacked() { # SEED: the world of that seed with attacks in it
 }
 judged() { # FOLDER OTHER: the other world's verdicts, with the model of this one
     "$truestream" replay --data "$2/data" --out "$2/verdicts" --every 6h --windows 24h,7d,28d --views verdict --emit changes \
-        --models "$1/registry" --model 1 --json >/dev/null
-    "$python" "$here/verdicts.py" "$2/data" "$2/verdicts/verdict.parquet"
+        --models "$1/registry" --model 1 --json >/dev/null || return
+    "$python" "$here/verdicts.py" "$2/data" "$2/verdicts/verdict.parquet" || return
     rm -rf "$2/verdicts"
 }
 by_rules() { # FOLDER
-    "$truestream" replay --data "$1/data" --out "$1/rules" --every 1d --windows 24h,7d,28d --views risk --emit changes --json >/dev/null
-    "$python" "$here/rules.py" "$1"
+    "$truestream" replay --data "$1/data" --out "$1/rules" --every 1d --windows 24h,7d,28d --views risk --emit changes --json >/dev/null || return
+    "$python" "$here/rules.py" "$1" || return
     rm -rf "$1/rules"
 }
 

@@ -57,14 +57,14 @@ pub(crate) fn fraud(model: &Model, Profile(features): &Profile, network: f32) ->
     Risk::from_parts((model.probability(features, network) * 10_000.0).round() as u64)
 }
 
-/// Which of the models is in force.
-pub(crate) struct InForce {
-    models: Turns,
+/// Which of those that take turns is in force: a model, or its network.
+pub(crate) struct InForce<M> {
+    models: Vec<(Tick, M)>,
     begun: usize,
 }
 
-impl InForce {
-    pub fn new(models: Turns) -> InForce {
+impl<M> InForce<M> {
+    pub fn new(models: Vec<(Tick, M)>) -> InForce<M> {
         InForce { models, begun: 0 }
     }
 
@@ -79,8 +79,8 @@ impl InForce {
         std::mem::replace(&mut self.begun, begun) < begun
     }
 
-    /// Its place, and the model.
-    pub fn model(&self) -> Option<(u16, &Model)> {
+    /// Its place, and what is in force.
+    pub fn model(&self) -> Option<(u16, &M)> {
         let place = self.begun.checked_sub(1)?;
         Some((place as u16, &self.models[place].1))
     }
@@ -100,7 +100,7 @@ pub(crate) fn has_network(models: &Turns) -> bool {
 pub(crate) struct Scores {
     side: Side,
     dossiers: Dossiers,
-    models: InForce,
+    models: InForce<Arc<Model>>,
     said: HashMap<Key, Score>,
 }
 

@@ -15,6 +15,7 @@ use records::{Key, KeyedPlay};
 
 use crate::clock::Tick;
 use crate::keep::{Keep, mix};
+use crate::scores::InForce;
 use crate::tallies::Cadence;
 use crate::windows::Turn;
 
@@ -140,8 +141,7 @@ impl Keep for Sequences {
 
 /// Asks networks, each from a tick on; none in turns of models that have none.
 pub(crate) struct Networks {
-    networks: Vec<(Tick, Option<Arc<Network>>)>,
-    in_force: usize,
+    networks: InForce<Option<Arc<Network>>>,
     listeners: Listeners,
     said: HashMap<Key, u32>,
 }
@@ -149,7 +149,7 @@ pub(crate) struct Networks {
 impl Networks {
     /// The networks in the order of coming into force.
     pub fn new(networks: Vec<(Tick, Option<Arc<Network>>)>) -> Networks {
-        Networks { networks, in_force: 0, listeners: Listeners::default(), said: HashMap::new() }
+        Networks { networks: InForce::new(networks), listeners: Listeners::default(), said: HashMap::new() }
     }
 }
 
@@ -158,13 +158,11 @@ impl Keep for Networks {
     type Out = NetworkChange;
 
     fn due(&self) -> Option<Tick> {
-        self.networks.get(self.in_force).map(|(from, _)| *from)
+        self.networks.due()
     }
 
     fn open(&mut self, tick: Tick, _out: &mut Vec<NetworkChange>) {
-        let begun = self.networks.iter().filter(|(from, _)| *from <= tick).count();
-        if begun > self.in_force {
-            self.in_force = begun;
+        if self.networks.open(tick) {
             self.listeners.touched.extend(self.listeners.recent.keys());
         }
     }
@@ -174,8 +172,8 @@ impl Keep for Networks {
     }
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<NetworkChange>) {
-        let Networks { networks, in_force, listeners, said } = self;
-        let network = in_force.checked_sub(1).and_then(|place| networks[place].1.as_deref());
+        let Networks { networks, listeners, said } = self;
+        let network = networks.model().and_then(|(_, network)| network.as_deref());
         listeners.close(|account, recent| {
             let now = network.zip(recent).map(|(network, recent)| {
                 let Sequence { hours, plays } = recent.sequence();

@@ -50,7 +50,7 @@ pub(super) struct Accounts {
     policy: Arc<Policy>,
     dossiers: Dossiers,
     said: HashMap<Key, Said>,
-    models: InForce,
+    models: InForce<Arc<Model>>,
 }
 
 impl Accounts {
@@ -81,7 +81,7 @@ impl Keep for Accounts {
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<OwnRisk>) {
         let Accounts { policy, dossiers, said, models } = self;
-        let model = models.model();
+        let model = models.model().map(|(place, model)| (place, &**model));
         dossiers.close(|account, plays, facts, network| {
             let now = if plays > 0 { say(plays, facts, model, network) } else { Said::default() };
             if said.get(&account).unwrap_or(&Said::default()) == &now {

@@ -79,7 +79,8 @@ pub struct TrainArgs {
     /// Takes a feature that looks like a leak for what it is
     #[arg(long, value_name = "FEATURE")]
     pub trust: Vec<String>,
-    /// Learns from these features alone, comma-separated: a baseline, or what one of them is worth
+    /// Learns from these features alone, comma-separated: a baseline, or what one of them is worth. Such a version can be evaluated; a
+    /// replay takes only one of all features
     #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
     pub only: Vec<String>,
     /// Print the result as JSON
@@ -105,17 +106,15 @@ pub fn version(args: &TrainArgs) -> Result<Version, Failure> {
         return Err(Failure::Usage(format!("--hidden-max {}: expected 0 to 1", args.hidden_max)));
     }
     let chosen = Chosen::of(args)?;
+    if let Some(name) = args.only.iter().find(|name| !profile::names().contains(&name.as_str())) {
+        return Err(unknown_feature(name));
+    }
     let registry = Registry::at(&args.registry);
     let lock = registry.lock()?;
     let features = args.data.features(&registry, &lock)?;
     let (mut known, as_of) = args.data.known(&features)?;
     if !args.only.is_empty() {
-        known.table = known.table.only(&args.only).map_err(|name| {
-            Failure::Usage(format!(
-                "--only {name}: no feature of {}; `truestream models show` lists them",
-                profile::VERSION
-            ))
-        })?;
+        known.table = known.table.only(&args.only).map_err(unknown_feature)?;
     }
     let id = run_id(args, &chosen, &features, as_of);
     match registry.trained(&id)? {
@@ -202,6 +201,13 @@ fn with<T: Serialize + DeserializeOwned>(
     let mut all = serde_json::to_value(settings).expect("settings are plain data");
     all.as_object_mut().expect("settings have names").extend(named);
     serde_json::from_value(all)
+}
+
+fn unknown_feature(name: &str) -> Failure {
+    Failure::Usage(format!(
+        "--only {name}: no feature of {}; the columns of the view account_features are",
+        profile::VERSION
+    ))
 }
 
 /// All that the model depends on, as 32 hexadecimal digits.

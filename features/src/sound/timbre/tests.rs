@@ -1,3 +1,5 @@
+//! The laws of timbre: loudness does not change it, silence has none, and a recording is heard to its end.
+
 use kernels::cpu::Cpu;
 
 use super::*;
