@@ -16,6 +16,7 @@
 //! wall clock or a file.
 
 pub mod admit;
+pub mod audiences;
 pub mod clock;
 mod company;
 mod dossiers;

@@ -17,6 +17,7 @@ use timely::dataflow::{InputHandleVec, StreamVec};
 use timely::worker::Worker;
 
 use crate::admit::{self, Admit, Claim, Place, Ruling};
+use crate::audiences::{self, Audiences, audiences};
 use crate::clock::{Clock, Tick};
 use crate::company;
 use crate::dossiers::{self, AccountNews, read_places};
@@ -25,6 +26,7 @@ use crate::keep::{Keep, keep};
 use crate::links::{self, Link, LinkChange, LinkKind, Links, Use};
 use crate::lockstep::{self, BUCKET_MS, Buckets, PairChange, Pairs, Step};
 use crate::profiles::{ProfileChange, Profiles};
+use crate::risk::listens;
 use crate::risk::{self, Entry, JudgementChange, Judging, Sources};
 use crate::scores::{ScoreChange, Scores, Side, Turns, has_network, networks};
 use crate::sequences::{self, Asked, NetworkChange, Networks, SequenceChange, Sequences};
@@ -53,6 +55,8 @@ pub struct Plan {
     pub lockstep: bool,
     /// Whether the features of accounts are wanted; then groups and lockstep must be.
     pub profiles: bool,
+    /// Whose features are wanted besides, if somebody's are; then groups and lockstep must be.
+    pub audiences: Option<Audiences>,
     /// Whose sequences are wanted, if somebody's are.
     pub sequences: Option<Asked>,
     /// The network whose scores are wanted, whether or not subjects are judged.
@@ -71,14 +75,23 @@ impl Plan {
     /// The window views that are computed: those that are wanted, and those that judgements and features are made of.
     pub fn computed(&self) -> Vec<Axis> {
         let needs = |axis: &Axis| {
-            self.judging.is_some() || self.axes.contains(axis) || (self.makes_features() && *axis == Axis::Account)
+            self.judging.is_some()
+                || self.axes.contains(axis)
+                || (self.makes_features() && *axis == Axis::Account)
+                || self.audiences.as_ref().is_some_and(|asked| asked.rests_on(*axis))
         };
         Axis::ALL.into_iter().filter(needs).collect()
+    }
+
+    /// Whether it asks what the catalogue declares, row by row.
+    pub fn asks_for_releases(&self) -> bool {
+        self.judging.is_some() || self.audiences.as_ref().is_some_and(|asked| asked.copies)
     }
 
     /// Whether feature rows are made, for somebody to read or for a model to score.
     fn makes_features(&self) -> bool {
         self.profiles
+            || self.audiences.is_some()
             || !self.scores.is_empty()
             || self.judging.as_ref().is_some_and(|judging| !judging.models.is_empty())
     }
@@ -138,6 +151,8 @@ pub enum Change {
     Lockstep(Vec<PairChange>),
     /// Features of accounts.
     Profiles(Vec<ProfileChange>),
+    /// Features of tracks or uploaders.
+    Audiences(Axis, Vec<ProfileChange>),
     /// What accounts played last.
     Sequences(Vec<SequenceChange>),
     /// What a network says of them.
@@ -302,9 +317,19 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
                 let scores = keep(with_network(models), "Scores", dossiers::route, until, scores);
                 ends.push(deliver(scores, until, &ledger, Change::Scores));
             }
-            if let Some(judging) = &plan.judging {
+            let listens = (plan.judging.is_some() || plan.audiences.is_some())
+                .then(|| listens::tracks(turns.clone(), longest, cadence, until));
+            if let Some((listens, asked)) = listens.clone().zip(plan.audiences.as_ref()) {
+                let (news, rows, turns, entries) = (news.clone(), all_rows.clone(), turns.clone(), in_force.clone());
+                let windows = read_places(&plan.windows_ms());
+                let sources = audiences::Sources { news, rows, turns, listens, entries, windows, longest };
+                for (axis, features) in audiences(sources, asked, until) {
+                    ends.push(deliver(features, until, &ledger, move |rows| Change::Audiences(axis, rows)));
+                }
+            }
+            if let Some((listens, judging)) = listens.zip(plan.judging.as_ref()) {
                 let news = with_network(&judging.models);
-                let sources = Sources { news, rows: all_rows, turns, entries: in_force, longest };
+                let sources = Sources { news, listens, rows: all_rows, turns, entries: in_force, longest };
                 ends.push(deliver(risk::judge(sources, judging, cadence, until), until, &ledger, Change::Judged));
             }
         }

@@ -3,13 +3,16 @@
 //! ```text
 //! plays of a key ──▶ tally ──▶ WindowRow ──▶ signals ──▶ risk ──▶ verdict
 //!                                        └──▶ profile ──┬──▶ (a model)
-//! listeners of a track ──▶ company ──────────┘          │
+//! listeners of a track ──▶ company ──────────┤          │
+//! listeners, hours of a track ──▶ crowd, rhythm ──┘     │
 //! plays of an account, in order ──▶ sequence ───────────┘
 //! ```
 
 pub mod company;
 pub mod counts;
+pub mod crowd;
 pub mod profile;
+pub mod rhythm;
 pub mod risk;
 mod row;
 pub mod sequence;

@@ -7,6 +7,10 @@
 //! A feature is a level (per day), a share, a shape, a change against the account's own past, or a tie to others. No
 //! feature is an id, a country or anything else that says who somebody is instead of what was done.
 
+mod audience;
+pub mod track;
+pub mod uploader;
+
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
@@ -110,10 +114,14 @@ pub fn names() -> &'static [&'static str] {
         }
         names.extend(["group_size", "lockstep_partners", "lockstep_shared"].map(str::to_owned));
         names.extend(OF_COMPANY.iter().map(|(name, _)| (*name).to_owned()));
-        // Made once and kept as long as the program runs.
-        names.into_iter().map(|name| &*name.leak()).collect()
+        keep(names)
     });
     &NAMES
+}
+
+/// The names as texts that are made once and kept as long as the program runs.
+fn keep(names: Vec<String>) -> Vec<&'static str> {
+    names.into_iter().map(|name| &*name.leak()).collect()
 }
 
 /// The features of an account, in the order of [`names`]; NaN where nothing can be said.

@@ -68,7 +68,7 @@ pub(super) enum Told {
 }
 
 /// The values that hold; more than one only between two updates of a tick.
-pub(super) struct Held<V>(Vec<(V, i64)>);
+pub(crate) struct Held<V>(Vec<(V, i64)>);
 
 impl<V> Default for Held<V> {
     fn default() -> Held<V> {
@@ -77,7 +77,7 @@ impl<V> Default for Held<V> {
 }
 
 impl<V: Copy + PartialEq + Default> Held<V> {
-    pub(super) fn change(&mut self, value: V, diff: i64) {
+    pub(crate) fn change(&mut self, value: V, diff: i64) {
         match self.0.iter_mut().find(|(held, _)| *held == value) {
             Some((_, times)) => *times += diff,
             None => self.0.push((value, diff)),
@@ -85,7 +85,7 @@ impl<V: Copy + PartialEq + Default> Held<V> {
         self.0.retain(|(_, times)| *times != 0);
     }
 
-    pub(super) fn value(&self) -> V {
+    pub(crate) fn value(&self) -> V {
         self.0.first().map_or(V::default(), |(value, _)| *value)
     }
 }

@@ -24,7 +24,7 @@ use super::{Coll, Entry, Finding, Opinion, Release, Update, updates};
 use crate::clock::Tick;
 use crate::keep::{Keep, keep, mix};
 
-type ByKey<'scope, V> = Arranged<'scope, TraceAgent<ValSpine<Key, V, Tick, isize>>>;
+pub(super) type ByKey<'scope, V> = Arranged<'scope, TraceAgent<ValSpine<Key, V, Tick, isize>>>;
 /// What a track or an owner hears.
 type News = ((Subject, Key), AudienceNews);
 
@@ -128,7 +128,7 @@ impl<'scope> Laws<'scope> {
 }
 
 /// The value in force of each key.
-pub(super) struct InForce<V> {
+pub(crate) struct InForce<V> {
     current: HashMap<Key, V>,
     replaced: HashMap<Key, V>,
 }

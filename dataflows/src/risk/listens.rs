@@ -10,23 +10,34 @@ use records::Key;
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::vec::Map;
 
+use super::catalogue::ByKey;
 use super::{Coll, Update};
 use crate::clock::Tick;
 use crate::keep::{Keep, keep, mix};
 use crate::tallies::Cadence;
 use crate::windows::Turn;
 
-/// Each account and track, once per play in this window.
-pub(super) fn tracks<'scope>(
+/// Who plays which tracks.
+#[derive(Clone)]
+pub(crate) struct Listens<'scope> {
+    /// Each account and track, once per play.
+    pub all: Coll<'scope, (Key, Key)>,
+    /// The same, to be joined with accounts.
+    pub by_account: ByKey<'scope, Key>,
+}
+
+/// The listens of this window.
+pub(crate) fn tracks<'scope>(
     turns: StreamVec<'scope, Tick, Turn>,
     window: usize,
     cadence: Cadence,
     until: Tick,
-) -> Coll<'scope, (Key, Key)> {
-    listens(turns, window, cadence, until, |turn| match turn {
+) -> Listens<'scope> {
+    let all = listens(turns, window, cadence, until, |turn| match turn {
         Turn::Play { play, .. } => play.track,
         Turn::Upload { .. } => Key::NONE,
-    })
+    });
+    Listens { by_account: all.clone().arrange_by_key_named("ListensByAccount"), all }
 }
 
 /// Each account and playlist, once per play in this window that came from it.
@@ -56,23 +67,23 @@ fn listens<'scope>(
         }
         _ => None,
     });
-    keep(listens, "Listens", |(account, ..): &(Key, Key, bool)| mix(account.0), until, Listens::new(cadence))
+    keep(listens, "Listens", |(account, ..): &(Key, Key, bool)| mix(account.0), until, Unsaid::new(cadence))
         .as_collection()
 }
 
 /// What changed and was not said yet.
-pub(super) struct Listens {
+struct Unsaid {
     cadence: Cadence,
     unsaid: HashMap<(Key, Key), i32>,
 }
 
-impl Listens {
-    fn new(cadence: Cadence) -> Listens {
-        Listens { cadence, unsaid: HashMap::new() }
+impl Unsaid {
+    fn new(cadence: Cadence) -> Unsaid {
+        Unsaid { cadence, unsaid: HashMap::new() }
     }
 }
 
-impl Keep for Listens {
+impl Keep for Unsaid {
     type In = (Key, Key, bool);
     type Out = Update<(Key, Key)>;
 

@@ -17,7 +17,7 @@ mod audience;
 mod catalogue;
 mod copies;
 mod hearing;
-mod listens;
+pub(crate) mod listens;
 pub mod suspicion;
 
 use std::sync::Arc;
@@ -33,8 +33,11 @@ use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concatenate, Operator};
 
 use self::accounts::{Accounts, Judge, Verdicts};
+pub(crate) use self::audience::Held;
 use self::audience::{Audience, AudienceNews, Told};
+pub(crate) use self::catalogue::InForce;
 use self::catalogue::Laws;
+use self::listens::Listens;
 use crate::clock::Tick;
 use crate::dossiers::{AccountNews, read_places, route};
 use crate::keep::{keep, mix};
@@ -166,6 +169,8 @@ pub type JudgementChange = ((Subject, Key), Option<Judgement>);
 pub struct Sources<'scope> {
     /// What is new about accounts.
     pub news: StreamVec<'scope, Tick, AccountNews>,
+    /// Who plays what in the longest window.
+    pub(crate) listens: Listens<'scope>,
     /// Rows of the other window views, all five.
     pub rows: Vec<(Axis, StreamVec<'scope, Tick, RowChange>)>,
     /// Plays as they enter and leave windows.
@@ -177,9 +182,9 @@ pub struct Sources<'scope> {
 }
 
 /// A collection over ticks.
-type Coll<'scope, D> = VecCollection<'scope, Tick, D, isize>;
+pub(crate) type Coll<'scope, D> = VecCollection<'scope, Tick, D, isize>;
 /// An update of a collection.
-type Update<D> = (D, Tick, isize);
+pub(crate) type Update<D> = (D, Tick, isize);
 
 /// The judgements of all subjects.
 pub fn judge<'scope>(
@@ -188,7 +193,7 @@ pub fn judge<'scope>(
     cadence: Cadence,
     until: Tick,
 ) -> StreamVec<'scope, Tick, JudgementChange> {
-    let Sources { news, rows, turns, entries, longest } = sources;
+    let Sources { news, listens, rows, turns, entries, longest } = sources;
     let (mut track_rows, mut owner_rows) = (Vec::new(), Vec::new());
     for (axis, rows) in rows {
         match axis {
@@ -201,7 +206,6 @@ pub fn judge<'scope>(
         }
     }
     let scope = turns.scope();
-    let listens = listens::tracks(turns.clone(), longest, cadence, until);
     let placed = listens::playlists(turns, longest, cadence, until).arrange_by_key_named("Placed");
     let laws = Laws::of(entries, until);
 
@@ -266,7 +270,7 @@ pub fn judge<'scope>(
 }
 
 /// The updates of a collection as records of the ticks at which they happen: a join may say them under an earlier one.
-fn updates<'scope, D: Clone + 'static, N: Clone + 'static>(
+pub(crate) fn updates<'scope, D: Clone + 'static, N: Clone + 'static>(
     collection: Coll<'scope, D>,
     news: impl Fn(D, isize) -> N + 'static,
 ) -> StreamVec<'scope, Tick, N> {

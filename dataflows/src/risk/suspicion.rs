@@ -19,6 +19,7 @@ use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
 
 use super::accounts::OwnRisk;
+use super::listens::Listens;
 use super::{Coll, Update, updates};
 use crate::clock::Tick;
 use crate::keep::{Keep, keep, mix};
@@ -35,14 +36,14 @@ pub(super) struct Travelled<'scope> {
 
 /// Lets the own risks travel over the listens; `plays` are those of tracks, where they changed.
 pub(super) fn travel<'scope>(
-    listens: Coll<'scope, (Key, Key)>,
+    listens: Listens<'scope>,
     plays: StreamVec<'scope, Tick, (Key, u32)>,
     own: StreamVec<'scope, Tick, OwnRisk>,
     flow: Flow,
     until: Tick,
 ) -> Travelled<'scope> {
-    let by_account = listens.clone().arrange_by_key_named("ListensByAccount");
-    let by_track = listens.map(|(account, track)| (track, account)).arrange_by_key_named("ListensByTrack");
+    let Listens { all, by_account } = listens;
+    let by_track = all.map(|(account, track)| (track, account)).arrange_by_key_named("ListensByTrack");
     let suspects = |spread: Coll<'scope, (Key, u16)>| {
         let spread = spread.arrange_by_key_named("Spread");
         by_account.clone().join_core(spread, |account, track, risk| Some((*track, (*account, *risk))))

@@ -23,6 +23,9 @@ Examples:
   truestream replay --data world --out tables --models registry --model 3 --model champion@2026-02-01
       accounts scored by version 3, and by the champion from the first of February on
 
+  truestream replay --data world --out rows --every 1d --windows 24h,7d,28d --emit all --views track_features,uploader_features
+      what a model may know of tracks and uploaders, day by day; no default table, written where it is named
+
 Exit codes: 0 done, 2 options that cannot be, 4 an input that cannot be read, 5 an output that cannot be written,
 6 another process of the cluster went away.")]
 pub struct ReplayArgs {
@@ -38,7 +41,8 @@ pub struct ReplayArgs {
     /// Window lengths, each a multiple of the refresh interval
     #[arg(long, value_delimiter = ',', default_value = "1h,24h,7d,28d")]
     pub windows: Vec<String>,
-    /// Which tables; all of them unless named
+    /// Which tables; unless named all but those for models (account_features, track_features, uploader_features,
+    /// account_sequence, account_network, account_score)
     #[arg(long, value_delimiter = ',', value_name = "VIEW")]
     pub views: Vec<String>,
     /// What is written: the tables as of the last instant, of every instant, what changed at each, or none of them

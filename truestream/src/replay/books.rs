@@ -22,9 +22,9 @@ use super::judge::{Judge, Rows};
 use super::prepare::Prepared;
 use super::summary::Summary;
 use super::views::{
-    RowKey, RowValue, VIEWS, View, feature_columns, group_columns, hub_columns, hubs_are_texts, key_column, link_name,
-    link_space, lockstep_columns, network_columns, push_cells, risk_columns, score_columns, sequence_columns, shown,
-    verdict_columns, window_columns, withheld_columns,
+    RowKey, RowValue, VIEWS, View, audience_feature_columns, feature_columns, group_columns, hub_columns,
+    hubs_are_texts, key_column, link_name, link_space, lockstep_columns, network_columns, push_cells, risk_columns,
+    score_columns, sequence_columns, shown, verdict_columns, window_columns, withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -103,6 +103,7 @@ impl Books {
                 View::Hubs => hub_columns(&self.names, links),
                 View::Lockstep => lockstep_columns(&self.names),
                 View::Features => feature_columns(&self.names),
+                View::AudienceFeatures(axis) => audience_feature_columns(axis, &self.names),
                 View::Sequences => sequence_columns(&self.names),
                 View::Network => network_columns(&self.names),
                 View::Scores => score_columns(&self.names),
@@ -175,6 +176,13 @@ impl Books {
                     (RowKey::Account(id(IdSpace::Account, account)), profile.map(RowValue::Features))
                 });
                 (View::Features, rows.collect())
+            }
+            Change::Audiences(axis, rows) => {
+                let (_, space) = key_column(axis);
+                let rows = rows
+                    .into_iter()
+                    .map(|(key, profile)| (RowKey::Audience(id(space, key)), profile.map(RowValue::Features)));
+                (View::AudienceFeatures(axis), rows.collect())
             }
             Change::Sequences(rows) => {
                 let rows = rows.into_iter().map(|(account, sequence)| {

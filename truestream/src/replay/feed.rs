@@ -40,9 +40,9 @@ pub struct Feed {
     names: Arc<NameTable>,
     wanted: Wanted,
     listings: Vec<(Tick, Listing)>,
-    /// Segments and findings by the tick from which each is in force; empty when nobody is judged.
+    /// Segments and findings by the tick from which each is in force, as far as somebody asks for them.
     entries: Vec<(Tick, Entry)>,
-    judges: bool,
+    asks_for_releases: bool,
     corrections: Vec<(Millis, u128)>,
     refusals: Vec<Refusal>,
     sort_plays_max: usize,
@@ -71,7 +71,7 @@ impl Feed {
             wanted: prepared.wanted,
             listings: std::mem::take(&mut prepared.listings),
             entries: std::mem::take(&mut prepared.entries),
-            judges: prepared.plan.judging.is_some(),
+            asks_for_releases: prepared.plan.asks_for_releases(),
             corrections: std::mem::take(&mut prepared.corrections),
             refusals: std::mem::take(&mut prepared.refusals),
             sort_plays_max: args.sort_plays_max,
@@ -145,7 +145,7 @@ impl Feed {
             let Ends { plays, claims, entries, .. } = &mut ends;
             while let Some((_, listing)) = listings.next_if(|(at, _)| *at <= tick) {
                 plays.send(Inflow::Track(listed(listing)));
-                if self.judges {
+                if self.asks_for_releases {
                     entries.send(Entry::Release(listing.track, release(listing)));
                 }
             }

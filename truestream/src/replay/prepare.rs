@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use dataflows::audiences::Audiences;
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
 use dataflows::risk::{Entry, Judging};
@@ -57,8 +58,8 @@ pub struct Prepared {
     pub facts: Arc<Facts>,
     /// The catalogue by the tick from which each row is in force.
     pub listings: Vec<(Tick, Listing)>,
-    /// The segments of the distributors and what was heard by the tick from which each is in force; empty when nobody is
-    /// judged.
+    /// The segments of the distributors and what was heard by the tick from which each is in force; of these only which
+    /// recordings are copies where features of tracks are wanted and nobody is judged, else nothing.
     pub entries: Vec<(Tick, Entry)>,
     /// What was heard, counted; `None` where nobody listened.
     pub heard: Option<HeardCounts>,
@@ -131,14 +132,18 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         sides.extend(Scorers::challenger(args, first)?.map(|scorers| (Side::Challenger, scorers)));
     }
     let mut entries = Vec::new();
+    let (findings, words) = heard.flow(first, known);
+    let audiences = setting.audiences(tells_recordings);
     if let Some(judge) = &mut judge {
         let segment = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, judge.segment(row)));
         entries.extend(tiers.iter().map(segment));
-        let (findings, words) = heard.flow(first, known);
         entries.extend(findings);
         entries.sort_by_key(|(tick, _)| *tick);
         judge.words = words;
         judge.models.clone_from(&scorers.names);
+    } else if audiences.is_some() {
+        entries.extend(findings.into_iter().filter(|(_, entry)| matches!(entry, Entry::Recording(..))));
+        entries.sort_by_key(|(tick, _)| *tick);
     }
     let mut corrections: Vec<(Millis, u128)> = corrections.into_iter().map(|(id, at)| (at, id)).collect();
     corrections.sort_unstable();
@@ -161,6 +166,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         hub: args.hub,
         lockstep: setting.needs(View::Lockstep),
         profiles: setting.views.contains(&View::Features),
+        audiences,
         sequences: sequences(args, &setting, clock, until, &mut naming)?,
         network: learned::network(args)?,
         scores: sides.iter().map(|(side, scorers)| (*side, scorers.models.clone())).collect(),
@@ -322,6 +328,16 @@ impl Setting {
         needs(&self.views, view)
     }
 
+    /// Whose features are written beside those of accounts.
+    fn audiences(&self, copies: bool) -> Option<Audiences> {
+        let axis = |view: &View| match view {
+            View::AudienceFeatures(axis) => Some(*axis),
+            _ => None,
+        };
+        let axes: Vec<Axis> = self.views.iter().filter_map(axis).collect();
+        (!axes.is_empty()).then_some(Audiences { axes, copies })
+    }
+
     /// The window views that are written.
     fn axes(&self) -> Vec<Axis> {
         let axis = |view: &View| match view {
@@ -334,7 +350,8 @@ impl Setting {
 
 /// Whether one of the views is this one, or is made of its rows: groups and lockstep speak in judgements and features.
 fn needs(views: &[View], wanted: View) -> bool {
-    views.iter().any(|view| *view == wanted || matches!(view, View::Features | View::Scores) || JUDGED.contains(view))
+    let rests_on_all = |view: &View| matches!(view, View::Features | View::AudienceFeatures(_) | View::Scores);
+    views.iter().any(|view| *view == wanted || rests_on_all(view) || JUDGED.contains(view))
 }
 
 fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
@@ -356,7 +373,7 @@ fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
     if views.is_empty() {
         let fits = |view: &View| match view {
             View::Withheld => emit == Emit::Last,
-            View::Features | View::Sequences | View::Network | View::Scores => false,
+            View::Features | View::AudienceFeatures(_) | View::Sequences | View::Network | View::Scores => false,
             _ => true,
         };
         views = VIEWS.iter().map(|(_, view)| *view).filter(fits).collect();

@@ -7,7 +7,7 @@ use dataflows::scores::Side;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind};
 use features::WindowRow;
-use features::profile::{self, Profile};
+use features::profile::{self, Profile, track, uploader};
 use features::sequence::Sequence;
 use features::tally::Axis;
 use records::{Id, IdSpace, Risk, Subject, Verdict};
@@ -25,6 +25,8 @@ pub enum View {
     Lockstep,
     /// What a model knows of accounts; written where it is asked for.
     Features,
+    /// What a model may know of tracks or uploaders; written where it is asked for.
+    AudienceFeatures(Axis),
     /// What accounts played last; written where it is asked for.
     Sequences,
     /// What a network says of accounts; written where it is asked for.
@@ -42,7 +44,7 @@ pub enum View {
 }
 
 /// All views, in the order of the contract.
-pub const VIEWS: [(&str, View); 17] = [
+pub const VIEWS: [(&str, View); 19] = [
     ("account_window", View::Window(Axis::Account)),
     ("track_window", View::Window(Axis::Track)),
     ("artist_window", View::Window(Axis::Artist)),
@@ -53,6 +55,8 @@ pub const VIEWS: [(&str, View); 17] = [
     ("hubs", View::Hubs),
     ("lockstep", View::Lockstep),
     ("account_features", View::Features),
+    ("track_features", View::AudienceFeatures(Axis::Track)),
+    ("uploader_features", View::AudienceFeatures(Axis::Uploader)),
     ("account_sequence", View::Sequences),
     ("account_network", View::Network),
     ("account_score", View::Scores),
@@ -220,6 +224,14 @@ pub fn feature_columns(names: &NameTable) -> Columns {
     [("account_id", Holds::Id(names.kind(IdSpace::Account)))].into_iter().chain(features).collect()
 }
 
+/// The columns of `track_features` or `uploader_features` after `as_of`.
+pub fn audience_feature_columns(axis: Axis, names: &NameTable) -> Columns {
+    let (key, space) = key_column(axis);
+    let features = if axis == Axis::Uploader { uploader::names() } else { track::names() };
+    let features = features.iter().map(|name| (*name, Holds::Feature));
+    [(key, Holds::Id(names.kind(space)))].into_iter().chain(features).collect()
+}
+
 /// The columns of `account_sequence` after `as_of`.
 pub fn sequence_columns(names: &NameTable) -> Columns {
     let [hours, plays] = ["hours", "plays"].map(|name| (name, Holds::Series));
@@ -269,6 +281,8 @@ pub enum RowKey {
     Window(u8, Id),
     /// An account.
     Account(Id),
+    /// A track or an uploader.
+    Audience(Id),
     /// An account, and on which side a model scores it.
     Scored(Id, Side),
     /// A link.
@@ -288,7 +302,7 @@ pub enum RowValue {
     Group(Id, u32),
     /// Accounts, or shared buckets.
     Count(u32),
-    /// The features of an account.
+    /// The features of an account, a track or an uploader.
     Features(Profile),
     /// What an account played last.
     Sequence(Box<Sequence>),
@@ -340,7 +354,7 @@ pub fn push_cells<'a>(
 ) {
     match key {
         RowKey::Window(window, id) => to.extend([Cell::Text(&labels[usize::from(*window)]), Cell::Id(id)]),
-        RowKey::Account(id) => to.push(Cell::Id(id)),
+        RowKey::Account(id) | RowKey::Audience(id) => to.push(Cell::Id(id)),
         RowKey::Scored(id, side) => to.extend([Cell::Id(id), Cell::Text(side.name())]),
         RowKey::Link(kind, id) => to.extend([Cell::Text(kind), Cell::Id(id)]),
         RowKey::Pair(a, b) => to.extend([Cell::Id(a), Cell::Id(b)]),

@@ -308,7 +308,7 @@ fn a_network_from_elsewhere_is_taken_and_hidden_fraud_is_looked_for() {
     assert!(refused.code == Some(4) && refused.err.contains("has no network"), "{refused:?}");
 }
 
-/// The features of every account as of the instant.
+/// The rows of everybody as of the instant.
 fn features(file: &Path, as_of: i64) -> Vec<RecordBatch> {
     let rows = read(file);
     let instants = rows.column_by_name("as_of").expect("a column").as_primitive::<TimestampMillisecondType>();
@@ -336,14 +336,14 @@ fn known_by(rows: RecordBatch, as_of: i64) -> RecordBatch {
 
 #[test]
 fn a_row_of_features_or_of_a_sequence_is_what_the_log_said_by_then() {
-    const VIEWS: [&str; 2] = ["account_features.parquet", "account_sequence.parquet"];
+    const VIEWS: [&str; 4] = ["account_features", "track_features", "uploader_features", "account_sequence"];
     let folder = TempDir::new().expect("a folder");
     let replay = |data: &Path, out: &str, emit: &str| {
         let (data, out) = (text(data), folder.path().join(out));
-        let views = "account_features,account_sequence";
-        let line = ["replay", "--data", &data, "--every", "6h", "--windows", "24h,7d,28d", "--views", views];
+        let views = VIEWS.join(",");
+        let line = ["replay", "--data", &data, "--every", "6h", "--windows", "24h,7d,28d", "--views", &views];
         done(truestream(&[line.as_slice(), &["--emit", emit, "--out", &text(&out)]].concat()));
-        VIEWS.map(|view| out.join(view))
+        VIEWS.map(|view| out.join(format!("{view}.parquet")))
     };
     let live = replay(world(), "live", "all");
     let rows = read(&live[0]);
