@@ -31,7 +31,7 @@ use features::profile::{self, Profile, track, uploader};
 use features::risk::fuse;
 use features::sequence::{self, Sequence};
 use features::signals::suspicion::{Load, copied, raised, spread, suspicion};
-use features::signals::{AccountFacts, Catalogue, Hearing, Name, OwnerFacts, Signal, Standing, TrackFacts};
+use features::signals::{AccountFacts, Catalogue, Following, Hearing, Name, OwnerFacts, Signal, Standing, TrackFacts};
 use features::signals::{of_account, of_model, of_owner, of_track};
 use features::tally::Axis;
 use models::boost::{Booster, Branch, Leaf, Split, Tree};
@@ -480,17 +480,20 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
     for account in accounts.keys() {
         judged.push(((Subject::Account, *account), 0, None, signals(account, around(account))));
     }
-    let uploaders = state.of(Axis::Uploader);
+    let (uploaders, artists) = (state.of(Axis::Uploader), state.of(Axis::Artist));
     for (track, rows) in state.of(Axis::Track) {
         let release = in_force.get(&track);
         let opinion = release.and_then(|release| heard.get(&release.content));
         let uploader = release.map(|release| release.uploader).filter(|uploader| uploaders.contains_key(uploader));
         let standing = |key: Key| Standing::of(&uploaders[&key], share((Subject::Uploader, key)));
+        let artist = release.map(|release| release.artist).filter(|artist| artists.contains_key(artist));
+        let following = |key: Key| Following::of(&artists[&key], share((Subject::Artist, key)));
         let facts = TrackFacts {
             rows: &rows,
             suspicious_accounts: found.tracks[&track].share(),
             metadata: release.map(|release| release.metadata),
             uploader: uploader.map(standing).unwrap_or_default(),
+            artist: artist.map(following).unwrap_or_default(),
             audio: opinion.map(|opinion| opinion.risk),
             suspicious_copies: release
                 .and_then(|release| recordings.get(&release.content))

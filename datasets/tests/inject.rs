@@ -386,12 +386,18 @@ fn honest_lookalikes_are_what_they_are() {
     let loved = per_day(&plays).values().map(|plays| plays.len()).max().unwrap();
     assert!(loved > 100, "{loved}");
     let sleep = Injected::into(world(), &attack("sleep_music", "medium", ""), 1, 2);
-    let rain: BTreeSet<String> =
-        table(&sleep.out().join("tracks-injected.parquet"), &["track_id"]).concat().into_iter().collect();
+    assert!(!sleep.out().join("tracks-injected.parquet").exists(), "others know this music too");
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    sleep.plays().into_iter().for_each(|play| *times.entry(play.track).or_default() += 1);
+    let mut times: Vec<(usize, String)> = times.into_iter().map(|(track, plays)| (plays, track)).collect();
+    times.sort_unstable_by(|a, b| b.cmp(a));
+    let rain: BTreeSet<String> = times.into_iter().take(40).map(|(_, track)| track).collect();
     let (rain, other): (Vec<Played>, Vec<Played>) =
         sleep.plays().into_iter().partition(|play| rain.contains(&play.track));
     assert!(rain.len() > 6 * 3 * 100 && rain.len() > 4 * other.len(), "{} and {}", rain.len(), other.len());
-    assert!(rain.iter().all(|play| play.played_ms == play.track_ms && play.track_ms <= 180_000));
+    // Some of the same songs are heard by day too.
+    let other = rain.iter().filter(|play| play.played_ms < play.track_ms || play.track_ms > 180_000).count();
+    assert!(other < rain.len() / 50, "{other} of {}", rain.len());
     let clip = Injected::into(world(), &attack("viral_clip", "medium", ""), 1, 2);
     let labels = clip.labels();
     assert_eq!(labels.iter().filter(|label| label.subject == "track").count(), 1);

@@ -13,15 +13,16 @@ pub mod uploader;
 
 use std::sync::LazyLock;
 
+use records::Risk;
 use serde::{Deserialize, Serialize};
 
 use crate::WindowRow;
 use crate::company::Company;
-use crate::signals::AccountFacts;
 use crate::signals::windows::{View, day, month, week};
+use crate::signals::{self, AccountFacts, Signal, WHOLE};
 
 /// The version of this list; it changes whenever a name or a meaning does. Rows of different versions are not compared.
-pub const VERSION: &str = "account-2";
+pub const VERSION: &str = "account-3";
 
 /// One number of a window: its name and how it is computed.
 type OfView = (&'static str, fn(&View) -> f32);
@@ -102,6 +103,23 @@ const OF_COMPANY: [OfCompany; 7] = [
     ("shared_company_over_chance", |company, _| finite(company.shared() / f64::from(company.rare_tracks).sqrt())),
 ];
 
+/// What the rules see, without what they count: how strong the strongest signal is, and all together as if each alone justified half a certainty.
+/// A model that never met an attack that rules know has their word for it. Suspicion that travelled is not in it, and no policy.
+type OfSignals = (&'static str, fn(&[Signal]) -> f32);
+const OF_SIGNALS: [OfSignals; 2] = [
+    ("signals_strongest", |signals| signals.iter().map(strength).fold(0.0, f32::max)),
+    ("signals_together", |signals| 1.0 - signals.iter().map(|signal| 1.0 - strength(signal) / 2.0).product::<f32>()),
+];
+
+fn strength(signal: &Signal) -> f32 {
+    f32::from(signal.strength) / WHOLE as f32
+}
+
+/// Features of which more is never less suspicious, whatever the examples say.
+pub fn rising() -> impl Iterator<Item = &'static str> {
+    OF_SIGNALS.iter().map(|(name, _)| *name)
+}
+
 /// The names of the features, in the order of a [`Profile`].
 pub fn names() -> &'static [&'static str] {
     static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
@@ -114,6 +132,7 @@ pub fn names() -> &'static [&'static str] {
         }
         names.extend(["group_size", "lockstep_partners", "lockstep_shared"].map(str::to_owned));
         names.extend(OF_COMPANY.iter().map(|(name, _)| (*name).to_owned()));
+        names.extend(rising().map(str::to_owned));
         keep(names)
     });
     &NAMES
@@ -149,7 +168,13 @@ pub fn of_account(facts: &AccountFacts) -> Profile {
     }
     values.extend([facts.group_size, facts.lockstep_partners, facts.lockstep_shared].map(|count| count as f32));
     let longest = facts.rows.last().map(|(_, row)| *row).unwrap_or_default();
-    values.extend(OF_COMPANY.iter().map(|(_, of)| of(&facts.company, &longest)));
+    // Of whom nothing older than a day is known, it is not known either what is rare: on the first day of a log every track has few listeners.
+    let has_past = longest.plays > day.as_ref().map_or(0, |day| day.row.plays);
+    let of_company =
+        |of: fn(&Company, &WindowRow) -> f32| if has_past { of(&facts.company, &longest) } else { f32::NAN };
+    values.extend(OF_COMPANY.iter().map(|(_, of)| of_company(*of)));
+    let signals = signals::of_account(&AccountFacts { suspicious_tracks: Risk::CLEAN, ..*facts });
+    values.extend(OF_SIGNALS.iter().map(|(_, of)| of(&signals)));
     Profile(values)
 }
 
@@ -172,7 +197,7 @@ fn against_past(short: Option<&View>, long: Option<&View>) -> Vec<f32> {
 }
 
 fn days(view: &View) -> f64 {
-    view.window_ms as f64 / crate::signals::windows::DAY_MS as f64
+    view.window_ms as f64 / signals::windows::DAY_MS as f64
 }
 
 fn per_day(view: &View, count: u32) -> f32 {
@@ -220,7 +245,7 @@ mod tests {
         assert_eq!(of_account(&AccountFacts::default()).0.len(), names.len());
         names.sort();
         names.dedup();
-        assert_eq!(names.len(), 3 * 29 + 2 * 16 + 3 + 7);
+        assert_eq!(names.len(), 3 * 29 + 2 * 16 + 3 + 7 + 2);
     }
 
     #[test]
@@ -235,6 +260,12 @@ mod tests {
         assert!((feature(&facts, "day_against_week_plays") - 21.0 / 11.0).abs() < 1e-6);
         assert!((feature(&facts, "day_against_week_devices") - 2.0 / 3.0).abs() < 1e-6);
         assert_eq!(feature(&facts, "group_size"), 4.0);
+        // Of whom more than a day is known, company is known.
+        let company = Company { rare_tracks: 10, rare_plays: 40, ..Company::default() };
+        assert_eq!(feature(&AccountFacts { company, ..facts }, "rare_plays_share"), 0.5);
+        let first_day = [(DAY_MS, row(80, 10, 3)), (28 * DAY_MS, row(80, 10, 3))];
+        let newcomer = AccountFacts { rows: &first_day, company, ..AccountFacts::default() };
+        assert!(feature(&newcomer, "rare_plays_share").is_nan());
         // Nothing before the week: no past to differ from.
         assert!(feature(&facts, "week_against_month_hosted_share").is_nan());
         assert!(feature(&AccountFacts { rows: &rows[1..], ..facts }, "day_plays_per_day").is_nan());

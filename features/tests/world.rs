@@ -10,7 +10,7 @@ use datasets::world::{World, WorldSpec};
 use features::WindowRow;
 use features::risk::{Assessment, assess_account, assess_owner, assess_track, decide};
 use features::signals::suspicion::{Load, Suspicion, suspicion};
-use features::signals::{AccountFacts, Catalogue, OwnerFacts, Standing, TrackFacts};
+use features::signals::{AccountFacts, Catalogue, Following, OwnerFacts, Standing, TrackFacts};
 use records::{Id, Label, Metadata, Millis, Play, Policy, Risk, Subject, Track, Verdict};
 
 const HOUR_MS: Millis = 3_600_000;
@@ -160,8 +160,8 @@ fn assess(policy: &Policy, seen: &Seen) -> Assessments {
     }
     let uploader: Owner = |track| track.uploader_id.as_ref();
     let artist: Owner = |track| track.artist_id.as_ref();
-    let (uploaders, standings) = owners(policy, seen, &flow, (Subject::Uploader, uploader));
-    let (artists, _) = owners(policy, seen, &flow, (Subject::Artist, artist));
+    let (uploaders, standings) = owners(policy, seen, &flow, (Subject::Uploader, uploader), Standing::of);
+    let (artists, followings) = owners(policy, seen, &flow, (Subject::Artist, artist), Following::of);
     found.extend(uploaders);
     found.extend(artists);
     for (id, rows) in seen.rows(|play| Some(play.track_id.clone()), |play| play.account_id.clone()) {
@@ -171,6 +171,7 @@ fn assess(policy: &Policy, seen: &Seen) -> Assessments {
             suspicious_accounts: flow.tracks[&id].share(),
             metadata: track.map(Metadata::of),
             uploader: track.and_then(uploader).and_then(|id| standings.get(id)).copied().unwrap_or_default(),
+            artist: track.and_then(artist).and_then(|id| followings.get(id)).copied().unwrap_or_default(),
             ..TrackFacts::default()
         };
         found.insert((Subject::Track, id), assess_track(policy, &facts));
@@ -181,13 +182,14 @@ fn assess(policy: &Policy, seen: &Seen) -> Assessments {
 type Assessments = BTreeMap<(Subject, Id), Assessment>;
 type Owner = fn(&Track) -> Option<&Id>;
 
-/// The owners of one kind that are played: each assessment, and each standing.
-fn owners(
+/// The owners of one kind that are played: each assessment, and what each tells its tracks.
+fn owners<T>(
     policy: &Policy,
     seen: &Seen,
     flow: &Suspicion<Id, Id>,
     (subject, owner): (Subject, Owner),
-) -> (Assessments, BTreeMap<Id, Standing>) {
+    told: fn(&[(Millis, WindowRow)], Risk) -> T,
+) -> (Assessments, BTreeMap<Id, T>) {
     let mut rows = seen.rows(|play| owner(seen.tracks.get(&play.track_id)?).cloned(), |play| play.account_id.clone());
     let mut catalogue: BTreeMap<Id, Catalogue> = BTreeMap::new();
     for track in seen.tracks.values() {
@@ -209,8 +211,8 @@ fn owners(
         let facts = OwnerFacts { rows, suspicious_accounts, catalogue: catalogue[id], audio: None };
         ((subject, id.clone()), assess_owner(policy, subject, &facts))
     };
-    let standing = |(id, rows): (&Id, &Rows)| (id.clone(), Standing::of(rows, loads[id].share()));
-    (rows.iter().map(assess).collect(), rows.iter().map(standing).collect())
+    let told = |(id, rows): (&Id, &Rows)| (id.clone(), told(rows, loads[id].share()));
+    (rows.iter().map(assess).collect(), rows.iter().map(told).collect())
 }
 
 /// The built-in policy; `TRUESTREAM_RULES_OFF=rig,intruder` shows what it would be without some of its rules on accounts.

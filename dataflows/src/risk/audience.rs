@@ -1,14 +1,16 @@
 //! Judges what is listened to: tracks, and the artists, uploaders, playlists and distributors behind them.
 //!
 //! ```text
-//! rows, stains, declarations, opinions, standing, segment ──▶ by subject ──▶ judgement, and an uploader's standing, where changed
+//! rows, stains, declarations, opinions, standing, segment ──▶ by subject ──▶ judgement, and the standing of an uploader and the following
+//!                                                                            of an artist, where changed
 //! ```
 
 use std::sync::Arc;
 
 use features::WindowRow;
 use features::signals::suspicion::Load;
-use features::signals::{Catalogue, Hearing, OwnerFacts, Signal, Standing, TrackFacts, of_owner, of_track};
+use features::signals::{Catalogue, Following, Hearing, OwnerFacts, Signal, Standing, TrackFacts};
+use features::signals::{of_owner, of_track};
 use hashbrown::{HashMap, HashSet};
 use records::{Key, Metadata, Millis, Policy, Risk, Subject};
 use serde::{Deserialize, Serialize};
@@ -37,6 +39,8 @@ pub(super) enum AudienceNews {
     Copies(Risk, i64),
     /// The standing of its uploader holds now (+1) or no more (-1).
     Standing(Standing, i64),
+    /// The following of its artist holds now (+1) or no more (-1).
+    Following(Following, i64),
     /// The segment holds now (+1) or no more (-1).
     Segment(u16, i64),
 }
@@ -65,6 +69,8 @@ pub(super) enum Told {
     Judged(JudgementChange),
     /// The standing of an uploader; the default one is not told.
     Standing(Update<(Key, Standing)>),
+    /// The following of an artist; the default one is not told.
+    Following(Update<(Key, Following)>),
 }
 
 /// The values that hold; more than one only between two updates of a tick.
@@ -104,9 +110,11 @@ struct Dossier {
     /// What the other tracks of its recording say of a track.
     copies: Held<Risk>,
     uploader: Held<Standing>,
+    artist: Held<Following>,
     segment: Held<u16>,
     said: Option<Judgement>,
     standing: Standing,
+    following: Following,
 }
 
 impl Dossier {
@@ -142,6 +150,7 @@ impl Dossier {
                 suspicious_accounts,
                 metadata: self.release.value(),
                 uploader: self.uploader.value(),
+                artist: self.artist.value(),
                 audio: self.opinion.value().map(|opinion| opinion.risk),
                 suspicious_copies: self.copies.value(),
             }),
@@ -155,7 +164,7 @@ impl Dossier {
     fn is_empty(&self) -> bool {
         let rows = self.rows.iter().all(Option::is_none);
         let held = self.release.0.is_empty() && self.uploader.0.is_empty() && self.segment.0.is_empty();
-        let held = held && self.copies.0.is_empty();
+        let held = held && self.copies.0.is_empty() && self.artist.0.is_empty();
         let heard = self.opinion.0.is_empty() && self.heard == (0, 0);
         rows && held && heard && self.stain == 0 && self.declared == Catalogue::default()
     }
@@ -208,6 +217,7 @@ impl Keep for Audience {
             }
             AudienceNews::Copies(risk, diff) => dossier.copies.change(risk, diff),
             AudienceNews::Standing(standing, diff) => dossier.uploader.change(standing, diff),
+            AudienceNews::Following(following, diff) => dossier.artist.change(following, diff),
             AudienceNews::Segment(segment, diff) => dossier.segment.change(segment, diff),
         }
         self.touched.insert(subject);
@@ -225,19 +235,28 @@ impl Keep for Audience {
                 out.push(Told::Judged(((subject, key), judged.clone())));
                 dossier.said = judged;
             }
-            if subject == Subject::Uploader {
-                let standing = Standing::of(&rows, dossier.suspicious(&rows));
-                if standing != dossier.standing {
-                    for (standing, diff) in [(dossier.standing, -1), (standing, 1)] {
-                        let told = standing != Standing::default();
-                        out.extend(told.then_some(Told::Standing(((key, standing), tick, diff))));
-                    }
-                    dossier.standing = standing;
+            let suspicious = dossier.suspicious(&rows);
+            match subject {
+                Subject::Uploader => {
+                    let news = replace(&mut dossier.standing, Standing::of(&rows, suspicious));
+                    out.extend(news.map(|(standing, diff)| Told::Standing(((key, standing), tick, diff))));
                 }
+                Subject::Artist => {
+                    let news = replace(&mut dossier.following, Following::of(&rows, suspicious));
+                    out.extend(news.map(|(following, diff)| Told::Following(((key, following), tick, diff))));
+                }
+                _ => {}
             }
             if dossier.is_empty() {
                 dossiers.remove(&(subject, key));
             }
         }
     }
+}
+
+/// Puts another value in the place of what was told, and says what goes (-1) and comes (+1); the default one is not told.
+fn replace<V: Copy + PartialEq + Default>(told: &mut V, now: V) -> impl Iterator<Item = (V, isize)> + use<V> {
+    let before = std::mem::replace(told, now);
+    let news = [(before, -1), (now, 1)].into_iter().filter(|(value, _)| *value != V::default());
+    news.filter(move |_| before != now)
 }

@@ -1,7 +1,7 @@
 //! Keeps whose track it is, what its release declares, what was heard of it and which thresholds apply to it.
 //!
 //! ```text
-//! entries ──▶ in force ──┬──▶ owners of a track, tracks of an uploader
+//! entries ──▶ in force ──┬──▶ owners of a track, tracks of an uploader and of an artist
 //!                        ├──▶ what each track and all tracks of an owner declare
 //!                        ├──▶ tracks of a distributor ⋈ its segment
 //!                        ├──▶ tracks of a content ⋈ what was heard of it
@@ -34,6 +34,8 @@ pub(super) struct Laws<'scope> {
     pub owners: ByKey<'scope, (Subject, Key)>,
     /// The tracks of each uploader.
     pub uploaded: ByKey<'scope, Key>,
+    /// The tracks of each artist.
+    pub performed: ByKey<'scope, Key>,
     /// Each track with the recording that its content is, where those are told.
     pub copies: Coll<'scope, (Key, Key)>,
     /// What each track declares, what was heard of it, and its segment.
@@ -70,6 +72,7 @@ impl<'scope> Laws<'scope> {
 
         let owners = releases.clone().flat_map(|(track, release)| release.owners().map(move |owner| (track, owner)));
         let of_uploader = |(track, release): (Key, Release)| (release.uploader, track);
+        let of_artist = |(track, release): (Key, Release)| (release.artist, track);
         let of_distributor = |(track, release): (Key, Release)| (release.distributor, track);
         let delivered = releases.clone().map(of_distributor).filter(|(distributor, _)| distributor.is_some());
         let track_segments = delivered
@@ -117,6 +120,11 @@ impl<'scope> Laws<'scope> {
         Laws {
             copies,
             owners: owners.arrange_by_key_named("OwnersOfTrack"),
+            performed: releases
+                .clone()
+                .map(of_artist)
+                .filter(|(artist, _)| artist.is_some())
+                .arrange_by_key_named("TracksOfArtist"),
             uploaded: releases
                 .map(of_uploader)
                 .filter(|(uploader, _)| uploader.is_some())

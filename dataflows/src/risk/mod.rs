@@ -5,7 +5,7 @@
 //! turns ──▶ listens (account, track) ──────────────────────────┼─▶ suspicion ──▶ around each account ──▶ accounts judged
 //!                                                              └───────┬─────────────────────────────▶ tracks judged
 //! releases, tiers in force, findings, copies ──▶ catalogue (joins) ───┤                                     ▲
-//! track_window, artist_window, … ──────────────────────────────────────┴──▶ owners judged ──▶ standing ─────┘
+//! track_window, artist_window, … ──────────────────────────────────────┴──▶ owners judged ──▶ standing, following ┘
 //! ```
 //!
 //! What a play changes is keyed state ([`crate::keep`]); what travels between subjects (suspicion, catalogue, standing)
@@ -241,10 +241,17 @@ pub fn judge<'scope>(
     let owners = keep(scope.concatenate(owner_news), "Owners", audience::route, until, Audience::new(judging));
     let standing = owners.clone().flat_map(|told| match told {
         Told::Standing(update) => Some(update),
-        Told::Judged(_) => None,
+        Told::Judged(_) | Told::Following(_) => None,
+    });
+    let following = owners.clone().flat_map(|told| match told {
+        Told::Following(update) => Some(update),
+        Told::Judged(_) | Told::Standing(_) => None,
     });
     let standing = standing.as_collection().arrange_by_key_named("Standing");
     let standing = laws.uploaded.join_core(standing, |_, track, standing| Some((*track, *standing)));
+
+    let following = following.as_collection().arrange_by_key_named("Following");
+    let following = laws.performed.join_core(following, |_, track, following| Some((*track, *following)));
 
     let copies = judging.copies.then(|| copies::spread(laws.copies, plays, stains.clone(), until));
     let track_news = [
@@ -252,6 +259,9 @@ pub fn judge<'scope>(
         updates(stains, |track, diff| ((Subject::Track, track), AudienceNews::Stain(diff as i64))),
         updates(standing, |(track, standing), diff| {
             ((Subject::Track, track), AudienceNews::Standing(standing, diff as i64))
+        }),
+        updates(following, |(track, following), diff| {
+            ((Subject::Track, track), AudienceNews::Following(following, diff as i64))
         }),
         laws.track_news,
     ];
@@ -264,7 +274,7 @@ pub fn judge<'scope>(
     );
     let judged = |told| match told {
         Told::Judged(change) => Some(change),
-        Told::Standing(_) => None,
+        Told::Standing(_) | Told::Following(_) => None,
     };
     scope.concatenate([accounts, owners.flat_map(judged), tracks.flat_map(judged)])
 }

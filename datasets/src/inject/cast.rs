@@ -144,7 +144,7 @@ impl Casting<'_> {
         let mut music = match self.attack.family.music() {
             Music::Own => self.new_tracks(turn),
             Music::Victim => self.victim(),
-            Music::Hits => self.hits(self.p.tracks, true),
+            Music::Hits => self.hits(self.p.tracks, self.p.track_secs, true),
             Music::Favourite | Music::Nothing => Vec::new(),
         };
         music.extend(self.innocents());
@@ -452,9 +452,12 @@ impl Casting<'_> {
         Piece { id: known.id.clone(), length_ms: self.telemetry.length_ms(track), aim }
     }
 
-    /// What everybody plays, without repeats, best known first.
-    fn hits(&mut self, count: u32, aim: bool) -> Vec<Piece> {
-        let hits = &self.telemetry.hits;
+    /// What everybody plays, without repeats, best known first; of these lengths, where there are enough.
+    fn hits(&mut self, count: u32, [least_secs, most_secs]: [f64; 2], aim: bool) -> Vec<Piece> {
+        let secs = |track: u32| f64::from(self.telemetry.length_ms(track)) / 1_000.0;
+        let so_long = |track: &u32| (least_secs..=most_secs).contains(&secs(*track));
+        let of_length: Vec<u32> = self.telemetry.hits.iter().copied().filter(so_long).collect();
+        let hits = if of_length.len() < 4 * count as usize { &self.telemetry.hits } else { &of_length };
         let pool = (hits.len() / 20).max(4 * count as usize).min(hits.len());
         let mut places: BTreeSet<usize> = BTreeSet::new();
         for _ in 0..8 * count {
@@ -462,7 +465,7 @@ impl Casting<'_> {
                 places.insert(self.chance.rank(pool, 0.8, 0.0));
             }
         }
-        places.into_iter().map(|place| self.piece(self.telemetry.hits[place], aim)).collect()
+        places.into_iter().map(|place| self.piece(hits[place], aim)).collect()
     }
 
     /// Hits of others beside the targets; their artists are victims.
@@ -470,7 +473,7 @@ impl Casting<'_> {
         if self.p.innocents == 0 {
             return Vec::new();
         }
-        let pieces = self.hits(self.p.innocents, false);
+        let pieces = self.hits(self.p.innocents, [0.0; 2], false);
         let ids: BTreeSet<&Id> = pieces.iter().map(|piece| &piece.id).collect();
         let innocents = self.telemetry.tracks.iter().filter(|known| ids.contains(&known.id));
         let artists: BTreeSet<Id> = innocents.filter_map(|known| known.artist.clone()).collect();

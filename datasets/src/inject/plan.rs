@@ -99,7 +99,7 @@ families! {
     Sleeper = "sleeper", New plays Own, Attack;
     Mimicry = "mimicry", Copies plays Own, Attack;
     SuperFan = "super_fan", New plays Favourite, Honest;
-    SleepMusic = "sleep_music", New plays Own, Honest;
+    SleepMusic = "sleep_music", New plays Hits, Honest;
     Cafe = "cafe", New plays Hits, Honest;
     FamilyDevice = "family_device", New plays Nothing, Honest;
     Traveller = "traveller", New plays Nothing, Honest;
@@ -244,7 +244,7 @@ parameters! {
     tracks_per_artist: u32 = 40;
     /// Uploaders of the new artists.
     uploaders: u32 = 1;
-    /// Length of the new tracks, from and to; 0 = as tracks of the data.
+    /// Length of the new tracks, from and to; 0 = as tracks of the data. Of hits: those so long, where there are enough.
     track_secs: [f64; 2] = [0.0, 0.0];
     /// How many days before the start the new tracks come out, from and to.
     released_days: [f64; 2] = [2.0, 60.0];

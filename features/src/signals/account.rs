@@ -7,6 +7,8 @@
 
 use records::{Millis, Risk};
 
+use crate::WindowRow;
+
 use super::windows::{DAY_MS, View, day, month, week};
 use super::{AccountFacts, Name, Rows, Seen, Signal, WHOLE, ramp, ratio, strongest};
 
@@ -227,6 +229,17 @@ fn rig(view: &View, group_size: u32) -> Option<Signal> {
     Signal::new(Name::Rig, strength, view.seen(group_size, row.plays))
 }
 
+/// Ten-thousandths of its plays that somebody hits within ten minutes who plays as much of the same few tracks at the same hours, and knows
+/// nothing of it: children with four songs each meet all day. Two plays are of one track with the probability Σ plays² / plays², and the other
+/// plays `plays / active hours / 6` times in ten minutes; at most nine tenths, so that doing exactly the same is never all chance.
+fn met_by_chance(row: &WindowRow) -> u64 {
+    let plays = u64::from(row.plays.max(1));
+    let missed = WHOLE - ratio(row.sum_squares, plays * plays).min(WHOLE);
+    let tries = plays.div_ceil(u64::from(row.active_hours.max(1)) * 6);
+    let all_missed = (0..tries.min(64)).fold(WHOLE, |all, _| all * missed / WHOLE);
+    (WHOLE - all_missed).min(9_000)
+}
+
 /// Plays from a data centre that begin one week beside the owner's own, who never had any.
 fn intruder(week: &View, month: &View) -> Option<Signal> {
     let [plays, hosted] = [week.row.plays, week.row.hosted].map(u64::from);
@@ -242,10 +255,14 @@ fn intruder(week: &View, month: &View) -> Option<Signal> {
     Signal::new(Name::Intruder, strength, week.seen(hosted, plays))
 }
 
-/// Shared moments, as time: so many of its plays are an hour of this account.
+/// Shared moments beyond chance, as time: so many of its plays are an hour of this account.
 fn lockstep(view: &View, facts: &AccountFacts) -> Option<Signal> {
     let [partners, shared] = [facts.lockstep_partners, facts.lockstep_shared].map(u64::from);
-    let minutes = shared * u64::from(view.row.active_hours) * 60 / u64::from(view.row.plays.max(1));
+    let [plays, hours] = [view.row.plays, view.row.active_hours].map(|count| u64::from(count.max(1)));
+    let together = ratio(shared.min(plays), plays);
+    let by_chance = met_by_chance(view.row);
+    let beyond = ratio(together.saturating_sub(by_chance), WHOLE - by_chance);
+    let minutes = beyond * hours * 60 / WHOLE;
     let strength = ramp(partners, PARTNERS.0, PARTNERS.1).min(ramp(minutes, IN_STEP_MINS.0, IN_STEP_MINS.1));
     Signal::new(Name::Lockstep, strength, Seen { window_ms: DAY_MS, count: partners, of: minutes })
 }

@@ -4,6 +4,7 @@
 //! the strength to hold, and a person the last word.
 
 use records::Risk;
+use serde::{Deserialize, Serialize};
 
 use super::windows::{View, day, month, week};
 use super::{Name, Rows, Seen, Signal, WHOLE, ramp, ratio, strongest};
@@ -51,13 +52,37 @@ pub(super) struct Suspicious {
     pub uploader: Risk,
 }
 
+/// How far what is played of an artist is the doing of its listeners, in ten-thousandths: each of its tracks hears it, because a track that few
+/// know cannot tell its own listeners from bots that were sent there. Coarse for the reason a [`super::Standing`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Following(u16);
+
+/// A following moves in steps of 5 %.
+const FOLLOWING_STEP: u16 = 500;
+
+impl Default for Following {
+    fn default() -> Following {
+        Following(WHOLE as u16)
+    }
+}
+
+impl Following {
+    /// The following of an artist with these rows, of whose plays suspicious accounts made this share; the default one where they made none.
+    pub fn of(rows: Rows, suspicious: Risk) -> Following {
+        match suspicious {
+            Risk::CLEAN => Following::default(),
+            _ => Following(own_listeners(rows).next_multiple_of(FOLLOWING_STEP)),
+        }
+    }
+}
+
 /// Whether a track of this length ends on the edge by itself.
 pub(super) fn ends_on_edge(duration_ms: Option<u64>) -> bool {
     duration_ms.is_some_and(|duration| EDGE_TRACK_MS.contains(&duration))
 }
 
-/// The signals about what `rows` count, strongest window each.
-pub(super) fn signals(rows: Rows, suspicious: Suspicious, ends_on_edge: bool) -> Vec<Signal> {
+/// The signals about what `rows` count, strongest window each; no stronger than its artist's following allows.
+pub(super) fn signals(rows: Rows, suspicious: Suspicious, following: Following, ends_on_edge: bool) -> Vec<Signal> {
     let [day, week, month] = [day(rows), week(rows), month(rows)];
     let judged = || [day, week, month].into_iter().flatten();
     let share = |name, at: (u64, u64), count: fn(&View) -> u32| {
@@ -73,7 +98,7 @@ pub(super) fn signals(rows: Rows, suspicious: Suspicious, ends_on_edge: bool) ->
         share(Name::NewAccounts, NEW, |view| view.row.new_account_plays),
         suspicious_accounts(rows, suspicious),
     ];
-    let own = own_listeners(rows);
+    let own = own_listeners(rows).min(following.0);
     found.into_iter().flatten().filter_map(|signal| signal.scaled(own)).collect()
 }
 

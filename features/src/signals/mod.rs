@@ -25,6 +25,7 @@ use crate::WindowRow;
 use crate::company::Company;
 use audience::Suspicious;
 
+pub use audience::Following;
 pub use gate::{Catalogue, Standing, Uploads};
 pub use hearing::Hearing;
 pub use windows::is_judged;
@@ -180,6 +181,8 @@ pub struct TrackFacts<'a> {
     pub metadata: Option<Metadata>,
     /// The standing of its uploader, the default one where the uploader is not known.
     pub uploader: Standing,
+    /// The following of its artist, the default one where the artist is not known.
+    pub artist: Following,
     /// What the audio says, where somebody listened.
     pub audio: Option<Risk>,
     /// How suspicious the plays of the other tracks of its recording are ([`suspicion::copied`]).
@@ -224,7 +227,7 @@ pub fn of_model(fraud: Risk) -> Option<Signal> {
 pub fn of_track(facts: &TrackFacts) -> Vec<Signal> {
     let suspicious = Suspicious { here: facts.suspicious_accounts, uploader: facts.uploader.suspicious };
     let ends_on_edge = audience::ends_on_edge(facts.metadata.and_then(|metadata| metadata.duration_ms));
-    let mut signals = audience::signals(facts.rows, suspicious, ends_on_edge);
+    let mut signals = audience::signals(facts.rows, suspicious, facts.artist, ends_on_edge);
     signals.extend(audience::suspicious_copies(facts.rows, facts.suspicious_copies));
     signals.extend(facts.uploader.signals());
     signals.extend(gate::signals(facts.metadata.as_ref().map(Catalogue::of).unwrap_or_default()));
@@ -236,7 +239,7 @@ pub fn of_track(facts: &TrackFacts) -> Vec<Signal> {
 pub fn of_owner(facts: &OwnerFacts) -> Vec<Signal> {
     // An owner is judged by all it has: nothing larger says what to expect of it.
     let suspicious = Suspicious { here: facts.suspicious_accounts, uploader: Risk::CLEAN };
-    let mut signals = audience::signals(facts.rows, suspicious, false);
+    let mut signals = audience::signals(facts.rows, suspicious, Following::default(), false);
     signals.extend(gate::of_uploads(facts.rows));
     signals.extend(gate::signals(facts.catalogue));
     signals.extend(facts.audio.and_then(Hearing::signal));

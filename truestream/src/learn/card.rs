@@ -200,15 +200,16 @@ pub fn roc(told: &Told) -> String {
 /// What probabilities said and what was true, in ten bins.
 pub fn reliability(told: &Told) -> String {
     let mut bins = [(0.0, 0.0, 0.0); 10];
-    for (score, label) in told.scores.iter().zip(&told.test.labels) {
-        let said = told.scorer.calibration.probability(*score);
+    let by_account = ByAccount::of(told.test, told.scores);
+    let said = by_account.probabilities(&told.scorer.calibration);
+    for (said, label) in said.into_iter().zip(&by_account.labels) {
         let bin = &mut bins[((said * 10.0) as usize).min(9)];
         *bin = (bin.0 + said, bin.1 + f64::from(*label), bin.2 + 1.0);
     }
     let points: Vec<(f64, f64)> =
         bins.iter().filter(|bin| bin.2 > 0.0).map(|(said, seen, all)| (said / all, seen / all)).collect();
     let ticks = [(0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1")];
-    plot("share that was fraud, by probability", &points, &ticks, true)
+    plot("share of accounts that was fraud, by probability", &points, &ticks, true)
 }
 
 /// A line through points of the unit square.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! raw scores of rows ──▶ the highest of each account ──▶ recall at stated false positives, by family ──▶ Report
-//!        └──▶ probabilities ──▶ calibration error
+//!                                          └──▶ probabilities ──▶ calibration error
 //! ```
 
 use std::collections::BTreeMap;
@@ -61,7 +61,7 @@ pub struct Report {
     pub threshold: BTreeMap<String, f64>,
     /// Share of the known honest that is flagged at each rate.
     pub honest_flagged: BTreeMap<String, f64>,
-    /// Mean distance of probability and truth, of rows.
+    /// Mean distance of probability and truth.
     pub calibration_error: f64,
     /// By family of attack, or of honest look-alike: there recall is the share of people who are wronged.
     pub families: BTreeMap<String, OfFamily>,
@@ -98,6 +98,15 @@ impl<'a> ByAccount<'a> {
             rows: highest.values().map(|(.., row)| *row).collect(),
         }
     }
+
+    /// The probabilities of the accounts by their highest scores.
+    pub fn probabilities(&self, calibration: &Calibration) -> Vec<f64> {
+        self.scores.iter().map(|score| calibration.probability(*score)).collect()
+    }
+
+    fn calibration_error(&self, calibration: &Calibration) -> f64 {
+        calibration_error(&self.probabilities(calibration), &self.labels, &vec![1.0; self.labels.len()])
+    }
 }
 
 impl Report {
@@ -114,7 +123,7 @@ impl Report {
             recall: BTreeMap::new(),
             threshold: BTreeMap::new(),
             honest_flagged: BTreeMap::new(),
-            calibration_error: of_rows(known, rows, calibration),
+            calibration_error: by_account.calibration_error(calibration),
             families: BTreeMap::new(),
             cohorts: BTreeMap::new(),
         };
@@ -173,10 +182,4 @@ impl Report {
         metrics.extend(worst);
         metrics
     }
-}
-
-/// Mean distance of probability and truth.
-fn of_rows(known: &Known, rows: &[f64], calibration: &Calibration) -> f64 {
-    let probabilities: Vec<f64> = rows.iter().map(|score| calibration.probability(*score)).collect();
-    calibration_error(&probabilities, &known.labels, &known.weights)
 }

@@ -13,7 +13,7 @@ use clap::Args;
 use datasets::formats::instant::{from_text, to_text};
 use features::{profile, sequence};
 use indicatif::{ProgressBar, ProgressStyle};
-use models::boost::{Booster, Settings, fit};
+use models::boost::{Booster, Monotone, Settings, fit};
 use models::calibration::Calibration;
 use models::measures::auc;
 use models::temporal::{self, Network, NetworkError};
@@ -25,7 +25,7 @@ use serde_json::json;
 
 use super::data::{DataArgs, Features};
 use super::examples::{Known, Lots, Span, Use};
-use super::measure::Report;
+use super::measure::{ByAccount, Report};
 use super::registry::{Lock, MODEL, NETWORK_FILE, Registry, Run, Version};
 use super::sequences::FORMS;
 use super::{EXIT_CODES, card, cohorts};
@@ -143,6 +143,7 @@ enum Source {
 impl Chosen {
     fn of(args: &TrainArgs) -> Result<Chosen, Failure> {
         let seed = args.data.seed;
+        let is_asked = |name: &&str| args.only.is_empty() || args.only.iter().any(|only| only == name);
         // Trees end where accounts that they have not seen are scored best.
         let trees = Settings {
             trees_max: 400,
@@ -150,6 +151,7 @@ impl Chosen {
             patience: 30,
             feature_share: 0.7,
             seed,
+            monotone: profile::rising().filter(is_asked).map(|name| (name.to_owned(), Monotone::Rising)).collect(),
             ..Settings::default()
         };
         let network = temporal::Settings { seed, ..temporal::Settings::default() };
@@ -276,7 +278,7 @@ impl Shop<'_> {
             false => None,
         };
         let (booster, raised) = self.fair_trees(&chosen.trees, &mut to_fit, &to_calibrate)?;
-        let scorer = calibrated(booster, &to_calibrate)?;
+        let scorer = calibrated(booster, &to_calibrate, Of::Account)?;
         let scorer = match &chosen.network {
             None => scorer,
             Some(Source::File(network)) => self.stacked(scorer, (**network).clone(), &to_calibrate)?,
@@ -343,7 +345,7 @@ impl Shop<'_> {
         let half = |known: &Known, row: usize| lots.of(&known.accounts[known.account_of[row]].id).is_multiple_of(2);
         let learned = |of_half: bool| {
             let part = to_fit.of_accounts(|account| lots.of(&account.id).is_multiple_of(2) == of_half);
-            calibrated(self.trees(settings, &part, to_calibrate)?, to_calibrate)
+            calibrated(self.trees(settings, &part, to_calibrate)?, to_calibrate, Of::Row)
         };
         let models = [learned(true)?, learned(false)?];
         let labels = |known: &Known| -> Result<Vec<f64>, Failure> {
@@ -440,11 +442,10 @@ impl Shop<'_> {
         let both = trees.with_network(network, even, calibration);
         let said = self.args.data.said(self.registry, self.lock, self.features, &both, known.rows())?;
         let said: Vec<f32> = said.into_iter().map(|said| even.known(said)).collect();
-        let one_kind = || Failure::Input(ONE_KIND.to_owned());
-        let stack = Stack::fit(&of_trees, &said, unknown, &known.labels).ok_or_else(one_kind)?;
+        let stack = Stack::fit(&of_trees, &said, unknown, &known.labels);
+        let stack = stack.ok_or_else(|| Failure::Input(ONE_KIND.to_owned()))?;
         let scores: Vec<f64> = of_trees.iter().zip(&said).map(|(trees, said)| stack.score(*trees, *said)).collect();
-        let calibration = Calibration::fit(&scores, &known.labels, &vec![1.0; scores.len()]).ok_or_else(one_kind)?;
-        Ok(Scorer { calibration, stack: Some(stack), ..both })
+        Ok(Scorer { calibration: of_accounts(known, &scores)?, stack: Some(stack), ..both })
     }
 
     /// What the network says of the examples, if there is one, and the raw scores.
@@ -466,13 +467,36 @@ fn is_of(family: &str, name: &str) -> bool {
     family == name || family.split_once('/').is_some_and(|(head, _)| head == name)
 }
 
-/// Probabilities are fitted to what is, so every row counts once.
-fn calibrated(booster: Booster, known: &Known) -> Result<Scorer, Failure> {
+/// What a probability is said of.
+#[derive(Clone, Copy)]
+enum Of {
+    /// An account as of one day.
+    Row,
+    /// An account that once scores so high. Who is judged every day is held for the worst of them, so what counts is how
+    /// many of those who are held at all are fraud.
+    Account,
+}
+
+fn calibrated(booster: Booster, known: &Known, of: Of) -> Result<Scorer, Failure> {
     let learned = |error: models::boost::BoostError| Failure::Input(error.to_string());
     let scores = booster.scores(&known.table).map_err(learned)?;
-    let calibration = Calibration::fit(&scores, &known.labels, &vec![1.0; scores.len()]);
-    let calibration = calibration.ok_or_else(|| Failure::Input(ONE_KIND.to_owned()))?;
+    let calibration = match of {
+        Of::Row => probabilities(&scores, &known.labels)?,
+        Of::Account => of_accounts(known, &scores)?,
+    };
     Ok(Scorer::new(profile::VERSION, booster, calibration))
+}
+
+/// The probability that an account is fraud whose highest score this is.
+fn of_accounts(known: &Known, scores: &[f64]) -> Result<Calibration, Failure> {
+    let ByAccount { scores, labels, .. } = ByAccount::of(known, scores);
+    probabilities(&scores, &labels)
+}
+
+/// Probabilities are fitted to what is, so everything counts once.
+fn probabilities(scores: &[f64], labels: &[f32]) -> Result<Calibration, Failure> {
+    let fitted = Calibration::fit(scores, labels, &vec![1.0; scores.len()]);
+    fitted.ok_or_else(|| Failure::Input(ONE_KIND.to_owned()))
 }
 
 /// Refuses what looks like data and is none. Returns the features without a value.
