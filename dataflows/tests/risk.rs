@@ -763,7 +763,8 @@ fn judgements_equal_a_recount_in_small_worlds() {
     }
     assert!(clean[&Subject::Track] > 0, "clean audio was never compared");
     // In these worlds nobody is offline, shuffles, has a network or is new, and none has a searched or kept play.
-    let unheard = ["offline", "shuffled", "hosted", "new_account", "search", "library", "algorithm", "editorial"];
+    let unheard =
+        ["offline", "shuffled", "hosted", "new_account", "search", "library", "chosen", "algorithm", "editorial"];
     let silent = |name: &str| unheard.iter().any(|of| name.contains(of)) || name.contains("ip_prefix");
     for axis in [Axis::Track, Axis::Uploader] {
         let said = |name: &&&str| features.contains(&(axis, **name)) || silent(name) || name.contains("playlist_share");

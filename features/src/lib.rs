@@ -4,10 +4,12 @@
 //! plays of a key ──▶ tally ──▶ WindowRow ──▶ signals ──▶ risk ──▶ verdict
 //!                                        └──▶ profile ──┬──▶ (a model)
 //! listeners of a track ──▶ company ──────────┤          │
-//! listeners, hours of a track ──▶ crowd, rhythm ──┘     │
+//! listeners of a track, its hours, ──────────┤          │
+//! its size ──▶ crowd, rhythm, cohort ────────┘          │
 //! plays of an account, in order ──▶ sequence ───────────┘
 //! ```
 
+pub mod cohort;
 pub mod company;
 pub mod counts;
 pub mod crowd;

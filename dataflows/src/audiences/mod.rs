@@ -3,6 +3,7 @@
 //! ```text
 //! news of accounts ──▶ Marks ⋈ listens ──▶ who of a track's listeners is remarkable ──┐
 //! entries ──▶ recordings ──▶ how many tracks have the same one ───────────────────────┼──▶ Tracks ──▶ (track, features)
+//! track_window ──▶ sizes ──▶ what is usual among tracks of one size ───────────────────┤
 //! track_window, hours of plays ───────────────────────────────────────────────────────┘      └──▶ parts
 //! uploader_window, hours of plays, parts of its tracks ──▶ Uploaders ──▶ (uploader, features)
 //! ```
@@ -10,6 +11,7 @@
 //! Only subjects of which something new came are told of. Most accounts are not remarkable and take no part in the join, so it
 //! costs what the remarkable ones play.
 
+mod cohorts;
 mod copies;
 mod marks;
 mod tracks;
@@ -95,6 +97,13 @@ pub(crate) fn audiences<'scope>(
         .concat(listeners);
     let track_news = match asked.copies {
         true => track_news.concat(copies::of_tracks(entries, until)),
+        false => track_news,
+    };
+    let last = windows.last().map(|(place, _)| *place);
+    let longest_rows =
+        of(Axis::Track).flat_map(move |((place, track), row)| (Some(place) == last).then_some((track, row)));
+    let track_news = match asked.axes.contains(&Axis::Track) {
+        true => track_news.concat(cohorts::of_tracks(longest_rows, until)),
         false => track_news,
     };
     let route = |news: &TrackNews| mix(news.track().0);

@@ -1,11 +1,12 @@
 //! Keeps the feature row of every track current, and what the track brings to its uploader.
 //!
 //! ```text
-//! rows, plays, remarkable listeners, copies ──▶ by track ──┬──▶ (track, features)
+//! rows, plays, remarkable listeners, copies, cohort ──▶ by track ──┬──▶ (track, features)
 //!                                                          └──▶ (uploader, track, part)
 //! ```
 
 use features::WindowRow;
+use features::cohort::Usual;
 use features::crowd::{Crowd, Mark};
 use features::profile::Profile;
 use features::profile::track::{Facts, of_track};
@@ -32,12 +33,15 @@ pub(super) enum TrackNews {
     Listener { track: Key, account: Key, mark: Mark, plays: i64 },
     /// So many other tracks have its recording now (+1) or no more (-1).
     Copies(Key, u32, i64),
+    /// This is usual among tracks of its size now (+1) or no more (-1).
+    Usual(Key, Usual, i64),
 }
 
 impl TrackNews {
     pub fn track(&self) -> Key {
         match self {
-            TrackNews::Row(track, ..) | TrackNews::Listener { track, .. } | TrackNews::Copies(track, ..) => *track,
+            TrackNews::Row(track, ..) | TrackNews::Copies(track, ..) | TrackNews::Usual(track, ..) => *track,
+            TrackNews::Listener { track, .. } => *track,
             TrackNews::Played(played) => played.track,
         }
     }
@@ -61,6 +65,7 @@ struct Track {
     listeners: HashMap<(Key, Mark), i64>,
     crowd: Crowd,
     copies: Held<Option<u32>>,
+    usual: Held<Option<Usual>>,
     /// Whether something was said of it.
     is_told: bool,
     /// What it brought last, and to whom.
@@ -121,6 +126,7 @@ impl Keep for Tracks {
             }
             TrackNews::Listener { account, mark, plays, .. } => track.listen(account, mark, plays),
             TrackNews::Copies(_, others, diff) => track.copies.change(Some(others), diff),
+            TrackNews::Usual(_, usual, diff) => track.usual.change(Some(usual), diff),
         }
         self.touched.insert(key);
     }
@@ -132,7 +138,8 @@ impl Keep for Tracks {
                 let rows = track.life.rows(&self.windows);
                 let features = rows.map(|rows| {
                     let rhythm = Rhythm::of(&track.life.hours);
-                    of_track(&Facts { rows: &rows, rhythm, crowd: track.crowd, copies: track.copies.value() })
+                    let (copies, usual) = (track.copies.value(), track.usual.value());
+                    of_track(&Facts { rows: &rows, rhythm, crowd: track.crowd, copies, usual })
                 });
                 if track.is_told || features.is_some() {
                     track.is_told = features.is_some();

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use features::WindowRow;
+use features::cohort::{Cohort, Measured, size_of};
 use features::crowd::{Crowd, Mark};
 use features::profile::uploader::{Part, Works};
 use features::profile::{Profile, track, uploader};
@@ -37,6 +38,12 @@ impl Known<'_> {
     pub fn features(&self) -> BTreeMap<(Axis, Key), Profile> {
         let mut features = BTreeMap::new();
         let mut works: BTreeMap<Key, Works> = BTreeMap::new();
+        let longest = |rows: &[(Millis, WindowRow)]| rows.last().map(|(_, row)| *row).unwrap_or_default();
+        let size = |rows: &[(Millis, WindowRow)]| size_of(&longest(rows));
+        let mut cohorts: BTreeMap<u8, Cohort> = BTreeMap::new();
+        for rows in self.tracks.values() {
+            *cohorts.entry(size(rows)).or_default() += Measured::of(&longest(rows));
+        }
         let (mut by_track, mut by_uploader) = (ByKey::new(), ByKey::new());
         for play in &self.plays {
             by_track.entry(play.track).or_default().push(play);
@@ -52,7 +59,8 @@ impl Known<'_> {
             let copies = self.recording_of.get(key).map(|recording| {
                 self.recording_of.iter().filter(|(other, of)| *other != key && *of == recording).count() as u32
             });
-            let facts = track::Facts { rows, rhythm: rhythm(mine), crowd, copies };
+            let usual = cohorts[&size(rows)].usual();
+            let facts = track::Facts { rows, rhythm: rhythm(mine), crowd, copies, usual };
             features.insert((Axis::Track, *key), track::of_track(&facts));
             let part = Part { plays: mine.len() as u32, listeners: listeners.len() as u32, crowd, copies };
             if let Some(uploader) = self.uploader_of.get(key) {

@@ -1,7 +1,7 @@
 //! The feature row of a track: what a model may learn from labelled tracks, by one function for training and for the living system.
 //!
 //! ```text
-//! rows of day, week, month; hours; crowd; copies ──▶ one f32 per name; NaN where nothing can be said
+//! rows of day, week, month; hours; crowd; copies; cohort ──▶ one f32 per name; NaN where nothing can be said
 //! ```
 //!
 //! No feature is an id, a country or a title, and none is what a model said of somebody.
@@ -9,13 +9,14 @@
 use std::sync::LazyLock;
 
 use super::audience::{self, Heard};
-use super::{Profile, keep};
+use super::{Profile, finite, keep};
+use crate::cohort::{self, Measured, Usual};
 use crate::crowd::Crowd;
 use crate::rhythm::Rhythm;
 use crate::signals::Rows;
 
 /// The version of this list; it changes whenever a name or a meaning does. Rows of different versions are not compared.
-pub const VERSION: &str = "track-1";
+pub const VERSION: &str = "track-2";
 
 /// What is known of a track.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,6 +29,8 @@ pub struct Facts<'a> {
     pub crowd: Crowd,
     /// How many other tracks have its recording; `None` where nobody listened to it.
     pub copies: Option<u32>,
+    /// What is usual among tracks of its size; `None` where they are too few.
+    pub usual: Option<Usual>,
 }
 
 /// The names of the features, in the order of a [`Profile`].
@@ -35,6 +38,7 @@ pub fn names() -> &'static [&'static str] {
     static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         let mut names = audience::names(&[]);
         names.push("copies".to_owned());
+        names.extend(cohort::names().map(|name| format!("{name}_over_cohort")));
         keep(names)
     });
     &NAMES
@@ -52,6 +56,8 @@ pub fn of_track(facts: &Facts) -> Profile {
     };
     let mut values = audience::values(&heard, &[]);
     values.push(facts.copies.map_or(f32::NAN, |copies| copies as f32));
+    let over = facts.usual.map_or([f64::NAN; cohort::MEASURED], |usual| Measured::of(&row).over(&usual));
+    values.extend(over.map(finite));
     Profile(values)
 }
 
@@ -74,7 +80,7 @@ mod tests {
         assert_eq!(of_track(&Facts::default()).0.len(), names.len());
         names.sort();
         names.dedup();
-        assert_eq!(names.len(), 3 * 28 + 2 * 18 + 8 + 14 + 1);
+        assert_eq!(names.len(), 3 * 28 + 2 * 18 + 8 + 14 + 1 + 9);
     }
 
     #[test]
