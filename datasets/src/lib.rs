@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! data-set files ──▶ formats ──▶ records ──▶ tables (Parquet) ──▶ arrivals ──▶ the dataflow
+//! DDEX messages  ──▶ ddex    ──▶
 //! seed           ──▶ world   ──▶
 //! records, plan  ──▶ inject  ──▶
 //! ```
@@ -11,6 +12,7 @@
 pub mod arrivals;
 pub mod audio;
 pub mod audio_index;
+pub mod ddex;
 pub mod formats;
 pub mod inject;
 pub mod names;

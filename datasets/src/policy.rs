@@ -2,39 +2,51 @@
 //!
 //! ```text
 //! built-in files ──▶ Policy ◀── laid over it: policy.toml, weights.toml, thresholds.toml, rules.toml, flow.toml
-//!                  Listening ◀── listening.toml
+//!                  Listening ◀── listening.toml, Declaring ◀── disclosure.toml, Cases ◀── tests.toml
 //! ```
 //!
 //! A folder needs `policy.toml`, because a changed policy must have another name; what its other files leave out stays
 //! as built in. A word that nothing reads is an error: a misspelt rule must not look like a rule that is off.
+
+mod cases;
+mod faults;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use records::Subject;
+use records::declaring::{Consequence, Declaring, Own};
 use records::listening::Listening;
-use records::policy::{BySubject, Mix, Policy, Rule, Thresholds};
+use records::policy::{BySubject, Mix, Percent, Policy, Rule, Thresholds};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::Error;
+use crate::formats::instant;
+
+pub use cases::{Cases, PayoutCase, VerdictCase, cases};
+pub use faults::{faults, settings};
 
 /// The built-in policy as files, name and text: copy them into a folder and edit.
-pub const BUILT_IN: [(&str, &str); 6] = [
+pub const BUILT_IN: [(&str, &str); 8] = [
     ("policy.toml", include_str!("policy/default/policy.toml")),
     ("weights.toml", include_str!("policy/default/weights.toml")),
     ("thresholds.toml", include_str!("policy/default/thresholds.toml")),
     ("rules.toml", include_str!("policy/default/rules.toml")),
     ("flow.toml", include_str!("policy/default/flow.toml")),
     LISTENING,
+    DISCLOSURE,
+    TESTS,
 ];
 
+const DISCLOSURE: (&str, &str) = ("disclosure.toml", include_str!("policy/default/disclosure.toml"));
+const TESTS: (&str, &str) = ("tests.toml", include_str!("policy/default/tests.toml"));
 const LISTENING: (&str, &str) = ("listening.toml", include_str!("policy/default/listening.toml"));
 
 /// The policy that holds where the user gives none.
 pub fn built_in() -> Policy {
-    let [policy, weights, thresholds, rules, flow, _] =
+    let [policy, weights, thresholds, rules, flow, ..] =
         BUILT_IN.map(|(name, text)| (PathBuf::from("built-in policy").join(name), text));
     let read = || -> Result<Policy, Error> {
         let thresholds: ThresholdsFile = parse(&thresholds.0, thresholds.1)?;
@@ -54,10 +66,7 @@ pub fn built_in() -> Policy {
 pub fn load(folder: &Path) -> Result<Policy, Error> {
     refuse_strangers(folder)?;
     let mut policy = built_in();
-    let PolicyFile { version } = read(folder, "policy.toml")?.ok_or_else(|| {
-        let found = "found none, expected `version = \"a name of its own\"`";
-        Error::Input(format!("{}: {found}", folder.join("policy.toml").display()))
-    })?;
+    let PolicyFile { version } = read(folder, "policy.toml")?.ok_or_else(|| no_name(folder))?;
     policy.version = version;
     if let Some(weights) = read::<BTreeMap<Subject, Mix>>(folder, "weights.toml")? {
         weights.into_iter().for_each(|(subject, mix)| *policy.weights.of_mut(subject) = mix);
@@ -80,6 +89,49 @@ pub fn listening(folder: Option<&Path>) -> Result<Listening, Error> {
     given.flatten().map_or_else(built_in, Ok)
 }
 
+/// What must be declared of generative AI: `disclosure.toml` of the policy in `folder`, or the built-in one.
+///
+/// # Errors
+/// When the folder or the file cannot be read, or says what cannot be.
+pub fn declaring(folder: Option<&Path>) -> Result<Declaring, Error> {
+    if let Some(folder) = folder {
+        refuse_strangers(folder)?;
+        if let Some(declaring) = own_declaring(folder)? {
+            return Ok(declaring);
+        }
+    }
+    let built_in = Path::new("built-in policy").join(DISCLOSURE.0);
+    parse::<DisclosureFile>(&built_in, DISCLOSURE.1)?.read(&built_in)
+}
+
+fn own_declaring(folder: &Path) -> Result<Option<Declaring>, Error> {
+    let file: Option<DisclosureFile> = read(folder, DISCLOSURE.0)?;
+    file.map(|file| file.read(&folder.join(DISCLOSURE.0))).transpose()
+}
+
+impl DisclosureFile {
+    fn read(self, path: &Path) -> Result<Declaring, Error> {
+        let DisclosureFile { required_from, undeclared, no_consent, contradicted, detected, own } = self;
+        let required_from = instant::from_text(&required_from).ok_or_else(|| {
+            let found = format!("required_from: found {required_from:?}, expected a day such as \"2026-01-01\"");
+            Error::Input(format!("{}: {found}", path.display()))
+        })?;
+        Ok(Declaring { required_from, undeclared, no_consent, contradicted, detected, own })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DisclosureFile {
+    required_from: String,
+    undeclared: Consequence,
+    no_consent: Consequence,
+    contradicted: Consequence,
+    detected: Percent,
+    #[serde(default)]
+    own: Own,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PolicyFile {
@@ -92,6 +144,11 @@ struct ThresholdsFile {
     default: Option<Thresholds>,
     #[serde(default)]
     tier: BTreeMap<String, Thresholds>,
+}
+
+fn no_name(folder: &Path) -> Error {
+    let found = "found none, expected `version = \"a name of its own\"`";
+    Error::Input(format!("{}: {found}", folder.join("policy.toml").display()))
 }
 
 /// Replaces the rules that the folder names; a name that is no signal of its subject is refused.
@@ -183,6 +240,28 @@ mod tests {
             let text = own.replace(wrong, word);
             let error = listening(Some(folder(&[("listening.toml", &text)]).path())).unwrap_err().to_string();
             assert!(error.contains("listening.toml"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_must_be_declared_is_as_built_in_or_as_the_folder_says() {
+        let built_in = declaring(None).unwrap();
+        assert_eq!(declaring(Some(folder(&[]).path())).unwrap(), built_in);
+        let own = DISCLOSURE.1.replace("2026-01-01", "2027-01-01").replace("tracks = []", "tracks = [\"dj-1\"]");
+        let given = declaring(Some(folder(&[("disclosure.toml", &own)]).path())).unwrap();
+        assert_eq!(given.required_from - built_in.required_from, 365 * 86_400_000);
+        assert_eq!(given.own.tracks, ["dj-1"]);
+        for (right, wrong) in [
+            ("2026-01-01", "soon"),
+            ("\"hold\"", "\"keep\""),
+            ("= 90", "= 101"),
+            ("detected", "detects"),
+            ("artists", "artist"),
+        ] {
+            let text = DISCLOSURE.1.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+            let error = declaring(Some(folder(&[("disclosure.toml", &text.replacen(right, wrong, 1))]).path()));
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains("disclosure.toml") && error.contains("expected"), "{error}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Decides once what can vary and connects the rest: one module per command.
 
+pub mod ddex;
 pub mod demo;
 pub mod exit;
 pub mod import;
@@ -8,6 +9,7 @@ pub mod inject;
 pub mod inputs;
 pub mod learn;
 pub mod matching;
+pub mod policy;
 pub mod replay;
 pub mod scan;
 pub mod verify;

@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use truestream::ddex::{self, DdexArgs};
 use truestream::demo::{self, DemoArgs};
 use truestream::import::{self, ImportArgs};
 use truestream::index::{self, IndexArgs};
 use truestream::inject::{self, InjectArgs};
 use truestream::learn::{self, DriftArgs, EvaluateArgs, ModelsArgs, PromoteArgs, QueueArgs, RollbackArgs, TrainArgs};
 use truestream::matching::{self, MatchArgs};
+use truestream::policy::{self, PolicyArgs};
 use truestream::replay::{self, ReplayArgs};
 use truestream::scan::hearing::{WorkerArgs, run_worker};
 use truestream::scan::{self, ScanArgs};
@@ -30,9 +32,11 @@ struct Line {
 enum Command {
     Demo(DemoArgs),
     Import(Box<ImportArgs>),
+    Ddex(DdexArgs),
     World(Box<WorldArgs>),
     Inject(Box<InjectArgs>),
     Replay(Box<ReplayArgs>),
+    Policy(PolicyArgs),
     Scan(Box<ScanArgs>),
     Index(IndexArgs),
     Match(MatchArgs),
@@ -52,9 +56,11 @@ fn main() -> ExitCode {
     let done = match Line::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Ddex(args) => ddex::run(&args),
         Command::World(args) => world::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Policy(args) => policy::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Match(args) => matching::run(&args),

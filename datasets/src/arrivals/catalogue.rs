@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use hashbrown::{HashMap, HashSet};
+use records::declaring::Declared;
 use records::{
     Account, Correction, Distributor, Id, IdSpace, Key, Label, Metadata, Millis, Network, Playlist, Refusal, Track,
 };
@@ -41,6 +42,8 @@ pub struct Listing {
     pub valid_from: Option<Millis>,
     /// What of its metadata is there.
     pub metadata: Metadata,
+    /// What it says of generative AI.
+    pub declared: Declared,
 }
 
 /// The tier of a distributor, in force from an instant on.
@@ -116,6 +119,11 @@ fn listing(track: &Track, contents: &Contents, naming: &mut Naming) -> Result<Li
         uploaded_at: track.uploaded_at,
         valid_from: track.valid_from,
         metadata: Metadata::of(track),
+        declared: Declared {
+            whole: track.contains_ai,
+            vocals: track.ai_vocals,
+            has_consent: track.consent_ref.as_deref().is_some_and(|consent| !consent.trim().is_empty()),
+        },
     })
 }
 

@@ -8,6 +8,7 @@
 use std::path::PathBuf;
 
 use hashbrown::HashMap;
+use records::listening::Listener;
 use records::{Confidence, Duplicate, Evidence, Id, Key, Millis, Refusal, Risk};
 
 use crate::Error;
@@ -69,6 +70,8 @@ pub struct Hearing {
     pub source: u32,
     /// From when on it is known; [`Millis::MIN`] = always.
     pub known_at: Millis,
+    /// Whether it is the detector of synthesis, which tells machines from people.
+    pub is_synthesis: bool,
     /// How sure it is that something is wrong; `None` = it could not hear anything.
     pub risk: Option<Risk>,
     /// What it heard, by the place in [`Hearings::words`]; `None` where nothing is wrong.
@@ -100,7 +103,7 @@ pub struct Hearings {
 }
 
 /// A row with all that orders it.
-type Row = (Id, u128, Millis, Option<Risk>, Option<Box<str>>);
+type Row = (Id, u128, Millis, Option<Risk>, Option<Box<str>>, bool);
 
 /// Reads the tables of evidence and of duplicates; `in_words` says what was heard where something is wrong.
 ///
@@ -118,7 +121,8 @@ pub fn read_hearings(
         let words = risk.filter(|risk| *risk > Risk::CLEAN).map(|_| in_words(&row).into_boxed_str());
         // A file has no name with a zero byte in it.
         let source = play_id_of(&format!("{}\0{}", row.detector, row.file.as_deref().unwrap_or("\0")));
-        rows.push((plain(&row.content_id), source, row.known_at, risk, words));
+        let is_synthesis = row.detector == Listener::Synthesis.name();
+        rows.push((plain(&row.content_id), source, row.known_at, risk, words, is_synthesis));
     };
     read_evidence(evidence, keep, refusals)?;
     rows.sort_unstable();
@@ -134,7 +138,7 @@ fn numbered(rows: Vec<Row>) -> Hearings {
     let mut hearings = Hearings { rows: Vec::with_capacity(rows.len()), ..Hearings::default() };
     let mut known: HashMap<Box<str>, u32> = HashMap::new();
     let (mut last, mut source) = (None, 0);
-    for (id, heard_by, known_at, risk, words) in rows {
+    for (id, heard_by, known_at, risk, words, is_synthesis) in rows {
         let content = hearings.contents.number(id);
         source += u32::from(last.is_some_and(|last| last != (content, heard_by)));
         last = Some((content, heard_by));
@@ -144,7 +148,7 @@ fn numbered(rows: Vec<Row>) -> Hearings {
                 hearings.words.len() as u32 - 1
             })
         });
-        hearings.rows.push(Hearing { content, source, known_at, risk, words });
+        hearings.rows.push(Hearing { content, source, known_at, is_synthesis, risk, words });
     }
     hearings
 }
@@ -167,7 +171,7 @@ mod tests {
     #[test]
     fn recordings_sources_and_words_are_numbered_in_order() {
         let row = |id: &str, source, known_at, risk: Option<u64>, words: Option<&str>| {
-            (plain(&Id::from(id)), source, known_at, risk.map(Risk::from_parts), words.map(Box::from))
+            (plain(&Id::from(id)), source, known_at, risk.map(Risk::from_parts), words.map(Box::from), false)
         };
         let hearings = numbered(vec![
             row("7", 1, 10, Some(500), Some("clipped")),

@@ -35,6 +35,7 @@ pub mod instant;
 
 mod import;
 
+pub(crate) use folding::name_key;
 pub use import::{Fault, FileReport, Import, Seen, Totals};
 pub use mapped::Map;
 pub use reading::{Options, PLAYED_MAX_MS};

@@ -18,13 +18,15 @@ use features::tally::Axis;
 use records::{Code, Id, IdSpace, Key, Names, Refusal, Subject, Verdict};
 
 use super::args::{Emit, ReplayArgs};
+use super::declared::Declarations;
 use super::judge::{Judge, Rows};
 use super::prepare::Prepared;
 use super::summary::Summary;
 use super::views::{
     RowKey, RowValue, VIEWS, View, audience_feature_columns, feature_columns, group_columns, hub_columns,
-    hubs_are_texts, key_column, link_name, link_space, lockstep_columns, network_columns, push_cells, risk_columns,
-    score_columns, sequence_columns, shown, verdict_columns, window_columns, withheld_columns,
+    hubs_are_texts, key_column, ledger_columns, link_name, link_space, lockstep_columns, network_columns,
+    payout_columns, push_cells, risk_columns, score_columns, sequence_columns, shown, verdict_columns, window_columns,
+    withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -109,6 +111,8 @@ impl Books {
                 View::Scores => score_columns(&self.names),
                 View::Risk => risk_columns(),
                 View::Verdict => verdict_columns(),
+                View::PayoutHold => payout_columns(&self.names),
+                View::DisclosureLedger => ledger_columns(&self.names),
                 View::Withheld | View::Refusal => continue,
             };
             let mut all = vec![("as_of", Holds::Instant)];
@@ -221,6 +225,18 @@ impl Books {
             }
         };
         self.record(tick, view, rows)
+    }
+
+    /// Enters what the catalogue and the evidence alone decide, for all ticks.
+    pub fn declare(&mut self, declarations: Declarations) -> Result<(), Failure> {
+        if self.open.iter().all(|book| !matches!(book.view, View::PayoutHold | View::DisclosureLedger)) {
+            return Ok(());
+        }
+        let names = self.names.clone();
+        declarations.flow(self.until, &names, |tick, payouts, ledgers| {
+            self.record(tick, View::PayoutHold, payouts)?;
+            self.record(tick, View::DisclosureLedger, ledgers)
+        })
     }
 
     /// Records what changed in a view at the tick.

@@ -58,6 +58,11 @@ impl Heard {
         &self.hearings.contents
     }
 
+    /// Every row.
+    pub fn rows(&self) -> &[Hearing] {
+        &self.hearings.rows
+    }
+
     /// Counts what is in force at the end of the ticks; `catalogue` is in the order of its ticks.
     pub fn counts(
         &self,
@@ -68,7 +73,7 @@ impl Heard {
         let mut digest = DefaultHasher::new();
         self.hearings.words.hash(&mut digest);
         let rows = &self.hearings.rows;
-        for Hearing { content, source, known_at, risk, words } in rows {
+        for Hearing { content, source, known_at, risk, words, .. } in rows {
             (content, source, known_at, risk, words).hash(&mut digest);
         }
         for Grouping { content, known_at, group } in &self.hearings.groupings {

@@ -4,6 +4,7 @@
 //! (subject, signals, segment) ──▶ fuse ──▶ risk row ──▶ decide ──▶ verdict row, unless it is allowed
 //! ```
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use datasets::arrivals::{Listing, Tier};
 use datasets::names::NameTable;
 use datasets::policy;
 use features::risk::{Assessment, Told, decide_in_words, fuse};
-use records::{IdSpace, Names, Policy, Subject, Verdict};
+use records::{IdSpace, Key, Names, Policy, Subject, Verdict};
 use serde_json::json;
 
 use super::learned;
@@ -27,7 +28,20 @@ pub struct Judge {
     pub words: Vec<String>,
     /// The names of the models, by their places.
     pub models: Vec<String>,
+    /// The platform's own generated audio and who makes it: not judged.
+    pub own: HashSet<(Subject, Key)>,
     version: Arc<str>,
+}
+
+/// The policy in the folder, or else the built-in one.
+///
+/// # Errors
+/// When the folder holds no policy.
+pub fn policy_of(folder: Option<&Path>) -> Result<Policy, Failure> {
+    match folder {
+        Some(folder) => policy::load(folder).map_err(|error| Failure::Input(error.to_string())),
+        None => Ok(policy::built_in()),
+    }
 }
 
 /// Rows that came or went.
@@ -39,11 +53,9 @@ impl Judge {
     /// # Errors
     /// When the folder holds no policy.
     pub fn new(folder: Option<&Path>) -> Result<Judge, Failure> {
-        let policy = match folder {
-            Some(folder) => policy::load(folder).map_err(|error| Failure::Input(error.to_string()))?,
-            None => policy::built_in(),
-        };
+        let policy = policy_of(folder)?;
         Ok(Judge {
+            own: HashSet::new(),
             version: policy.version.as_str().into(),
             policy: Arc::new(policy),
             words: Vec::new(),
@@ -66,6 +78,7 @@ impl Judge {
     pub fn rows(&self, names: &NameTable, changes: Vec<JudgementChange>) -> (Rows, Rows) {
         let (mut risks, mut verdicts) = (Vec::new(), Vec::new());
         for ((subject, key), judgement) in changes {
+            let judgement = judgement.filter(|_| !self.own.contains(&(subject, key)));
             let key = RowKey::Subject(subject, names.id(space(subject), key).to_string());
             let assessed = judgement.map(|Judgement { segment, heard, signals, learned, .. }| {
                 let heard_words = heard.and_then(|heard| self.words.get(heard.words? as usize));

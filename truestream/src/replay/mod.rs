@@ -7,6 +7,7 @@
 mod args;
 mod books;
 mod cluster;
+mod declared;
 mod evidence;
 mod feed;
 mod judge;
@@ -82,7 +83,9 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
     let started = Instant::now();
     let mut prepared = prepare(args)?;
     let feed = Arc::new(Feed::new(&mut prepared, args)?);
+    let declarations = prepared.declarations.take();
     let mut books = Books::open(args, &mut prepared)?;
+    declarations.map_or(Ok(()), |declarations| books.declare(declarations))?;
     let cluster = Cluster::of(&prepared);
     let has_others = cluster.has_others();
     let (builders, connections) = cluster.join(&prepared)?;

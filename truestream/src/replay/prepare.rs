@@ -22,6 +22,7 @@ use records::{IdSpace, Key, Millis, Refusal};
 use timely::CommunicationConfig;
 
 use super::args::{Emit, ReplayArgs, millis};
+use super::declared::{self, Declarations};
 use super::evidence::{Heard, HeardCounts};
 use super::judge::Judge;
 use super::learned::{self, Scorers};
@@ -69,6 +70,8 @@ pub struct Prepared {
     pub sides: Vec<(Side, Vec<String>)>,
     /// Who judges, if somebody does.
     pub judge: Option<Judge>,
+    /// What is declared, where somebody asks.
+    pub declarations: Option<Declarations>,
     /// The ids of the plays that are corrected, where plays are withheld.
     pub corrected: HashSet<u128>,
     /// Corrections as (arrival, play id), by arrival.
@@ -125,6 +128,12 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let known = |known_at: Millis| clock.first_after(known_at.max(0));
     let tells_recordings = !heard.contents().is_empty();
     let heard_counts = heard.counts(&(first..=until), known, &by_tick);
+    // Who judges asks whom not to judge, if there is somebody.
+    let asks = setting.declares() || setting.judges() && declared::registers(args.policy.as_deref())?;
+    let declarations = match asks {
+        true => Some(Declarations::new(args.policy.as_deref(), &by_tick, &heard, first, known, &mut naming)?),
+        false => None,
+    };
     let scorers = Scorers::read(args, clock, first)?;
     let mut sides = Vec::new();
     if setting.views.contains(&View::Scores) {
@@ -141,6 +150,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         entries.sort_by_key(|(tick, _)| *tick);
         judge.words = words;
         judge.models.clone_from(&scorers.names);
+        judge.own = declarations.as_ref().map(Declarations::own).unwrap_or_default();
     } else if audiences.is_some() {
         entries.extend(findings.into_iter().filter(|(_, entry)| matches!(entry, Entry::Recording(..))));
         entries.sort_by_key(|(tick, _)| *tick);
@@ -182,6 +192,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         sides: sides.into_iter().map(|(side, scorers)| (side, scorers.names)).collect(),
         heard: (!inputs.evidence.is_empty() || tells_recordings).then_some(heard_counts),
         judge,
+        declarations: declarations.filter(|_| setting.declares()),
         corrected: match setting.views.contains(&View::Withheld) {
             true => corrections.iter().map(|(_, id)| *id).collect(),
             false => HashSet::new(),
@@ -323,6 +334,10 @@ impl Setting {
         self.views.iter().any(|view| JUDGED.contains(view))
     }
 
+    fn declares(&self) -> bool {
+        self.views.iter().any(|view| matches!(view, View::PayoutHold | View::DisclosureLedger))
+    }
+
     /// Whether the view must be computed, to be written or for another.
     fn needs(&self, view: View) -> bool {
         needs(&self.views, view)
@@ -373,6 +388,8 @@ fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
     if views.is_empty() {
         let fits = |view: &View| match view {
             View::Withheld => emit == Emit::Last,
+            // What most of a catalogue lacks would be told again at every instant.
+            View::PayoutHold | View::DisclosureLedger => matches!(emit, Emit::Last | Emit::Changes),
             View::Features | View::AudienceFeatures(_) | View::Sequences | View::Network | View::Scores => false,
             _ => true,
         };

@@ -45,6 +45,8 @@ pub struct Summary {
     grouped_accounts: usize,
     hubs: usize,
     pairs: usize,
+    /// Tracks that wait for what they must declare; `None` where nobody asked.
+    payout_held: Option<usize>,
     /// Subjects by verdict, worst first, and kind; `None` where nobody was judged.
     verdicts: Option<BTreeMap<(Reverse<Verdict>, Subject), u64>>,
     suspects: Vec<Suspect>,
@@ -139,6 +141,7 @@ impl Summary {
             grouped_accounts: books.state(View::Groups).count(),
             hubs: books.state(View::Hubs).count(),
             pairs: books.state(View::Lockstep).count(),
+            payout_held: prepared.views.contains(&View::PayoutHold).then(|| books.state(View::PayoutHold).count()),
             verdicts: prepared.views.contains(&View::Verdict).then(|| verdicts(books)),
             suspects: suspects(books),
             refreshes: (args.emit != Emit::Last).then(|| feed.refreshes()).flatten(),
@@ -227,6 +230,7 @@ impl Summary {
             "grouped_accounts": self.grouped_accounts,
             "hubs": self.hubs,
             "lockstep_pairs": self.pairs,
+            "payout_held": self.payout_held,
             "verdicts": verdicts,
             "suspects": suspects,
             "refresh_ms": self.refreshes.map(|Refreshes { p50_ms, p99_ms, max_ms }| {
@@ -294,6 +298,12 @@ impl Summary {
         );
         for (group, size) in &self.largest_groups {
             let _ = writeln!(text, "          group {group}: {size} accounts");
+        }
+        if let Some(tracks @ 1..) = self.payout_held {
+            let _ = writeln!(
+                text,
+                "Payout    {tracks} tracks wait for what they must declare of generative AI (see payout_hold)"
+            );
         }
         self.tell_verdicts(&mut text);
         text

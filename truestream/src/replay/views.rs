@@ -10,6 +10,7 @@ use features::WindowRow;
 use features::profile::{self, Profile, track, uploader};
 use features::sequence::Sequence;
 use features::tally::Axis;
+use records::declaring::Ledger;
 use records::{Id, IdSpace, Risk, Subject, Verdict};
 
 /// A table that a replay can write.
@@ -39,12 +40,16 @@ pub enum View {
     Verdict,
     /// Plays that count for nothing.
     Withheld,
+    /// Tracks that are not paid before they declare what they must.
+    PayoutHold,
+    /// What distributors declare beside what is heard.
+    DisclosureLedger,
     /// Rows that were set aside.
     Refusal,
 }
 
 /// All views, in the order of the contract.
-pub const VIEWS: [(&str, View); 19] = [
+pub const VIEWS: [(&str, View); 21] = [
     ("account_window", View::Window(Axis::Account)),
     ("track_window", View::Window(Axis::Track)),
     ("artist_window", View::Window(Axis::Artist)),
@@ -63,6 +68,8 @@ pub const VIEWS: [(&str, View); 19] = [
     ("risk", View::Risk),
     ("verdict", View::Verdict),
     ("withheld", View::Withheld),
+    ("payout_hold", View::PayoutHold),
+    ("disclosure_ledger", View::DisclosureLedger),
     ("refusal", View::Refusal),
 ];
 
@@ -274,6 +281,19 @@ pub fn withheld_columns(names: &NameTable) -> Columns {
     ]
 }
 
+/// The columns of `payout_hold` after `as_of`.
+pub fn payout_columns(names: &NameTable) -> Columns {
+    let texts =
+        ["distributor_id", "declared", "heard", "reasons", "rules", "policy_version"].map(|name| (name, Holds::Text));
+    [("track_id", Holds::Id(names.kind(IdSpace::Track)))].into_iter().chain(texts).collect()
+}
+
+/// The columns of `disclosure_ledger` after `as_of`.
+pub fn ledger_columns(names: &NameTable) -> Columns {
+    let counts = Ledger::default().counts().map(|(name, _)| (name, Holds::Count));
+    [("distributor_id", Holds::Id(names.kind(IdSpace::Distributor)))].into_iter().chain(counts).collect()
+}
+
 /// A key of a row, ordered as the contract orders rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
@@ -283,6 +303,10 @@ pub enum RowKey {
     Account(Id),
     /// A track or an uploader.
     Audience(Id),
+    /// A track.
+    Track(Id),
+    /// A distributor.
+    Distributor(Id),
     /// An account, and on which side a model scores it.
     Scored(Id, Side),
     /// A link.
@@ -314,6 +338,10 @@ pub enum RowValue {
     Risk(Box<RiskRow>),
     /// A verdict.
     Verdict(Box<VerdictRow>),
+    /// Why a track is not paid yet.
+    Payout(Box<PayoutRow>),
+    /// What a distributor's tracks declare.
+    Ledger(Box<Ledger>),
 }
 
 /// A row of `risk`.
@@ -344,6 +372,23 @@ pub struct VerdictRow {
     pub models_json: String,
 }
 
+/// A row of `payout_hold`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PayoutRow {
+    /// The track's distributor; empty where it has none.
+    pub distributor: String,
+    /// What it declares, or `undeclared`.
+    pub declared: &'static str,
+    /// What it sounds like.
+    pub heard: &'static str,
+    /// Why money waits, as a JSON array of sentences.
+    pub reasons_json: String,
+    /// The rules that say so, as a JSON array.
+    pub rules_json: String,
+    /// The policy that has these rules.
+    pub policy_version: Arc<str>,
+}
+
 /// The cells of a row after `as_of` (and `diff`).
 pub fn push_cells<'a>(
     axis: Option<Axis>,
@@ -354,7 +399,9 @@ pub fn push_cells<'a>(
 ) {
     match key {
         RowKey::Window(window, id) => to.extend([Cell::Text(&labels[usize::from(*window)]), Cell::Id(id)]),
-        RowKey::Account(id) | RowKey::Audience(id) => to.push(Cell::Id(id)),
+        RowKey::Account(id) | RowKey::Audience(id) | RowKey::Track(id) | RowKey::Distributor(id) => {
+            to.push(Cell::Id(id))
+        }
         RowKey::Scored(id, side) => to.extend([Cell::Id(id), Cell::Text(side.name())]),
         RowKey::Link(kind, id) => to.extend([Cell::Text(kind), Cell::Id(id)]),
         RowKey::Pair(a, b) => to.extend([Cell::Id(a), Cell::Id(b)]),
@@ -375,6 +422,15 @@ pub fn push_cells<'a>(
             to.extend(row.risks.map(|risk| Cell::Float(risk.share())));
             to.push(Cell::Text(&row.parts));
         }
+        RowValue::Payout(row) => to.extend([
+            Cell::Text(&row.distributor),
+            Cell::Text(row.declared),
+            Cell::Text(row.heard),
+            Cell::Text(&row.reasons_json),
+            Cell::Text(&row.rules_json),
+            Cell::Text(&row.policy_version),
+        ]),
+        RowValue::Ledger(ledger) => to.extend(ledger.counts().map(|(_, count)| Cell::Count(count))),
         RowValue::Verdict(row) => to.extend([
             Cell::Text(row.verdict.name()),
             Cell::Float(row.r.share()),

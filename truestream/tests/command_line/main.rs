@@ -1,12 +1,13 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ ops │ inject │ fuzz │ demo
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ ops │ inject │ fuzz │ demo │ ddex │ policy
 //! ```
 
 mod broken;
 mod cluster;
 mod data;
+mod ddex;
 mod demo;
 mod fuzz;
 mod heard;
@@ -15,6 +16,7 @@ mod killed;
 mod learn;
 mod music;
 mod ops;
+mod policy;
 mod process;
 mod sameness;
 mod scan;

@@ -1,0 +1,543 @@
+//! What a catalogue becomes when messages are applied in their order.
+//!
+//! ```text
+//! messages by time ──▶ once each ──▶ release, new or changed, taken down, purged ──▶ rows with valid_from
+//! ```
+//!
+//! A message about a release says everything about it: an update replaces, it does not add. Time is the sender's
+//! (`MessageCreatedDateTime`); equal times go by message id.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use records::{Disclosure, Id, Millis, Track};
+use twox_hash::xxhash3_128::Hasher;
+
+use super::check::check;
+use super::disclosure::{Part, Parts};
+use super::message::{self, Contributor, Deal, Kind, Message, Party, Release, Resource, Said, Version};
+use super::xml::{Limits, Unread};
+use crate::formats::name_key;
+
+/// How tracks are called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TrackIds {
+    /// `<release>/<ISRC>`: a recording on two releases is two tracks of one recording.
+    #[default]
+    Release,
+    /// The ISRC alone: a recording is one track, whatever it is released on.
+    Isrc,
+}
+
+/// What can vary.
+#[derive(Clone, Copy, Debug, Default)]
+#[allow(missing_docs)]
+pub struct Settings {
+    pub track_ids: TrackIds,
+    pub limits: Limits,
+}
+
+/// What of a message is needed to put it in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Envelope {
+    pub path: PathBuf,
+    pub kind: Kind,
+    pub version: Version,
+    pub sender: String,
+    pub message_id: Option<String>,
+    pub created: Option<Millis>,
+    pub is_test: bool,
+}
+
+/// Reads the envelope of a message, and no further.
+///
+/// # Errors
+/// As [`message::read`].
+pub fn envelope(path: &Path, limits: Limits) -> Result<Envelope, Unread> {
+    let Message { kind, version, header, .. } = message::read_header(path, limits)?;
+    let sender = header.sender.and_then(|sender| sender.id.or(sender.name)).unwrap_or_default();
+    Ok(Envelope {
+        path: path.to_owned(),
+        kind,
+        version,
+        sender,
+        message_id: header.message_id,
+        created: header.created,
+        is_test: header.is_test,
+    })
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// It is in the tables.
+    Applied,
+    /// The same message, byte for byte, was applied before.
+    Repeated,
+    /// Another message has its id and came first.
+    Conflicting,
+    /// It is a test and changes nothing.
+    Test,
+    /// It lacks its id or its time and has no place in the order.
+    Incomplete,
+    /// It cannot be read.
+    Unread,
+}
+
+impl Fate {
+    /// The word in tables and reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Fate::Applied => "applied",
+            Fate::Repeated => "repeated",
+            Fate::Conflicting => "conflicting",
+            Fate::Test => "test",
+            Fate::Incomplete => "incomplete",
+            Fate::Unread => "unread",
+        }
+    }
+}
+
+/// A message and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Outcome {
+    pub path: PathBuf,
+    pub envelope: Option<Envelope>,
+    pub fate: Fate,
+    /// Why it is not in the tables.
+    pub reason: Option<String>,
+    /// Findings of severity error.
+    pub errors: u64,
+}
+
+/// A release from an instant on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct ReleaseRow {
+    pub release_id: String,
+    pub valid_from: Millis,
+    pub status: &'static str,
+    pub release: Release,
+    pub tracks: u64,
+    pub available_from: Option<Millis>,
+    pub available_until: Option<Millis>,
+    pub uploader_id: Option<String>,
+    pub distributor_id: Option<String>,
+    pub message_id: String,
+    pub update: Option<String>,
+}
+
+/// Somebody's part in a track.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct ContributorRow {
+    pub track_id: String,
+    pub valid_from: Millis,
+    pub number: u64,
+    pub contributor: Contributor,
+    pub parts: Vec<Part>,
+}
+
+/// A deal of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct DealRow {
+    pub release_id: String,
+    pub valid_from: Millis,
+    pub number: u64,
+    pub deal: Deal,
+}
+
+/// What a release or a resource declares of generative AI: as it was written, and as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct DisclosureRow {
+    pub subject: &'static str,
+    pub subject_id: String,
+    pub valid_from: Millis,
+    pub said: Option<String>,
+    pub whole: Option<Disclosure>,
+    pub parts: Parts,
+    pub distributor_id: Option<String>,
+    pub message_id: String,
+}
+
+/// Rows that a message made.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Rows {
+    pub tracks: Vec<Track>,
+    pub releases: Vec<ReleaseRow>,
+    pub contributors: Vec<ContributorRow>,
+    pub deals: Vec<DealRow>,
+    pub disclosures: Vec<DisclosureRow>,
+}
+
+/// What is known of the catalogue so far.
+pub struct Catalogue {
+    settings: Settings,
+    tracks: HashMap<String, Known>,
+    /// The tracks of each release that is not purged.
+    releases: HashMap<String, Vec<String>>,
+    /// Rows of the instant that is being applied: of two rows of a track the later message's holds.
+    pending: BTreeMap<Id, Track>,
+    now: Millis,
+}
+
+/// What a track's last row said, and since when it is known.
+struct Known {
+    uploaded_at: Millis,
+    last: u128,
+    releases: u32,
+}
+
+impl Catalogue {
+    /// A catalogue that knows nothing.
+    pub fn new(settings: Settings) -> Catalogue {
+        Catalogue {
+            settings,
+            tracks: HashMap::new(),
+            releases: HashMap::new(),
+            pending: BTreeMap::new(),
+            now: Millis::MIN,
+        }
+    }
+
+    /// Reads the message that the envelope is of and applies it; messages come in their order.
+    ///
+    /// # Errors
+    /// When the rest of the message cannot be read; then nothing of it is applied.
+    pub fn take(&mut self, envelope: &Envelope, rows: &mut Rows) -> Result<u64, Unread> {
+        let message = message::read(&envelope.path, self.settings.limits)?;
+        let (Some(created), Some(message_id)) = (message.header.created, &message.header.message_id) else {
+            return Ok(0);
+        };
+        self.apply(&message, created, message_id, rows);
+        Ok(check(&message).errors)
+    }
+
+    /// Applies a message.
+    pub fn apply(&mut self, message: &Message, created: Millis, message_id: &str, rows: &mut Rows) {
+        if created > self.now {
+            self.finish(rows);
+            self.now = created;
+        }
+        let sent = Sent::of(message, created, message_id);
+        match message.kind {
+            Kind::Purge => message.purged.iter().for_each(|release| self.purge(release, &sent, rows)),
+            Kind::NewRelease => self.release(message, &sent, rows),
+        }
+    }
+
+    /// The rows of the last instant.
+    pub fn finish(&mut self, rows: &mut Rows) {
+        rows.tracks.extend(std::mem::take(&mut self.pending).into_values());
+    }
+
+    fn release(&mut self, message: &Message, sent: &Sent, rows: &mut Rows) {
+        let Some(main) = message.main_release() else { return };
+        let release_id = sent.release_id(main);
+        let deals: Vec<&Deal> =
+            message.deals.iter().filter(|group| group.is_about(main)).flat_map(|group| &group.deals).collect();
+        let released_at = main.released_at.or_else(|| deals.iter().filter_map(|deal| deal.from).min());
+        let mut tracks = Vec::new();
+        for resource in &message.resources {
+            let id = self.resource_id(resource, &release_id);
+            rows.disclosures.push(sent.disclosure(
+                resource_subject(resource),
+                &id,
+                resource.contains_ai.as_ref(),
+                Parts::of(&resource.contributors),
+            ));
+            if !resource.kind.is_played() {
+                continue;
+            }
+            let track = sent.track(resource, main, released_at, &id);
+            rows.contributors.extend(contributors(resource, &id, sent.created));
+            self.enter(track);
+            tracks.push(id);
+        }
+        rows.disclosures.push(sent.disclosure("release", &release_id, main.contains_ai.as_ref(), Parts::default()));
+        let numbered = deals.iter().zip(0..);
+        rows.deals.extend(numbered.map(|(deal, number)| DealRow {
+            release_id: release_id.clone(),
+            valid_from: sent.created,
+            number,
+            deal: (*deal).clone(),
+        }));
+        rows.releases.push(sent.release_row(&release_id, main, &deals, tracks.len()));
+        self.hold(release_id, tracks);
+    }
+
+    /// What the release held before it holds no more.
+    fn hold(&mut self, release_id: String, tracks: Vec<String>) {
+        for id in &tracks {
+            if let Some(known) = self.tracks.get_mut(id) {
+                known.releases += 1;
+            }
+        }
+        for id in self.releases.insert(release_id, tracks).unwrap_or_default() {
+            if let Some(known) = self.tracks.get_mut(&id) {
+                known.releases = known.releases.saturating_sub(1);
+            }
+        }
+    }
+
+    /// From now on nothing is said of the release's tracks but that there were such.
+    fn purge(&mut self, release: &Release, sent: &Sent, rows: &mut Rows) {
+        let release_id = sent.release_id(release);
+        let tracks = self.releases.remove(&release_id).unwrap_or_default();
+        rows.releases
+            .push(ReleaseRow { status: "purged", ..sent.release_row(&release_id, release, &[], tracks.len()) });
+        for id in tracks {
+            let Some(known) = self.tracks.get_mut(&id) else { continue };
+            known.releases = known.releases.saturating_sub(1);
+            if known.releases == 0 {
+                self.enter(Track { valid_from: Some(sent.created), ..Track::new(id.as_str().into()) });
+            }
+        }
+    }
+
+    /// Enters a row, unless it says what the last one of the track said.
+    fn enter(&mut self, mut track: Track) {
+        let id = track.track_id.to_string();
+        let known = self.tracks.get(&id);
+        if let (Some(uploaded_at), Some(known)) = (&mut track.uploaded_at, known) {
+            *uploaded_at = known.uploaded_at.min(*uploaded_at);
+        }
+        let says = digest_of_track(&track);
+        if known.is_some_and(|known| known.last == says) {
+            return;
+        }
+        let now = self.now;
+        let known = self.tracks.entry(id).or_insert(Known {
+            uploaded_at: track.uploaded_at.unwrap_or(now),
+            last: 0,
+            releases: 0,
+        });
+        known.last = says;
+        self.pending.insert(track.track_id.clone(), track);
+    }
+
+    fn resource_id(&self, resource: &Resource, release_id: &str) -> String {
+        let reference = resource.reference.as_ref().map(|reference| reference.word.as_str());
+        match (self.settings.track_ids, &resource.isrc) {
+            (TrackIds::Isrc, Some(isrc)) => isrc.clone(),
+            (_, isrc) => {
+                let own = isrc.as_deref().or(resource.proprietary_id.as_deref()).or(reference);
+                format!("{release_id}/{}", own.unwrap_or("without reference"))
+            }
+        }
+    }
+}
+
+/// The row without the instant from which it is in force.
+fn digest_of_track(track: &Track) -> u128 {
+    Hasher::oneshot(format!("{:?}", Track { valid_from: None, ..track.clone() }).as_bytes())
+}
+
+fn resource_subject(resource: &Resource) -> &'static str {
+    match resource.kind {
+        message::ResourceKind::SoundRecording => "sound_recording",
+        message::ResourceKind::Video => "video",
+        message::ResourceKind::Image => "image",
+        message::ResourceKind::Text => "text",
+        message::ResourceKind::Other => "other",
+    }
+}
+
+/// The display artist first, then the contributors.
+fn contributors(resource: &Resource, track_id: &str, valid_from: Millis) -> Vec<ContributorRow> {
+    let artist = resource.artist.iter().map(|artist| Contributor {
+        party: artist.clone(),
+        dangling: None,
+        roles: vec!["MainArtist".to_owned()],
+        instruments: Vec::new(),
+        ai: None,
+        special: None,
+        at: resource.at,
+    });
+    let all = artist.chain(resource.contributors.iter().cloned()).zip(0..);
+    let row = |(contributor, number): (Contributor, u64)| ContributorRow {
+        track_id: track_id.to_owned(),
+        valid_from,
+        number,
+        parts: Part::of(&contributor),
+        contributor,
+    };
+    all.map(row).collect()
+}
+
+/// What all rows of a message share.
+struct Sent<'a> {
+    created: Millis,
+    message_id: &'a str,
+    distributor_id: Option<String>,
+    uploader_id: Option<String>,
+    update: Option<String>,
+}
+
+impl<'a> Sent<'a> {
+    fn of(message: &Message, created: Millis, message_id: &'a str) -> Sent<'a> {
+        let known =
+            |party: &Option<Party>| party.as_ref().and_then(|party| party.id.clone().or_else(|| party.name.clone()));
+        let distributor_id = known(&message.header.sender);
+        Sent {
+            created,
+            message_id,
+            // Who sends for nobody else uploads what is its own.
+            uploader_id: known(&message.header.on_behalf_of).or_else(|| distributor_id.clone()),
+            distributor_id,
+            update: message.update.clone(),
+        }
+    }
+
+    fn release_id(&self, release: &Release) -> String {
+        let unknown = || format!("{}/{}", self.distributor_id.as_deref().unwrap_or_default(), self.message_id);
+        release.id().map_or_else(unknown, str::to_owned)
+    }
+
+    fn track(&self, resource: &Resource, main: &Release, released_at: Option<Millis>, id: &str) -> Track {
+        let own = |resource: &Option<String>, release: &Option<String>| resource.clone().or_else(|| release.clone());
+        let parts = Parts::of(&resource.contributors);
+        let artist = resource.artist.as_ref();
+        let artist_id =
+            artist.and_then(|artist| artist.id.clone().or_else(|| Some(name_key(&[artist.name.as_deref()?]))));
+        let recording = resource.isrc.as_deref().or(resource.proprietary_id.as_deref());
+        Track {
+            content_id: recording.map(Id::from),
+            isrc: resource.isrc.clone(),
+            title: resource.title.clone(),
+            version: resource.version.clone(),
+            artist_id: artist_id.map(Id::from),
+            artist_name: artist.and_then(|artist| artist.name.clone()),
+            uploader_id: self.uploader_id.as_deref().map(Id::from),
+            distributor_id: self.distributor_id.as_deref().map(Id::from),
+            label: own(&resource.label, &main.label),
+            genre: own(&resource.genre, &main.genre),
+            language: resource.language.clone(),
+            duration_ms: resource.duration_ms,
+            uploaded_at: Some(self.created),
+            released_at,
+            contains_ai: resource.contains_ai.as_ref().and_then(Said::disclosure),
+            ai_vocals: parts.vocals,
+            ai_instruments: parts.instruments,
+            ai_postproduction: parts.postproduction,
+            audio_uri: resource.audio_uri.clone(),
+            valid_from: Some(self.created),
+            ..Track::new(id.into())
+        }
+    }
+
+    fn disclosure(&self, subject: &'static str, id: &str, said: Option<&Said>, parts: Parts) -> DisclosureRow {
+        DisclosureRow {
+            subject,
+            subject_id: id.to_owned(),
+            valid_from: self.created,
+            said: said.map(|said| said.word.clone()),
+            whole: said.and_then(Said::disclosure),
+            parts,
+            distributor_id: self.distributor_id.clone(),
+            message_id: self.message_id.to_owned(),
+        }
+    }
+
+    fn release_row(&self, id: &str, release: &Release, deals: &[&Deal], tracks: usize) -> ReleaseRow {
+        let is_open = |deal: &&&Deal| !deal.is_takedown && deal.until.is_none_or(|until| until > self.created);
+        let open: Vec<&&Deal> = deals.iter().filter(is_open).collect();
+        let until: Option<Vec<Millis>> = open.iter().map(|deal| deal.until).collect();
+        ReleaseRow {
+            release_id: id.to_owned(),
+            valid_from: self.created,
+            status: match (deals.is_empty(), open.is_empty()) {
+                (true, _) => "no_deal",
+                (false, true) => "taken_down",
+                (false, false) => "live",
+            },
+            release: release.clone(),
+            tracks: tracks as u64,
+            available_from: open.iter().filter_map(|deal| deal.from).min(),
+            available_until: until.and_then(|until| until.into_iter().max()),
+            uploader_id: self.uploader_id.clone(),
+            distributor_id: self.distributor_id.clone(),
+            message_id: self.message_id.to_owned(),
+            update: self.update.clone(),
+        }
+    }
+}
+
+/// The envelopes in the order in which they are applied, each once; with what becomes of the others.
+pub(super) fn order(envelopes: Vec<Envelope>, limits: Limits) -> (Vec<Envelope>, Vec<Outcome>) {
+    let mut others = Vec::new();
+    let mut set_aside = |envelope: Envelope, fate: Fate, reason: String| {
+        let path = envelope.path.clone();
+        others.push(Outcome { path, envelope: Some(envelope), fate, reason: Some(reason), errors: 0 });
+    };
+    let mut ordered = Vec::new();
+    for envelope in envelopes {
+        match &envelope {
+            Envelope { is_test: true, .. } => {
+                set_aside(envelope, Fate::Test, "MessageControlType is TestMessage".to_owned())
+            }
+            Envelope { message_id: None, .. } => {
+                set_aside(envelope, Fate::Incomplete, "MessageId is missing".to_owned())
+            }
+            Envelope { created: None, .. } => {
+                let reason = "MessageCreatedDateTime is missing or no time".to_owned();
+                set_aside(envelope, Fate::Incomplete, reason);
+            }
+            _ => ordered.push(envelope),
+        }
+    }
+    ordered.sort_by(|a, b| {
+        (a.created, &a.message_id, &a.sender, &a.path).cmp(&(b.created, &b.message_id, &b.sender, &b.path))
+    });
+    let mut many: HashMap<(String, Option<String>), u32> = HashMap::new();
+    let key = |envelope: &Envelope| (envelope.sender.clone(), envelope.message_id.clone());
+    ordered.iter().for_each(|envelope| *many.entry(key(envelope)).or_default() += 1);
+    let mut first: HashMap<(String, Option<String>), PathBuf> = HashMap::new();
+    let mut once = Vec::new();
+    for envelope in ordered {
+        let key = key(&envelope);
+        // A damaged copy must not take the place of the message itself.
+        if many[&key] > 1
+            && let Err(unread) = message::read(&envelope.path, limits)
+        {
+            set_aside(envelope, Fate::Unread, unread.to_string());
+            continue;
+        }
+        match first.get(&key) {
+            None => {
+                first.insert(key, envelope.path.clone());
+                once.push(envelope);
+            }
+            Some(before)
+                if digest(before).is_some_and(|digest_before| Some(digest_before) == digest(&envelope.path)) =>
+            {
+                let reason = format!("the same message as {}", before.display());
+                set_aside(envelope, Fate::Repeated, reason);
+            }
+            Some(before) => {
+                let reason = format!("another message with the id of {}", before.display());
+                set_aside(envelope, Fate::Conflicting, reason);
+            }
+        }
+    }
+    (once, others)
+}
+
+/// The hash of a file's bytes; `None` where it cannot be read.
+fn digest(path: &Path) -> Option<u128> {
+    let mut file = std::fs::File::open(path).ok()?;
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; 64 << 10];
+    loop {
+        match file.read(&mut buffer).ok()? {
+            0 => return Some(hasher.finish_128()),
+            read => hasher.write(&buffer[..read]),
+        }
+    }
+}

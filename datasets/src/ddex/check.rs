@@ -1,0 +1,455 @@
+//! Says what is wrong with a message: what it declares of generative AI, what refers to nothing, what is missing.
+//!
+//! ```text
+//! Message ──▶ header, recordings, releases, deals ──▶ findings, by line
+//! ```
+//!
+//! A schema cannot see that two elements contradict each other; these rules do. *Error*: the message contradicts itself or its
+//! standard. *Warning*: something has a consequence for the sender. *Note*: worth knowing.
+
+use std::collections::{HashMap, HashSet};
+
+use records::Disclosure;
+use serde::Serialize;
+
+use super::disclosure::{Part, Parts};
+use super::message::{Contributor, Deal, Kind, Message, Release, Resource, ResourceKind, Said};
+use super::xml::{Place, shown};
+
+/// Findings of one message that are told; the rest is counted.
+pub const FINDINGS_MAX: usize = 1_000;
+
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Severity {
+    Note,
+    Warning,
+    Error,
+}
+
+impl Severity {
+    /// The word on screen and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// Something about a message that somebody should know.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[allow(missing_docs)]
+pub struct Finding {
+    pub at: Place,
+    /// A word that can be counted.
+    pub code: &'static str,
+    pub severity: Severity,
+    /// What it is about: `SoundRecording A1`.
+    pub subject: String,
+    /// What is wrong.
+    pub wrong: String,
+    /// What to do.
+    pub fix: &'static str,
+}
+
+/// The findings of a message, by line; at most [`FINDINGS_MAX`] of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct Findings {
+    pub told: Vec<Finding>,
+    /// Findings of severity error, told or not.
+    pub errors: u64,
+    /// Findings that are not told.
+    pub untold: u64,
+}
+
+/// Everything that is wrong with the message.
+pub fn check(message: &Message) -> Findings {
+    let mut found = Found::default();
+    header(message, &mut found);
+    let references = references(message, &mut found);
+    for resource in &message.resources {
+        if resource.kind != ResourceKind::Other {
+            self::resource(message, resource, &mut found);
+        }
+    }
+    for release in message.releases.iter().chain(&message.purged) {
+        self::release(message, release, &references, &mut found);
+    }
+    deals(message, &mut found);
+    let Found { held: mut all, unheld, unheld_errors } = found;
+    all.sort();
+    all.dedup();
+    let errors = all.iter().filter(|finding| finding.severity == Severity::Error).count() as u64;
+    let untold = all.len().saturating_sub(FINDINGS_MAX) as u64;
+    all.truncate(FINDINGS_MAX);
+    Findings { told: all, errors: errors + unheld_errors, untold: untold + unheld }
+}
+
+/// Findings held before they are put in order: a message made to have a million of them must not fill the memory.
+const HELD_MAX: usize = 50 * FINDINGS_MAX;
+
+#[derive(Default)]
+struct Found {
+    held: Vec<Finding>,
+    unheld: u64,
+    unheld_errors: u64,
+}
+
+impl Found {
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        at: Place,
+        subject: &str,
+        wrong: String,
+        fix: &'static str,
+    ) {
+        if self.held.len() == HELD_MAX {
+            self.unheld += 1;
+            self.unheld_errors += u64::from(severity == Severity::Error);
+            return;
+        }
+        self.held.push(Finding { at, code, severity, subject: subject.to_owned(), wrong, fix });
+    }
+
+    fn error(&mut self, code: &'static str, at: Place, subject: &str, wrong: String, fix: &'static str) {
+        self.add(Severity::Error, code, at, subject, wrong, fix);
+    }
+
+    fn warning(&mut self, code: &'static str, at: Place, subject: &str, wrong: String, fix: &'static str) {
+        self.add(Severity::Warning, code, at, subject, wrong, fix);
+    }
+}
+
+fn header(message: &Message, found: &mut Found) {
+    let header = &message.header;
+    let (at, subject) = (header.at.unwrap_or(message.at), "MessageHeader");
+    if header.message_id.is_none() {
+        let wrong = "MessageId is missing: a message that is sent twice cannot be told from two messages".to_owned();
+        found.error("no_message_id", at, subject, wrong, "give every message an id of its own");
+    }
+    if header.sender.as_ref().is_none_or(|sender| sender.id.is_none()) {
+        let wrong = "MessageSender has no PartyId: nobody answers for the release".to_owned();
+        found.error("no_sender", at, subject, wrong, "name the sender's DPID");
+    }
+    match (&header.created, &header.created_unread) {
+        (Some(_), _) => {}
+        (None, Some(said)) => {
+            let wrong = format!("MessageCreatedDateTime is {}, which is no time", shown(&said.word));
+            found.error("no_time", said.at, subject, wrong, "write it as 2026-01-31T12:00:00Z");
+        }
+        (None, None) => {
+            let wrong = "MessageCreatedDateTime is missing: updates cannot be put in order".to_owned();
+            found.error("no_time", at, subject, wrong, "write it as 2026-01-31T12:00:00Z");
+        }
+    }
+    if message.kind == Kind::Purge && message.purged.is_empty() {
+        let wrong = "the message purges nothing: PurgedRelease is missing".to_owned();
+        found.error("nothing_purged", message.at, "PurgeReleaseMessage", wrong, "name the release by its ReleaseId");
+    }
+    if message.kind == Kind::NewRelease && message.releases.is_empty() {
+        let wrong = "the message holds no release".to_owned();
+        found.error("no_release", message.at, "NewReleaseMessage", wrong, "describe the release in ReleaseList");
+    }
+}
+
+/// The references to resources; one that is given twice is an error, because what refers to it means nothing.
+fn references<'a>(message: &'a Message, found: &mut Found) -> HashMap<&'a str, &'a Resource> {
+    let mut references = HashMap::new();
+    for resource in &message.resources {
+        let Some(reference) = &resource.reference else { continue };
+        if references.insert(reference.word.as_str(), resource).is_some() {
+            let wrong = format!("the reference {} is given to two resources", shown(&reference.word));
+            found.error("repeated_reference", reference.at, &name(resource), wrong, "give each resource its own");
+        }
+    }
+    references
+}
+
+fn name(resource: &Resource) -> String {
+    let reference = resource.reference.as_ref().map(|reference| reference.word.as_str());
+    let known = reference.or(resource.isrc.as_deref()).unwrap_or("without reference");
+    format!("{} {known}", resource.kind.name())
+}
+
+fn release_name(release: &Release) -> String {
+    let reference = release.reference.as_ref().map(|reference| reference.word.as_str());
+    format!("Release {}", reference.or_else(|| release.id()).unwrap_or("without reference"))
+}
+
+fn resource(message: &Message, resource: &Resource, found: &mut Found) {
+    let subject = name(resource);
+    metadata(resource, &subject, found);
+    for contributor in &resource.contributors {
+        self::contributor(contributor, &subject, found);
+    }
+    declaration(message, resource.contains_ai.as_ref(), &subject, found);
+    contradictions(resource, &subject, found);
+    if resource.kind.is_played() {
+        undeclared(message, resource, &subject, found);
+        parts(resource, &subject, found);
+    }
+}
+
+fn metadata(resource: &Resource, subject: &str, found: &mut Found) {
+    if resource.reference.is_none() {
+        let wrong = "ResourceReference is missing: no release can hold it".to_owned();
+        found.error("no_reference", resource.at, subject, wrong, "give it a reference such as A1");
+    }
+    if let Some(said) = &resource.duration_unread {
+        let wrong = format!("Duration is {}, which is none", shown(&said.word));
+        found.warning("no_duration", said.at, subject, wrong, "write it as PT3M31S");
+    }
+    if !resource.kind.is_played() {
+        return;
+    }
+    match &resource.isrc {
+        None => {
+            let wrong = "ISRC is missing: copies of the recording cannot be told from others".to_owned();
+            found.warning("no_isrc", resource.at, subject, wrong, "name the ISRC of the recording");
+        }
+        Some(isrc) if !is_isrc(isrc) => {
+            let wrong = format!("{} is no ISRC", shown(isrc));
+            found.warning(
+                "isrc_form",
+                resource.at,
+                subject,
+                wrong,
+                "an ISRC is two letters, three letters or digits, seven digits",
+            );
+        }
+        Some(_) => {}
+    }
+    for (code, is_missing, element) in [
+        ("no_title", resource.title.is_none(), "a title"),
+        ("no_artist", resource.artist.is_none(), "a display artist"),
+    ] {
+        if is_missing {
+            found.warning(code, resource.at, subject, format!("{element} is missing"), "complete the metadata");
+        }
+    }
+}
+
+/// ISO 3901: country and registrant, year and number.
+fn is_isrc(isrc: &str) -> bool {
+    let bytes = isrc.as_bytes();
+    bytes.len() == 12
+        && bytes[..2].iter().all(u8::is_ascii_uppercase)
+        && bytes[2..5].iter().all(u8::is_ascii_alphanumeric)
+        && bytes[5..].iter().all(u8::is_ascii_digit)
+}
+
+fn contributor(contributor: &Contributor, subject: &str, found: &mut Found) {
+    if let Some(said) = &contributor.dangling {
+        let wrong = format!("the contributor refers to the party {}, which PartyList does not have", shown(&said.word));
+        found.error("dangling_party", said.at, subject, wrong, "list the party, or correct the reference");
+    }
+    if let Some(said) = &contributor.special
+        && !contributor.is_generative()
+    {
+        let wrong =
+            format!("SpecialContributor is {}, a value we do not know: it is kept and says nothing", shown(&said.word));
+        found.warning("unknown_value", said.at, subject, wrong, "generative AI is written GenerativeAI");
+    }
+    let Some(said) = &contributor.ai else { return };
+    word(said, "AiContribution", subject, found);
+    match (contributor.is_generative(), said.disclosure()) {
+        (false, Some(Disclosure::All)) => {
+            let wrong = "AiContribution is All, but the contributor is not of the kind GenerativeAI".to_owned();
+            let fix =
+                "name the machine as a contributor with SpecialContributor GenerativeAI, or declare Partly or None";
+            found.error("person_all_ai", said.at, subject, wrong, fix);
+        }
+        (true, Some(Disclosure::None)) => {
+            let wrong = "AiContribution is None, but the contributor is generative AI".to_owned();
+            found.error(
+                "machine_no_ai",
+                said.at,
+                subject,
+                wrong,
+                "remove SpecialContributor, or declare Partly or All",
+            );
+        }
+        _ => {}
+    }
+}
+
+/// A word of the set `All`, `Partly`, `None`: known, misspelt, or not known.
+fn word(said: &Said, element: &str, subject: &str, found: &mut Found) {
+    match said.disclosure() {
+        None => {
+            let wrong =
+                format!("{element} is {}, a value we do not know: it is kept and declares nothing", shown(&said.word));
+            found.warning("unknown_value", said.at, subject, wrong, "declare All, Partly or None");
+        }
+        Some(_) if !matches!(said.word.as_str(), "All" | "Partly" | "None") => {
+            let wrong = format!("{element} is {}: the standard knows All, Partly and None", shown(&said.word));
+            found.warning("value_case", said.at, subject, wrong, "write the value as the standard does");
+        }
+        Some(_) => {}
+    }
+}
+
+fn declaration(message: &Message, said: Option<&Said>, subject: &str, found: &mut Found) {
+    let Some(said) = said else { return };
+    word(said, "ContainsAI", subject, found);
+    if !message.version.can_declare_ai() {
+        let wrong = format!("ContainsAI is no element of ERN {}: it is read all the same", message.version.name());
+        found.warning("element_of_later_version", said.at, subject, wrong, "deliver ERN 4.3.2");
+    }
+}
+
+/// The rules between `ContainsAI` and the contributors that the standard states and a schema cannot check.
+fn contradictions(resource: &Resource, subject: &str, found: &mut Found) {
+    let Some(said) = &resource.contains_ai else { return };
+    let declared = said.disclosure();
+    for contributor in &resource.contributors {
+        let at = contributor.ai.as_ref().or(contributor.special.as_ref()).map_or(contributor.at, |said| said.at);
+        let who = who(contributor);
+        match declared {
+            Some(Disclosure::All) if !contributor.is_generative() => {
+                let wrong = format!("ContainsAI is All ({}), but {who} is no generative AI", said.at);
+                let fix = "declare Partly, or mark the contributor with SpecialContributor GenerativeAI";
+                found.error("all_with_people", at, subject, wrong, fix);
+            }
+            Some(Disclosure::None) => {
+                if let Some(ai @ (Disclosure::All | Disclosure::Partly)) = contributor.disclosure() {
+                    let ai = if ai == Disclosure::All { "All" } else { "Partly" };
+                    let wrong = format!("ContainsAI is None ({}), but {who} has AiContribution {ai}", said.at);
+                    found.error("none_with_ai", at, subject, wrong, "declare Partly, or correct the contributor");
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn who(contributor: &Contributor) -> String {
+    let known = contributor.party.name.as_deref().or(contributor.party.id.as_deref());
+    let role = contributor.roles.first().map(|role| format!(" ({})", shown(role))).unwrap_or_default();
+    format!("the contributor{}{role}", known.map(|known| format!(" {}", shown(known))).unwrap_or_default())
+}
+
+fn undeclared(message: &Message, resource: &Resource, subject: &str, found: &mut Found) {
+    if resource.contains_ai.is_some() {
+        return;
+    }
+    let somebody = resource.contributors.iter().find(|one| one.ai.is_some() || one.special.is_some());
+    if let Some(contributor) = somebody {
+        let wrong =
+            "a contributor declares generative AI, but the recording does not: ContainsAI is missing".to_owned();
+        let fix = "declare ContainsAI: money is held until it is there";
+        found.warning("parts_without_whole", contributor.at, subject, wrong, fix);
+    } else if message.version.can_declare_ai() {
+        let wrong = "does not say whether generative AI was used: ContainsAI is missing, which is not None".to_owned();
+        let fix = "declare ContainsAI as All, Partly or None: money is held until it is there";
+        found.warning("undeclared", resource.at, subject, wrong, fix);
+    } else {
+        let wrong = format!("ERN {} cannot say whether generative AI was used", message.version.name());
+        let fix = "deliver ERN 4.3.2 with ContainsAI: money is held until it is there";
+        found.add(Severity::Note, "version_cannot_declare", resource.at, subject, wrong, fix);
+    }
+}
+
+/// What is said of vocals, instruments and post-production beside what is said of the whole.
+fn parts(resource: &Resource, subject: &str, found: &mut Found) {
+    let parts = Parts::of(&resource.contributors);
+    if let Some(said) = &resource.contains_ai
+        && said.disclosure() == Some(Disclosure::Partly)
+        && resource
+            .contributors
+            .iter()
+            .all(|one| !matches!(one.disclosure(), Some(Disclosure::All | Disclosure::Partly)))
+    {
+        let wrong =
+            "ContainsAI is Partly, but no contributor says which part: vocals, instruments, post-production".to_owned();
+        found.warning("partly_of_what", said.at, subject, wrong, "give the contributors AiContribution");
+    }
+    if let Some(said) = &resource.people_sing
+        && (parts.vocals == Some(Disclosure::All)
+            || resource.contains_ai.as_ref().and_then(Said::disclosure) == Some(Disclosure::All))
+    {
+        let wrong =
+            "people are said to sing (vocal performance), but all vocals are declared as generative AI".to_owned();
+        found.error(
+            "people_sing_all_ai",
+            said.at,
+            subject,
+            wrong,
+            "the vocal flags speak of people: set them to false",
+        );
+    }
+    if let Some(said) = &resource.is_instrumental
+        && let Some(singer) = resource.contributors.iter().find(|one| Part::of(one).contains(&Part::Vocals))
+    {
+        let wrong = format!("IsInstrumental is true, but {} sings", who(singer));
+        found.warning("instrumental_with_vocals", said.at, subject, wrong, "correct the flag or the role");
+    }
+}
+
+fn release(message: &Message, release: &Release, references: &HashMap<&str, &Resource>, found: &mut Found) {
+    let subject = release_name(release);
+    let is_track = release.kind.as_deref() == Some("TrackRelease");
+    if release.id().is_none() && !is_track {
+        let wrong =
+            "ReleaseId has neither ICPN nor GRid nor a number of the sender's: updates cannot find it".to_owned();
+        found.error("no_release_id", release.at, &subject, wrong, "name the release's ICPN");
+    }
+    for held in &release.holds {
+        if !references.contains_key(held.word.as_str()) {
+            let wrong =
+                format!("the release holds the resource {}, which the message does not have", shown(&held.word));
+            found.error(
+                "dangling_resource",
+                held.at,
+                &subject,
+                wrong,
+                "describe the resource, or correct the reference",
+            );
+        }
+    }
+    declaration(message, release.contains_ai.as_ref(), &subject, found);
+    let Some(said) = &release.contains_ai else { return };
+    for held in &release.holds {
+        let Some(resource) = references.get(held.word.as_str()) else { continue };
+        let of_it = resource.contains_ai.as_ref().and_then(Said::disclosure);
+        let (code, contradicts) = match (said.disclosure(), of_it) {
+            (Some(Disclosure::None), Some(Disclosure::All | Disclosure::Partly)) => ("release_none_with_ai", true),
+            (Some(Disclosure::All), Some(Disclosure::None | Disclosure::Partly)) => ("release_all_with_people", true),
+            _ => ("", false),
+        };
+        if contradicts {
+            let wrong = format!(
+                "ContainsAI is {} for the release, but {} for its {}",
+                said.word,
+                of_it.map_or("", Disclosure::name),
+                name(resource)
+            );
+            found.error(code, said.at, &subject, wrong, "declare Partly for the release, or correct the resource");
+        }
+    }
+}
+
+fn deals(message: &Message, found: &mut Found) {
+    let known: HashSet<&str> =
+        message.releases.iter().filter_map(|release| Some(release.reference.as_ref()?.word.as_str())).collect();
+    for group in &message.deals {
+        for reference in group.releases.iter().filter(|reference| !known.contains(reference.word.as_str())) {
+            let wrong =
+                format!("the deal is about the release {}, which the message does not have", shown(&reference.word));
+            let fix = "describe the release, or correct the reference";
+            found.error("dangling_release", reference.at, "Deal", wrong, fix);
+        }
+        let backwards = |deal: &&Deal| deal.from.zip(deal.until).is_some_and(|(from, until)| until <= from);
+        for deal in group.deals.iter().filter(backwards) {
+            let wrong = "the deal ends before it begins".to_owned();
+            found.warning("deal_backwards", deal.at, "Deal", wrong, "correct ValidityPeriod");
+        }
+    }
+}

@@ -1,0 +1,712 @@
+//! A message as it was sent: who, when, which recordings, which releases, under which deals.
+//!
+//! ```text
+//! pieces ──▶ header, parties, resources, releases, deals ──▶ Message
+//! ```
+//!
+//! The versions say the same in different places: 3.8 names people where they appear, 4 in a list of parties; 3.8 repeats itself
+//! by territory. What is taken from where stands here and nowhere else.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use records::{Disclosure, Millis};
+
+use super::xml::{Element, Limits, Piece, Pieces, Place, Stop, Unread, shown};
+use crate::formats::instant;
+
+/// A word of the message and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Said {
+    pub word: String,
+    pub at: Place,
+}
+
+impl Said {
+    fn of(element: &Element) -> Said {
+        Said { word: word_of(element).to_owned(), at: element.place() }
+    }
+
+    /// What the word declares, however it is spelt; `None` for a word that is no declaration.
+    pub fn disclosure(&self) -> Option<Disclosure> {
+        Disclosure::from_name(&self.word)
+    }
+}
+
+/// The version of the standard, by its namespace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Version {
+    Ern38,
+    Ern381,
+    Ern382,
+    Ern383,
+    Ern41,
+    Ern411,
+    Ern42,
+    Ern43,
+    Ern431,
+    Ern432,
+}
+
+impl Version {
+    const NAMES: [(&str, Version, &str); 10] = [
+        ("38", Version::Ern38, "3.8"),
+        ("381", Version::Ern381, "3.8.1"),
+        ("382", Version::Ern382, "3.8.2"),
+        ("383", Version::Ern383, "3.8.3"),
+        ("41", Version::Ern41, "4.1"),
+        ("411", Version::Ern411, "4.1.1"),
+        ("42", Version::Ern42, "4.2"),
+        ("43", Version::Ern43, "4.3"),
+        ("431", Version::Ern431, "4.3.1"),
+        ("432", Version::Ern432, "4.3.2"),
+    ];
+
+    fn of_namespace(namespace: &str) -> Option<Version> {
+        let number = namespace.strip_prefix("http://ddex.net/xml/ern/")?.trim_end_matches('/');
+        Version::NAMES.iter().find(|(name, ..)| *name == number).map(|(_, version, _)| *version)
+    }
+
+    /// As people write it: `4.3.2`.
+    pub fn name(self) -> &'static str {
+        Version::NAMES.iter().find(|(_, version, _)| *version == self).map_or("", |(.., name)| name)
+    }
+
+    /// Whether people are named where they appear, and details repeat by territory.
+    pub fn is_three(self) -> bool {
+        self <= Version::Ern383
+    }
+
+    /// Whether the version has elements for generative AI.
+    pub fn can_declare_ai(self) -> bool {
+        self >= Version::Ern431
+    }
+}
+
+/// What the sender wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A release, new or changed or taken down.
+    NewRelease,
+    /// A release that must be forgotten.
+    Purge,
+}
+
+/// Who sent what to whom.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Header {
+    pub message_id: Option<String>,
+    pub thread_id: Option<String>,
+    pub sender: Option<Party>,
+    pub on_behalf_of: Option<Party>,
+    pub created: Option<Millis>,
+    /// What was said of the time, where it is none.
+    pub created_unread: Option<Said>,
+    pub is_test: bool,
+    pub at: Option<Place>,
+}
+
+/// Somebody: an artist, a musician, a label, a company.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Party {
+    pub reference: Option<String>,
+    /// ISNI, IPI, DPID or a company's own number, as `isni:0000000121032683`; a DPID as it is.
+    pub id: Option<String>,
+    pub name: Option<String>,
+    pub at: Option<Place>,
+}
+
+/// Who took part in a recording, as what, and what of it a machine did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Contributor {
+    pub party: Party,
+    /// A reference to a party that the message does not list.
+    pub dangling: Option<Said>,
+    pub roles: Vec<String>,
+    pub instruments: Vec<String>,
+    pub ai: Option<Said>,
+    pub special: Option<Said>,
+    pub at: Place,
+}
+
+impl Contributor {
+    /// Whether it is no person: a contributor of the kind `GenerativeAI`.
+    pub fn is_generative(&self) -> bool {
+        self.special.as_ref().is_some_and(|special| special.word.eq_ignore_ascii_case("GenerativeAI"))
+    }
+
+    /// What it declares: its word, or, for generative AI without one, all.
+    pub fn disclosure(&self) -> Option<Disclosure> {
+        match &self.ai {
+            Some(said) => said.disclosure(),
+            None => self.is_generative().then_some(Disclosure::All),
+        }
+    }
+}
+
+/// What a resource is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum ResourceKind {
+    SoundRecording,
+    Video,
+    Image,
+    Text,
+    Other,
+}
+
+impl ResourceKind {
+    /// The element's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            ResourceKind::SoundRecording => "SoundRecording",
+            ResourceKind::Video => "Video",
+            ResourceKind::Image => "Image",
+            ResourceKind::Text => "Text",
+            ResourceKind::Other => "resource",
+        }
+    }
+
+    /// Whether it can be played and becomes a track.
+    pub fn is_played(self) -> bool {
+        matches!(self, ResourceKind::SoundRecording | ResourceKind::Video)
+    }
+}
+
+/// A recording, a video, a picture, a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Resource {
+    pub kind: ResourceKind,
+    pub reference: Option<Said>,
+    pub isrc: Option<String>,
+    /// The sender's own number, as `namespace:number`.
+    pub proprietary_id: Option<String>,
+    pub title: Option<String>,
+    pub version: Option<String>,
+    pub artist: Option<Party>,
+    pub contributors: Vec<Contributor>,
+    pub label: Option<String>,
+    pub genre: Option<String>,
+    pub language: Option<String>,
+    pub duration_ms: Option<u64>,
+    pub duration_unread: Option<Said>,
+    pub audio_uri: Option<String>,
+    pub contains_ai: Option<Said>,
+    /// `HasVocalPerformance` or `HasForegroundVocalPerformance`: people sing.
+    pub people_sing: Option<Said>,
+    pub is_instrumental: Option<Said>,
+    pub at: Place,
+}
+
+/// A release: an album, a single, or one track of it that is also sold alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Release {
+    pub reference: Option<Said>,
+    pub is_main: bool,
+    pub icpn: Option<String>,
+    pub grid: Option<String>,
+    pub isrc: Option<String>,
+    pub proprietary_id: Option<String>,
+    pub title: Option<String>,
+    pub version: Option<String>,
+    pub artist_name: Option<String>,
+    pub label: Option<String>,
+    pub kind: Option<String>,
+    pub genre: Option<String>,
+    pub released_at: Option<Millis>,
+    /// The resources that it holds.
+    pub holds: Vec<Said>,
+    pub contains_ai: Option<Said>,
+    pub at: Place,
+}
+
+impl Release {
+    /// The number by which the release is known again: ICPN, GRid, the sender's own, ISRC.
+    pub fn id(&self) -> Option<&str> {
+        [&self.icpn, &self.grid, &self.proprietary_id, &self.isrc].into_iter().find_map(|id| id.as_deref())
+    }
+}
+
+/// Deals, and the releases that all of them are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct ReleaseDeal {
+    pub releases: Vec<Said>,
+    pub deals: Vec<Deal>,
+}
+
+impl ReleaseDeal {
+    /// Whether the deals are about the release; those that name none are about the only one there is.
+    pub fn is_about(&self, release: &Release) -> bool {
+        let reference = release.reference.as_ref().map(|reference| reference.word.as_str());
+        self.releases.is_empty() || self.releases.iter().any(|about| Some(about.word.as_str()) == reference)
+    }
+}
+
+/// Under what, where and when releases may be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Deal {
+    pub territories: Vec<String>,
+    pub excluded: Vec<String>,
+    pub from: Option<Millis>,
+    pub until: Option<Millis>,
+    pub models: Vec<String>,
+    pub uses: Vec<String>,
+    pub is_takedown: bool,
+    pub at: Place,
+}
+
+/// A whole message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Message {
+    pub kind: Kind,
+    pub version: Version,
+    pub header: Header,
+    /// `OriginalMessage` or `UpdateMessage`, where the sender says.
+    pub update: Option<String>,
+    pub parties: Vec<Party>,
+    pub resources: Vec<Resource>,
+    pub releases: Vec<Release>,
+    pub deals: Vec<ReleaseDeal>,
+    /// What is to be forgotten.
+    pub purged: Vec<Release>,
+    /// Where the root begins.
+    pub at: Place,
+}
+
+impl Message {
+    /// The release that the message is about.
+    pub fn main_release(&self) -> Option<&Release> {
+        let zero = |release: &&Release| release.reference.as_ref().is_some_and(|reference| reference.word == "R0");
+        let marked = self.releases.iter().find(|release| release.is_main);
+        marked.or_else(|| self.releases.iter().find(zero)).or_else(|| self.releases.first())
+    }
+}
+
+/// Reads a message.
+///
+/// # Errors
+/// When the file cannot be read, is no message of a version we know, or goes past a limit: where, and what to do.
+pub fn read(path: &Path, limits: Limits) -> Result<Message, Unread> {
+    let file = File::open(path).map_err(|error| unopened(path, &error))?;
+    read_from(path, file, limits)
+}
+
+/// Reads a message out of `source`, which errors call `path`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(path: &Path, source: impl Read, limits: Limits) -> Result<Message, Unread> {
+    parse(source, limits, false).map_err(|stop| stop.of(path))
+}
+
+/// Reads no further than the header.
+pub(super) fn read_header(path: &Path, limits: Limits) -> Result<Message, Unread> {
+    let file = File::open(path).map_err(|error| unopened(path, &error))?;
+    parse(file, limits, true).map_err(|stop| stop.of(path))
+}
+
+fn unopened(path: &Path, error: &std::io::Error) -> Unread {
+    Stop::new(Place::START, error.to_string(), "a file that can be read", "check the path and its permissions").of(path)
+}
+
+fn parse(source: impl Read, limits: Limits, header_only: bool) -> Result<Message, Stop> {
+    let mut pieces = Pieces::new(source, limits);
+    let root = pieces.root()?;
+    let (kind, version) = recognise(&root)?;
+    let mut message = Message {
+        kind,
+        version,
+        header: Header::default(),
+        update: None,
+        parties: Vec::new(),
+        resources: Vec::new(),
+        releases: Vec::new(),
+        deals: Vec::new(),
+        purged: Vec::new(),
+        at: root.place(),
+    };
+    let mut named = HashMap::new();
+    while let Some(piece) = pieces.next()? {
+        take(&mut message, &mut named, piece);
+        if header_only && message.header.at.is_some() {
+            break;
+        }
+    }
+    Ok(message)
+}
+
+fn recognise(root: &Element) -> Result<(Kind, Version), Stop> {
+    let stop = |found: String, expected: &str, next| Err(Stop::new(root.place(), found, expected, next));
+    let kind = match root.name.as_str() {
+        "NewReleaseMessage" => Kind::NewRelease,
+        "PurgeReleaseMessage" => Kind::Purge,
+        other => {
+            let expected = "a NewReleaseMessage or a PurgeReleaseMessage";
+            return stop(format!("the element <{}>", shown(other)), expected, "name release notifications (ERN) only");
+        }
+    };
+    let names = root.attributes.iter().filter(|(name, _)| name == "xmlns" || name.starts_with("xmlns:"));
+    match names.clone().find_map(|(_, value)| Version::of_namespace(value)) {
+        Some(version) => Ok((kind, version)),
+        None => {
+            let found = names.map(|(_, value)| value.as_str()).find(|value| value.contains("ddex.net"));
+            let found =
+                found.map_or("no namespace of ERN".to_owned(), |value| format!("the namespace {}", shown(value)));
+            stop(
+                found,
+                "http://ddex.net/xml/ern/ and 38 to 383, 41, 411, 42, 43, 431 or 432",
+                "ask the sender for ERN 4.3.2",
+            )
+        }
+    }
+}
+
+/// Parties by their references: in ERN 4 they stand before all that refer to them.
+type Named = HashMap<String, Party>;
+
+fn take(message: &mut Message, named: &mut Named, piece: Piece) {
+    let Piece { list, element } = piece;
+    match (list.as_str(), element.name.as_str()) {
+        ("", "MessageHeader") => message.header = header(&element),
+        ("", "UpdateIndicator") => message.update = Some(element.text.clone()),
+        ("", "PurgedRelease") => message.purged.push(release(&element, named)),
+        ("PartyList", "Party") => {
+            let party = party(&element);
+            if let Some(reference) = &party.reference {
+                named.entry(reference.clone()).or_insert_with(|| party.clone());
+            }
+            message.parties.push(party);
+        }
+        ("ResourceList", _) => message.resources.push(resource(&element, named)),
+        ("ReleaseList", _) => message.releases.push(release(&element, named)),
+        ("DealList", "ReleaseDeal") => message.deals.push(deals(&element)),
+        _ => {}
+    }
+}
+
+fn header(element: &Element) -> Header {
+    let said = element.find("MessageCreatedDateTime").map(Said::of).filter(|said| !said.word.is_empty());
+    let created = said.as_ref().and_then(|said| instant::from_text(&said.word));
+    Header {
+        message_id: owned(element.text_at(&["MessageId"])),
+        thread_id: owned(element.text_at(&["MessageThreadId"])),
+        sender: element.find("MessageSender").map(party),
+        on_behalf_of: element.find("SentOnBehalfOf").map(party),
+        created,
+        created_unread: said.filter(|_| created.is_none()),
+        is_test: element.text_at(&["MessageControlType"]) == Some("TestMessage"),
+        at: Some(element.place()),
+    }
+}
+
+/// A party of a list, a sender, or an artist or contributor of 3.8.
+fn party(element: &Element) -> Party {
+    Party {
+        reference: owned(element.text_at(&["PartyReference"])),
+        id: element.all("PartyId").find_map(party_id),
+        name: owned(element.text_at(&["PartyName/FullName", "PartyName/KeyName", "TradingName"])),
+        at: Some(element.place()),
+    }
+}
+
+/// 3.8 and senders write the DPID, or an ISNI told by `IsISNI`, into the element; 4 has an element for each kind.
+fn party_id(element: &Element) -> Option<String> {
+    if element.children.is_empty() {
+        let is = |flag: &str| element.attribute(flag).is_some_and(is_true);
+        let kind = if is("IsISNI") { "isni:" } else { "" };
+        let space = element.attribute("Namespace").map(|space| format!("{space}:"));
+        return (!element.text.is_empty())
+            .then(|| format!("{kind}{}{}", space.unwrap_or_default(), element.text.replace(' ', "")));
+    }
+    for (name, kind) in
+        [("ISNI", "isni:"), ("DPID", ""), ("IpiNameNumber", "ipi:"), ("IPN", "ipn:"), ("CisacSocietyId", "cisac:")]
+    {
+        if let Some(id) = element.text_at(&[name]) {
+            return Some(format!("{kind}{}", id.replace(' ', "")));
+        }
+    }
+    element.find("ProprietaryId").and_then(proprietary)
+}
+
+fn proprietary(element: &Element) -> Option<String> {
+    let space = element.attribute("Namespace").map(|space| format!("{space}:"));
+    (!element.text.is_empty()).then(|| format!("{}{}", space.unwrap_or_default(), element.text))
+}
+
+fn resource(element: &Element, named: &Named) -> Resource {
+    let kind = match element.name.as_str() {
+        "SoundRecording" => ResourceKind::SoundRecording,
+        "Video" => ResourceKind::Video,
+        "Image" => ResourceKind::Image,
+        "Text" => ResourceKind::Text,
+        _ => ResourceKind::Other,
+    };
+    // 3.8 says most of it by territory; 4.3 says some of it by edition.
+    let details = by_territory(element);
+    let edition = element.children.iter().find(|child| child.name.ends_with("Edition"));
+    let places: Vec<&Element> = [Some(element), edition, details].into_iter().flatten().collect();
+    let first = |paths: &[&str]| places.iter().find_map(|place| place.text_at(paths)).map(str::to_owned);
+    let said = |name: &str| {
+        places.iter().find_map(|place| place.find(name)).map(Said::of).filter(|said| !said.word.is_empty())
+    };
+    let truly = |name: &str| said(name).filter(|said| is_true(&said.word));
+    let duration = said("Duration");
+    let duration_ms = duration.as_ref().and_then(|said| duration_ms(&said.word));
+    let own_ids = ["ResourceId", "SoundRecordingId", "VideoId", "ImageId", "TextId"];
+    let own_id = own_ids.iter().find_map(|id| places.iter().find_map(|place| place.find(id)?.find("ProprietaryId")));
+    Resource {
+        kind,
+        reference: said("ResourceReference"),
+        isrc: first(&["ResourceId/ISRC", "SoundRecordingId/ISRC", "VideoId/ISRC"]).map(|isrc| plain_isrc(&isrc)),
+        proprietary_id: own_id.and_then(proprietary),
+        title: title(&places),
+        version: first(&["DisplayTitle/SubTitle", "ReferenceTitle/SubTitle", "Title/SubTitle"]),
+        artist: artist(&places, named),
+        contributors: places.iter().flat_map(|place| contributors(place, named)).collect(),
+        label: first(&["LabelName"]),
+        genre: first(&["DisplayGenre/GenreText", "Genre/GenreText"]),
+        language: first(&["LanguageOfPerformance"]),
+        duration_ms,
+        duration_unread: duration.filter(|_| duration_ms.is_none()),
+        audio_uri: places.iter().find_map(|place| audio_uri(place)),
+        contains_ai: said("ContainsAI"),
+        people_sing: truly("HasForegroundVocalPerformance").or_else(|| truly("HasVocalPerformance")),
+        is_instrumental: truly("IsInstrumental"),
+        at: element.place(),
+    }
+}
+
+/// The details for the world, else the first ones.
+fn by_territory(element: &Element) -> Option<&Element> {
+    let mut details = element.children.iter().filter(|child| child.name.ends_with("DetailsByTerritory"));
+    let worldwide = |details: &&Element| details.all("TerritoryCode").any(|code| code.text == "Worldwide");
+    details.clone().find(worldwide).or_else(|| details.next())
+}
+
+fn title(places: &[&Element]) -> Option<String> {
+    let paths = ["DisplayTitle/TitleText", "DisplayTitleText", "ReferenceTitle/TitleText", "Title/TitleText"];
+    places.iter().find_map(|place| place.text_at(&paths)).map(str::to_owned)
+}
+
+/// The main artist, else the first one, else the name alone.
+fn artist(places: &[&Element], named: &Named) -> Option<Party> {
+    let artists = || places.iter().flat_map(|place| place.all("DisplayArtist"));
+    let role = |artist: &Element| {
+        let role = artist.find("DisplayArtistRole").or_else(|| artist.find("ArtistRole"));
+        role.map(|role| word_of(role) == "MainArtist").unwrap_or_default()
+    };
+    let number =
+        |artist: &&Element| artist.attribute("SequenceNumber").and_then(|n| n.parse::<u64>().ok()).unwrap_or(u64::MAX);
+    let chosen = artists().min_by_key(|artist| (!role(artist), number(artist)));
+    let found = chosen.map(|artist| match artist.text_at(&["ArtistPartyReference"]) {
+        Some(reference) => named.get(reference).cloned().unwrap_or_default(),
+        None => party(artist),
+    });
+    let name = || places.iter().find_map(|place| place.text_at(&["DisplayArtistName"])).map(str::to_owned);
+    match found {
+        Some(party) if party.name.is_some() || party.id.is_some() => Some(party),
+        _ => name().map(|name| Party { name: Some(name), ..Party::default() }),
+    }
+}
+
+fn contributors(place: &Element, named: &Named) -> Vec<Contributor> {
+    let is_one = |name: &str| matches!(name, "Contributor" | "ResourceContributor" | "IndirectResourceContributor");
+    let contributor = |element: &Element| {
+        let reference = element.find("ContributorPartyReference").filter(|reference| !reference.text.is_empty());
+        let listed = reference.map(|reference| named.get(&reference.text));
+        let roles: Vec<&Element> = element.children.iter().filter(|child| child.name.ends_with("Role")).collect();
+        let instruments = roles.iter().flat_map(|role| role.all("InstrumentType")).chain(element.all("InstrumentType"));
+        let told = |name: &str| element.find(name).map(Said::of).filter(|said| !said.word.is_empty());
+        Contributor {
+            party: listed.map_or_else(|| party(element), |listed| listed.cloned().unwrap_or_default()),
+            dangling: reference.filter(|_| listed == Some(None)).map(Said::of),
+            instruments: instruments.map(|instrument| word_of(instrument).to_owned()).collect(),
+            roles: roles.iter().map(|role| word_of(role).to_owned()).filter(|role| !role.is_empty()).collect(),
+            ai: told("AiContribution"),
+            special: told("SpecialContributor"),
+            at: element.place(),
+        }
+    };
+    place.children.iter().filter(|child| is_one(&child.name)).map(contributor).collect()
+}
+
+fn audio_uri(place: &Element) -> Option<String> {
+    let technical = place.children.iter().filter(|child| child.name.starts_with("Technical"));
+    let file = technical.filter_map(|details| details.below("File")).next()?;
+    let uri = file.text_at(&["URI", "URL"]).map(str::to_owned);
+    uri.or_else(|| {
+        let name = file.text_at(&["FileName"])?;
+        let folder = file.text_at(&["FilePath"]).map(|folder| format!("{}/", folder.trim_end_matches('/')));
+        Some(format!("{}{name}", folder.unwrap_or_default()))
+    })
+}
+
+fn release(element: &Element, named: &Named) -> Release {
+    let details = element.find("ReleaseDetailsByTerritory");
+    let places: Vec<&Element> = [Some(element), by_territory(element).or(details)].into_iter().flatten().collect();
+    let first = |paths: &[&str]| places.iter().find_map(|place| place.text_at(paths)).map(str::to_owned);
+    let label = || {
+        let reference = first(&["ReleaseLabelReference"])?;
+        Some(named.get(&reference).and_then(|party| party.name.clone()).unwrap_or(reference))
+    };
+    let date = first(&["OriginalReleaseDate", "ReleaseDate", "GlobalReleaseDate", "GlobalOriginalReleaseDate"]);
+    let ids = element.find("ReleaseId");
+    let id = |name: &str| ids.and_then(|ids| ids.text_at(&[name])).map(str::to_owned);
+    let mut holds = Vec::new();
+    held(element, &mut holds);
+    Release {
+        reference: element.find("ReleaseReference").map(Said::of),
+        is_main: element.attribute("IsMainRelease").is_some_and(is_true),
+        icpn: id("ICPN"),
+        grid: id("GRid").map(|grid| grid.replace('-', "")),
+        isrc: id("ISRC").map(|isrc| plain_isrc(&isrc)),
+        proprietary_id: ids
+            .and_then(|ids| ids.find("ProprietaryId").or_else(|| ids.find("CatalogNumber")))
+            .and_then(proprietary),
+        title: title(&places),
+        version: first(&["DisplayTitle/SubTitle", "ReferenceTitle/SubTitle", "Title/SubTitle"]),
+        artist_name: first(&["DisplayArtistName"]).or_else(|| artist(&places, named)?.name),
+        label: first(&["LabelName"]).or_else(label),
+        kind: match places.iter().find_map(|place| place.find("ReleaseType")) {
+            Some(kind) => Some(word_of(kind).to_owned()),
+            None => (element.name == "TrackRelease").then(|| element.name.clone()),
+        },
+        genre: first(&["DisplayGenre/GenreText", "Genre/GenreText"]),
+        released_at: date.as_deref().and_then(date_of),
+        holds,
+        contains_ai: element.find("ContainsAI").map(Said::of).filter(|said| !said.word.is_empty()),
+        at: element.place(),
+    }
+}
+
+/// References to resources, in lists and groups at any depth.
+fn held(element: &Element, into: &mut Vec<Said>) {
+    for child in &element.children {
+        match child.name.as_str() {
+            "ReleaseResourceReference" => into.push(Said::of(child)),
+            _ => held(child, into),
+        }
+    }
+}
+
+fn deals(element: &Element) -> ReleaseDeal {
+    let mut deals = Vec::new();
+    for deal in element.all("Deal") {
+        let Some(terms) = deal.find("DealTerms") else { continue };
+        let texts = |name: &'static str| terms.all(name).map(|found| word_of(found).to_owned()).collect::<Vec<_>>();
+        let usage = terms.all("Usage").flat_map(|usage| usage.all("UseType")).map(|found| word_of(found).to_owned());
+        let period = |paths: &[&str]| terms.text_at(paths).map(str::to_owned);
+        let until = period(&["ValidityPeriod/EndDateTime"]).as_deref().and_then(instant::from_text);
+        // A deal that ends on a day lasts until that day is over.
+        let last_day = period(&["ValidityPeriod/EndDate"]).as_deref().and_then(date_of);
+        deals.push(Deal {
+            territories: texts("TerritoryCode"),
+            excluded: texts("ExcludedTerritoryCode"),
+            from: period(&["ValidityPeriod/StartDateTime", "ValidityPeriod/StartDate"]).as_deref().and_then(date_of),
+            until: until.or(last_day.map(|day| day + DAY_MS)),
+            models: texts("CommercialModelType"),
+            uses: texts("UseType").into_iter().chain(usage).collect(),
+            is_takedown: terms.text_at(&["TakeDown"]).is_some_and(is_true),
+            at: deal.place(),
+        });
+    }
+    ReleaseDeal { releases: element.all("DealReleaseReference").map(Said::of).collect(), deals }
+}
+
+const DAY_MS: Millis = 86_400_000;
+
+/// A word of a set of allowed values: the element's text, or that of its `Value`; the sender's own where it says so.
+fn word_of(element: &Element) -> &str {
+    let holder = element.find("Value").unwrap_or(element);
+    match holder.text.as_str() {
+        "UserDefined" => {
+            holder.attribute("UserDefinedValue").or(element.attribute("UserDefinedValue")).unwrap_or("UserDefined")
+        }
+        word => word,
+    }
+}
+
+fn is_true(word: &str) -> bool {
+    matches!(word, "true" | "1")
+}
+
+fn owned(text: Option<&str>) -> Option<String> {
+    text.map(str::to_owned)
+}
+
+/// `QZ-ABC-24-00001` and `qzabc2400001` are one recording.
+fn plain_isrc(isrc: &str) -> String {
+    isrc.chars().filter(|letter| !matches!(letter, '-' | ' ')).collect::<String>().to_ascii_uppercase()
+}
+
+/// A day, a month or a year is its beginning.
+fn date_of(text: &str) -> Option<Millis> {
+    let text = text.trim();
+    match text.len() {
+        4 => instant::from_text(&format!("{text}-01-01")),
+        7 => instant::from_text(&format!("{text}-01")),
+        _ => instant::from_text(text),
+    }
+}
+
+/// An ISO 8601 duration such as `PT3M31.5S`, without months and years, which have no length; `None` past ten years.
+fn duration_ms(text: &str) -> Option<u64> {
+    let (days, time) = text.trim().strip_prefix('P')?.split_once('T').unwrap_or((text.trim().get(1..)?, ""));
+    let mut total = 0.0_f64;
+    let mut any = false;
+    for (part, units) in [(days, &[('D', 86_400.0)][..]), (time, &[('H', 3_600.0), ('M', 60.0), ('S', 1.0)][..])] {
+        let mut rest = part;
+        for (unit, seconds) in units {
+            if let Some((number, after)) = rest.split_once(*unit) {
+                if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
+                    return None;
+                }
+                total += number.parse::<f64>().ok()? * seconds;
+                (rest, any) = (after, true);
+            }
+        }
+        if !rest.is_empty() {
+            return None;
+        }
+    }
+    (any && total < 315_360_000.0).then(|| (total * 1_000.0).round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_the_standard_writes_them() {
+        for (text, ms) in [
+            ("PT2M31S", Some(151_000)),
+            ("PT0H3M31.5S", Some(211_500)),
+            ("P0DT1H", Some(3_600_000)),
+            ("P1D", Some(86_400_000)),
+            ("PT0S", Some(0)),
+            ("", None),
+            ("P", None),
+            ("PT", None),
+            ("3:31", None),
+            ("PT-3S", None),
+            ("PT3M31", None),
+            ("P1M", None),
+            ("PT1e9S", None),
+            ("PT99999999999999999999999S", None),
+        ] {
+            assert_eq!(duration_ms(text), ms, "{text}");
+        }
+    }
+}

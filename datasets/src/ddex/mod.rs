@@ -1,0 +1,26 @@
+//! Reads what distributors say of releases: DDEX ERN messages, and whether they say where generative AI was used.
+//!
+//! ```text
+//! file ──▶ xml (limits, places) ──▶ Message ──┬──▶ check ──▶ findings, with line and column
+//!                                             └──▶ catalogue (messages in their order) ──▶ tables
+//! ```
+//!
+//! Written from the public description of the standard; no schema of DDEX is part of this. What a message says in words we do
+//! not know is kept as it is written.
+
+mod catalogue;
+mod check;
+mod disclosure;
+mod message;
+mod tables;
+mod xml;
+
+pub use catalogue::{Catalogue, Envelope, Fate, Outcome, Settings, TrackIds, envelope};
+pub use check::{FINDINGS_MAX, Finding, Findings, Severity, check};
+pub use disclosure::{Part, Parts};
+pub use message::{
+    Contributor, Deal, Header, Kind, Message, Party, Release, ReleaseDeal, Resource, ResourceKind, Said, Version, read,
+    read_from,
+};
+pub use tables::write;
+pub use xml::{Limits, Place, Unread};

@@ -1,0 +1,151 @@
+//! Everything that is wrong with a policy folder at once, and what its settings are, one by one.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use records::listening::Listening;
+use records::policy::{Flow, Mix, Rule};
+use records::{Policy, Subject};
+use serde_json::{Value, json};
+
+use super::{
+    LISTENING, PolicyFile, ThresholdsFile, built_in, cases, declaring, lay_over, listening, load, no_name,
+    own_declaring, read, refuse_strangers,
+};
+use crate::Error;
+
+/// Every mistake in the folder's files; of a file that TOML cannot read the first one.
+pub fn faults(folder: &Path) -> Vec<Error> {
+    let mut faults = Vec::new();
+    if let Err(error) = refuse_strangers(folder) {
+        let unreadable = matches!(error, Error::Io { .. });
+        faults.push(error);
+        if unreadable {
+            return faults;
+        }
+    }
+    match read::<PolicyFile>(folder, "policy.toml") {
+        Ok(Some(_)) => {}
+        Ok(None) => faults.push(no_name(folder)),
+        Err(error) => faults.push(error),
+    }
+    faults.extend(read::<BTreeMap<Subject, Mix>>(folder, "weights.toml").err());
+    faults.extend(read::<ThresholdsFile>(folder, "thresholds.toml").err());
+    match read::<BTreeMap<Subject, BTreeMap<String, Rule>>>(folder, "rules.toml") {
+        Ok(rules) => faults.extend(strange_rules(rules.unwrap_or_default(), &folder.join("rules.toml"))),
+        Err(error) => faults.push(error),
+    }
+    faults.extend(read::<Flow>(folder, "flow.toml").err());
+    faults.extend(read::<Listening>(folder, LISTENING.0).err());
+    faults.extend(own_declaring(folder).err());
+    faults.extend(cases(Some(folder)).err());
+    faults
+}
+
+/// A mistake for each rule that is none.
+fn strange_rules(given: BTreeMap<Subject, BTreeMap<String, Rule>>, path: &Path) -> Vec<Error> {
+    let one_by_one = given.into_iter().flat_map(|(subject, rules)| {
+        rules.into_iter().map(move |(name, rule)| BTreeMap::from([(subject, BTreeMap::from([(name, rule)]))]))
+    });
+    one_by_one.filter_map(|rule| lay_over(&mut built_in().rules, rule, path).err()).collect()
+}
+
+/// The settings of a policy by their names, such as `rules.account.edge.weight`; of the built-in one without a folder.
+///
+/// # Errors
+/// When the folder holds no policy.
+pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error> {
+    let Policy { version, weights, thresholds, tiers, rules, flow } = match folder {
+        Some(folder) => load(folder)?,
+        None => built_in(),
+    };
+    let declaring = declaring(folder)?;
+    let all = json!({
+        "version": version,
+        "weights": weights,
+        "thresholds": {"default": thresholds, "tier": tiers},
+        "rules": rules,
+        "flow": flow,
+        "listening": listening(folder)?,
+        "disclosure": {
+            "required_from": crate::formats::instant::to_text(declaring.required_from),
+            "undeclared": declaring.undeclared,
+            "no_consent": declaring.no_consent,
+            "contradicted": declaring.contradicted,
+            "detected": declaring.detected,
+            "own": declaring.own,
+        },
+    });
+    let mut flat = BTreeMap::new();
+    flatten(String::new(), &all, &mut flat);
+    Ok(flat)
+}
+
+fn flatten(name: String, value: &Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                let name = if name.is_empty() { field.clone() } else { format!("{name}.{field}") };
+                flatten(name, value, into);
+            }
+        }
+        Value::String(text) => drop(into.insert(name, text.clone())),
+        other => drop(into.insert(name, other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::BUILT_IN;
+
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        folder
+    }
+
+    #[test]
+    fn every_mistake_is_named_at_once() {
+        assert_eq!(faults(folder(&BUILT_IN).path()).len(), 0);
+        let wrong = folder(&[
+            ("rules.toml", "[account]\nedgy = { on = true, weight = 1 }\nloopy = { on = true, weight = 1 }"),
+            ("weights.toml", "[track]\nheard = 3"),
+            ("disclosure.toml", "required_from = 3"),
+            ("tests.toml", "[[verdict]]\nname = 'x'"),
+            ("extra.toml", ""),
+        ]);
+        let texts: Vec<String> = faults(wrong.path()).iter().map(ToString::to_string).collect();
+        let words = [
+            "extra.toml",
+            "policy.toml",
+            "weights.toml",
+            "account.edgy",
+            "account.loopy",
+            "disclosure.toml",
+            "tests.toml",
+        ];
+        for word in words {
+            assert!(texts.iter().any(|text| text.contains(word)), "{word}: {texts:#?}");
+        }
+        assert_eq!(texts.len(), 7, "{texts:#?}");
+        assert_eq!(faults(&wrong.path().join("nowhere")).len(), 1);
+    }
+
+    #[test]
+    fn settings_have_names() {
+        let flat = settings(None).unwrap();
+        assert_eq!(flat["rules.account.edge.weight"], "65");
+        assert_eq!(flat["thresholds.tier.major.hold"], "50");
+        assert_eq!(flat["disclosure.required_from"], "2026-01-01T00:00:00Z");
+        let strict = folder(&[
+            ("policy.toml", "version = \"strict\""),
+            ("rules.toml", "[account]\nedge = { on = true, weight = 66 }"),
+        ]);
+        let other = settings(Some(strict.path())).unwrap();
+        let differ: Vec<&String> = flat.keys().filter(|name| flat[*name] != other[*name]).collect();
+        assert_eq!(differ, ["rules.account.edge.weight", "version"]);
+    }
+}

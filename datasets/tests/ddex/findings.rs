@@ -1,0 +1,229 @@
+//! What is found wrong with a message, with line and column: a snapshot per message, made of one in order and a few edits.
+
+use std::fmt::Write;
+
+use datasets::ddex::{Message, Severity, check};
+use records::Disclosure;
+
+use super::{ERN_41, ERN_383, ERN_432, PURGE, edited, read};
+
+/// A name, the message in order, and what of it is changed.
+type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const NONE_2: &str = "<ContainsAI>None</ContainsAI>";
+const PARTLY_1: &str = "<ContainsAI>Partly</ContainsAI>\n      <HasVocal";
+const SINGER: &str = "<Role><Value>Vocalist</Value></Role><AiContribution>None</AiContribution>";
+const MACHINE: &str = "<SpecialContributor>GenerativeAI</SpecialContributor>";
+const RELEASE_PARTLY: &str = "<ContainsAI>Partly</ContainsAI>\n      <ResourceGroup>";
+
+const CASES: &[Case] = &[
+    ("in order, 4.3.2", ERN_432, &[]),
+    ("in order, 4.3.1", ERN_432, &[("ern/432", "ern/431")]),
+    ("in order, 3.8.3", ERN_383, &[]),
+    ("in order, 3.8.2", ERN_383, &[("ern/383\" Mess", "ern/382\" Mess")]),
+    ("in order, 3.8", ERN_383, &[("ern/383\" Mess", "ern/38\" Mess")]),
+    ("in order, 4.1", ERN_41, &[]),
+    ("in order, 4.1.1", ERN_41, &[("ern/41", "ern/411")]),
+    ("in order, 4.2", ERN_41, &[("ern/41", "ern/42")]),
+    ("in order, 4.3", ERN_41, &[("ern/41", "ern/43")]),
+    ("in order, a purge", PURGE, &[]),
+    ("a purge of nothing", PURGE, &[("<ReleaseId><ICPN>0724384960650</ICPN></ReleaseId>", "")]),
+    ("a purge without PurgedRelease", PURGE, &[("PurgedRelease>", "Purged>"), ("</PurgedRelease>", "</Purged>")]),
+    ("an update", ERN_432, &[("  <PartyList>", "  <UpdateIndicator>UpdateMessage</UpdateIndicator>\n  <PartyList>")]),
+    (
+        "a takedown by its deal",
+        ERN_383,
+        &[("<TerritoryCode>Worldwide</TerritoryCode>\n        <Validity", "<TakeDown>true</TakeDown><Validity")],
+    ),
+    (
+        "a takedown by its end",
+        ERN_432,
+        &[("</StartDateTime>", "</StartDateTime><EndDateTime>2026-01-05T09:00:00Z</EndDateTime>")],
+    ),
+    (
+        "a deal that ends before it begins",
+        ERN_432,
+        &[("</StartDateTime>", "</StartDateTime><EndDate>2026-01-01</EndDate>")],
+    ),
+    ("absent is not None", ERN_432, &[(NONE_2, "")]),
+    (
+        "nothing said at all",
+        ERN_432,
+        &[(NONE_2, ""), (PARTLY_1, "<HasVocal"), (SINGER, ""), (MACHINE, ""), (RELEASE_PARTLY, "<ResourceGroup>")],
+    ),
+    ("an empty ContainsAI says nothing", ERN_432, &[(NONE_2, "<ContainsAI/>")]),
+    ("contributors say it, the recording does not", ERN_432, &[(PARTLY_1, "<HasVocal")]),
+    (
+        "None, with a machine that says nothing else",
+        ERN_432,
+        &[(PARTLY_1, "<ContainsAI>None</ContainsAI>\n      <HasVocal")],
+    ),
+    (
+        "None, with a singer who says Partly",
+        ERN_432,
+        &[
+            (PARTLY_1, "<ContainsAI>None</ContainsAI>\n      <HasVocal"),
+            (SINGER, "<Role><Value>Vocalist</Value></Role><AiContribution>Partly</AiContribution>"),
+            (MACHINE, ""),
+        ],
+    ),
+    (
+        "None, and all say None",
+        ERN_432,
+        &[
+            (PARTLY_1, "<ContainsAI>None</ContainsAI>\n      <HasVocal"),
+            (MACHINE, "<AiContribution>None</AiContribution>"),
+        ],
+    ),
+    (
+        "All, with a singer",
+        ERN_432,
+        &[
+            (PARTLY_1, "<ContainsAI>All</ContainsAI>\n      <HasVocal"),
+            ("<HasVocalPerformance>true", "<HasVocalPerformance>false"),
+        ],
+    ),
+    (
+        "All, with machines only",
+        ERN_432,
+        &[
+            (PARTLY_1, "<ContainsAI>All</ContainsAI>\n      <HasVocal"),
+            ("<HasVocalPerformance>true", "<HasVocalPerformance>false"),
+            (SINGER, "<Role><Value>Vocalist</Value></Role><SpecialContributor>GenerativeAI</SpecialContributor>"),
+        ],
+    ),
+    ("All, with nobody named", ERN_432, &[(NONE_2, "<ContainsAI>All</ContainsAI>")]),
+    (
+        "All, and people sing",
+        ERN_432,
+        &[(NONE_2, "<ContainsAI>All</ContainsAI><HasForegroundVocalPerformance>true</HasForegroundVocalPerformance>")],
+    ),
+    ("a person whose work is all a machine's", ERN_432, &[("<AiContribution>None", "<AiContribution>All")]),
+    (
+        "a machine that did nothing",
+        ERN_432,
+        &[(MACHINE, "<SpecialContributor>GenerativeAI</SpecialContributor><AiContribution>None</AiContribution>")],
+    ),
+    (
+        "a machine that did a part",
+        ERN_432,
+        &[(MACHINE, "<SpecialContributor>GenerativeAI</SpecialContributor><AiContribution>Partly</AiContribution>")],
+    ),
+    ("a special contributor of another kind", ERN_432, &[(MACHINE, "<SpecialContributor>Ghost</SpecialContributor>")]),
+    ("Partly, and nobody says of what", ERN_432, &[(MACHINE, "")]),
+    ("an unknown value of ContainsAI", ERN_432, &[(NONE_2, "<ContainsAI>Mostly</ContainsAI>")]),
+    ("an unknown value of AiContribution", ERN_432, &[("<AiContribution>None", "<AiContribution>Some")]),
+    ("a value in another case", ERN_432, &[(NONE_2, "<ContainsAI>none</ContainsAI>")]),
+    (
+        "a role we do not know is kept",
+        ERN_432,
+        &[("<Value>Vocalist</Value>", "<Value UserDefinedValue=\"Yodeller\">UserDefined</Value>")],
+    ),
+    (
+        "an instrumental with a singer",
+        ERN_432,
+        &[("<HasVocalPerformance>true</HasVocalPerformance>", "<IsInstrumental>true</IsInstrumental>")],
+    ),
+    (
+        "ContainsAI in ERN 4.1",
+        ERN_41,
+        &[("<Duration>PT3M31S</Duration>", "<Duration>PT3M31S</Duration><ContainsAI>None</ContainsAI>")],
+    ),
+    (
+        "the release says None, a recording Partly",
+        ERN_432,
+        &[(RELEASE_PARTLY, "<ContainsAI>None</ContainsAI>\n      <ResourceGroup>")],
+    ),
+    (
+        "the release says All, a recording None",
+        ERN_432,
+        &[(RELEASE_PARTLY, "<ContainsAI>All</ContainsAI>\n      <ResourceGroup>")],
+    ),
+    ("a contributor whom nobody lists", ERN_432, &[("<ContributorPartyReference>P2", "<ContributorPartyReference>P7")]),
+    ("a resource that is not there", ERN_432, &[("<ReleaseResourceReference>A2", "<ReleaseResourceReference>A9")]),
+    ("a release that is not there", ERN_432, &[("<DealReleaseReference>R0", "<DealReleaseReference>R8")]),
+    ("two resources of one reference", ERN_432, &[("<ResourceReference>A2", "<ResourceReference>A1")]),
+    ("a resource without reference", ERN_432, &[("<ResourceReference>A3</ResourceReference>", "")]),
+    (
+        "no ISRC",
+        ERN_432,
+        &[("<SoundRecordingEdition><ResourceId><ISRC>QZTS12600002</ISRC></ResourceId></SoundRecordingEdition>", "")],
+    ),
+    ("an ISRC that is none", ERN_432, &[("QZTS12600002", "12345")]),
+    (
+        "no title and no artist",
+        ERN_432,
+        &[
+            ("<DisplayTitle><TitleText>Second</TitleText></DisplayTitle>", ""),
+            (
+                "<ArtistPartyReference>P1</ArtistPartyReference><DisplayArtistRole>MainArtist</DisplayArtistRole></DisplayArtist>\n      <Duration>PT0H2M0S",
+                "</DisplayArtist>\n      <Duration>PT0H2M0S",
+            ),
+        ],
+    ),
+    ("a duration that is none", ERN_432, &[("PT0H2M0S", "2:00")]),
+    ("no message id", ERN_432, &[("<MessageId>message-1</MessageId>", "")]),
+    ("no sender", ERN_432, &[("<MessageSender><PartyId>PADPIDA2026010101A</PartyId>", "<MessageSender>")]),
+    ("no time", ERN_432, &[("<MessageCreatedDateTime>2026-01-05T10:00:00Z</MessageCreatedDateTime>", "")]),
+    ("a time that is none", ERN_432, &[("2026-01-05T10:00:00Z", "yesterday")]),
+    ("no release id", ERN_432, &[("<ICPN>0724384960650</ICPN>", "")]),
+    ("no release", ERN_432, &[("<ReleaseList>", "<Releases>"), ("</ReleaseList>", "</Releases>")]),
+];
+
+fn findings(message: &Message) -> String {
+    let mut text = String::new();
+    for finding in check(message).told {
+        let (severity, subject) = (finding.severity.name(), finding.subject);
+        let _ = writeln!(text, "  {} {severity} {} {subject}: {}", finding.at, finding.code, finding.wrong);
+    }
+    if text.is_empty() { "  nothing\n".to_owned() } else { text }
+}
+
+#[test]
+fn what_is_wrong_with_fifty_messages() {
+    let mut found = String::new();
+    for (name, text, edits) in CASES {
+        let message = read(edited(text, edits)).unwrap_or_else(|unread| panic!("{name}: {unread}"));
+        let _ = write!(found, "{name}\n{}", findings(&message));
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ddex/findings.txt");
+    if std::env::var_os("TRUESTREAM_BLESS").is_some() {
+        std::fs::write(path, &found).expect("written");
+    }
+    let expected = std::fs::read_to_string(path).expect("the snapshot lies beside the test");
+    assert!(found == expected, "other findings than in {path}; these:\n{found}");
+}
+
+#[test]
+fn the_four_states_are_kept_apart() {
+    for (said, expected) in [
+        ("<ContainsAI>All</ContainsAI>", Some(Disclosure::All)),
+        ("<ContainsAI>Partly</ContainsAI>", Some(Disclosure::Partly)),
+        ("<ContainsAI>None</ContainsAI>", Some(Disclosure::None)),
+        ("", None),
+    ] {
+        let message = read(edited(ERN_432, &[(NONE_2, said)])).expect("a message");
+        let found = message.resources[1].contains_ai.as_ref();
+        assert_eq!(found.and_then(|said| said.disclosure()), expected);
+        assert_eq!(found.is_some(), expected.is_some());
+    }
+    let message = read(edited(ERN_432, &[(NONE_2, "<ContainsAI>Mostly</ContainsAI>")])).expect("a message");
+    let said = message.resources[1].contains_ai.as_ref().expect("what was said is kept");
+    assert_eq!((said.word.as_str(), said.disclosure()), ("Mostly", None));
+}
+
+#[test]
+fn findings_are_in_order_and_the_same_each_time() {
+    let text = edited(
+        ERN_432,
+        &[("<ReleaseResourceReference>A2", "<ReleaseResourceReference>A9"), (MACHINE, ""), (NONE_2, "")],
+    );
+    let message = read(&text).expect("a message");
+    let told = check(&message).told;
+    assert!(told.is_sorted() && told.len() > 2);
+    assert_eq!(check(&read(&text).expect("a message")), check(&message));
+    assert_eq!(
+        told.iter().filter(|finding| finding.severity == Severity::Error).count() as u64,
+        check(&message).errors
+    );
+}

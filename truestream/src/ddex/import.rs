@@ -1,0 +1,134 @@
+//! `truestream ddex import`: messages become the catalogue that `replay` reads.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use datasets::ddex::{self, Fate, Outcome, Settings, TrackIds};
+use serde_json::json;
+
+use super::{messages, plural, print, progress_bar};
+use crate::exit::Failure;
+
+/// Messages that were set aside and are named one by one.
+const ASIDE_TOLD_MAX: usize = 20;
+
+/// Applies messages in the order of their time, each once, and writes the catalogue that `replay` reads.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  truestream ddex import deliveries --out catalogue
+      every message of a folder, oldest first: tracks.parquet, and beside it releases, contributors, deals, disclosures, messages
+  truestream replay --plays plays.parquet --tracks catalogue/tracks.parquet --out tables
+      the catalogue in use
+  truestream ddex import deliveries --track-id isrc --out data
+      tracks called by their ISRC, because the plays are; with data/plays.parquet there, `replay --data data` finds both
+
+Exit codes: 0 done, 3 done and a message was set aside that should not have been (incomplete, or another with its id), 4 a message
+that cannot be read (the others are in the tables), 5 the folder cannot be written.")]
+pub(super) struct ImportArgs {
+    /// Messages, or folders whose XML files are messages
+    #[arg(required = true, value_name = "FILE|DIR")]
+    paths: Vec<PathBuf>,
+    /// Folder for the tables; those of an earlier import of messages are replaced
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How tracks are called: `release` is <release>/<ISRC>, `isrc` the ISRC alone
+    #[arg(long, value_enum, default_value_t = TrackIdArg::Release)]
+    track_id: TrackIdArg,
+    /// Replace a tracks.parquet that was not made of messages
+    #[arg(long)]
+    replace: bool,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// How tracks are called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum TrackIdArg {
+    Release,
+    Isrc,
+}
+
+pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
+    let files = messages(&args.paths)?;
+    let (tracks, messages) = (args.out.join("tracks.parquet"), args.out.join("messages.parquet"));
+    if tracks.exists() && !messages.exists() && !args.replace {
+        return Err(Failure::Usage(format!(
+            "{}: not made of messages, and would be replaced; choose another --out, or --replace",
+            tracks.display()
+        )));
+    }
+    let track_ids = match args.track_id {
+        TrackIdArg::Release => TrackIds::Release,
+        TrackIdArg::Isrc => TrackIds::Isrc,
+    };
+    let bar = progress_bar(files.len(), 2);
+    let settings = Settings { track_ids, ..Settings::default() };
+    let outcomes = ddex::write(&files, &args.out, settings, || bar.inc(1));
+    bar.finish_and_clear();
+    let outcomes = outcomes.map_err(|error| Failure::Output(error.to_string()))?;
+    print(&if args.json { json(args, &outcomes) } else { text(args, &outcomes) })?;
+    verdict(&outcomes)
+}
+
+fn by_fate(outcomes: &[Outcome]) -> BTreeMap<Fate, u64> {
+    let mut counts = BTreeMap::new();
+    outcomes.iter().for_each(|outcome| *counts.entry(outcome.fate).or_default() += 1);
+    counts
+}
+
+fn text(args: &ImportArgs, outcomes: &[Outcome]) -> String {
+    let fates: Vec<String> =
+        by_fate(outcomes).into_iter().map(|(fate, many)| format!("{many} {}", fate.name())).collect();
+    let mut text = format!("{}: {}\n", plural(outcomes.len() as u64, "message"), fates.join(", "));
+    let aside: Vec<&Outcome> = outcomes.iter().filter(|outcome| outcome.fate != Fate::Applied).collect();
+    for Outcome { path, fate, reason, .. } in aside.iter().take(ASIDE_TOLD_MAX) {
+        let _ = writeln!(text, "  {}: {}: {}", path.display(), fate.name(), reason.as_deref().unwrap_or_default());
+    }
+    if aside.len() > ASIDE_TOLD_MAX {
+        let _ = writeln!(text, "  and {} more: see messages.parquet", aside.len() - ASIDE_TOLD_MAX);
+    }
+    let faulty = outcomes.iter().filter(|outcome| outcome.errors > 0).count() as u64;
+    if faulty > 0 {
+        let _ = writeln!(
+            text,
+            "{} contradict themselves or their standard: see truestream ddex check",
+            plural(faulty, "message")
+        );
+    }
+    let _ = write!(text, "{}: tracks, releases, contributors, deals, disclosures, messages", args.out.display());
+    text
+}
+
+fn json(args: &ImportArgs, outcomes: &[Outcome]) -> String {
+    let fates: serde_json::Map<_, _> =
+        by_fate(outcomes).into_iter().map(|(fate, many)| (fate.name().to_owned(), json!(many))).collect();
+    let aside = outcomes.iter().filter(|outcome| outcome.fate != Fate::Applied).map(|outcome| {
+        json!({"file": outcome.path.display().to_string(), "fate": outcome.fate.name(), "reason": outcome.reason})
+    });
+    let aside: Vec<_> = aside.collect();
+    let errors: u64 = outcomes.iter().map(|outcome| outcome.errors).sum();
+    let out = args.out.display().to_string();
+    format!(
+        "{:#}",
+        json!({"out": out, "messages": outcomes.len(), "fates": fates, "set_aside": aside, "errors": errors})
+    )
+}
+
+fn verdict(outcomes: &[Outcome]) -> Result<(), Failure> {
+    let of = |fate: Fate| outcomes.iter().filter(|outcome| outcome.fate == fate).count() as u64;
+    let (unread, aside) = (of(Fate::Unread), of(Fate::Incomplete) + of(Fate::Conflicting));
+    match (unread, aside) {
+        (0, 0) => Ok(()),
+        (0, aside) => Err(Failure::Different(format!(
+            "{} set aside: incomplete, or another has its id",
+            plural(aside, "message")
+        ))),
+        (unread, _) => {
+            Err(Failure::Input(format!("{} cannot be read; the others are in the tables", plural(unread, "message"))))
+        }
+    }
+}

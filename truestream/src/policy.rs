@@ -1,0 +1,319 @@
+//! `truestream policy`: is a policy in order, what does it say, what does it change, and does it decide as it is meant to?
+//!
+//! ```text
+//! folder ──▶ check (every mistake) │ show (every setting) │ diff (with another) │ test (its examples decided) │ backtest
+//! ```
+
+mod backtest;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use datasets::policy::{self, Cases, PayoutCase, VerdictCase};
+use features::risk::{self, fuse};
+use features::signals::{Name, Seen, Signal};
+use records::declaring::Declaring;
+use records::policy::Percent;
+use records::{Policy, Risk, Subject};
+use serde_json::{Value, json};
+
+use crate::exit::Failure;
+
+/// The word for the policy that holds where none is given.
+const BUILT_IN: &str = "built-in";
+
+/// Checks a policy folder, shows it, compares it with another, decides its examples.
+#[derive(Args, Clone, Debug)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  truestream policy check strict
+      every mistake of the folder with file and line, and what in it never counts
+  truestream policy diff built-in strict
+      which settings differ
+  truestream policy backtest strict --data world
+      whom it would newly hold or free
+  truestream policy test strict
+      the examples of strict/tests.toml, and the built-in ones, decided under it
+
+A policy is a folder (docs/POLICY.md), or the word built-in.
+Exit codes: 0 in order, 3 an example is decided otherwise than it says, 4 a policy that cannot be read."
+)]
+pub struct PolicyArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum Command {
+    /// Says every mistake of a policy, and what in it never counts
+    Check(OneArgs),
+    /// Shows every setting, and which are not as built in
+    Show(OneArgs),
+    /// Says which settings differ
+    Diff {
+        /// The one policy
+        from: PathBuf,
+        /// The other
+        to: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Decides the examples in tests.toml, and the built-in ones
+    Test(OneArgs),
+    Backtest(Box<backtest::BacktestArgs>),
+}
+
+#[derive(Args, Clone, Debug)]
+struct OneArgs {
+    /// The policy
+    #[arg(default_value = BUILT_IN)]
+    policy: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// `Input` for a policy that cannot be read, `Different` for an example that is decided otherwise.
+pub fn run(args: &PolicyArgs) -> Result<(), Failure> {
+    match &args.command {
+        Command::Check(one) => check(one),
+        Command::Show(one) => show(one),
+        Command::Diff { from, to, json } => diff(from, to, *json),
+        Command::Test(one) => test(one),
+        Command::Backtest(args) => backtest::run(args),
+    }
+}
+
+/// `None` for the built-in policy.
+fn folder(policy: &Path) -> Option<&Path> {
+    (policy != Path::new(BUILT_IN)).then_some(policy)
+}
+
+fn input(error: datasets::Error) -> Failure {
+    Failure::Input(error.to_string())
+}
+
+/// Prints to standard output; a closed pipe is nobody's failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout().lock(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Output(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check(args: &OneArgs) -> Result<(), Failure> {
+    let faults: Vec<String> =
+        folder(&args.policy).map(policy::faults).unwrap_or_default().iter().map(ToString::to_string).collect();
+    let idle = match faults.is_empty() {
+        true => idle(&load(folder(&args.policy))?),
+        false => Vec::new(),
+    };
+    let name = args.policy.display();
+    match args.json {
+        true => print(&format!("{:#}", json!({"policy": name.to_string(), "faults": faults, "never_counts": idle})))?,
+        false => {
+            let mut lines = faults.clone();
+            lines.extend(idle.iter().map(|idle| format!("note: {idle}")));
+            lines.extend(faults.is_empty().then(|| format!("{name}: in order")));
+            print(&lines.join("\n"))?;
+        }
+    }
+    match faults.len() {
+        0 => Ok(()),
+        many => Err(Failure::Input(format!("{name}: {many} {}", if many == 1 { "mistake" } else { "mistakes" }))),
+    }
+}
+
+fn load(folder: Option<&Path>) -> Result<Policy, Failure> {
+    folder.map_or_else(|| Ok(policy::built_in()), policy::load).map_err(input)
+}
+
+/// What is written in the policy and cannot count: a rule that is off or weighs nothing, a rule of a part that weighs nothing,
+/// thresholds that nothing reaches.
+fn idle(policy: &Policy) -> Vec<String> {
+    let mut idle = Vec::new();
+    for subject in SUBJECTS {
+        let mix = policy.weights.of(subject);
+        let counts = |part: fn(records::policy::Shares) -> Percent| {
+            [mix.heard(), mix.unheard()].iter().any(|weights| part(weights.shares()).get() > 0)
+        };
+        for (name, rule) in policy.rules.of(subject) {
+            let of_part = match signal_name(name).map(Name::part) {
+                Some(features::signals::Part::Content) => counts(|shares| shares.content),
+                Some(features::signals::Part::Behaviour) => counts(|shares| shares.behaviour),
+                Some(features::signals::Part::Policy) => counts(|shares| shares.policy),
+                None => false,
+            };
+            let why = match (rule.on, rule.weight.get(), of_part) {
+                (false, ..) => "is off",
+                (_, 0, _) => "weighs nothing",
+                (.., false) => "is of a part that weighs nothing for this subject",
+                _ => continue,
+            };
+            idle.push(format!("{}.{name} {why}", subject.name()));
+        }
+    }
+    idle
+}
+
+const SUBJECTS: [Subject; 6] =
+    [Subject::Account, Subject::Artist, Subject::Distributor, Subject::Playlist, Subject::Track, Subject::Uploader];
+
+fn signal_name(name: &str) -> Option<Name> {
+    serde_json::from_value(json!(name)).ok()
+}
+
+fn show(args: &OneArgs) -> Result<(), Failure> {
+    let built_in = policy::settings(None).map_err(input)?;
+    let settings = policy::settings(folder(&args.policy)).map_err(input)?;
+    if args.json {
+        return print(&format!("{:#}", json!(settings)));
+    }
+    let lines = settings.iter().map(|(name, value)| match built_in.get(name) {
+        Some(before) if before == value => format!("{name} = {value}"),
+        Some(before) => format!("{name} = {value}    (built in: {before})"),
+        None => format!("{name} = {value}    (not built in)"),
+    });
+    print(&lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn diff(from: &Path, to: &Path, json: bool) -> Result<(), Failure> {
+    let [before, after] = [from, to].map(|policy| policy::settings(folder(policy)).map_err(input));
+    let changes = changes(&before?, &after?);
+    if json {
+        let rows: Vec<Value> =
+            changes.iter().map(|(name, from, to)| json!({"setting": name, "from": from, "to": to})).collect();
+        return print(&format!("{:#}", json!(rows)));
+    }
+    let or_nothing = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
+    let lines: Vec<String> =
+        changes.iter().map(|(name, from, to)| format!("{name}: {} -> {}", or_nothing(from), or_nothing(to))).collect();
+    print(&if lines.is_empty() { "no setting differs".to_owned() } else { lines.join("\n") })
+}
+
+type Change = (String, Option<String>, Option<String>);
+
+fn changes(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Change> {
+    let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let change = |name: &String| (name.clone(), before.get(name).cloned(), after.get(name).cloned());
+    names.into_iter().map(change).filter(|(_, from, to)| from != to).collect()
+}
+
+/// An example and how it was decided.
+struct Decided {
+    name: String,
+    /// What is other than the example says.
+    wrong: Option<String>,
+}
+
+fn test(args: &OneArgs) -> Result<(), Failure> {
+    let own = folder(&args.policy);
+    let policy = load(own)?;
+    let declaring = policy::declaring(own).map_err(input)?;
+    let mut decided = decide(&policy, &declaring, policy::cases(own).map_err(input)?, "")?;
+    if own.is_some() {
+        // What the built-in policy is meant to do, a changed one must not undo unseen.
+        decided.extend(decide(&policy, &declaring, policy::cases(None).map_err(input)?, "built-in: ")?);
+    }
+    let wrong = decided.iter().filter(|case| case.wrong.is_some()).count();
+    if args.json {
+        let row = |case: &Decided| json!({"name": case.name, "wrong": case.wrong});
+        print(&format!("{:#}", json!({"examples": decided.iter().map(row).collect::<Vec<_>>(), "wrong": wrong})))?;
+    } else {
+        let line = |case: &Decided| match &case.wrong {
+            None => format!("as meant   {}", case.name),
+            Some(wrong) => format!("OTHERWISE  {}: {wrong}", case.name),
+        };
+        print(&decided.iter().map(line).collect::<Vec<_>>().join("\n"))?;
+    }
+    match wrong {
+        0 => Ok(()),
+        wrong => Err(Failure::Different(format!("{wrong} of {} examples are decided otherwise", decided.len()))),
+    }
+}
+
+fn decide(policy: &Policy, declaring: &Declaring, cases: Cases, of: &str) -> Result<Vec<Decided>, Failure> {
+    let mut decided = Vec::new();
+    for case in cases.verdict {
+        let wrong = verdict(policy, &case)?;
+        decided.push(Decided { name: format!("{of}{}", case.name), wrong });
+    }
+    for case in cases.payout {
+        decided.push(Decided { name: format!("{of}{}", case.name), wrong: payout(declaring, &case) });
+    }
+    Ok(decided)
+}
+
+/// What is other than the example says; a signal that its subject does not have is a mistake of the example.
+fn verdict(policy: &Policy, case: &VerdictCase) -> Result<Option<String>, Failure> {
+    let mut signals = Vec::new();
+    for (name, strength) in &case.signals {
+        let known = policy.rules.of(case.subject).contains_key(name);
+        let Some(name) = signal_name(name).filter(|_| known) else {
+            let subject = case.subject.name();
+            return Err(Failure::Input(format!("tests.toml: {:?}: `{name}` is no signal of {subject}", case.name)));
+        };
+        if strength.get() > 0 {
+            signals.push(Signal { name, strength: strength.parts(), seen: Seen { window_ms: 0, count: 0, of: 0 } });
+        }
+    }
+    let found = fuse(policy, case.subject, case.heard, signals);
+    let verdict = risk::verdict(policy, case.tier.as_deref(), &found);
+    let is_within = case.risk_min.is_none_or(|least| found.r >= least.risk())
+        && case.risk_max.is_none_or(|most| found.r <= most.risk());
+    let told = |verdict: &str, r: Risk| format!("{verdict} at risk {:.2}", r.share());
+    let expected = || {
+        let bound =
+            |word: &str, bound: Option<Percent>| bound.map(|bound| format!(" {word} {:.2}", bound.risk().share()));
+        let bounds = [bound("at least", case.risk_min), bound("at most", case.risk_max)];
+        format!("{}{}", case.verdict, bounds.into_iter().flatten().collect::<String>())
+    };
+    Ok((verdict != case.verdict || !is_within)
+        .then(|| format!("found {}, expected {}", told(verdict.name(), found.r), expected())))
+}
+
+fn payout(declaring: &Declaring, case: &PayoutCase) -> Option<String> {
+    let doubts = declaring.doubts(case.declared(), case.uploaded_at, case.synthesis.map(Percent::risk));
+    let found: BTreeSet<&str> = doubts.iter().map(|doubt| doubt.rule()).collect();
+    let expected: BTreeSet<&str> = case.held_by.iter().map(String::as_str).collect();
+    let told = |rules: &BTreeSet<&str>| match rules.is_empty() {
+        true => "paid".to_owned(),
+        false => format!("held by {}", rules.iter().copied().collect::<Vec<_>>().join(", ")),
+    };
+    (found != expected).then(|| format!("found {}, expected {}", told(&found), told(&expected)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_policy_decides_its_examples_as_they_are_meant() {
+        let cases = policy::cases(None).expect("the built-in examples");
+        assert!(cases.verdict.len() >= 5 && cases.payout.len() >= 4);
+        let declaring = policy::declaring(None).expect("the built-in policy");
+        for case in decide(&policy::built_in(), &declaring, cases, "").expect("signals that are") {
+            assert_eq!(case.wrong, None, "{}", case.name);
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_a_change() {
+        let of = |pairs: &[(&str, &str)]| {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let found = changes(&of(&[("a", "1"), ("b", "2"), ("c", "3")]), &of(&[("a", "1"), ("b", "4"), ("d", "5")]));
+        let names: Vec<&str> = found.iter().map(|(name, ..)| name.as_str()).collect();
+        assert_eq!(names, ["b", "c", "d"]);
+    }
+}

@@ -1,0 +1,290 @@
+//! What a policy would have done: the same plays under two policies, and who is decided otherwise.
+//!
+//! ```text
+//! data ──┬──▶ replay under the one  ──▶ verdicts ──┐
+//!        └──▶ replay under the other ──▶ verdicts ──┴──▶ newly held, freed, other, with their payable plays and labels
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser};
+use datasets::tables::rows::{Rows, Value};
+use indicatif::HumanCount;
+use serde::Serialize;
+use serde_json::json;
+
+use super::{BUILT_IN, folder, print};
+use crate::exit::Failure;
+use crate::replay::{self, ReplayArgs};
+
+/// Replays the same data under two policies and says whose gravest verdict is another
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  truestream policy backtest strict --data world
+      whom the policy `strict` would newly hold or free, beside the built-in one
+  truestream policy backtest strict --data world --against old -- --evidence heard --models registry
+      beside another policy, with evidence and models; what stands after -- goes to truestream replay")]
+pub(super) struct BacktestArgs {
+    /// The policy
+    policy: PathBuf,
+    /// A folder with plays and what else `truestream replay` reads
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// The policy beside it
+    #[arg(long, default_value = BUILT_IN)]
+    against: PathBuf,
+    /// Subjects of each kind that are named
+    #[arg(long, default_value_t = 10)]
+    named: usize,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+    /// More options of `truestream replay`
+    #[arg(last = true, value_name = "OPTIONS")]
+    more: Vec<String>,
+}
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    replay: ReplayArgs,
+}
+
+/// Subject and id.
+type Who = (String, String);
+
+/// What is known of a subject under one policy.
+#[derive(Clone, Debug, PartialEq)]
+struct Stands {
+    verdict: String,
+    r: f64,
+    reason: String,
+}
+
+/// A subject that is decided otherwise.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Moved {
+    subject: String,
+    id: String,
+    from: String,
+    to: String,
+    r_from: f64,
+    r_to: f64,
+    /// The most payable plays that it had in a window.
+    payable: u64,
+    /// What it is labelled as, where it is.
+    label: Option<String>,
+    /// The first reason of the graver verdict.
+    reason: String,
+}
+
+pub(super) fn run(args: &BacktestArgs) -> Result<(), Failure> {
+    let scratch = tempfile::tempdir().map_err(|error| Failure::Output(format!("a temporary folder: {error}")))?;
+    let [old, new] = ["before", "after"].map(|name| scratch.path().join(name));
+    // Plays are counted the same under both.
+    let before = replayed(args, &args.against, &old, "verdict")?;
+    let views = "verdict,account_window,track_window,artist_window,uploader_window,playlist_window,distributor_window";
+    let after = replayed(args, &args.policy, &new, views)?;
+    let (payable, labels) = (payable(&new)?, labels(&args.data)?);
+    let moved = moved(&before, &after, &payable, &labels);
+    print(&if args.json { json(args, &moved) } else { text(args, &moved) })
+}
+
+/// Replays under the policy; the gravest verdict that each subject ever had.
+fn replayed(args: &BacktestArgs, policy: &Path, out: &Path, views: &str) -> Result<BTreeMap<Who, Stands>, Failure> {
+    let [data, out_text, policy_text] = [&args.data, out, policy].map(|path| path.display().to_string());
+    let mut line = vec!["replay", "--data", &data, "--out", &out_text, "--views", views, "--emit", "changes"];
+    if folder(policy).is_some() {
+        line.extend(["--policy", &policy_text]);
+    }
+    line.extend(args.more.iter().map(String::as_str));
+    let parsed = Line::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?;
+    replay::replay(&parsed.replay)?;
+    let mut verdicts: BTreeMap<Who, Stands> = BTreeMap::new();
+    let columns = ["diff", "subject", "subject_id", "verdict", "r", "reasons"];
+    each_row(&out.join("verdict.parquet"), &columns, |row| {
+        if row.value(0) != Value::Int(1) {
+            return;
+        }
+        let (who, verdict) = ((text_of(row.value(1)), text_of(row.value(2))), text_of(row.value(3)));
+        let r = if let Value::Float(r) = row.value(4) { r } else { 0.0 };
+        let is_graver = |known: &Stands| (gravity(&verdict), r) > (gravity(&known.verdict), known.r);
+        if verdicts.get(&who).is_none_or(is_graver) {
+            let reasons: Vec<String> = serde_json::from_str(&text_of(row.value(5))).unwrap_or_default();
+            let reason = reasons.into_iter().next().unwrap_or_default();
+            verdicts.insert(who, Stands { verdict, r, reason });
+        }
+    })?;
+    Ok(verdicts)
+}
+
+fn each_row(path: &Path, columns: &[&str], mut take: impl FnMut(&Rows)) -> Result<(), Failure> {
+    let input = |error: datasets::Error| Failure::Input(error.to_string());
+    let mut rows = Rows::open(path, columns).map_err(input)?;
+    while rows.advance().map_err(input)? {
+        take(&rows);
+    }
+    Ok(())
+}
+
+fn text_of(value: Value<'_>) -> String {
+    match value {
+        Value::Text(text) => text.to_owned(),
+        Value::Int(number) => number.to_string(),
+        Value::UInt(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// The most payable plays that every subject ever had in a window.
+fn payable(tables: &Path) -> Result<BTreeMap<Who, u64>, Failure> {
+    let mut payable = BTreeMap::new();
+    for subject in ["account", "artist", "distributor", "playlist", "track", "uploader"] {
+        let (table, key) = (tables.join(format!("{subject}_window.parquet")), format!("{subject}_id"));
+        each_row(&table, &[key.as_str(), "payable"], |row| {
+            let Value::Int(plays) = row.value(1) else { return };
+            let most: &mut u64 = payable.entry((subject.to_owned(), text_of(row.value(0)))).or_default();
+            *most = (*most).max(plays.unsigned_abs());
+        })?;
+    }
+    Ok(payable)
+}
+
+/// What subjects are labelled as; nothing where the data has no labels.
+fn labels(data: &Path) -> Result<BTreeMap<Who, String>, Failure> {
+    let path = data.join("labels.parquet");
+    let mut labels = BTreeMap::new();
+    if path.exists() {
+        each_row(&path, &["subject", "subject_id", "label"], |row| {
+            labels.insert((text_of(row.value(0)), text_of(row.value(1))), text_of(row.value(2)));
+        })?;
+    }
+    Ok(labels)
+}
+
+const ALLOW: &str = "allow";
+const GRAVITY: [&str; 4] = [ALLOW, "hold", "escalate", "block"];
+
+fn gravity(verdict: &str) -> usize {
+    GRAVITY.iter().position(|known| *known == verdict).unwrap_or_default()
+}
+
+/// Who is decided otherwise, the most payable plays first.
+fn moved(
+    before: &BTreeMap<Who, Stands>,
+    after: &BTreeMap<Who, Stands>,
+    payable: &BTreeMap<Who, u64>,
+    labels: &BTreeMap<Who, String>,
+) -> Vec<Moved> {
+    let allowed = Stands { verdict: ALLOW.to_owned(), r: 0.0, reason: String::new() };
+    let everybody: std::collections::BTreeSet<&Who> = before.keys().chain(after.keys()).collect();
+    let mut moved: Vec<Moved> = everybody
+        .into_iter()
+        .filter_map(|who| {
+            let [from, to] = [before, after].map(|verdicts| verdicts.get(who).unwrap_or(&allowed));
+            let graver = if gravity(&to.verdict) >= gravity(&from.verdict) { to } else { from };
+            (from.verdict != to.verdict).then(|| Moved {
+                subject: who.0.clone(),
+                id: who.1.clone(),
+                from: from.verdict.clone(),
+                to: to.verdict.clone(),
+                r_from: from.r,
+                r_to: to.r,
+                payable: payable.get(who).copied().unwrap_or_default(),
+                label: labels.get(who).cloned(),
+                reason: graver.reason.clone(),
+            })
+        })
+        .collect();
+    moved.sort_by(|a, b| (&a.subject, b.payable, &a.id).cmp(&(&b.subject, a.payable, &b.id)));
+    moved
+}
+
+/// Subjects of one kind that moved alike.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Sum {
+    subjects: u64,
+    payable: u64,
+    labels: BTreeMap<String, u64>,
+}
+
+/// Kind, verdict before, verdict after.
+type Way = (String, String, String);
+
+fn summed(moved: &[Moved]) -> BTreeMap<Way, Sum> {
+    let mut sums: BTreeMap<Way, Sum> = BTreeMap::new();
+    for one in moved {
+        let sum = sums.entry((one.subject.clone(), one.from.clone(), one.to.clone())).or_default();
+        sum.subjects += 1;
+        sum.payable += one.payable;
+        *sum.labels.entry(one.label.clone().unwrap_or_else(|| "unlabelled".to_owned())).or_default() += 1;
+    }
+    sums
+}
+
+fn text(args: &BacktestArgs, moved: &[Moved]) -> String {
+    let (policy, against) = (args.policy.display(), args.against.display());
+    if moved.is_empty() {
+        return format!("{policy} beside {against}: nobody is decided otherwise");
+    }
+    let mut lines = vec![format!(
+        "{policy} beside {against}, as of the last instant; plays are payable ones of the longest window"
+    )];
+    for ((subject, from, to), Sum { subjects: many, payable: plays, labels }) in summed(moved) {
+        let labels: Vec<String> = labels.iter().map(|(label, many)| format!("{many} {label}")).collect();
+        let plural = if many == 1 { "" } else { "s" };
+        lines.push(format!(
+            "{subject}: {from} -> {to}: {many} {subject}{plural}, {} plays ({})",
+            HumanCount(plays),
+            labels.join(", ")
+        ));
+        let alike = moved.iter().filter(|one| (&one.subject, &one.from, &one.to) == (&subject, &from, &to));
+        lines.extend(alike.take(args.named).map(|one| {
+            format!(
+                "  {}  {:.2} -> {:.2}, {} plays: {}",
+                one.id,
+                one.r_from,
+                one.r_to,
+                HumanCount(one.payable),
+                one.reason
+            )
+        }));
+    }
+    lines.join("\n")
+}
+
+fn json(args: &BacktestArgs, moved: &[Moved]) -> String {
+    let sums = summed(moved).into_iter().map(|((subject, from, to), Sum { subjects: many, payable: plays, labels })| {
+        json!({"subject": subject, "from": from, "to": to, "subjects": many, "payable": plays, "labels": labels})
+    });
+    let [policy, against] = [&args.policy, &args.against].map(|policy| policy.display().to_string());
+    format!("{:#}", json!({"policy": policy, "against": against, "sums": sums.collect::<Vec<_>>(), "moved": moved}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_decided_otherwise_is_told_with_what_hangs_on_it() {
+        let stands =
+            |verdict: &str, r, reason: &str| Stands { verdict: verdict.to_owned(), r, reason: reason.to_owned() };
+        let who = |id: &str| ("track".to_owned(), id.to_owned());
+        let before = BTreeMap::from([(who("1"), stands("hold", 0.4, "was")), (who("2"), stands("hold", 0.5, "same"))]);
+        let after = BTreeMap::from([(who("2"), stands("hold", 0.6, "same")), (who("3"), stands("block", 0.9, "now"))]);
+        let payable = BTreeMap::from([(who("1"), 7), (who("3"), 8)]);
+        let labels = BTreeMap::from([(who("3"), "fraud".to_owned())]);
+        let found = moved(&before, &after, &payable, &labels);
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (one.id.as_str(), one.from.as_str(), one.to.as_str(), one.payable, one.reason.as_str()))
+            .collect();
+        assert_eq!(told, [("3", ALLOW, "block", 8, "now"), ("1", "hold", ALLOW, 7, "was")]);
+        let sums = summed(&found);
+        let sum = &sums[&("track".to_owned(), ALLOW.to_owned(), "block".to_owned())];
+        assert_eq!((sum.subjects, sum.payable, sum.labels.get("fraud")), (1, 8, Some(&1)));
+        assert!(moved(&before, &before, &payable, &labels).is_empty());
+    }
+}

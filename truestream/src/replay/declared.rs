@@ -1,0 +1,385 @@
+//! What tracks declare of generative AI beside what they sound like: whose money waits, and how honest a distributor's word is.
+//!
+//! ```text
+//! rows of the catalogue ──▶ by tick ──┐
+//! what synthesis heard  ──▶ by tick ──┴──▶ touched tracks ──▶ payout_hold, and per distributor disclosure_ledger
+//! ```
+//!
+//! No play has a say in it, so it does not pass through the dataflow: both tables follow from dated rows alone.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use dataflows::clock::Tick;
+use datasets::arrivals::{Hearing, Listing};
+use datasets::names::{NameTable, Naming};
+use datasets::policy;
+use datasets::tables::IdKind;
+use records::declaring::{Declared, Declaring, Doubt, Ledger, Own};
+use records::{Disclosure, IdSpace, Key, Millis, Names, Risk, Subject};
+use serde_json::json;
+
+use super::evidence::Heard;
+use super::judge::{self, Rows};
+use super::views::{PayoutRow, RowKey, RowValue};
+use crate::exit::Failure;
+
+/// What was declared and heard, ready to flow.
+pub struct Declarations {
+    declaring: Declaring,
+    policy_version: Arc<str>,
+    own: HashSet<(Subject, Key)>,
+    listed: Vec<(Tick, Listed)>,
+    heard: Vec<(Tick, Said)>,
+}
+
+/// A row of the catalogue, as far as it is asked for here.
+#[derive(Clone, Copy)]
+struct Listed {
+    track: Key,
+    content: Key,
+    distributor: Key,
+    uploaded_at: Option<Millis>,
+    declared: Declared,
+    is_own: bool,
+}
+
+/// What a source says of a recording.
+#[derive(Clone, Copy)]
+struct Said {
+    content: Key,
+    source: u32,
+    risk: Option<Risk>,
+}
+
+impl Declarations {
+    /// Takes the catalogue by the tick from which each row is in force, and what was heard.
+    pub fn new(
+        folder: Option<&Path>,
+        catalogue: &[(Tick, Listing)],
+        heard: &Heard,
+        first: Tick,
+        tick: impl Fn(Millis) -> Tick,
+        naming: &mut Naming,
+    ) -> Result<Declarations, Failure> {
+        let declaring = policy::declaring(folder).map_err(|error| Failure::Input(error.to_string()))?;
+        let policy_version = judge::policy_of(folder)?.version.as_str().into();
+        let mut own = registered(&declaring, naming)?;
+        let is_own = |row: &Listing| {
+            [(Subject::Track, row.track), (Subject::Artist, row.artist), (Subject::Uploader, row.uploader)]
+                .into_iter()
+                .any(|subject| own.contains(&subject))
+        };
+        let listed = catalogue.iter().map(|(tick, row)| {
+            let Listing { track, content, distributor, uploaded_at, declared, .. } = *row;
+            (*tick, Listed { track, content, distributor, uploaded_at, declared, is_own: is_own(row) })
+        });
+        let listed: Vec<(Tick, Listed)> = listed.collect();
+        // A track that was ever the platform's own is not judged.
+        own.extend(listed.iter().filter(|(_, row)| row.is_own).map(|(_, row)| (Subject::Track, row.track)));
+        let synthesis = heard.rows().iter().filter(|row| row.is_synthesis);
+        let said = |row: &Hearing| {
+            let Hearing { content, source, known_at, risk, .. } = *row;
+            (tick(known_at).max(first), known_at, Said { content, source, risk })
+        };
+        let mut heard: Vec<(Tick, Millis, Said)> = synthesis.map(said).collect();
+        // Of what a source says by one tick the latest counts, and of what it says at once the gravest.
+        heard.sort_by_key(|(tick, known_at, said)| (*tick, said.source, *known_at, said.risk));
+        let heard = heard.into_iter().map(|(tick, _, said)| (tick, said)).collect();
+        Ok(Declarations { declaring, policy_version, own, listed, heard })
+    }
+
+    /// The platform's own generated audio and who makes it.
+    pub fn own(&self) -> HashSet<(Subject, Key)> {
+        self.own.clone()
+    }
+
+    /// Tells, tick by tick, what changes in `payout_hold` and in `disclosure_ledger`, to the tick `until`.
+    pub fn flow(
+        self,
+        until: Tick,
+        names: &NameTable,
+        mut tell: impl FnMut(Tick, Rows, Rows) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let Declarations { declaring, policy_version, listed, heard, .. } = self;
+        let mut state = State::new(declaring, policy_version);
+        let (mut listed, mut heard) = (listed.into_iter().peekable(), heard.into_iter().peekable());
+        loop {
+            let next = [listed.peek().map(|(tick, _)| *tick), heard.peek().map(|(tick, _)| *tick)];
+            let Some(tick) = next.into_iter().flatten().min().filter(|tick| *tick <= until) else { return Ok(()) };
+            while let Some((_, row)) = listed.next_if(|(at, _)| *at == tick) {
+                state.list(row);
+            }
+            while let Some((_, said)) = heard.next_if(|(at, _)| *at == tick) {
+                state.hear(said);
+            }
+            let (payouts, ledgers) = state.settle(names);
+            tell(tick, payouts, ledgers)?;
+        }
+    }
+}
+
+/// Whether the policy registers generated audio of the platform's own.
+pub fn registers(folder: Option<&Path>) -> Result<bool, Failure> {
+    let declaring = policy::declaring(folder).map_err(|error| Failure::Input(error.to_string()))?;
+    Ok(declaring.own != Own::default())
+}
+
+/// The ids that the policy registers. One that is no id of its kind names nothing in this run.
+fn registered(declaring: &Declaring, naming: &mut Naming) -> Result<HashSet<(Subject, Key)>, Failure> {
+    let of = [
+        (Subject::Track, IdSpace::Track, &declaring.own.tracks),
+        (Subject::Artist, IdSpace::Artist, &declaring.own.artists),
+        (Subject::Uploader, IdSpace::Uploader, &declaring.own.uploaders),
+    ];
+    let mut own = HashSet::new();
+    for (subject, space, ids) in of {
+        for id in ids {
+            let key = match naming.kind(space) {
+                IdKind::Number => id.parse().ok().map(Key),
+                IdKind::Text => Some(naming.key(space, id).map_err(|error| Failure::Input(error.to_string()))?),
+            };
+            own.extend(key.map(|key| (subject, key)));
+        }
+    }
+    Ok(own)
+}
+
+/// What is in force.
+struct State {
+    declaring: Declaring,
+    policy_version: Arc<str>,
+    tracks: HashMap<Key, Listed>,
+    of_content: HashMap<Key, BTreeSet<Key>>,
+    /// What each source that could hear a recording says of it.
+    heard: HashMap<Key, BTreeMap<u32, Risk>>,
+    /// What each track adds to which ledger.
+    entries: HashMap<Key, (Key, Ledger)>,
+    ledgers: HashMap<Key, Ledger>,
+    touched: BTreeSet<Key>,
+}
+
+impl State {
+    fn new(declaring: Declaring, policy_version: Arc<str>) -> State {
+        State {
+            declaring,
+            policy_version,
+            tracks: HashMap::new(),
+            of_content: HashMap::new(),
+            heard: HashMap::new(),
+            entries: HashMap::new(),
+            ledgers: HashMap::new(),
+            touched: BTreeSet::new(),
+        }
+    }
+
+    fn list(&mut self, row: Listed) {
+        let before = self.tracks.insert(row.track, row);
+        if let Some(tracks) = before.and_then(|before| self.of_content.get_mut(&before.content)) {
+            tracks.remove(&row.track);
+        }
+        // Recordings of which nothing is told share one key, and nobody looks for their tracks.
+        if row.content != Key::NONE {
+            self.of_content.entry(row.content).or_default().insert(row.track);
+        }
+        self.touched.insert(row.track);
+    }
+
+    fn hear(&mut self, said: Said) {
+        let sources = self.heard.entry(said.content).or_default();
+        match said.risk {
+            Some(risk) => sources.insert(said.source, risk),
+            None => sources.remove(&said.source),
+        };
+        self.touched.extend(self.of_content.get(&said.content).into_iter().flatten());
+    }
+
+    /// The rows of all touched tracks and of their distributors.
+    fn settle(&mut self, names: &NameTable) -> (Rows, Rows) {
+        let mut payouts = Vec::new();
+        let mut distributors = BTreeSet::new();
+        for track in std::mem::take(&mut self.touched) {
+            let row = self.tracks[&track];
+            let heard = self.heard.get(&row.content).and_then(|sources| sources.values().max().copied());
+            let doubts = match row.is_own {
+                true => Vec::new(),
+                false => self.declaring.doubts(row.declared, row.uploaded_at, heard),
+            };
+            let entry = match row.is_own {
+                true => Ledger::OWN,
+                false => Ledger::of(&self.declaring, row.declared, heard, !doubts.is_empty()),
+            };
+            distributors.insert(row.distributor);
+            distributors.extend(self.enter(track, row.distributor, entry));
+            let held = (!doubts.is_empty()).then(|| self.payout(&row, heard, &doubts, names));
+            payouts.push((RowKey::Track(names.id(IdSpace::Track, track)), held));
+        }
+        distributors.remove(&Key::NONE);
+        let ledgers = distributors.into_iter().map(|distributor| {
+            let ledger = self.ledgers.get(&distributor).filter(|ledger| ledger.tracks > 0);
+            let key = RowKey::Distributor(names.id(IdSpace::Distributor, distributor));
+            (key, ledger.map(|ledger| RowValue::Ledger(Box::new(*ledger))))
+        });
+        let ledgers = ledgers.collect();
+        (payouts, ledgers)
+    }
+
+    /// Enters a track in its distributor's ledger, and takes it out of the one it was in; returns whose that was.
+    fn enter(&mut self, track: Key, distributor: Key, entry: Ledger) -> Option<Key> {
+        let before = self.entries.insert(track, (distributor, entry));
+        if let Some((former, entry)) = before {
+            *self.ledgers.entry(former).or_default() -= entry;
+        }
+        *self.ledgers.entry(distributor).or_default() += entry;
+        before.map(|(former, _)| former)
+    }
+
+    fn payout(&self, row: &Listed, heard: Option<Risk>, doubts: &[Doubt], names: &NameTable) -> RowValue {
+        RowValue::Payout(Box::new(PayoutRow {
+            distributor: match row.distributor {
+                Key::NONE => String::new(),
+                known => names.id(IdSpace::Distributor, known).to_string(),
+            },
+            declared: row.declared.whole.map_or("undeclared", Disclosure::name),
+            heard: match heard {
+                None => "unheard",
+                heard if self.declaring.is_machine(heard) => "machine",
+                _ => "no_machine",
+            },
+            reasons_json: json!(doubts.iter().map(|doubt| doubt.words()).collect::<Vec<_>>()).to_string(),
+            rules_json: json!(doubts.iter().map(|doubt| doubt.rule()).collect::<Vec<_>>()).to_string(),
+            policy_version: self.policy_version.clone(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A number that looks random, always the same for the same two (Steele, Lea and Flood: SplitMix64).
+    fn mixed(seed: u64, number: u64) -> u64 {
+        let mut z = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    const TICKS: u64 = 12;
+
+    /// Few tracks, recordings and distributors, so that they meet: rows change hands, words and recordings, sources take back.
+    fn small(seed: u64) -> Declarations {
+        let words = [None, Some(Disclosure::All), Some(Disclosure::Partly), Some(Disclosure::None)];
+        let key = |dice: u64, of: u64| if dice.is_multiple_of(of) { Key::NONE } else { Key(dice % of) };
+        let row = |number: u64| {
+            let dice = |what: u64| mixed(seed, number * 16 + what);
+            let declared = Declared {
+                whole: words[dice(0) as usize % 4],
+                vocals: words[dice(1) as usize % 4],
+                has_consent: dice(2).is_multiple_of(2),
+            };
+            let listed = Listed {
+                track: Key(dice(3) % 9),
+                content: key(dice(4), 5),
+                distributor: key(dice(5), 4),
+                uploaded_at: (!dice(6).is_multiple_of(4)).then(|| (dice(7) % 200) as Millis),
+                declared,
+                is_own: dice(8).is_multiple_of(8),
+            };
+            (dice(9) % TICKS, listed)
+        };
+        let said = |number: u64| {
+            let dice = |what: u64| mixed(!seed, number * 16 + what);
+            let content = dice(0) % 5;
+            // A source is of one recording.
+            let source = (content * 2 + dice(1) % 2) as u32;
+            let risk = (!dice(2).is_multiple_of(4)).then(|| Risk::from_parts(dice(3) % 10_001));
+            (dice(4) % TICKS, Said { content: Key(content), source, risk })
+        };
+        let mut listed: Vec<_> = (0..40).map(row).collect();
+        listed.sort_by_key(|(tick, row)| (*tick, row.track));
+        listed.dedup_by_key(|(tick, row)| (*tick, row.track));
+        let mut heard: Vec<_> = (0..40).map(said).collect();
+        heard.sort_by_key(|(tick, said)| (*tick, said.source));
+        heard.dedup_by_key(|(tick, said)| (*tick, said.source));
+        let mut declaring = policy::declaring(None).expect("the built-in policy");
+        declaring.required_from = 100;
+        declaring.detected = records::policy::Percent::new(50).expect("a share");
+        Declarations { declaring, policy_version: "x".into(), own: HashSet::new(), listed, heard }
+    }
+
+    /// Both tables as of the tick, from the rows in force and nothing else.
+    fn recount(all: &Declarations, tick: Tick) -> (BTreeMap<Key, Vec<Doubt>>, BTreeMap<Key, Ledger>) {
+        let in_force: BTreeMap<Key, Listed> =
+            all.listed.iter().filter(|(at, _)| *at <= tick).map(|(_, row)| (row.track, *row)).collect();
+        let says: BTreeMap<(Key, u32), Option<Risk>> = all
+            .heard
+            .iter()
+            .filter(|(at, _)| *at <= tick)
+            .map(|(_, said)| ((said.content, said.source), said.risk))
+            .collect();
+        let (mut held, mut ledgers) = (BTreeMap::new(), BTreeMap::<Key, Ledger>::new());
+        for (track, row) in in_force {
+            let heard =
+                says.iter().filter(|((content, _), _)| *content == row.content).filter_map(|(_, risk)| *risk).max();
+            let doubts = all.declaring.doubts(row.declared, row.uploaded_at, heard);
+            let entry = match row.is_own {
+                true => Ledger::OWN,
+                false => Ledger::of(&all.declaring, row.declared, heard, !doubts.is_empty()),
+            };
+            if row.distributor != Key::NONE {
+                *ledgers.entry(row.distributor).or_default() += entry;
+            }
+            if !row.is_own && !doubts.is_empty() {
+                held.insert(track, doubts);
+            }
+        }
+        (held, ledgers)
+    }
+
+    fn key_of(key: &RowKey) -> Key {
+        match key {
+            RowKey::Track(records::Id::Number(number)) | RowKey::Distributor(records::Id::Number(number)) => {
+                Key(*number)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_changes_tick_by_tick_adds_up_to_a_recount() {
+        let names = NameTable::new(|_| IdKind::Number);
+        let (mut held_ever, mut gone_ever) = (0, 0);
+        for seed in 0..200 {
+            let (mut payouts, mut ledgers) = (BTreeMap::new(), BTreeMap::new());
+            let slow = small(seed);
+            let apply = |tick: Tick, payout_rows: Rows, ledger_rows: Rows| {
+                for (key, row) in payout_rows {
+                    gone_ever += u32::from(row.is_none() && payouts.contains_key(&key_of(&key)));
+                    match row {
+                        Some(RowValue::Payout(row)) => payouts.insert(key_of(&key), row.rules_json),
+                        _ => payouts.remove(&key_of(&key)),
+                    };
+                }
+                for (key, row) in ledger_rows {
+                    match row {
+                        Some(RowValue::Ledger(row)) => ledgers.insert(key_of(&key), *row),
+                        _ => ledgers.remove(&key_of(&key)),
+                    };
+                }
+                let (held, counted) = recount(&slow, tick);
+                let rules =
+                    |doubts: Vec<Doubt>| json!(doubts.iter().map(|doubt| doubt.rule()).collect::<Vec<_>>()).to_string();
+                let held: BTreeMap<Key, String> =
+                    held.into_iter().map(|(track, doubts)| (track, rules(doubts))).collect();
+                held_ever += held.len();
+                assert_eq!(payouts, held, "seed {seed}, tick {tick}");
+                assert_eq!(ledgers, counted, "seed {seed}, tick {tick}");
+                Ok(())
+            };
+            small(seed).flow(TICKS, &names, apply).expect("told");
+        }
+        assert!(held_ever > 1_000 && gone_ever > 100, "{held_ever} {gone_ever}");
+    }
+}

@@ -1,0 +1,254 @@
+//! Messages of distributors as people and schedulers meet them: findings and exit codes, a catalogue that `replay` uses, and money
+//! that waits for what was not declared.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use tempfile::TempDir;
+
+use crate::data::{MONDAY, instants, read, text, whole, write};
+use crate::process::{files, truestream};
+
+const GOOD: &str = include_str!("../../../datasets/tests/ddex/ern_432.xml");
+const PURGE: &str = include_str!("../../../datasets/tests/ddex/purge.xml");
+const FIRST: &str = "QZTS12600001";
+const SECOND: &str = "QZTS12600002";
+
+fn store(folder: &Path, name: &str, content: &str) -> String {
+    let path = folder.join(name);
+    std::fs::create_dir_all(folder).expect("a folder");
+    std::fs::write(&path, content).expect("written");
+    text(&path)
+}
+
+/// The rows of a table: of each the named columns as texts.
+fn rows(tables: &Path, table: &str, named: &[&str]) -> Vec<Vec<String>> {
+    let batch = read(&tables.join(format!("{table}.parquet")));
+    let columns: Vec<ArrayRef> = named
+        .iter()
+        .map(|name| {
+            let column = batch.column_by_name(name).unwrap_or_else(|| panic!("no {name} in {table}"));
+            cast(column, &DataType::Utf8).expect("texts")
+        })
+        .collect();
+    let cell = |column: &ArrayRef, at: usize| {
+        column.as_any().downcast_ref::<StringArray>().expect("texts").value(at).to_owned()
+    };
+    (0..batch.num_rows()).map(|at| columns.iter().map(|column| cell(column, at)).collect()).collect()
+}
+
+#[test]
+fn a_check_tells_findings_by_line_and_ends_as_it_should() {
+    let folder = TempDir::new().expect("a folder");
+    let good = store(folder.path(), "good.xml", GOOD);
+    let bad = store(
+        folder.path(),
+        "bad.xml",
+        &GOOD.replacen("<ContainsAI>None", "<ContainsAI>All", 1).replacen("A2</Rel", "A9</Rel", 1),
+    );
+    let broken = store(folder.path(), "broken.xml", &GOOD[..900]);
+    store(folder.path(), "cover.jpg", "no message, and no XML by its name");
+
+    let told = truestream(&["ddex", "check", &good]);
+    assert_eq!((told.code, told.out.contains("nothing found")), (Some(0), true), "{told:?}");
+    let told = truestream(&["ddex", "check", &bad, &good]);
+    assert_eq!(told.code, Some(3), "{told:?}");
+    let line = format!("{bad}:66:69: error [dangling_resource] Release R0: the release holds the resource `A9`");
+    assert!(told.out.contains(&line) && told.out.contains("2 messages: 1 error,"), "{told:?}");
+    let told = truestream(&["ddex", "check", &broken]);
+    assert_eq!(told.code, Some(4), "{told:?}");
+    assert!(told.err.contains(&format!("{broken}:13:")) && told.err.contains("tag not closed"), "{told:?}");
+
+    let told = truestream(&["ddex", "check", &text(folder.path()), "--json"]);
+    assert_eq!(told.code, Some(4));
+    let report: serde_json::Value = serde_json::from_str(&told.out).expect("JSON");
+    assert_eq!(report["totals"]["messages"], 3, "pictures are no messages");
+    assert_eq!(report["messages"][0]["findings"][0]["code"], "dangling_resource");
+    assert_eq!(report["messages"][0]["findings"][0]["at"]["line"], 66);
+    assert_eq!(report["messages"][1]["unread"]["at"]["line"], 13);
+    assert_eq!(truestream(&["ddex", "check", &text(&folder.path().join("nowhere"))]).code, Some(4));
+    assert_eq!(truestream(&["ddex", "check"]).code, Some(2));
+}
+
+#[test]
+fn an_import_replaces_its_own_tables_and_no_others() {
+    let folder = TempDir::new().expect("a folder");
+    let messages = folder.path().join("messages");
+    store(&messages, "1.xml", GOOD);
+    store(&messages, "2.xml", GOOD);
+    let (from, out) = (text(&messages), folder.path().join("out"));
+    let told = truestream(&["ddex", "import", &from, "--out", &text(&out), "--json"]).good().json();
+    assert_eq!((&told["fates"]["applied"], &told["fates"]["repeated"]), (&1.into(), &1.into()));
+    let names: Vec<String> = files(&out).into_keys().collect();
+    let tables = ["contributors", "deals", "disclosures", "messages", "releases", "tracks"];
+    assert_eq!(names, tables.map(|table| format!("{table}.parquet")));
+    truestream(&["ddex", "import", &from, "--out", &text(&out)]).good();
+
+    store(&messages, "3.xml", &GOOD.replacen("Second", "Else", 1));
+    assert_eq!(truestream(&["ddex", "import", &from, "--out", &text(&out)]).code, Some(3));
+    store(&messages, "4.xml", "<");
+    assert_eq!(truestream(&["ddex", "import", &from, "--out", &text(&out)]).code, Some(4));
+    assert_eq!(rows(&out, "messages", &["fate"]).concat(), ["applied", "repeated", "conflicting", "unread"]);
+
+    std::fs::remove_file(out.join("messages.parquet")).expect("removed");
+    let told = truestream(&["ddex", "import", &from, "--out", &text(&out)]);
+    assert_eq!((told.code, told.err.contains("--replace")), (Some(2), true), "{told:?}");
+    let nowhere = format!("{}/out", store(folder.path(), "file", ""));
+    assert_eq!(truestream(&["ddex", "import", &from, "--out", &nowhere]).code, Some(5));
+}
+
+/// Two days of plays of both recordings, and the catalogue of the messages.
+fn data(folder: &Path, messages: &[(&str, String)]) -> String {
+    for (name, message) in messages {
+        store(&folder.join("messages"), name, message);
+    }
+    let plays: Vec<(usize, &str)> = (0..48).flat_map(|hour| [(hour, FIRST), (hour, SECOND)]).collect();
+    let ended_at: Vec<_> = plays.iter().map(|(hour, _)| Some(MONDAY + *hour as i64 * 3_600_000)).collect();
+    let texts = |of: &dyn Fn(usize) -> String| -> ArrayRef {
+        Arc::new((0..plays.len()).map(|at| Some(of(at))).collect::<StringArray>())
+    };
+    let columns = [
+        ("play_id", texts(&|at| format!("p{at}")), true),
+        ("ended_at", instants(&ended_at), true),
+        ("account_id", texts(&|at| format!("a{}", at % 5)), true),
+        ("track_id", texts(&|at| plays[at].1.to_owned()), true),
+        ("played_ms", whole(&vec![Some(200_000); plays.len()]), true),
+    ];
+    write(&folder.join("plays.parquet"), &RecordBatch::try_from_iter_with_nullable(columns).expect("plays"), 64);
+    let out = text(folder);
+    truestream(&["ddex", "import", &text(&folder.join("messages")), "--out", &out, "--track-id", "isrc"]).good();
+    out
+}
+
+fn evidence(folder: &Path, risk: f64, known_at: i64) -> String {
+    let word = |word: &str| Arc::new(StringArray::from(vec![word])) as ArrayRef;
+    let columns = [
+        ("content_id", word(SECOND), true),
+        ("detector", word("synthesis"), true),
+        ("version", word("1"), true),
+        ("risk", Arc::new(Float64Array::from(vec![risk])) as ArrayRef, true),
+        ("known_at", instants(&[Some(known_at)]), true),
+    ];
+    let path = folder.join("heard.parquet");
+    write(&path, &RecordBatch::try_from_iter_with_nullable(columns).expect("evidence"), 1);
+    text(&path)
+}
+
+/// The messages as they came at the beginning of the first day.
+fn sent(edits: &[(&str, &str)]) -> String {
+    let text = GOOD.replacen("2026-01-05T10:00:00Z", "2026-01-05T00:00:00Z", 1);
+    edits.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "no {from}");
+        text.replacen(from, to, 1)
+    })
+}
+
+#[test]
+fn replay_knows_the_artists_of_the_messages_and_follows_what_changes() {
+    let folder = TempDir::new().expect("a folder");
+    let later = sent(&[
+        ("message-1", "message-2"),
+        ("2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z"),
+        ("0000000121032683", "0000000000000001"),
+    ]);
+    let from = data(folder.path(), &[("1.xml", sent(&[])), ("2.xml", later)]);
+    let out = folder.path().join("tables");
+    let line = ["replay", "--data", &from, "--out", &text(&out), "--every", "24h", "--windows", "24h", "--emit", "all"];
+    truestream(&[&line[..], &["--views", "artist_window,distributor_window"]].concat()).good();
+    let found = rows(&out, "artist_window", &["artist_id", "plays"]);
+    assert_eq!(found, [["isni:0000000121032683", "48"], ["isni:0000000000000001", "48"]]);
+    let found = rows(&out, "distributor_window", &["distributor_id", "uploads"]);
+    assert_eq!(found, [["PADPIDA2026010101A", "2"], ["PADPIDA2026010101A", "0"]]);
+}
+
+#[test]
+fn money_waits_for_what_is_not_declared_and_goes_on_when_it_is() {
+    let folder = TempDir::new().expect("a folder");
+    // The second recording says nothing at first, and a day later that no machine was used.
+    let silent = sent(&[("<ContainsAI>None</ContainsAI>", "")]);
+    let spoken = sent(&[("message-1", "message-2"), ("2026-01-05T00:00:00Z", "2026-01-06T00:00:00Z")]);
+    let from = data(folder.path(), &[("1.xml", silent), ("2.xml", spoken)]);
+    let heard = evidence(folder.path(), 0.97, MONDAY + 36 * 3_600_000);
+    let out = folder.path().join("tables");
+    let line =
+        ["replay", "--data", &from, "--evidence", &heard, "--out", &text(&out), "--every", "12h", "--windows", "24h"];
+    let views = ["--views", "payout_hold,disclosure_ledger", "--emit"];
+    truestream(&[&line[..], &views, &["all"]].concat()).good();
+    let payout = rows(&out, "payout_hold", &["track_id", "distributor_id", "declared", "heard", "rules"]);
+    let held = |declared, heard, rule: &str| {
+        [SECOND, "PADPIDA2026010101A", declared, heard, &format!("[\"disclosure.{rule}\"]")].map(str::to_owned)
+    };
+    let silent = held("undeclared", "unheard", "undeclared");
+    let denies = held("none", "machine", "contradicted");
+    // As of noon and midnight of Monday silence; as of Tuesday noon it is broken; then it was heard.
+    assert_eq!(payout, [silent.clone(), silent, denies]);
+    let ledger = rows(
+        &out,
+        "disclosure_ledger",
+        &["tracks", "undeclared", "declared_none", "declared_partly", "heard", "contradicted", "held"],
+    );
+    let row = |numbers: [u64; 7]| numbers.map(|number| number.to_string()).to_vec();
+    let expected = [[2, 1, 0, 1, 0, 0, 1], [2, 1, 0, 1, 0, 0, 1], [2, 0, 1, 1, 0, 0, 0], [2, 0, 1, 1, 1, 1, 1]];
+    assert_eq!(ledger, expected.map(row));
+
+    // The same as of the last instant, and what changed; on two threads.
+    truestream(&[&line[..], &views, &["last", "--workers", "2"]].concat()).good();
+    assert_eq!(rows(&out, "payout_hold", &["track_id", "distributor_id", "declared", "heard", "rules"]).len(), 1);
+    truestream(&[&line[..], &views, &["changes"]].concat()).good();
+    assert_eq!(rows(&out, "payout_hold", &["diff"]).concat(), ["1", "-1", "1"]);
+    let told = truestream(&line).good();
+    assert!(told.out.contains("1 tracks wait for what they must declare"), "{told:?}");
+}
+
+#[test]
+fn the_policy_says_what_is_asked_and_of_whom_nothing_is() {
+    let folder = TempDir::new().expect("a folder");
+    let from =
+        data(folder.path(), &[("1.xml", sent(&[("<ContainsAI>None</ContainsAI>", "")])), ("2.xml", PURGE.to_owned())]);
+    let heard = evidence(folder.path(), 1.0, MONDAY);
+    let out = folder.path().join("tables");
+    let policy = folder.path().join("policy");
+    let built_in = include_str!("../../../datasets/src/policy/default/disclosure.toml");
+    let under = |edits: &[(&str, &str)]| {
+        let text = edits.iter().fold(built_in.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+        store(&policy, "policy.toml", "version = \"another\"");
+        store(&policy, "disclosure.toml", &text);
+        let line = [
+            "replay",
+            "--data",
+            &from,
+            "--evidence",
+            &heard,
+            "--out",
+            &crate::data::text(&out),
+            "--every",
+            "24h",
+            "--windows",
+            "24h",
+        ];
+        truestream(&[&line[..], &["--policy", &crate::data::text(&policy)]].concat())
+    };
+    under(&[]).good();
+    assert_eq!(rows(&out, "payout_hold", &["rules", "policy_version"]), [["[\"disclosure.undeclared\"]", "another"]]);
+    let judged = |out: &Path| rows(out, "risk", &["subject_id"]).concat().contains(&SECOND.to_owned());
+    assert!(judged(&out), "a machine's sound is a risk");
+    under(&[("undeclared = \"hold\"", "undeclared = \"ignore\"")]).good();
+    assert!(rows(&out, "payout_hold", &["rules"]).is_empty());
+    under(&[("2026-01-01", "2026-01-06")]).good();
+    assert!(rows(&out, "payout_hold", &["rules"]).is_empty());
+    // The platform's own voice: nothing is asked of it, and it is not judged.
+    for registered in [
+        ("tracks = []", format!("tracks = [\"{SECOND}\"]")),
+        ("uploaders = []", "uploaders = [\"PADPIDA2026010102B\"]".to_owned()),
+    ] {
+        under(&[(registered.0, &registered.1)]).good();
+        assert!(rows(&out, "payout_hold", &["rules"]).is_empty() && !judged(&out));
+        let own = rows(&out, "disclosure_ledger", &["own", "heard"]).concat();
+        assert!(own[0] != "0" && own[1] == "0", "{own:?}");
+    }
+    let told = under(&[("undeclared = \"hold\"", "undeclared = \"keep\"")]);
+    assert_eq!((told.code, told.err.contains("disclosure.toml")), (Some(4), true), "{told:?}");
+}
