@@ -15,9 +15,11 @@ sql.execute(f"""create table labels as
     select subject, cast(subject_id as varchar) as id, any_value(label) as label, any_value(attack) as family
     from read_parquet('{data}/labels*.parquet', union_by_name = true) group by 1, 2""")
 sql.execute(f"""create table judged as
-    select subject, cast(subject_id as varchar) as id, min(as_of) as first_at, max(as_of) as last_at,
+    select subject, cast(subject_id as varchar) as id, min(as_of) as first_at,
+           -- A row that was not taken back is still in force.
+           case when sum(diff) > 0 then timestamptz 'infinity' else max(as_of) end as last_at,
            max(case verdict when 'hold' then 1 when 'escalate' then 2 when 'block' then 3 else 0 end) as gravest
-    from '{verdicts}' where diff = 1 and verdict <> 'allow' group by 1, 2""")
+    from '{verdicts}' where verdict <> 'allow' group by 1, 2""")
 sql.execute(f"""create table plays as
     select cast(p.account_id as varchar) as id, p.ended_at, p.played_ms >= 30000 as payable, t.attack, t.part
     from read_parquet('{data}/plays*.parquet', union_by_name = true) p

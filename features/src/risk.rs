@@ -27,7 +27,7 @@ pub struct Evidence {
     pub signal: Signal,
     /// The weight of its rule, in ten-thousandths.
     pub weight: u16,
-    /// The risk it would justify alone in its part, in ten-thousandths: weight times strength.
+    /// The risk it would justify alone in its part, in ten-thousandths: weight times strength, as its rule counts it.
     pub alone: u16,
     /// What it adds to R, in ten-thousandths. The shares of an assessment add up to its R.
     pub share: u16,
@@ -96,7 +96,8 @@ const PARTS: [Part; 3] = [Part::Content, Part::Behaviour, Part::Policy];
 
 fn weigh(policy: &Policy, subject: Subject, signal: Signal) -> Option<Evidence> {
     let weight = policy.rule_weight(subject, signal.name.name());
-    let alone = (u32::from(weight) * u32::from(signal.strength) / WHOLE as u32) as u16;
+    let strength = policy.rule_strength(subject, signal.name.name(), signal.strength);
+    let alone = (u32::from(weight) * u32::from(strength) / WHOLE as u32) as u16;
     (weight > 0).then_some(Evidence { signal, weight, alone, share: 0 })
 }
 

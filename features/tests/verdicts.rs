@@ -5,8 +5,9 @@
 use datasets::policy::built_in;
 use features::WindowRow;
 use features::risk::{Assessment, Decision, assess_account, assess_owner, assess_track, decide, fuse};
-use features::signals::{AccountFacts, Catalogue, Name, OwnerFacts, Seen, Signal, TrackFacts};
+use features::signals::{AccountFacts, Catalogue, Name, OwnerFacts, Seen, Signal, TrackFacts, of_model};
 use proptest::prelude::*;
+use records::policy::{Percent, Rule};
 use records::{Disclosure, Id, Metadata, Millis, Policy, Risk, Subject, Track, Verdict};
 
 const DAY_MS: Millis = 86_400_000;
@@ -664,4 +665,26 @@ fn every_rule_is_a_signal_and_stands_in_the_documentation() {
             assert!(page.contains(&format!("`{name}`")), "{name} is not documented");
         }
     }
+}
+
+#[test]
+fn what_a_model_says_counts_in_full_from_where_the_policy_says() {
+    let assessed = |policy: &Policy, parts: u64| {
+        let signals = of_model(Risk::from_parts(parts)).into_iter().collect();
+        fuse(policy, Subject::Account, false, signals)
+    };
+    let built_in = built_in();
+    let verdict = |parts| decide(&built_in, Subject::Account, None, &assessed(&built_in, parts)).verdict;
+    assert_eq!(
+        [1_333, 1_334, 2_000, 10_000].map(verdict),
+        [Verdict::Allow, Verdict::Hold, Verdict::Hold, Verdict::Hold]
+    );
+    let mut plain = built_in.clone();
+    let rule = Rule { on: true, weight: Percent::whole(), full_at: Percent::whole() };
+    plain.rules.account.insert("learned".to_owned(), rule);
+    assert_eq!(
+        assessed(&plain, 4_321).rb,
+        Risk::from_parts(4_321),
+        "where it is weighed as it is, the risk is the probability"
+    );
 }

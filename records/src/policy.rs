@@ -23,6 +23,11 @@ pub const DEFAULT_SEGMENT: &str = "default";
 pub struct Percent(u8);
 
 impl Percent {
+    /// All of it.
+    pub fn whole() -> Percent {
+        Percent(100)
+    }
+
     /// `None` above 100.
     pub fn new(percent: u8) -> Option<Percent> {
         (percent <= 100).then_some(Percent(percent))
@@ -167,6 +172,9 @@ pub struct Rule {
     pub on: bool,
     /// The risk that the signal alone justifies when it is as strong as it can be.
     pub weight: Percent,
+    /// From this strength on it counts as if it were as strong as it can be, below in proportion.
+    #[serde(default = "Percent::whole")]
+    pub full_at: Percent,
 }
 
 /// From which risk on something is done, in one segment.
@@ -319,6 +327,13 @@ impl Policy {
     pub fn rule_weight(&self, subject: Subject, name: &str) -> u16 {
         let rule = self.rules.of(subject).get(name);
         rule.filter(|rule| rule.on).map_or(0, |rule| rule.weight.parts())
+    }
+
+    /// As how strong a signal `name` of a `subject` counts that is so strong, both in ten-thousandths.
+    pub fn rule_strength(&self, subject: Subject, name: &str, strength: u16) -> u16 {
+        const WHOLE: u32 = 10_000;
+        let full = self.rules.of(subject).get(name).map_or(WHOLE, |rule| rule.full_at.parts().max(1).into());
+        (u32::from(strength) * WHOLE / full).min(WHOLE) as u16
     }
 
     /// The segment a tier belongs to, and its thresholds; a tier without its own takes the default.
