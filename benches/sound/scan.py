@@ -13,7 +13,7 @@ work = Path(sys.argv[1])
 
 def costs(report):
     cpu = report["cpu_seconds"]
-    features = cpu["listening"] + cpu["printing"]
+    features = cpu["listening"] + cpu["characterising"] + cpu["printing"]
     return cpu, features
 
 
@@ -26,7 +26,7 @@ def catalogue():
     print("| | |\n|---|---|")
     print(f"| by the clock | {wall:.0f} s: {heard / wall:.2f} files/s, {hours / wall:.3f} h of sound/s |")
     print(f"| CPU, all processes | {user + system:.0f} s: {(user + system) / heard:.2f} s a file, {1000 * (user + system) / (3600 * hours):.2f} ms a second of sound |")
-    for name in ("decoding", "listening", "printing", "comparing", "drawing"):
+    for name in ("decoding", "listening", "characterising", "printing", "comparing", "drawing"):
         print(f"| of it {name} | {cpu[name]:.1f} s: {1000 * cpu[name] / (3600 * hours):.2f} ms a second of sound, {1000 * cpu[name] / heard:.0f} ms a file |")
     for name, found in report["detectors"].items():
         print(f"| `{name}` | {found['heard']} heard, {found['suspicious']} with a risk of a half or more |")
@@ -38,7 +38,7 @@ def catalogue():
 
 
 def clips():
-    print("\n| clips of 30 s | decoding, ms | sanity and synthesis, ms | fingerprint, ms | comparing, ms | (decoding + features) / decoding | pictures, ms |\n|---|---|---|---|---|---|---|")
+    print("\n| clips of 30 s | decoding, ms | sanity and synthesis, ms | timbre and voice, ms | fingerprint, ms | comparing, ms | (decoding + features) / decoding | pictures, ms |\n|---|---|---|---|---|---|---|---|")
     for path in sorted(work.glob("clips-*.json")):
         report = json.loads(path.read_text())
         cpu, features = costs(report)
@@ -46,7 +46,7 @@ def clips():
         ms = {name: 1000 * value / heard for name, value in cpu.items()}
         ratio = (cpu["decoding"] + features) / cpu["decoding"]
         print(
-            f"| {path.stem.removeprefix('clips-')} ({heard}) | {ms['decoding']:.1f} | {ms['listening']:.1f} | {ms['printing']:.1f} | {ms['comparing']:.1f} "
+            f"| {path.stem.removeprefix('clips-')} ({heard}) | {ms['decoding']:.1f} | {ms['listening']:.1f} | {ms['characterising']:.1f} | {ms['printing']:.1f} | {ms['comparing']:.1f} "
             f"| {ratio:.2f} | {ms['drawing']:.1f} |"
         )
 

@@ -16,8 +16,9 @@ use datasets::audio::{Clip, Limits, decode};
 use features::sound::landmarks::{self, Listener};
 use features::sound::sanity::{Sound, sanity};
 use features::sound::synthesis::synthesis;
-use features::sound::timbre::{BandListener, Bands, Ear, RATE_HZ, Vector, excerpts};
+use features::sound::timbre::{BandListener, Bands, Ear, PASS_HZ, RATE_HZ, Vector, excerpts};
 use kernels::cpu::Cpu;
+use kernels::resampled;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let kernels = Cpu::with_threads(1)?;
@@ -34,7 +35,10 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let told = vectors(&clip, &ear, &kernels)?;
                 writeln!(out, "{path}\t{:.1}\t{:.1}\t{told}", clip.seconds(), decoding)?;
             }
-            Ok(clip) => write(&mut out, &listener.listen(&kernels, &clip.at_rate(RATE_HZ))?)?,
+            Ok(clip) => write(
+                &mut out,
+                &listener.listen(&kernels, &resampled(&clip.samples, clip.rate_hz(), RATE_HZ, PASS_HZ))?,
+            )?,
             Err(refusal) => {
                 eprintln!("{path}: {refusal:?}");
                 if !asks_for_vectors {
@@ -74,11 +78,11 @@ fn vectors(clip: &Clip, ear: &Ear, kernels: &Cpu) -> Result<String, Box<dyn Erro
     marks.push(cpu_ms()?);
     synthesis(kernels, mono, rate_hz)?;
     marks.push(cpu_ms()?);
-    Listener::default().listen(kernels, &clip.at_rate(landmarks::RATE_HZ))?;
+    Listener::default().listen(kernels, &resampled(mono, rate_hz, landmarks::RATE_HZ, landmarks::PASS_HZ))?;
     marks.push(cpu_ms()?);
     let mut windows = Vec::new();
     for part in excerpts(clip.samples.len(), rate_hz) {
-        windows.extend(ear.windows(kernels, &clip.part_at_rate(part, RATE_HZ))?);
+        windows.extend(ear.windows(kernels, &resampled(&mono[part], rate_hz, RATE_HZ, PASS_HZ))?);
     }
     marks.push(cpu_ms()?);
     let timbre = ear.timbre(kernels, &windows)?;

@@ -57,6 +57,16 @@ pub fn open_with_threads(
     }
 }
 
+/// As long as it lives, what the CPU's kernels would share out among threads is done by the thread that made it: for callers who share out whole
+/// recordings already, and who want to know what one costs.
+pub struct Alone(#[expect(dead_code, reason = "it is alive, that is all")] rayon::ThreadPool);
+
+/// Keeps the work of the kernels on this thread, which is in no pool of rayon yet.
+pub fn alone() -> Result<Alone, KernelError> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build();
+    pool.map(Alone).map_err(|error| KernelError::Threads { threads: 1, reason: error.to_string() })
+}
+
 #[cfg(feature = "cuda")]
 fn open_cuda() -> Result<(Box<dyn AudioKernels>, String), String> {
     let cuda = crate::cuda::Cuda::open()?;
@@ -71,7 +81,22 @@ fn open_cuda() -> Result<(Box<dyn AudioKernels>, String), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
+    use rayon::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn alone_all_work_is_done_here() {
+        let threads = || (0..64).into_par_iter().map(|_| std::thread::current().id()).collect::<HashSet<_>>();
+        let here = std::thread::spawn(move || {
+            let _alone = alone().expect("a thread in no pool");
+            (threads(), std::thread::current().id())
+        });
+        let (threads, here) = here.join().expect("no panic");
+        assert_eq!(threads, HashSet::from([here]));
+    }
 
     #[test]
     fn the_cpu_is_always_there_and_a_device_never_replaced() {

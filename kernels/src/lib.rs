@@ -6,6 +6,7 @@
 //!                                                                └─▶ peaks (frame, bin)
 //! codes, queries ──▶ nearest by Hamming distance or by dot product
 //! channels ──▶ dilated convolutions ──▶ channels
+//! samples ──▶ at another rate
 //! ```
 //!
 //! [`AudioKernels`] is the one contract and [`open`] the one way in. [`cpu`] is always there and is the reference; the
@@ -38,15 +39,17 @@ mod error;
 mod keys;
 mod mel;
 mod peaks;
+mod resample;
 mod search;
 mod statistics;
 mod stft;
 
 pub use channels::{Channels, ConvLayer, ConvStack};
-pub use device::{DeviceChoice, open, open_with_threads};
+pub use device::{Alone, DeviceChoice, alone, open, open_with_threads};
 pub use error::KernelError;
 pub use mel::{MelBands, MelBank};
 pub use peaks::{Peak, PeakPlan};
+pub use resample::resampled;
 pub use search::{Codes, DotNeighbour, HammingNeighbour, Vectors};
 pub use statistics::{BinStatistics, Decibels};
 pub use stft::{LOUDEST, Samples, Spectrogram, StftPlan, Window};

@@ -18,9 +18,10 @@ use clap::Parser;
 use datasets::audio::{Limits, decode};
 use datasets::audio_index::{AudioIndex, Entry, IndexWriter};
 use features::sound::landmarks::{
-    FRAMES_PER_SECOND, Found, IndexedPrint, Landmark, Listener, Print, RATE_HZ, Shelf, Span, is_accepted, search,
+    FRAMES_PER_SECOND, Found, IndexedPrint, Landmark, Listener, PASS_HZ, Print, RATE_HZ, Shelf, Span, is_accepted,
+    search,
 };
-use kernels::{AudioKernels, DeviceChoice, open_with_threads};
+use kernels::{AudioKernels, DeviceChoice, open_with_threads, resampled};
 use rustix::time::{ClockId, clock_gettime};
 
 type Error = Box<dyn std::error::Error>;
@@ -125,7 +126,7 @@ fn rows(path: &Path) -> Result<Vec<Vec<String>>, Error> {
 fn samples(path: &Path) -> Result<Vec<f32>, Error> {
     let clip =
         decode(File::open(path)?, &Limits::default()).map_err(|error| format!("{}: {error:?}", path.display()))?;
-    Ok(clip.at_rate(RATE_HZ).into_owned())
+    Ok(resampled(&clip.samples, clip.rate_hz(), RATE_HZ, PASS_HZ).into_owned())
 }
 
 /// The tracks of the split with their prints; prints are kept from run to run.

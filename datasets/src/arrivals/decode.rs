@@ -19,6 +19,7 @@ use super::catalogue::Facts;
 use crate::Error;
 use crate::names::{Naming, play_id_of};
 use crate::tables::IdKind;
+use crate::tables::finite::FiniteFile;
 use crate::tables::read::{INSTANT_MAX, INSTANT_MIN};
 
 /// Rows decoded at a time.
@@ -115,7 +116,7 @@ pub(super) fn open(
     columns: &[&str],
 ) -> Result<ParquetRecordBatchReader, Error> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata.clone());
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(FiniteFile(file), metadata.clone());
     let fields = builder.schema().fields().iter().enumerate();
     let wanted: Vec<usize> =
         fields.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(at, _)| at).collect();

@@ -26,6 +26,7 @@ use super::decode::{Decoded, Decoder, GLANCED, Suspected, Wanted, glance, is_pla
 use crate::Error;
 use crate::names::{NameTable, Naming};
 use crate::tables::IdKind;
+use crate::tables::finite::FiniteFile;
 
 /// Bits for play ids at most: 2^31 bits are 256 MiB. More ids than fit make more of them look repeated, which costs
 /// time and changes nothing.
@@ -130,7 +131,7 @@ fn load(path: &Path) -> Result<ArrowReaderMetadata, Error> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
     // What a program wanted its columns to be in memory (dictionaries, large texts, views) is no matter of ours.
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    ArrowReaderMetadata::load(&file, options).map_err(|error| Error::parquet(path, error))
+    ArrowReaderMetadata::load(&FiniteFile(file), options).map_err(|error| Error::parquet(path, error))
 }
 
 fn note(survey: &mut Survey, at: Millis) {

@@ -17,6 +17,7 @@ use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader,
 
 use super::record::{Cell, Columns, Record};
 use super::rows::{Step, Steps, check_columns};
+use crate::tables::finite::FiniteFile;
 use crate::tables::rows::guarded;
 
 /// Rows of a batch.
@@ -109,9 +110,9 @@ impl Steps for TypedRows {
 }
 
 /// Opens a Parquet file by its own schema; an Arrow schema that a writer left inside adds nothing that is read here.
-pub fn open(file: File) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
+pub fn open(file: File) -> Result<ParquetRecordBatchReaderBuilder<FiniteFile>, String> {
     let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    guarded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(file, options))
+    guarded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(FiniteFile(file), options))
 }
 
 /// The column in one of the few types that [`cell`] reads.

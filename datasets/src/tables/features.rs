@@ -10,6 +10,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use records::Millis;
 
+use super::finite::FiniteFile;
 use crate::Error;
 
 /// Rows of `account_features` (`as_of`, an id, and numbers).
@@ -42,7 +43,8 @@ pub fn read_features(
     keep: impl Fn(Millis, &str) -> bool,
 ) -> Result<FeatureRows, Error> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::parquet(path, error))?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(FiniteFile(file)).map_err(|error| Error::parquet(path, error))?;
     let fields = builder.schema().fields().iter().map(|field| field.name().clone());
     let fields = fields.enumerate().filter(|(_, name)| [AS_OF, id].contains(&name.as_str()) || is_wanted(name));
     let (read, found): (Vec<usize>, Vec<String>) = fields.unzip();
@@ -88,7 +90,8 @@ pub struct SequenceRows {
 /// When the file cannot be read, a column is missing or holds something else, or a list has another length.
 pub fn read_sequences(path: &Path, lists: [(&'static str, usize); 2]) -> Result<SequenceRows, Error> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| Error::parquet(path, error))?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new(FiniteFile(file)).map_err(|error| Error::parquet(path, error))?;
     let reader = builder.with_batch_size(256).build().map_err(|error| Error::parquet(path, error))?;
     let mut rows = SequenceRows::default();
     for batch in reader {

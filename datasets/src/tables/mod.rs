@@ -5,6 +5,7 @@ mod duplicates;
 mod evidence;
 mod features;
 mod files;
+pub(crate) mod finite;
 mod output;
 pub mod read;
 pub mod rows;

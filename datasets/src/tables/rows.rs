@@ -22,6 +22,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use super::finite::FiniteFile;
 use super::write::ParquetFile;
 use crate::Error;
 
@@ -104,9 +105,9 @@ pub fn columns(path: &Path) -> Result<Vec<Column>, Error> {
         .collect())
 }
 
-fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<File>, Error> {
+fn open(path: &Path) -> Result<ParquetRecordBatchReaderBuilder<FiniteFile>, Error> {
     let file = File::open(path).map_err(|error| Error::io(path, error))?;
-    guarded(|| ParquetRecordBatchReaderBuilder::try_new(file)).map_err(|error| Error::parquet(path, error))
+    guarded(|| ParquetRecordBatchReaderBuilder::try_new(FiniteFile(file))).map_err(|error| Error::parquet(path, error))
 }
 
 /// What the reader of Parquet returns, or says, or panics with, as it does with some damaged files.

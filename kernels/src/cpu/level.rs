@@ -1,5 +1,7 @@
 //! Power becomes dB, many at a time.
 
+use multiversion::multiversion;
+
 /// 10·log10(power) of a normal, positive power.
 ///
 /// The exponent gives whole octaves; the mantissa, brought to √½..√2, goes through the polynomial of Cephes' `logf` (S. Moshier,
@@ -31,6 +33,14 @@ pub fn db_from_power(power: f32) -> f32 {
     }
     let nepers = x + (sum * x * square - 0.5 * square);
     octaves as f32 * DB_PER_OCTAVE + nepers * DB_PER_NEPER
+}
+
+/// Brings powers to 10·log10(power + floor), in place; the floor is normal and positive.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub fn to_db(powers: &mut [f32], floor: f32) {
+    for power in powers {
+        *power = db_from_power(*power + floor);
+    }
 }
 
 #[cfg(test)]

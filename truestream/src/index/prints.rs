@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use datasets::audio::Limits;
-use features::sound::landmarks::{Listener, Print, RATE_HZ};
-use kernels::{AudioKernels, DeviceChoice};
+use features::sound::landmarks::{Listener, PASS_HZ, Print, RATE_HZ};
+use kernels::{AudioKernels, DeviceChoice, resampled};
 
 use crate::exit::Failure;
 use crate::scan::character::{Character, Wanted};
@@ -64,8 +64,7 @@ pub(crate) fn hear(
     wanted: Wanted,
     mut take: impl FnMut(usize, Result<Heard, String>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let (kernels, _) =
-        kernels::open_with_threads(DeviceChoice::Cpu, Some(1)).map_err(|error| Failure::Usage(error.to_string()))?;
+    let (kernels, _) = kernels::open(DeviceChoice::Cpu).map_err(|error| Failure::Usage(error.to_string()))?;
     let listener = Listener::default();
     let next = AtomicUsize::new(0);
     // A few prints may wait; more would only take memory.
@@ -74,11 +73,15 @@ pub(crate) fn hear(
         for _ in 0..jobs.min(files.len()) {
             let (done, next, listener, kernels) = (done.clone(), &next, &listener, &*kernels);
             scope.spawn(move || {
-                let mut ear = Ear::new(Limits::default(), Allowance::default());
+                // The files are shared out: what there is to do for one is done by one thread.
+                let alone = kernels::alone().map_err(|error| error.to_string());
+                let ear = Ear::new(Limits::default(), Allowance::default());
+                let ear = ear.map_err(|error| format!("no decoder can be started: {error}"));
+                let mut ready = alone.and_then(|alone| ear.map(|ear| (alone, ear)));
                 while let Some((at, file)) = next_of(files, next) {
-                    let heard = match &mut ear {
-                        Ok(ear) => heard(ear, file, listener, kernels, wanted),
-                        Err(error) => Err(format!("no decoder can be started: {error}")),
+                    let heard = match &mut ready {
+                        Ok((_, ear)) => heard(ear, file, listener, kernels, wanted),
+                        Err(why) => Err(why.clone()),
                     };
                     if done.send((at, heard)).is_err() {
                         return;
@@ -112,7 +115,10 @@ fn heard(
         return Err("not a file".to_owned());
     }
     let clip = ear.hear(&file, about.len())?.clip.map_err(|error| error.to_string())?;
-    let print = listener.listen(kernels, &clip.at_rate(RATE_HZ)).map_err(|error| error.to_string())?;
+    let print = listener
+        .listen(kernels, &resampled(&clip.samples, clip.rate_hz(), RATE_HZ, PASS_HZ))
+        .map_err(|error| error.to_string())?;
     let character = Character::of(&clip, kernels, wanted).map_err(|error| error.to_string())?;
+    ear.take_back(clip.samples);
     Ok((print, character))
 }

@@ -127,8 +127,7 @@ impl ScanArgs {
     pub(super) fn plan(&self) -> Result<Plan, Failure> {
         let choice =
             DeviceChoice::from_str(&self.device).map_err(|error| Failure::Usage(format!("--device: {error}")))?;
-        let (kernels, device) = kernels::open_with_threads(choice, Some(1))
-            .map_err(|error| Failure::Usage(format!("--device: {error}")))?;
+        let (kernels, device) = kernels::open(choice).map_err(|error| Failure::Usage(format!("--device: {error}")))?;
         let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
         let at = self.at.as_deref().map(|text| {
             let expected =

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use datasets::audio::Clip;
 use datasets::audio_index::{VECTORS_BYTES, Vectors};
-use features::sound::timbre::{DIMENSIONS, Ear, RATE_HZ, Timbre, Vector, excerpts};
-use kernels::{AudioKernels, KernelError};
+use features::sound::timbre::{DIMENSIONS, Ear, PASS_HZ, RATE_HZ, Timbre, Vector, excerpts};
+use kernels::{AudioKernels, KernelError, resampled};
 use serde::{Deserialize, Serialize};
 
 /// Made once for all threads.
@@ -44,7 +44,7 @@ impl Character {
         }
         let mut windows = Vec::new();
         for part in excerpts(clip.samples.len(), clip.rate_hz()) {
-            windows.extend(EAR.windows(kernels, &clip.part_at_rate(part, RATE_HZ))?);
+            windows.extend(EAR.windows(kernels, &resampled(&clip.samples[part], clip.rate_hz(), RATE_HZ, PASS_HZ))?);
         }
         let voice = if wanted.voice { EAR.voice(kernels, &windows)? } else { None };
         Ok(Character {

@@ -156,8 +156,12 @@ impl<'a> Shared<'a> {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Takes file after file until there is none, or somebody failed.
+    /// Takes file after file until there is none, or somebody failed. All of a file's work is done by this thread: the files are shared out.
     fn work(&self) {
+        let _alone = match kernels::alone() {
+            Ok(alone) => alone,
+            Err(error) => return self.fail(Failure::Output(error.to_string())),
+        };
         let mut ear = match Ear::new(Limits::default(), self.plan.allowance) {
             Ok(ear) => ear,
             Err(error) => return self.fail(Failure::Output(format!("no decoder can be started: {error}"))),
@@ -222,6 +226,7 @@ impl<'a> Shared<'a> {
                 costs.characterising = characterised.saturating_sub(listened);
                 costs.printing = printed.saturating_sub(characterised);
                 costs.drawing = cpu_of_this_thread().saturating_sub(printed);
+                ear.take_back(clip.samples);
                 (Ok(clip.facts), findings, character)
             }
             Err(why) => (Err(why), Vec::new(), Character::default()),

@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use datasets::audio::Clip;
 use datasets::tables::part_of;
-use features::sound::landmarks::{Landmark, Listener, Print, RATE_HZ};
-use kernels::AudioKernels;
+use features::sound::landmarks::{Landmark, Listener, PASS_HZ, Print, RATE_HZ};
+use kernels::{AudioKernels, resampled};
 
 use super::preview::sweep;
 use crate::exit::Failure;
 
 /// Changes whenever a print may.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Bytes of a landmark on disk.
 const LANDMARK_BYTES: usize = 10;
@@ -39,7 +39,7 @@ impl Prints {
 
     /// Takes the print of the clip and keeps it; it appears whole or not at all.
     pub(super) fn take(&self, content: &str, clip: &Clip, kernels: &dyn AudioKernels) -> Result<(), Failure> {
-        let print = self.listener.listen(kernels, &clip.at_rate(RATE_HZ));
+        let print = self.listener.listen(kernels, &resampled(&clip.samples, clip.rate_hz(), RATE_HZ, PASS_HZ));
         let print = print.map_err(|error| Failure::Input(format!("landmarks: {error}")))?;
         let path = self.path(content);
         let keep = || -> std::io::Result<()> {

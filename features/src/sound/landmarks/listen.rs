@@ -8,6 +8,8 @@ use kernels::{AudioKernels, Decibels, KernelError, MelBank, PeakPlan, Samples, S
 
 /// Samples per second that [`Listener::listen`] takes. Nothing above 4 kHz is needed: every codec keeps what lies below.
 pub const RATE_HZ: u32 = 8000;
+/// What lies below it must be there: the highest band ends here.
+pub const PASS_HZ: u32 = 3_550;
 /// A frame of 256 ms tells two neighbouring semitones apart from 250 Hz on.
 const FFT_LEN: usize = 2048;
 /// 16 ms.

@@ -1,5 +1,7 @@
 //! Where nothing is heard.
 
+use multiversion::multiversion;
+
 /// A frame below this is silent, dB re full scale: under the noise of a quiet room on tape, over that of 16-bit dither (-93).
 pub const SILENT_DB: f64 = -60.0;
 /// Frames of 23 ms: 1024 samples at 44.1 kHz.
@@ -51,11 +53,22 @@ pub(super) fn frame_secs(rate_hz: u32) -> f64 {
 /// Root mean square of each frame, dB re full scale; a last, shorter frame counts if it is at least half a frame.
 pub(super) fn frame_levels_db(mono: &[f32], rate_hz: u32) -> Vec<f64> {
     let len = frame_len(rate_hz);
-    let level = |frame: &[f32]| {
-        let squares: f64 = frame.iter().map(|&sample| f64::from(sample) * f64::from(sample)).sum();
-        (10.0 * (squares / frame.len() as f64).log10()).max(NOTHING_DB)
-    };
+    let level = |frame: &[f32]| (10.0 * (energy(frame) / frame.len() as f64).log10()).max(NOTHING_DB);
     mono.chunks(len).filter(|frame| 2 * frame.len() >= len).map(level).collect()
+}
+
+/// The sum of the squares, by eight partial sums: an order that a processor can do at once.
+#[multiversion(targets("x86_64+avx2+fma", "aarch64+neon"))]
+pub(super) fn energy(samples: &[f32]) -> f64 {
+    let mut sums = [0.0_f64; 8];
+    let (eights, rest) = samples.as_chunks::<8>();
+    for eight in eights {
+        for (sum, &sample) in sums.iter_mut().zip(eight) {
+            *sum += f64::from(sample) * f64::from(sample);
+        }
+    }
+    let rest: f64 = rest.iter().map(|&sample| f64::from(sample) * f64::from(sample)).sum();
+    sums.iter().sum::<f64>() + rest
 }
 
 /// Standard deviation of the levels of the frames that are not silent, dB.

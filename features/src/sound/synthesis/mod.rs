@@ -84,7 +84,7 @@ pub struct Trace {
     pub height: f64,
     /// Height less that of the next best set of bins with this spacing.
     pub contrast: f64,
-    /// Mean over standard error of the height over time.
+    /// The height that it has for three quarters of the time, over the standard error.
     pub steadiness: f64,
     /// Height in the middle less twice that in the bass.
     pub rise: f64,

@@ -106,6 +106,19 @@ fn a_held_note_comes_out_of_the_bass_and_is_none() {
 }
 
 #[test]
+fn lines_that_come_and_go_are_a_note() {
+    // Its bass is covered by the music, so that is no help. A decoder's lines of the same power on average are there all the time.
+    let lines = lines(98.0);
+    for share in [0.2, 0.4] {
+        let is_on = |n: usize| (n as f64 / (8.0 * f64::from(RATE_HZ))).fract() < share;
+        let note: Vec<f32> = lines.iter().enumerate().map(|(n, &x)| if is_on(n) { x } else { 0.0 }).collect();
+        let found = heard(&mixed(&music(10), &note, 3e-3));
+        assert_eq!(found.tier, Tier::None, "{share}: {found:?}");
+    }
+    assert_eq!(heard(&mixed(&music(10), &lines, 1e-3)).tier, Tier::Certain);
+}
+
+#[test]
 fn too_short_and_too_dull_is_unsure() {
     let short = &music(6)[..5 * RATE_HZ as usize];
     assert_eq!((heard(short).tier, heard(short).unheard), (Tier::Unsure, Some(Unheard::TooShort)));

@@ -10,6 +10,8 @@ use kernels::{AudioKernels, Channels, Decibels, KernelError, MelBank, Samples, S
 
 /// Samples per second that [`BandListener::listen`] takes.
 pub const RATE_HZ: u32 = 16_000;
+/// What lies below it must be there: the highest band ends here.
+pub const PASS_HZ: u32 = 7_600;
 /// Bands of a frame.
 pub const BANDS: usize = 64;
 /// 64 ms.

@@ -17,7 +17,7 @@ mod weights;
 #[cfg(test)]
 mod tests;
 
-pub use bands::{BANDS, BandListener, Bands, FRAMES_PER_SECOND, RATE_HZ, WINDOW_SECS, WINDOW_STEPS, excerpts};
+pub use bands::{BANDS, BandListener, Bands, FRAMES_PER_SECOND, PASS_HZ, RATE_HZ, WINDOW_SECS, WINDOW_STEPS, excerpts};
 pub use calibration::{chance, voice_chance};
 pub use encoder::Encoder;
 pub use vector::Vector;
@@ -27,7 +27,7 @@ use kernels::{AudioKernels, Channels, KernelError};
 /// Numbers of a vector.
 pub const DIMENSIONS: usize = 64;
 /// Changes whenever a vector may.
-pub const VERSION: &str = "1";
+pub const VERSION: &str = "2";
 
 /// A window has a voice from this number on: 5 % of the windows of test music do, 60 % of those of songs, 85 % of speech as loud as the music.
 const VOICED_MIN: f32 = 0.0;

@@ -26,6 +26,8 @@ const DEAD_WITHIN: Duration = Duration::from_secs(5);
 const PIPE_BYTES: usize = 256 << 10;
 /// What a decoder may write to standard error, of which the last lines are read.
 const LAST_WORDS: u64 = 1 << 10;
+/// Samples for which room is kept from one file to the next: three minutes at 44.1 kHz. Fresh memory is cleared by the system before it is used.
+const ROOM_KEPT: usize = 1 << 23;
 
 /// What one file may cost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +78,8 @@ pub struct Ear {
     allowance: Allowance,
     decoder: Option<Decoder>,
     guards: Vec<Guard>,
+    /// Room for samples that somebody had and gave back.
+    room: Vec<f32>,
 }
 
 impl Ear {
@@ -96,12 +100,19 @@ impl Ear {
 
     /// An ear with decoders of another kind.
     pub fn with_program(program: impl Fn() -> Command + Send + 'static, limits: Limits, allowance: Allowance) -> Ear {
-        Ear { program: Box::new(program), limits, allowance, decoder: None, guards: Vec::new() }
+        Ear { program: Box::new(program), limits, allowance, decoder: None, guards: Vec::new(), room: Vec::new() }
     }
 
     /// What protects us, as the latest decoder said.
     pub fn guards(&self) -> &[Guard] {
         &self.guards
+    }
+
+    /// Takes back the samples of a recording that is done with: the next one needs the room.
+    pub fn take_back(&mut self, samples: Vec<f32>) {
+        if samples.capacity() <= ROOM_KEPT {
+            self.room = samples;
+        }
     }
 
     /// Starts a decoder, to see whether that can be done at all.
@@ -130,7 +141,8 @@ impl Ear {
         let mut decoder = self.decoder.take().expect("it is warm");
         let cpu_before = decoder.cpu;
         let cpu_max = self.allowance.cpu_for(bytes);
-        match decoder.hear(file, &self.limits, cpu_max, self.allowance.wall_factor) {
+        let room = std::mem::take(&mut self.room);
+        match decoder.hear(file, &self.limits, room, cpu_max, self.allowance.wall_factor) {
             Ok(clip) => {
                 let cpu = decoder.cpu.saturating_sub(cpu_before);
                 decoder.files += 1;
@@ -208,13 +220,14 @@ impl Decoder {
         &mut self,
         file: &File,
         limits: &Limits,
+        mut samples: Vec<f32>,
         cpu_max: Duration,
         wall_factor: u32,
     ) -> Result<Result<Clip, Undecodable>, Fault> {
+        samples.clear();
         self.limit_cpu(self.cpu.saturating_add(cpu_max))?;
         self.send(file).map_err(|_| Fault::Gone)?;
         let until = Instant::now() + cpu_max.saturating_mul(wall_factor);
-        let mut samples = Vec::new();
         loop {
             match self.listen(&mut samples, until)? {
                 Message::Samples if samples.len() as u64 > limits.samples_kept_max => {
