@@ -63,6 +63,9 @@ pub struct Report {
     pub honest_flagged: BTreeMap<String, f64>,
     /// Mean distance of probability and truth.
     pub calibration_error: f64,
+    /// What it surely is at least: the lower end of its 95 % interval. Of few accounts every probability is somewhat off.
+    #[serde(default)]
+    pub calibration_error_low: f64,
     /// By family of attack, or of honest look-alike: there recall is the share of people who are wronged.
     pub families: BTreeMap<String, OfFamily>,
     /// By cohort of people who listen unlike most: how many of those that nobody called fraud are flagged.
@@ -104,8 +107,9 @@ impl<'a> ByAccount<'a> {
         self.scores.iter().map(|score| calibration.probability(*score)).collect()
     }
 
-    fn calibration_error(&self, calibration: &Calibration) -> f64 {
-        calibration_error(&self.probabilities(calibration), &self.labels, &vec![1.0; self.labels.len()])
+    fn calibration_error(&self, calibration: &Calibration, seed: u64) -> Option<Interval> {
+        let said = self.probabilities(calibration);
+        bootstrap(said.len(), seed, |weights| Some(calibration_error(&said, &self.labels, weights)))
     }
 }
 
@@ -115,6 +119,7 @@ impl Report {
         let by_account = ByAccount::of(known, rows);
         let ByAccount { accounts, scores, labels, .. } = &by_account;
         let one = vec![1.0; scores.len()];
+        let calibrated = by_account.calibration_error(calibration, seed);
         let mut report = Report {
             accounts: accounts.len(),
             fraud: labels.iter().filter(|label| **label == 1.0).count(),
@@ -123,7 +128,8 @@ impl Report {
             recall: BTreeMap::new(),
             threshold: BTreeMap::new(),
             honest_flagged: BTreeMap::new(),
-            calibration_error: by_account.calibration_error(calibration),
+            calibration_error: calibrated.map_or(0.0, |error| error.value),
+            calibration_error_low: calibrated.map_or(0.0, |error| error.low),
             families: BTreeMap::new(),
             cohorts: BTreeMap::new(),
         };
@@ -167,6 +173,7 @@ impl Report {
             ("test_accounts".to_owned(), self.accounts as f64),
             ("test_fraud_accounts".to_owned(), self.fraud as f64),
             ("calibration_error".to_owned(), self.calibration_error),
+            ("calibration_error_low".to_owned(), self.calibration_error_low),
         ]);
         let mut put = |name: &str, measured: &Measured| {
             metrics.insert(name.to_owned(), measured.value);
