@@ -676,7 +676,7 @@ fn what_a_model_says_counts_in_full_from_where_the_policy_says() {
     let built_in = built_in();
     let verdict = |parts| decide(&built_in, Subject::Account, None, &assessed(&built_in, parts)).verdict;
     assert_eq!(
-        [1_333, 1_334, 2_000, 10_000].map(verdict),
+        [5_000, 5_001, 7_500, 10_000].map(verdict),
         [Verdict::Allow, Verdict::Hold, Verdict::Hold, Verdict::Hold]
     );
     let mut plain = built_in.clone();
