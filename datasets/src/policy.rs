@@ -290,6 +290,7 @@ mod tests {
         for (name, text, words) in [
             ("rules.toml", "[account]\nedgy = { on = true, weight = 1 }", vec!["account.edgy", "edge, group"]),
             ("rules.toml", "[account]\nedge = { on = true, weight = 101 }", vec!["edge", "found 101", "0 to 100"]),
+            ("rules.toml", "[account]\nedge = { on = true, weight = 1, full_at = 0 }", vec!["found 0", "1 to 100"]),
             ("rules.toml", "[account]\nedge = { on = true, weight = 0.5 }", vec!["edge", "0.5", "expected"]),
             ("rules.toml", "[acount]", vec!["acount", "account"]),
             ("flow.toml", "floor = 1\ndamping = 2", vec!["rounds"]),

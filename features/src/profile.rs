@@ -8,6 +8,7 @@
 //! feature is an id, a country or anything else that says who somebody is instead of what was done.
 
 mod audience;
+mod past;
 pub mod track;
 pub mod uploader;
 
@@ -16,6 +17,7 @@ use std::sync::LazyLock;
 use records::Risk;
 use serde::{Deserialize, Serialize};
 
+use self::past::AgainstPast;
 use crate::WindowRow;
 use crate::company::Company;
 use crate::signals::windows::{View, day, month, week};
@@ -65,30 +67,29 @@ const OF_WINDOW: [OfView; 29] = [
     ("plays_per_playlist", |view| share(view.row.by_playlist, view.row.playlists)),
 ];
 
-/// Counts of which a change against the account's own past is said: the share among the plays of the shorter window less
-/// the share among those before it.
-type OfPast = (&'static str, fn(&WindowRow) -> u64);
-const AGAINST_PAST: [OfPast; 10] = [
-    ("payable_share", |row| row.payable.into()),
-    ("edge_share", |row| row.edge.into()),
-    ("offline_share", |row| row.offline.into()),
-    ("shuffled_share", |row| row.shuffled.into()),
-    ("hosted_share", |row| row.hosted.into()),
-    ("search_share", |row| row.by_search.into()),
-    ("library_share", |row| row.by_library.into()),
-    ("algorithm_share", |row| row.by_algorithm.into()),
-    ("playlist_share", |row| row.by_playlist.into()),
-    ("heard_secs_per_play", |row| row.played_ms / 1_000),
-];
-
-/// Values that the shorter window brought along: those of the longer one that it does not have were there before.
-const FRESH: [OfPast; 5] = [
-    ("countries", |row| row.countries.into()),
-    ("devices", |row| row.devices.into()),
-    ("ip_prefixes", |row| row.ip_prefixes.into()),
-    ("networks", |row| row.asns.into()),
-    ("tracks", |row| row.tracks.into()),
-];
+/// What is laid beside the account's own past.
+const AGAINST_PAST: AgainstPast = AgainstPast {
+    grows: &[("plays", |row| row.plays.into())],
+    shares: &[
+        ("payable_share", |row| row.payable.into()),
+        ("edge_share", |row| row.edge.into()),
+        ("offline_share", |row| row.offline.into()),
+        ("shuffled_share", |row| row.shuffled.into()),
+        ("hosted_share", |row| row.hosted.into()),
+        ("search_share", |row| row.by_search.into()),
+        ("library_share", |row| row.by_library.into()),
+        ("algorithm_share", |row| row.by_algorithm.into()),
+        ("playlist_share", |row| row.by_playlist.into()),
+        ("heard_secs_per_play", |row| row.played_ms / 1_000),
+    ],
+    fresh: &[
+        ("countries", |row| row.countries.into()),
+        ("devices", |row| row.devices.into()),
+        ("ip_prefixes", |row| row.ip_prefixes.into()),
+        ("networks", |row| row.asns.into()),
+        ("tracks", |row| row.tracks.into()),
+    ],
+};
 
 /// What is said of the company in the longest window, beside that window's row.
 type OfCompany = (&'static str, fn(&Company, &WindowRow) -> f32);
@@ -125,11 +126,7 @@ pub fn names() -> &'static [&'static str] {
     static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         let of_window = |window| OF_WINDOW.iter().map(move |(name, _)| format!("{window}_{name}"));
         let mut names: Vec<String> = ["day", "week", "month"].into_iter().flat_map(of_window).collect();
-        for pair in ["day_against_week", "week_against_month"] {
-            names.push(format!("{pair}_plays"));
-            names.extend(AGAINST_PAST.iter().map(|(name, _)| format!("{pair}_{name}")));
-            names.extend(FRESH.iter().map(|(name, _)| format!("{pair}_{name}")));
-        }
+        names.extend(AGAINST_PAST.names());
         names.extend(["group_size", "lockstep_partners", "lockstep_shared"].map(str::to_owned));
         names.extend(OF_COMPANY.iter().map(|(name, _)| (*name).to_owned()));
         names.extend(rising().map(str::to_owned));
@@ -163,9 +160,7 @@ pub fn of_account(facts: &AccountFacts) -> Profile {
     for view in [&day, &week, &month] {
         values.extend(OF_WINDOW.iter().map(|(_, of)| view.as_ref().map_or(f32::NAN, of)));
     }
-    for (short, long) in [(&day, &week), (&week, &month)] {
-        values.extend(against_past(short.as_ref(), long.as_ref()));
-    }
+    values.extend(AGAINST_PAST.values([day.as_ref(), week.as_ref(), month.as_ref()]));
     values.extend([facts.group_size, facts.lockstep_partners, facts.lockstep_shared].map(|count| count as f32));
     let longest = facts.rows.last().map(|(_, row)| *row).unwrap_or_default();
     // Of whom nothing older than a day is known, it is not known either what is rare: on the first day of a log every track has few listeners.
@@ -176,24 +171,6 @@ pub fn of_account(facts: &AccountFacts) -> Profile {
     let signals = signals::of_account(&AccountFacts { suspicious_tracks: Risk::CLEAN, ..*facts });
     values.extend(OF_SIGNALS.iter().map(|(_, of)| of(&signals)));
     Profile(values)
-}
-
-/// What the shorter window changed. Nothing played in it is a change too: it counts as no plays.
-fn against_past(short: Option<&View>, long: Option<&View>) -> Vec<f32> {
-    let nothing = WindowRow::default();
-    let Some(long) = long else { return vec![f32::NAN; 1 + AGAINST_PAST.len() + FRESH.len()] };
-    let row = short.map_or(&nothing, |short| short.row);
-    let past_plays = f64::from(long.row.plays.saturating_sub(row.plays));
-    let now = short.map_or(f64::NAN, |short| f64::from(row.plays) / days(short));
-    let past_days = days(long) - short.map_or(0.0, days);
-    // One play more on each side, so that a beginning is a large ratio and no infinite one.
-    let mut values = vec![((now + 1.0) / (past_plays / past_days.max(1.0) + 1.0)) as f32];
-    values.extend(AGAINST_PAST.iter().map(|(_, of)| {
-        let past = of(long.row).saturating_sub(of(row)) as f64 / past_plays;
-        finite(of(row) as f64 / f64::from(row.plays) - past)
-    }));
-    values.extend(FRESH.iter().map(|(_, of)| over(of(row) as f64, of(long.row) as f64)));
-    values
 }
 
 fn days(view: &View) -> f64 {

@@ -173,8 +173,15 @@ pub struct Rule {
     /// The risk that the signal alone justifies when it is as strong as it can be.
     pub weight: Percent,
     /// From this strength on it counts as if it were as strong as it can be, below in proportion.
-    #[serde(default = "Percent::whole")]
+    #[serde(default = "Percent::whole", deserialize_with = "some")]
     pub full_at: Percent,
+}
+
+/// A percentage that is not 0.
+fn some<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Percent, D::Error> {
+    let percent = Percent::deserialize(from)?;
+    let nothing = || serde::de::Error::custom("found 0, expected whole percent from 1 to 100");
+    (percent.get() > 0).then_some(percent).ok_or_else(nothing)
 }
 
 /// From which risk on something is done, in one segment.

@@ -1,7 +1,7 @@
 //! What is said of the audience of a track and of an uploader alike: of each window, against the past, and when it plays.
 
-use super::{days, finite, over, per_day, share};
-use crate::WindowRow;
+use super::past::AgainstPast;
+use super::{finite, over, per_day, share};
 use crate::crowd::{Crowd, TRAITS};
 use crate::rhythm::Rhythm;
 use crate::signals::Rows;
@@ -9,8 +9,6 @@ use crate::signals::windows::{View, day, month, week};
 
 /// The windows that are read, shortest first.
 const WINDOWS: [&str; 3] = ["day", "week", "month"];
-/// Which of them are laid beside each other.
-const PAIRS: [&str; 2] = ["day_against_week", "week_against_month"];
 
 /// One number of a window: its name and how it is computed.
 pub(super) type OfView = (&'static str, fn(&View) -> f32);
@@ -51,32 +49,30 @@ const OF_WINDOW: [OfView; 28] = [
     ("plays_per_ip_prefix", |view| share(view.row.plays, view.row.ip_prefixes)),
 ];
 
-/// A count of a window.
-pub(super) type OfRow = (&'static str, fn(&WindowRow) -> u64);
-
-/// Counts whose share among the plays of the shorter window is laid beside the share among those before it.
-const AGAINST_PAST: [OfRow; 12] = [
-    ("payable_share", |row| row.payable.into()),
-    ("edge_share", |row| row.edge.into()),
-    ("skipped_share", |row| row.skipped.into()),
-    ("new_account_share", |row| row.new_account_plays.into()),
-    ("offline_share", |row| row.offline.into()),
-    ("shuffled_share", |row| row.shuffled.into()),
-    ("hosted_share", |row| row.hosted.into()),
-    ("search_share", |row| row.by_search.into()),
-    ("library_share", |row| row.by_library.into()),
-    ("algorithm_share", |row| row.by_algorithm.into()),
-    ("playlist_share", |row| row.by_playlist.into()),
-    ("heard_secs_per_play", |row| row.played_ms / 1_000),
-];
-
-/// Values of which it is said how many of the longer window's the shorter one has too.
-const FRESH: [OfRow; 4] = [
-    ("listeners", |row| row.listeners.into()),
-    ("countries", |row| row.countries.into()),
-    ("devices", |row| row.devices.into()),
-    ("ip_prefixes", |row| row.ip_prefixes.into()),
-];
+/// What is laid beside what was before.
+const AGAINST_PAST: AgainstPast = AgainstPast {
+    grows: &[("plays", |row| row.plays.into()), ("listeners", |row| row.listeners.into())],
+    shares: &[
+        ("payable_share", |row| row.payable.into()),
+        ("edge_share", |row| row.edge.into()),
+        ("skipped_share", |row| row.skipped.into()),
+        ("new_account_share", |row| row.new_account_plays.into()),
+        ("offline_share", |row| row.offline.into()),
+        ("shuffled_share", |row| row.shuffled.into()),
+        ("hosted_share", |row| row.hosted.into()),
+        ("search_share", |row| row.by_search.into()),
+        ("library_share", |row| row.by_library.into()),
+        ("algorithm_share", |row| row.by_algorithm.into()),
+        ("playlist_share", |row| row.by_playlist.into()),
+        ("heard_secs_per_play", |row| row.played_ms / 1_000),
+    ],
+    fresh: &[
+        ("fresh_listeners", |row| row.listeners.into()),
+        ("fresh_countries", |row| row.countries.into()),
+        ("fresh_devices", |row| row.devices.into()),
+        ("fresh_ip_prefixes", |row| row.ip_prefixes.into()),
+    ],
+};
 
 /// What is said of when it is played, in the longest window.
 type OfRhythm = (&'static str, fn(&Rhythm) -> f64);
@@ -99,11 +95,7 @@ pub(super) fn names(more: &[OfView]) -> Vec<String> {
     for window in WINDOWS {
         names.extend(OF_WINDOW.iter().chain(more).map(|(name, _)| format!("{window}_{name}")));
     }
-    for pair in PAIRS {
-        names.extend(["plays", "listeners"].map(|name| format!("{pair}_{name}")));
-        names.extend(AGAINST_PAST.iter().map(|(name, _)| format!("{pair}_{name}")));
-        names.extend(FRESH.iter().map(|(name, _)| format!("{pair}_fresh_{name}")));
-    }
+    names.extend(AGAINST_PAST.names());
     names.extend(OF_RHYTHM.iter().map(|(name, _)| (*name).to_owned()));
     names.extend(TRAITS.iter().map(|of| format!("{of}_listeners")));
     names.extend(TRAITS.iter().map(|of| format!("{of}_plays")));
@@ -132,32 +124,9 @@ pub(super) fn values(heard: &Heard, more: &[OfView]) -> Vec<f32> {
         let told = OF_WINDOW.iter().chain(more).map(|(_, of)| view.as_ref().map_or(f32::NAN, of));
         values.extend(told);
     }
-    for (short, long) in [(&day, &week), (&week, &month)] {
-        values.extend(against_past(short.as_ref(), long.as_ref()));
-    }
+    values.extend(AGAINST_PAST.values([day.as_ref(), week.as_ref(), month.as_ref()]));
     values.extend(OF_RHYTHM.iter().map(|(_, of)| heard.rhythm.map_or(f32::NAN, |rhythm| finite(of(rhythm)))));
     values.extend(heard.crowd.of_listeners(heard.listeners).map(finite));
     values.extend(heard.crowd.of_plays(heard.plays).map(finite));
-    values
-}
-
-/// What the shorter window changed. Nothing played in it is a change too: it counts as no plays.
-fn against_past(short: Option<&View>, long: Option<&View>) -> Vec<f32> {
-    let Some(long) = long else { return vec![f32::NAN; 2 + AGAINST_PAST.len() + FRESH.len()] };
-    let nothing = WindowRow::default();
-    let row = short.map_or(&nothing, |short| short.row);
-    let now_days = short.map_or(f64::NAN, days);
-    let past_days = (days(long) - short.map_or(0.0, days)).max(1.0);
-    let past_plays = f64::from(long.row.plays.saturating_sub(row.plays));
-    // One a day more on each side, so that a beginning is a large ratio and no infinite one.
-    let growth = |now: f64, past: f64| ((now / now_days + 1.0) / (past / past_days + 1.0)) as f32;
-    let mut values = vec![growth(row.plays.into(), past_plays)];
-    // Who listened before and does no more is a lower bound of who listened before.
-    values.push(growth(row.listeners.into(), f64::from(long.row.listeners.saturating_sub(row.listeners))));
-    values.extend(AGAINST_PAST.iter().map(|(_, of)| {
-        let past = of(long.row).saturating_sub(of(row)) as f64 / past_plays;
-        finite(of(row) as f64 / f64::from(row.plays) - past)
-    }));
-    values.extend(FRESH.iter().map(|(_, of)| over(of(row) as f64, of(long.row) as f64)));
     values
 }
