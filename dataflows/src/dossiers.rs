@@ -5,7 +5,9 @@
 //! ```
 
 use features::WindowRow;
+use features::cohort::Usual;
 use features::company::Company;
+use features::neighbours::Neighbours;
 use features::signals::{AccountFacts, is_judged};
 use hashbrown::{HashMap, HashSet};
 use records::{Key, Millis, Risk};
@@ -19,6 +21,7 @@ use crate::company::CompanyChange;
 use crate::groups::MembershipChange;
 use crate::keep::mix;
 use crate::lockstep::PairChange;
+use crate::risk::Held;
 use crate::tallies::RowChange;
 
 /// The windows whose rows are read, by their place among the window views: all of a day and longer, and the longest.
@@ -39,6 +42,12 @@ pub enum AccountNews {
     Partner(Key, Key, u32),
     /// Who else plays what it plays.
     Company(Key, Company),
+    /// How suspicious its group is, all its accounts added up.
+    GroupSuspicion(Key, u64),
+    /// How suspicious another account is that is in lockstep with it; 0 when it is not, or not suspicious.
+    PartnerSuspicion(Key, Key, u16),
+    /// This is usual among accounts that play as much, from now on (+1) or no more (-1).
+    Usual(Key, Usual, i64),
     /// A network says this of its sequence, as the bits of an f32.
     Network(Key, Option<u32>),
 }
@@ -50,6 +59,9 @@ impl AccountNews {
             | AccountNews::Group(account, _)
             | AccountNews::Partner(account, ..)
             | AccountNews::Company(account, _)
+            | AccountNews::GroupSuspicion(account, _)
+            | AccountNews::PartnerSuspicion(account, ..)
+            | AccountNews::Usual(account, ..)
             | AccountNews::Network(account, _) => *account,
         }
     }
@@ -87,6 +99,10 @@ struct Dossier {
     group_size: u32,
     partners: Vec<(Key, u32)>,
     company: Company,
+    group_suspicion: u64,
+    /// The suspicious ones among its partners.
+    suspicious: Vec<(Key, u16)>,
+    usual: Held<Option<Usual>>,
     network: Option<u32>,
 }
 
@@ -101,6 +117,9 @@ impl Dossier {
             && self.group_size == 0
             && self.partners.is_empty()
             && self.company == Company::default()
+            && self.group_suspicion == 0
+            && self.suspicious.is_empty()
+            && self.usual.value().is_none()
             && self.network.is_none()
     }
 }
@@ -135,6 +154,15 @@ impl Dossiers {
                 partners.retain(|(known, _)| *known != partner);
                 partners.extend((shared > 0).then_some((partner, shared)));
             }
+            AccountNews::GroupSuspicion(_, sum) => self.dossiers.entry(account).or_default().group_suspicion = sum,
+            AccountNews::PartnerSuspicion(_, partner, suspicion) => {
+                let suspicious = &mut self.dossiers.entry(account).or_default().suspicious;
+                suspicious.retain(|(known, _)| *known != partner);
+                suspicious.extend((suspicion > 0).then_some((partner, suspicion)));
+            }
+            AccountNews::Usual(_, usual, diff) => {
+                self.dossiers.entry(account).or_default().usual.change(Some(usual), diff);
+            }
             AccountNews::Company(_, company) => self.dossiers.entry(account).or_default().company = company,
         }
         self.touched.insert(account);
@@ -158,6 +186,11 @@ impl Dossiers {
                 lockstep_partners: dossier.partners.len() as u32,
                 lockstep_shared: dossier.partners.iter().map(|(_, shared)| *shared).max().unwrap_or(0),
                 company: dossier.company,
+                neighbours: Neighbours {
+                    group: dossier.group_suspicion,
+                    partners: dossier.suspicious.iter().map(|(_, suspicion)| u64::from(*suspicion)).sum(),
+                },
+                usual: dossier.usual.value(),
                 suspicious_tracks: Risk::CLEAN,
             };
             tell(account, dossier.plays(), &facts, dossier.network.map_or(f32::NAN, f32::from_bits));

@@ -18,12 +18,15 @@
 pub mod admit;
 pub mod audiences;
 pub mod clock;
+mod cohorts;
 mod company;
 mod dossiers;
 pub mod groups;
 pub mod keep;
 pub mod links;
 pub mod lockstep;
+mod marks;
+mod neighbours;
 mod profiles;
 pub mod risk;
 pub mod river;

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use features::cohort::ACCOUNTS;
 use features::sequence::WINDOW_MS;
 use features::tally::Axis;
 use models::temporal::Network;
@@ -19,12 +20,15 @@ use timely::worker::Worker;
 use crate::admit::{self, Admit, Claim, Place, Ruling};
 use crate::audiences::{self, Audiences, audiences};
 use crate::clock::{Clock, Tick};
+use crate::cohorts;
 use crate::company;
 use crate::dossiers::{self, AccountNews, read_places};
 use crate::groups::{Groups, MembershipChange};
 use crate::keep::{Keep, keep};
 use crate::links::{self, Link, LinkChange, LinkKind, Links, Use};
 use crate::lockstep::{self, BUCKET_MS, Buckets, PairChange, Pairs, Step};
+use crate::marks::Marks;
+use crate::neighbours;
 use crate::profiles::{ProfileChange, Profiles};
 use crate::risk::listens;
 use crate::risk::{self, Entry, JudgementChange, Judging, Sources};
@@ -301,10 +305,24 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
         let longest = place_of(plan.windows.last().copied());
         let sources = account_rows.zip(all_groups).zip(all_pairs).zip(longest);
         if let Some((((rows, groups), pairs), longest)) = sources {
+            let windows = read_places(&plan.windows_ms());
             let companies = plan.makes_features().then(|| company::companies(turns.clone(), longest, until));
-            let news = dossiers::news(rows, groups, pairs, companies);
+            let news = dossiers::news(rows.clone(), groups.clone(), pairs.clone(), companies);
+            let marks = || keep(news.clone(), "Marks", dossiers::route, until, Marks::new(windows.clone()));
+            let marks = plan.makes_features().then(marks);
+            let news = match marks.clone() {
+                Some(marks) => {
+                    let last = windows.last().map(|(place, _)| *place);
+                    let rows =
+                        rows.flat_map(move |((place, account), row)| (Some(place) == last).then_some((account, row)));
+                    let usual = cohorts::usual(rows, &ACCOUNTS, until)
+                        .map(|(account, usual, diff)| AccountNews::Usual(account, usual, diff));
+                    news.concat(neighbours::news(marks, groups, pairs, until)).concat(usual)
+                }
+                None => news,
+            };
             if plan.profiles {
-                let profiles = Profiles::new(read_places(&plan.windows_ms()));
+                let profiles = Profiles::new(windows.clone());
                 let profiles = keep(news.clone(), "Profiles", dossiers::route, until, profiles);
                 ends.push(deliver(profiles, until, &ledger, Change::Profiles));
             }
@@ -313,16 +331,15 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
                 None => news.clone(),
             };
             for (side, models) in &plan.scores {
-                let scores = Scores::new(*side, read_places(&plan.windows_ms()), models.clone());
+                let scores = Scores::new(*side, windows.clone(), models.clone());
                 let scores = keep(with_network(models), "Scores", dossiers::route, until, scores);
                 ends.push(deliver(scores, until, &ledger, Change::Scores));
             }
             let listens = (plan.judging.is_some() || plan.audiences.is_some())
                 .then(|| listens::tracks(turns.clone(), longest, cadence, until));
-            if let Some((listens, asked)) = listens.clone().zip(plan.audiences.as_ref()) {
-                let (news, rows, turns, entries) = (news.clone(), all_rows.clone(), turns.clone(), in_force.clone());
-                let windows = read_places(&plan.windows_ms());
-                let sources = audiences::Sources { news, rows, turns, listens, entries, windows, longest };
+            if let Some(((listens, asked), marks)) = listens.clone().zip(plan.audiences.as_ref()).zip(marks) {
+                let (rows, turns, entries) = (all_rows.clone(), turns.clone(), in_force.clone());
+                let sources = audiences::Sources { marks, rows, turns, listens, entries, windows, longest };
                 for (axis, features) in audiences(sources, asked, until) {
                     ends.push(deliver(features, until, &ledger, move |rows| Change::Audiences(axis, rows)));
                 }

@@ -25,8 +25,10 @@ use dataflows::windows::{Inflow, Listing};
 use datasets::policy::built_in;
 use datasets::world::{World as WholeWorld, WorldSpec};
 use features::WindowRow;
+use features::cohort::{ACCOUNTS, Cohort};
 use features::company::{Circle, Company, RARE_LISTENERS_MAX, shifts};
 use features::crowd::Mark;
+use features::neighbours::{Neighbours, of_group};
 use features::profile::{self, Profile, track, uploader};
 use features::risk::fuse;
 use features::sequence::{self, Sequence};
@@ -38,6 +40,7 @@ use models::boost::{Booster, Branch, Leaf, Split, Tree};
 use models::calibration::Calibration;
 use models::temporal::{Form, Network};
 use models::{Because, Model, Scorer, Stack};
+use records::policy::Percent;
 use records::{Country, Id, IdSpace, Key, KeyedPlay, Metadata, Millis, Names, Policy, Risk, Source, Subject};
 use twins::audiences::Known;
 
@@ -356,7 +359,9 @@ fn scorer(base: f64, questions: &[(&str, f32, f64)]) -> Scorer {
     });
     let features = profile::names().iter().map(|name| (*name).to_owned()).collect();
     let booster = Booster { features, base, trees: trees.collect() };
-    Scorer::new(profile::VERSION, booster, Calibration::Platt { slope: 1.0, offset: 0.0 })
+    // Each is sharp from somewhere else on.
+    let full_at = Percent::new(20 + 10 * questions.len() as u8).expect("few questions");
+    Scorer::new(profile::VERSION, booster, Calibration::Platt { slope: 1.0, offset: 0.0 }).with_full_at(full_at)
 }
 
 /// The company of every account by the live plays alone.
@@ -379,7 +384,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
     let flow = &policy.flow;
     let accounts = state.of(Axis::Account);
     let companies = companies(world, tick);
-    let facts = |account: &Key, suspicious_tracks: Risk| {
+    let alone = |account: &Key| {
         let mine = state.lockstep.iter().filter(|((a, b), _)| a == account || b == account);
         AccountFacts {
             rows: &accounts[account],
@@ -387,7 +392,29 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
             lockstep_partners: mine.clone().count() as u32,
             lockstep_shared: mine.map(|(_, shared)| *shared).max().unwrap_or(0),
             company: companies.get(account).copied().unwrap_or_default(),
+            ..AccountFacts::default()
+        }
+    };
+    let marks: BTreeMap<Key, Mark> = accounts.keys().map(|key| (*key, Mark::of(&alone(key)))).collect();
+    let suspected = |account: &Key| marks.get(account).map_or(0, |mark| u64::from(mark.suspicion));
+    let longest = |account: &Key| accounts[account].last().map(|(_, row)| *row).unwrap_or_default();
+    let mut cohorts: BTreeMap<u8, Cohort> = BTreeMap::new();
+    for row in accounts.keys().map(longest) {
+        *cohorts.entry(ACCOUNTS.size_of(&row)).or_default() += ACCOUNTS.measured(&row);
+    }
+    let facts = |account: &Key, suspicious_tracks: Risk| {
+        let mine = state.groups.get(account);
+        let group = mine.map_or(0, |mine| {
+            let members = state.groups.iter().filter(|(_, group)| group.group == mine.group);
+            of_group(members.map(|(member, _)| suspected(member)).sum(), mine.size.into())
+        });
+        let partners = state.lockstep.keys().filter(|(a, b)| a == account || b == account);
+        let partners = partners.map(|(a, b)| suspected(if a == account { b } else { a })).sum();
+        AccountFacts {
+            neighbours: Neighbours { group, partners },
+            usual: ACCOUNTS.usual(&cohorts[&ACCOUNTS.size_of(&longest(account))]),
             suspicious_tracks,
+            ..alone(account)
         }
     };
     let said = |models: &Turns, key: &Key| scored(models, tick, &facts(key, Risk::CLEAN), state.sequences.get(key));
@@ -398,7 +425,8 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
     let scores: Scored = scores.collect();
     let learned = accounts.keys().filter_map(|key| {
         let (score, learned) = said(&world.models, key)?;
-        Some((*key, (of_model(score.fraud)?, learned)))
+        let (_, model) = &world.models[usize::from(score.model)];
+        Some((*key, (of_model(score.fraud, model.full_at())?, learned)))
     });
     let learned: BTreeMap<Key, (Signal, Learned)> = learned.collect();
     let signals = |account: &Key, around: Risk| {
@@ -433,7 +461,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
         tracks: state.of(Axis::Track),
         uploaders: state.of(Axis::Uploader),
         plays: world.live(tick).collect(),
-        marks: accounts.keys().map(|key| (*key, Mark::of(&facts(key, Risk::CLEAN)))).collect(),
+        marks: marks.clone(),
         uploader_of: in_force.iter().map(|(track, release)| (*track, release.uploader)).collect(),
         recording_of: in_force.iter().filter_map(recording_of).collect(),
     };
@@ -741,7 +769,7 @@ fn judgements_equal_a_recount_in_small_worlds() {
     for seed in 1..=12 {
         let mut policy = built_in();
         policy.flow.rounds = (seed % 4) as u8;
-        policy.flow.floor = records::policy::Percent::new([30, 5][seed as usize % 2]).unwrap();
+        policy.flow.floor = Percent::new([30, 5][seed as usize % 2]).unwrap();
         let workers = [1, 4][seed as usize / 2 % 2];
         hold(&small_world(seed), &policy, workers, &format!("seed {seed}"), &mut compared);
     }

@@ -13,7 +13,7 @@ use std::ops::{AddAssign, SubAssign};
 use serde::{Deserialize, Serialize};
 
 use crate::company::Company;
-use crate::signals::{AccountFacts, WHOLE, of_account};
+use crate::signals::{AccountFacts, Signal, WHOLE, of_account};
 
 /// Suspicion moves in steps of 5 %, as the standing of an uploader does.
 const STEP: u16 = 500;
@@ -49,12 +49,10 @@ pub struct Mark {
 impl Mark {
     /// The mark of an account, of which only the longest window that it has plays in is asked for more than signals.
     pub fn of(facts: &AccountFacts) -> Mark {
-        let signals = of_account(facts);
-        let strongest = signals.iter().map(|signal| signal.strength).max().unwrap_or(0);
         let row = facts.rows.last().map(|(_, row)| *row).unwrap_or_default();
         let plays = u64::from(row.plays);
         Mark {
-            suspicion: strongest / STEP * STEP,
+            suspicion: suspicion(&of_account(facts)),
             grouped: facts.group_size > 1,
             in_step: facts.lockstep_partners > 0,
             narrow: row.plays >= HABIT_PLAYS && row.sum_squares * NARROW_TRACKS >= plays * plays,
@@ -71,6 +69,11 @@ impl Mark {
         weights[1..].iter_mut().zip(flags).for_each(|(weight, holds)| *weight = i64::from(holds) * WHOLE as i64);
         weights
     }
+}
+
+/// How suspicious an account with these signals is, in steps.
+pub(crate) fn suspicion(signals: &[Signal]) -> u16 {
+    signals.iter().map(|signal| signal.strength).max().unwrap_or(0) / STEP * STEP
 }
 
 fn is_close(company: &Company) -> bool {

@@ -13,6 +13,7 @@ pub mod cohort;
 pub mod company;
 pub mod counts;
 pub mod crowd;
+pub mod neighbours;
 pub mod profile;
 pub mod rhythm;
 pub mod risk;

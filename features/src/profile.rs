@@ -1,7 +1,7 @@
 //! The feature row of an account: what a model learns from and scores, by one function for training and for the living system.
 //!
 //! ```text
-//! AccountFacts (rows of day, week, month; group; lockstep; company) ──▶ one f32 per name; NaN where nothing can be said
+//! AccountFacts (rows of day, week, month; ties; company; cohort) ──▶ one f32 per name; NaN where nothing can be said
 //! ```
 //!
 //! A feature is a level (per day), a share, a shape, a change against the account's own past, or a tie to others. No
@@ -19,12 +19,14 @@ use serde::{Deserialize, Serialize};
 
 use self::past::AgainstPast;
 use crate::WindowRow;
+use crate::cohort::ACCOUNTS;
 use crate::company::Company;
+use crate::crowd::suspicion;
 use crate::signals::windows::{View, day, month, week};
 use crate::signals::{self, AccountFacts, Signal, WHOLE};
 
 /// The version of this list; it changes whenever a name or a meaning does. Rows of different versions are not compared.
-pub const VERSION: &str = "account-3";
+pub const VERSION: &str = "account-4";
 
 /// One number of a window: its name and how it is computed.
 type OfView = (&'static str, fn(&View) -> f32);
@@ -127,9 +129,10 @@ pub fn names() -> &'static [&'static str] {
         let of_window = |window| OF_WINDOW.iter().map(move |(name, _)| format!("{window}_{name}"));
         let mut names: Vec<String> = ["day", "week", "month"].into_iter().flat_map(of_window).collect();
         names.extend(AGAINST_PAST.names());
-        names.extend(["group_size", "lockstep_partners", "lockstep_shared"].map(str::to_owned));
+        names.extend(TIES.map(str::to_owned));
         names.extend(OF_COMPANY.iter().map(|(name, _)| (*name).to_owned()));
         names.extend(rising().map(str::to_owned));
+        names.extend(ACCOUNTS.names());
         keep(names)
     });
     &NAMES
@@ -161,16 +164,33 @@ pub fn of_account(facts: &AccountFacts) -> Profile {
         values.extend(OF_WINDOW.iter().map(|(_, of)| view.as_ref().map_or(f32::NAN, of)));
     }
     values.extend(AGAINST_PAST.values([day.as_ref(), week.as_ref(), month.as_ref()]));
-    values.extend([facts.group_size, facts.lockstep_partners, facts.lockstep_shared].map(|count| count as f32));
+    let signals = signals::of_account(&AccountFacts { suspicious_tracks: Risk::CLEAN, ..*facts });
+    values.extend(ties(facts, suspicion(&signals)));
     let longest = facts.rows.last().map(|(_, row)| *row).unwrap_or_default();
     // Of whom nothing older than a day is known, it is not known either what is rare: on the first day of a log every track has few listeners.
     let has_past = longest.plays > day.as_ref().map_or(0, |day| day.row.plays);
     let of_company =
         |of: fn(&Company, &WindowRow) -> f32| if has_past { of(&facts.company, &longest) } else { f32::NAN };
     values.extend(OF_COMPANY.iter().map(|(_, of)| of_company(*of)));
-    let signals = signals::of_account(&AccountFacts { suspicious_tracks: Risk::CLEAN, ..*facts });
     values.extend(OF_SIGNALS.iter().map(|(_, of)| of(&signals)));
+    values.extend(ACCOUNTS.over(&longest, facts.usual).map(finite));
     Profile(values)
+}
+
+/// How many accounts it is tied to, and how suspicious they are.
+const TIES: [&str; 5] =
+    ["group_size", "group_suspicion", "lockstep_partners", "lockstep_shared", "lockstep_partners_suspicion"];
+
+/// The values of [`TIES`]; `own` is how suspicious the account itself is.
+fn ties(facts: &AccountFacts, own: u16) -> [f32; TIES.len()] {
+    let AccountFacts { group_size, lockstep_partners, lockstep_shared, neighbours, .. } = *facts;
+    [
+        group_size as f32,
+        finite(neighbours.of_group(group_size, own)),
+        lockstep_partners as f32,
+        lockstep_shared as f32,
+        finite(neighbours.of_partners(lockstep_partners)),
+    ]
 }
 
 fn days(view: &View) -> f64 {
@@ -222,7 +242,7 @@ mod tests {
         assert_eq!(of_account(&AccountFacts::default()).0.len(), names.len());
         names.sort();
         names.dedup();
-        assert_eq!(names.len(), 3 * 29 + 2 * 16 + 3 + 7 + 2);
+        assert_eq!(names.len(), 3 * 29 + 2 * 16 + 5 + 7 + 2 + 9);
     }
 
     #[test]

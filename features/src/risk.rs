@@ -96,7 +96,7 @@ const PARTS: [Part; 3] = [Part::Content, Part::Behaviour, Part::Policy];
 
 fn weigh(policy: &Policy, subject: Subject, signal: Signal) -> Option<Evidence> {
     let weight = policy.rule_weight(subject, signal.name.name());
-    let strength = policy.rule_strength(subject, signal.name.name(), signal.strength);
+    let strength = signal.counted(policy.rule_full_at(subject, signal.name.name()));
     let alone = (u32::from(weight) * u32::from(strength) / WHOLE as u32) as u16;
     (weight > 0).then_some(Evidence { signal, weight, alone, share: 0 })
 }

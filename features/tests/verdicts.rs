@@ -668,20 +668,26 @@ fn every_rule_is_a_signal_and_stands_in_the_documentation() {
 }
 
 #[test]
-fn what_a_model_says_counts_in_full_from_where_the_policy_says() {
+fn what_a_model_says_counts_in_full_from_where_it_is_sharp_or_the_policy_says() {
+    let full_at = Percent::new(30).unwrap();
     let assessed = |policy: &Policy, parts: u64| {
-        let signals = of_model(Risk::from_parts(parts)).into_iter().collect();
+        let signals = of_model(Risk::from_parts(parts), full_at).into_iter().collect();
         fuse(policy, Subject::Account, false, signals)
     };
+    let verdicts = |policy: &Policy, parts: [u64; 4]| {
+        parts.map(|parts| decide(policy, Subject::Account, None, &assessed(policy, parts)).verdict)
+    };
     let built_in = built_in();
-    let verdict = |parts| decide(&built_in, Subject::Account, None, &assessed(&built_in, parts)).verdict;
-    assert_eq!(
-        [5_000, 5_001, 7_500, 10_000].map(verdict),
-        [Verdict::Allow, Verdict::Hold, Verdict::Hold, Verdict::Hold]
-    );
+    let held = |from: [bool; 4]| from.map(|held| if held { Verdict::Hold } else { Verdict::Allow });
+    assert_eq!(verdicts(&built_in, [99, 2_999, 3_000, 10_000]), held([false, false, true, true]), "the model says");
     let mut plain = built_in.clone();
-    let rule = Rule { on: true, weight: Percent::whole(), full_at: Percent::whole() };
-    plain.rules.account.insert("learned".to_owned(), rule);
+    let mut learned = |weight, full_at| {
+        plain.rules.account.insert("learned".to_owned(), Rule { on: true, weight, full_at: Some(full_at) });
+        plain.clone()
+    };
+    let half = learned(Percent::new(40).unwrap(), Percent::new(50).unwrap());
+    assert_eq!(verdicts(&half, [3_000, 4_999, 5_000, 10_000]), held([false, false, true, true]), "the policy says");
+    let plain = learned(Percent::whole(), Percent::whole());
     assert_eq!(
         assessed(&plain, 4_321).rb,
         Risk::from_parts(4_321),

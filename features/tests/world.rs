@@ -140,8 +140,8 @@ fn assess(policy: &Policy, seen: &Seen) -> Assessments {
             group_size: groups.get(account).copied().unwrap_or(0),
             lockstep_partners,
             lockstep_shared,
-            company: Default::default(),
             suspicious_tracks,
+            ..AccountFacts::default()
         }
     };
     let own = accounts.keys().map(|id| (id.clone(), assess_account(policy, &facts(id, Risk::CLEAN)).r)).collect();

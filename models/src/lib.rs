@@ -11,6 +11,7 @@ pub mod boost;
 pub mod calibration;
 pub mod import;
 pub mod measures;
+pub mod sharpness;
 pub mod temporal;
 pub mod unlabelled;
 

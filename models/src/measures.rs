@@ -146,6 +146,11 @@ pub fn surely(hits: usize, of: usize) -> f64 {
     ((middle - reach) / (1.0 + Z * Z / all)).max(0.0)
 }
 
+/// The share that so many of so many surely are at most: the upper end of Wilson's 95 % interval. Of nothing it may be anything.
+pub fn at_most(hits: usize, of: usize) -> f64 {
+    if of == 0 { 1.0 } else { 1.0 - surely(of - hits, of) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

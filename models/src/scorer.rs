@@ -7,12 +7,14 @@
 
 use std::sync::Arc;
 
+use records::policy::Percent;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::Table;
 use crate::boost::{BoostError, Booster, Explainer};
 use crate::calibration::Calibration;
+use crate::sharpness::unshown;
 use crate::stack::Stack;
 use crate::temporal::Network;
 
@@ -31,6 +33,9 @@ pub struct Scorer {
     pub booster: Booster,
     /// Makes probabilities of them.
     pub calibration: Calibration,
+    /// From which probability on its word counts in full, unless the policy says it: [`crate::sharpness`].
+    #[serde(default = "unshown")]
+    pub full_at: Percent,
     /// How the network's score is added to the trees', where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<Stack>,
@@ -61,7 +66,12 @@ impl Scorer {
     /// A model of this version of features.
     pub fn new(features_version: &str, booster: Booster, calibration: Calibration) -> Scorer {
         let features_version = features_version.to_owned();
-        Scorer { format: 1, features_version, booster, calibration, stack: None, network: None }
+        Scorer { format: 1, features_version, booster, calibration, full_at: unshown(), stack: None, network: None }
+    }
+
+    /// The same model, whose word counts in full from there on.
+    pub fn with_full_at(self, full_at: Percent) -> Scorer {
+        Scorer { full_at, ..self }
     }
 
     /// The same model with a network beside its trees; the calibration is that of both together.
@@ -86,7 +96,7 @@ impl Scorer {
         }
         scorer.booster.check()?;
         Explainer::new(&scorer.booster)?;
-        if !scorer.calibration.is_sound() {
+        if !scorer.calibration.is_sound() || scorer.full_at.get() == 0 {
             return Err(ScorerError::Calibration);
         }
         Ok(Scorer { network: network.map(Arc::new), ..scorer })
@@ -165,6 +175,11 @@ impl Model {
     /// The probability of fraud; see [`Scorer::score`].
     pub fn probability(&self, row: &[f32], network: f32) -> f64 {
         self.scorer.probability(row, network)
+    }
+
+    /// See [`Scorer::full_at`].
+    pub fn full_at(&self) -> Percent {
+        self.scorer.full_at
     }
 
     /// What raised the score of the row most, at most so many, strongest first: features, each by its exact contribution, and the

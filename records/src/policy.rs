@@ -172,16 +172,17 @@ pub struct Rule {
     pub on: bool,
     /// The risk that the signal alone justifies when it is as strong as it can be.
     pub weight: Percent,
-    /// From this strength on it counts as if it were as strong as it can be, below in proportion.
-    #[serde(default = "Percent::whole", deserialize_with = "some")]
-    pub full_at: Percent,
+    /// From this strength on it counts as if it were as strong as it can be, below in proportion. Unless given, what a signal is
+    /// says it; of `learned`, the model.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
+    pub full_at: Option<Percent>,
 }
 
 /// A percentage that is not 0.
-fn some<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Percent, D::Error> {
+fn some<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Percent>, D::Error> {
     let percent = Percent::deserialize(from)?;
     let nothing = || serde::de::Error::custom("found 0, expected whole percent from 1 to 100");
-    (percent.get() > 0).then_some(percent).ok_or_else(nothing)
+    (percent.get() > 0).then_some(Some(percent)).ok_or_else(nothing)
 }
 
 /// From which risk on something is done, in one segment.
@@ -336,11 +337,9 @@ impl Policy {
         rule.filter(|rule| rule.on).map_or(0, |rule| rule.weight.parts())
     }
 
-    /// As how strong a signal `name` of a `subject` counts that is so strong, both in ten-thousandths.
-    pub fn rule_strength(&self, subject: Subject, name: &str, strength: u16) -> u16 {
-        const WHOLE: u32 = 10_000;
-        let full = self.rules.of(subject).get(name).map_or(WHOLE, |rule| rule.full_at.parts().max(1).into());
-        (u32::from(strength) * WHOLE / full).min(WHOLE) as u16
+    /// From which strength on the signal `name` of a `subject` counts in full, where its rule says so.
+    pub fn rule_full_at(&self, subject: Subject, name: &str) -> Option<Percent> {
+        self.rules.of(subject).get(name)?.full_at
     }
 
     /// The segment a tier belongs to, and its thresholds; a tier without its own takes the default.

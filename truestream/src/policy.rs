@@ -264,7 +264,11 @@ fn verdict(policy: &Policy, case: &VerdictCase) -> Result<Option<String>, Failur
             return Err(Failure::Input(format!("tests.toml: {:?}: `{name}` is no signal of {subject}", case.name)));
         };
         if strength.get() > 0 {
-            signals.push(Signal { name, strength: strength.parts(), seen: Seen { window_ms: 0, count: 0, of: 0 } });
+            signals.push(Signal {
+                name,
+                strength: strength.parts(),
+                seen: Seen { window_ms: 0, count: strength.parts().into(), of: 0 },
+            });
         }
     }
     let found = fuse(policy, case.subject, case.heard, signals);

@@ -11,15 +11,14 @@
 //! Only subjects of which something new came are told of. Most accounts are not remarkable and take no part in the join, so it
 //! costs what the remarkable ones play.
 
-mod cohorts;
 mod copies;
-mod marks;
 mod tracks;
 mod uploaders;
 
 use std::collections::BTreeMap;
 
 use features::WindowRow;
+use features::cohort::TRACKS;
 use features::rhythm::hour_of;
 use features::tally::Axis;
 use records::{Key, Millis};
@@ -27,12 +26,12 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Concat, Concatenate};
 
-use self::marks::Marks;
 use self::tracks::{Told, TrackNews, Tracks};
 use self::uploaders::{UploaderNews, Uploaders};
 use crate::clock::Tick;
-use crate::dossiers::{self, AccountNews};
+use crate::cohorts;
 use crate::keep::{keep, mix};
+use crate::marks::{self, MarkChange};
 use crate::profiles::ProfileChange;
 use crate::risk::listens::Listens;
 use crate::risk::{Entry, updates};
@@ -57,8 +56,8 @@ impl Audiences {
 
 /// The streams that the features are made of.
 pub(crate) struct Sources<'scope> {
-    /// What is new about accounts.
-    pub news: StreamVec<'scope, Tick, AccountNews>,
+    /// What is remarkable about accounts.
+    pub marks: StreamVec<'scope, Tick, MarkChange>,
     /// Rows of the window views that they rest on.
     pub rows: Vec<(Axis, StreamVec<'scope, Tick, RowChange>)>,
     /// Plays as they enter and leave windows.
@@ -79,7 +78,7 @@ pub(crate) fn audiences<'scope>(
     asked: &Audiences,
     until: Tick,
 ) -> Vec<(Axis, StreamVec<'scope, Tick, ProfileChange>)> {
-    let Sources { news, rows, turns, listens, entries, windows, longest } = sources;
+    let Sources { marks, rows, turns, listens, entries, windows, longest } = sources;
     let scope = turns.scope();
     let of = |wanted: Axis| {
         let rows: Vec<_> = rows.iter().filter(|(axis, _)| *axis == wanted).map(|(_, rows)| rows.clone()).collect();
@@ -87,7 +86,6 @@ pub(crate) fn audiences<'scope>(
     };
     let plays = turns.flat_map(move |turn| Played::of(turn, longest));
 
-    let marks = keep(news, "Marks", dossiers::route, until, Marks::new(windows.clone()));
     let listeners = updates(marks::of_listeners(listens, marks), |(track, (account, mark)), diff| {
         TrackNews::Listener { track, account, mark, plays: diff as i64 }
     });
@@ -103,7 +101,10 @@ pub(crate) fn audiences<'scope>(
     let longest_rows =
         of(Axis::Track).flat_map(move |((place, track), row)| (Some(place) == last).then_some((track, row)));
     let track_news = match asked.axes.contains(&Axis::Track) {
-        true => track_news.concat(cohorts::of_tracks(longest_rows, until)),
+        true => track_news.concat(
+            cohorts::usual(longest_rows, &TRACKS, until)
+                .map(|(track, usual, diff)| TrackNews::Usual(track, usual, diff)),
+        ),
         false => track_news,
     };
     let route = |news: &TrackNews| mix(news.track().0);

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use features::WindowRow;
-use features::cohort::{Cohort, Measured, size_of};
+use features::cohort::{Cohort, TRACKS};
 use features::crowd::{Crowd, Mark};
 use features::profile::uploader::{Part, Works};
 use features::profile::{Profile, track, uploader};
@@ -39,10 +39,10 @@ impl Known<'_> {
         let mut features = BTreeMap::new();
         let mut works: BTreeMap<Key, Works> = BTreeMap::new();
         let longest = |rows: &[(Millis, WindowRow)]| rows.last().map(|(_, row)| *row).unwrap_or_default();
-        let size = |rows: &[(Millis, WindowRow)]| size_of(&longest(rows));
+        let size = |rows: &[(Millis, WindowRow)]| TRACKS.size_of(&longest(rows));
         let mut cohorts: BTreeMap<u8, Cohort> = BTreeMap::new();
         for rows in self.tracks.values() {
-            *cohorts.entry(size(rows)).or_default() += Measured::of(&longest(rows));
+            *cohorts.entry(size(rows)).or_default() += TRACKS.measured(&longest(rows));
         }
         let (mut by_track, mut by_uploader) = (ByKey::new(), ByKey::new());
         for play in &self.plays {
@@ -59,7 +59,7 @@ impl Known<'_> {
             let copies = self.recording_of.get(key).map(|recording| {
                 self.recording_of.iter().filter(|(other, of)| *other != key && *of == recording).count() as u32
             });
-            let usual = cohorts[&size(rows)].usual();
+            let usual = TRACKS.usual(&cohorts[&size(rows)]);
             let facts = track::Facts { rows, rhythm: rhythm(mine), crowd, copies, usual };
             features.insert((Axis::Track, *key), track::of_track(&facts));
             let part = Part { plays: mine.len() as u32, listeners: listeners.len() as u32, crowd, copies };

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use super::audience::{self, Heard};
 use super::{Profile, finite, keep};
-use crate::cohort::{self, Measured, Usual};
+use crate::cohort::{TRACKS, Usual};
 use crate::crowd::Crowd;
 use crate::rhythm::Rhythm;
 use crate::signals::Rows;
@@ -38,7 +38,7 @@ pub fn names() -> &'static [&'static str] {
     static NAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
         let mut names = audience::names(&[]);
         names.push("copies".to_owned());
-        names.extend(cohort::names().map(|name| format!("{name}_over_cohort")));
+        names.extend(TRACKS.names());
         keep(names)
     });
     &NAMES
@@ -56,8 +56,7 @@ pub fn of_track(facts: &Facts) -> Profile {
     };
     let mut values = audience::values(&heard, &[]);
     values.push(facts.copies.map_or(f32::NAN, |copies| copies as f32));
-    let over = facts.usual.map_or([f64::NAN; cohort::MEASURED], |usual| Measured::of(&row).over(&usual));
-    values.extend(over.map(finite));
+    values.extend(TRACKS.over(&row, facts.usual).map(finite));
     Profile(values)
 }
 

@@ -18,11 +18,14 @@ pub mod suspicion;
 pub(crate) mod windows;
 mod words;
 
+use records::policy::Percent;
 use records::{Metadata, Millis, Risk};
 use serde::{Deserialize, Serialize};
 
 use crate::WindowRow;
+use crate::cohort::Usual;
 use crate::company::Company;
+use crate::neighbours::Neighbours;
 use audience::Suspicious;
 
 pub use audience::Following;
@@ -166,6 +169,10 @@ pub struct AccountFacts<'a> {
     pub lockstep_shared: u32,
     /// Who else plays what it plays; for models, no rule asks for it.
     pub company: Company,
+    /// How suspicious those are that it is tied to; for models.
+    pub neighbours: Neighbours,
+    /// What is usual among accounts that play as much; for models. `None` where they are too few.
+    pub usual: Option<Usual>,
     /// How suspicious its tracks are without its own plays ([`suspicion::Suspicion::accounts`]).
     pub suspicious_tracks: Risk,
 }
@@ -216,10 +223,11 @@ pub fn of_surroundings(window_ms: Millis, suspicious_tracks: Risk) -> Option<Sig
 /// Probabilities below one in a hundred say nothing: half of all accounts have one.
 const LEARNED_MIN: u64 = 100;
 
-/// The signal of a model that learned from labelled accounts: how probable it is that somebody else than a person listens.
-pub fn of_model(fraud: Risk) -> Option<Signal> {
+/// The signal of a model that learned from labelled accounts: how probable it is that somebody else than a person listens. It is as strong as
+/// it can be from where the model has shown that hardly anybody honest comes there (`full_at`).
+pub fn of_model(fraud: Risk, full_at: Percent) -> Option<Signal> {
     let count = u64::from(fraud.parts());
-    let strength = if count >= LEARNED_MIN { fraud.parts() } else { 0 };
+    let strength = if count >= LEARNED_MIN { ramp(count, 0, full_at.parts().into()) } else { 0 };
     Signal::new(Name::Learned, strength, Seen { window_ms: 0, count, of: WHOLE })
 }
 
@@ -253,6 +261,16 @@ impl Signal {
     /// A signal that speaks; `None` at strength 0.
     fn new(name: Name, strength: u16, seen: Seen) -> Option<Signal> {
         (strength > 0).then_some(Signal { name, strength, seen })
+    }
+
+    /// As how strong a rule takes it that counts it in full from a strength on. Where a model's word counts in full the model
+    /// says itself; a rule that says it weighs the probability as it is.
+    pub(crate) fn counted(&self, full_at: Option<Percent>) -> u16 {
+        match (full_at, self.name) {
+            (None, _) => self.strength,
+            (Some(full), Name::Learned) => ramp(self.seen.count, 0, full.parts().into()),
+            (Some(full), _) => ramp(self.strength.into(), 0, full.parts().into()),
+        }
     }
 
     /// As strong as so many ten-thousandths of it.

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 
 use models::Scorer;
 use models::boost::Explainer;
+use models::sharpness::HONEST_SHARE_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::examples::Known;
-use super::measure::{ByAccount, FALSE_POSITIVES, Measured, Report};
+use super::measure::{ByAccount, FALSE_POSITIVES, InFull, Measured, Report};
 use super::sequences::NETWORK;
 use crate::exit::Failure;
 
@@ -94,6 +95,16 @@ pub fn text(told: &Told) -> Result<String, Failure> {
     report.auc.iter().for_each(|auc| line("AUC", auc));
     report.recall.iter().for_each(|(name, recall)| line(&format!("recall at {name} false positives"), recall));
     let _ = writeln!(card, "| calibration error | {:.4} | |", report.calibration_error);
+    let InFull { percent, fraud, honest, others } = report.in_full;
+    let _ = writeln!(
+        card,
+        "\nIts word counts in full from {percent} %, where no more than {:.1} % of honest accounts should ever come. There came {fraud} of \
+         {} fraud, {honest} of {} honest accounts and {others} of {} others.",
+        100.0 * HONEST_SHARE_MAX,
+        report.fraud,
+        report.honest,
+        report.accounts - report.fraud - report.honest
+    );
     card += "\n![ROC](roc.svg) ![reliability](reliability.svg)\n\n## By family\n\n";
     card +=
         "Share that is flagged: of an attack that is recall, of an honest look-alike people who would be wronged.\n\n";

@@ -132,7 +132,7 @@ pub fn evaluation(args: &EvaluateArgs) -> Result<Evaluation, Failure> {
         let scorer = registry.scorer(version)?;
         let network = data.said(&registry, &lock, &features, &scorer, test.rows())?;
         let scores = scorer.scores(&test.table, &network).map_err(|error| Failure::Input(error.to_string()))?;
-        Ok(Report::of(&test, &scores, &scorer.calibration, seed))
+        Ok(Report::of(&test, &scores, &scorer, seed))
     };
     let champion = registry.champion()?.filter(|champion| champion.number != version.number);
     let champion = champion.map(|champion| Ok((champion.number, report(&champion)?))).transpose()?;

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use models::Scorer;
 use models::calibration::Calibration;
 use models::measures::{Interval, auc, bootstrap, calibration_error, recall_at};
 use records::LabelKind;
@@ -44,6 +45,19 @@ pub struct OfFamily {
     pub recall: BTreeMap<String, f64>,
 }
 
+/// Accounts whose highest probability reaches where a model's word counts in full (`models::sharpness`): alone it holds them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct InFull {
+    /// From which probability on, in whole percent.
+    pub percent: u8,
+    /// Fraud accounts that come there.
+    pub fraud: usize,
+    /// Accounts known to be honest that do.
+    pub honest: usize,
+    /// All others that do.
+    pub others: usize,
+}
+
 /// How good a model is. Everything is counted in accounts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -66,6 +80,9 @@ pub struct Report {
     /// What it surely is at least: the lower end of its 95 % interval. Of few accounts every probability is somewhat off.
     #[serde(default)]
     pub calibration_error_low: f64,
+    /// Where the model's word counts in full, what comes there.
+    #[serde(default)]
+    pub in_full: InFull,
     /// By family of attack, or of honest look-alike: there recall is the share of people who are wronged.
     pub families: BTreeMap<String, OfFamily>,
     /// By cohort of people who listen unlike most: how many of those that nobody called fraud are flagged.
@@ -107,6 +124,22 @@ impl<'a> ByAccount<'a> {
         self.scores.iter().map(|score| calibration.probability(*score)).collect()
     }
 
+    fn in_full(&self, scorer: &Scorer) -> InFull {
+        let mut found = InFull { percent: scorer.full_at.get(), ..InFull::default() };
+        let least = f64::from(found.percent) / 100.0;
+        for ((account, label), said) in
+            self.accounts.iter().zip(&self.labels).zip(self.probabilities(&scorer.calibration))
+        {
+            let count = match (label, account.label) {
+                (1.0, _) => &mut found.fraud,
+                (_, Some(LabelKind::Honest)) => &mut found.honest,
+                _ => &mut found.others,
+            };
+            *count += usize::from(said >= least);
+        }
+        found
+    }
+
     fn calibration_error(&self, calibration: &Calibration, seed: u64) -> Option<Interval> {
         let said = self.probabilities(calibration);
         bootstrap(said.len(), seed, |weights| Some(calibration_error(&said, &self.labels, weights)))
@@ -115,11 +148,11 @@ impl<'a> ByAccount<'a> {
 
 impl Report {
     /// Measures a model by its raw scores of these examples, and what it makes of them.
-    pub fn of(known: &Known, rows: &[f64], calibration: &Calibration, seed: u64) -> Report {
+    pub fn of(known: &Known, rows: &[f64], scorer: &Scorer, seed: u64) -> Report {
         let by_account = ByAccount::of(known, rows);
         let ByAccount { accounts, scores, labels, .. } = &by_account;
         let one = vec![1.0; scores.len()];
-        let calibrated = by_account.calibration_error(calibration, seed);
+        let calibrated = by_account.calibration_error(&scorer.calibration, seed);
         let mut report = Report {
             accounts: accounts.len(),
             fraud: labels.iter().filter(|label| **label == 1.0).count(),
@@ -130,6 +163,7 @@ impl Report {
             honest_flagged: BTreeMap::new(),
             calibration_error: calibrated.map_or(0.0, |error| error.value),
             calibration_error_low: calibrated.map_or(0.0, |error| error.low),
+            in_full: by_account.in_full(scorer),
             families: BTreeMap::new(),
             cohorts: BTreeMap::new(),
         };
@@ -174,6 +208,10 @@ impl Report {
             ("test_fraud_accounts".to_owned(), self.fraud as f64),
             ("calibration_error".to_owned(), self.calibration_error),
             ("calibration_error_low".to_owned(), self.calibration_error_low),
+            ("full_at_percent".to_owned(), self.in_full.percent.into()),
+            ("in_full_fraud".to_owned(), self.in_full.fraud as f64),
+            ("in_full_honest".to_owned(), self.in_full.honest as f64),
+            ("in_full_others".to_owned(), self.in_full.others as f64),
         ]);
         let mut put = |name: &str, measured: &Measured| {
             metrics.insert(name.to_owned(), measured.value);

@@ -17,7 +17,7 @@ use models::boost::{Booster, Monotone, Settings, fit};
 use models::calibration::Calibration;
 use models::measures::auc;
 use models::temporal::{self, Network, NetworkError};
-use models::{Scorer, Stack, Table, unlabelled};
+use models::{Scorer, Stack, Table, sharpness, unlabelled};
 use records::Millis;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -290,8 +290,9 @@ impl Shop<'_> {
                 self.stacked(scorer, network, &to_calibrate)?
             }
         };
+        let scorer = self.sharp(scorer, &to_calibrate)?;
         let (network, scores) = self.scored(&scorer, &to_test)?;
-        let report = Report::of(&to_test, &scores, &scorer.calibration, args.data.seed);
+        let report = Report::of(&to_test, &scores, &scorer, args.data.seed);
 
         let model = scorer.to_json();
         let mut params = BTreeMap::from([
@@ -446,6 +447,16 @@ impl Shop<'_> {
         let stack = stack.ok_or_else(|| Failure::Input(ONE_KIND.to_owned()))?;
         let scores: Vec<f64> = of_trees.iter().zip(&said).map(|(trees, said)| stack.score(*trees, *said)).collect();
         Ok(Scorer { calibration: of_accounts(known, &scores)?, stack: Some(stack), ..both })
+    }
+
+    /// The model, which says from where on its word counts in full: by accounts that it did not grow on and nobody called fraud.
+    fn sharp(&self, scorer: Scorer, held_back: &Known) -> Result<Scorer, Failure> {
+        let (_, scores) = self.scored(&scorer, held_back)?;
+        let by_account = ByAccount::of(held_back, &scores);
+        let said = by_account.probabilities(&scorer.calibration);
+        let honest = by_account.labels.iter().zip(said).filter(|(label, _)| **label < 0.5).map(|(_, said)| said);
+        let full_at = sharpness::full_at(&honest.collect::<Vec<_>>());
+        Ok(scorer.with_full_at(full_at))
     }
 
     /// What the network says of the examples, if there is one, and the raw scores.

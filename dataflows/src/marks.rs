@@ -17,17 +17,20 @@ use crate::keep::Keep;
 use crate::risk::listens::Listens;
 use crate::risk::{Coll, Update};
 
+/// An account is so from now on (+1) or no more (-1); most accounts are not remarkable, and nothing is said of them.
+pub(crate) type MarkChange = Update<(Key, Mark)>;
+
 /// The remarkable listeners of each track, once per play in the longest window.
-pub(super) fn of_listeners<'scope>(
+pub(crate) fn of_listeners<'scope>(
     listens: Listens<'scope>,
-    marks: StreamVec<'scope, Tick, Update<(Key, Mark)>>,
+    marks: StreamVec<'scope, Tick, MarkChange>,
 ) -> Coll<'scope, (Key, (Key, Mark))> {
     let marks = marks.as_collection().arrange_by_key_named("Marks");
     listens.by_account.join_core(marks, |account, track, mark| Some((*track, (*account, *mark))))
 }
 
 /// The accounts of one worker.
-pub(super) struct Marks {
+pub(crate) struct Marks {
     dossiers: Dossiers,
     said: HashMap<Key, Mark>,
 }
@@ -40,7 +43,7 @@ impl Marks {
 
 impl Keep for Marks {
     type In = AccountNews;
-    type Out = Update<(Key, Mark)>;
+    type Out = MarkChange;
 
     fn take(&mut self, _tick: Tick, news: AccountNews, _out: &mut Vec<Self::Out>) {
         self.dossiers.take(news);
