@@ -5,6 +5,7 @@
 //! DDEX messages  ──▶ ddex    ──▶
 //! seed           ──▶ world   ──▶
 //! records, plan  ──▶ inject  ──▶
+//! what is sent   ──▶ intake  ──▶ log ──▶ arrivals
 //! ```
 //!
 //! The only crate that knows Arrow and Parquet.
@@ -15,6 +16,8 @@ pub mod audio_index;
 pub mod ddex;
 pub mod formats;
 pub mod inject;
+pub mod intake;
+pub mod log;
 pub mod names;
 pub mod policy;
 pub mod tables;

@@ -109,7 +109,8 @@ pub fn read_listings(
     failed.map_or(Ok(listings), Err)
 }
 
-fn listing(track: &Track, contents: &Contents, naming: &mut Naming) -> Result<Listing, Error> {
+/// The row as plays are grouped by it.
+pub(super) fn listing(track: &Track, contents: &Contents, naming: &mut Naming) -> Result<Listing, Error> {
     Ok(Listing {
         content: contents.key(track.content_id.as_ref().unwrap_or(&track.track_id)),
         track: naming.key_of(IdSpace::Track, Some(&track.track_id))?,
@@ -139,11 +140,13 @@ pub fn read_tiers(
 ) -> Result<Vec<Tier>, Error> {
     let mut rows: Vec<Distributor> = Vec::new();
     read_table(paths, kinds, |row| rows.push(row), refusals)?;
-    let tier = |row: Distributor| {
-        let distributor = naming.key_of(IdSpace::Distributor, Some(&row.distributor_id))?;
-        Ok(Tier { distributor, tier: row.tier, valid_from: row.valid_from })
-    };
-    rows.into_iter().map(tier).collect()
+    rows.into_iter().map(|row| tier(row, naming)).collect()
+}
+
+/// The tier of the row's distributor.
+pub(super) fn tier(row: Distributor, naming: &mut Naming) -> Result<Tier, Error> {
+    let distributor = naming.key_of(IdSpace::Distributor, Some(&row.distributor_id))?;
+    Ok(Tier { distributor, tier: row.tier, valid_from: row.valid_from })
 }
 
 /// Reads the tables that nothing needs, for the rows that are to be refused.
@@ -165,13 +168,15 @@ pub fn read_corrections(
     refusals: &mut Vec<Refusal>,
 ) -> Result<Vec<(u128, Millis)>, Error> {
     let mut corrections = Vec::new();
-    let keep = |correction: Correction| {
-        let key = match &correction.play_id {
-            Id::Number(number) => u128::from(*number),
-            Id::Text(text) => play_id_of(text),
-        };
-        corrections.push((key, correction.arrived_at));
-    };
-    read_all(paths, kinds, keep, refusals)?;
+    read_all(paths, kinds, |row| corrections.push(correction(&row)), refusals)?;
     Ok(corrections)
+}
+
+/// The correction as (play id, arrival).
+pub(super) fn correction(correction: &Correction) -> (u128, Millis) {
+    let key = match &correction.play_id {
+        Id::Number(number) => u128::from(*number),
+        Id::Text(text) => play_id_of(text),
+    };
+    (key, correction.arrived_at)
 }

@@ -137,7 +137,8 @@ pub(super) struct Decoder<'a> {
     pub path: PathBuf,
     pub wanted: Wanted,
     pub facts: &'a Facts,
-    pub suspected: &'a Suspected,
+    /// Whose ids come again; `None` where nobody knows, and every play comes with its id.
+    pub suspected: Option<&'a Suspected>,
     /// Whether play ids are read, to find suspects and rows without an id.
     pub play_ids: bool,
 }
@@ -182,7 +183,10 @@ impl Decoder<'_> {
     }
 
     fn suspect(&self, play_id: u128) -> Option<(u128, u32)> {
-        self.suspected.get(&(play_id as u64)).map(|occurrences| (play_id, *occurrences))
+        match self.suspected {
+            Some(suspected) => suspected.get(&(play_id as u64)).map(|occurrences| (play_id, *occurrences)),
+            None => Some((play_id, u32::MAX)),
+        }
     }
 
     fn refusal(&self, batch: &RecordBatch, row: usize, first_row: u64, code: Code, reason: String) -> Refusal {

@@ -186,7 +186,7 @@ impl Arrivals {
                         path: path.clone(),
                         wanted: self.wanted,
                         facts: &self.facts,
-                        suspected: &self.survey.suspected,
+                        suspected: Some(&self.survey.suspected),
                         play_ids: self.survey.reads_play_ids,
                     };
                     let mut decoded =

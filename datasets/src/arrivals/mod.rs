@@ -3,11 +3,13 @@
 //! ```text
 //! files ──▶ survey: sorted? which play ids come again? from when to when?
 //!       ──▶ decode ──▶ sort (only files that need it; in runs on disk when large) ──▶ by arrival ──▶ plays, suspects
+//! log   ──▶ living: the same decoder, entry by entry ──▶ suspects: whose ids come again is not known beforehand
 //! ```
 
 mod catalogue;
 mod decode;
 mod evidence;
+mod living;
 mod merge;
 mod spill;
 mod survey;
@@ -15,5 +17,6 @@ mod survey;
 pub use catalogue::{Facts, Listing, Tier, judge_others, read_corrections, read_facts, read_listings, read_tiers};
 pub use decode::{Arrived, Suspect, Wanted};
 pub use evidence::{Contents, Grouping, Hearing, Hearings, read_hearings};
+pub use living::{Incoming, News};
 pub use merge::Arrivals;
 pub use survey::{FileSurvey, Survey, survey};

@@ -281,7 +281,8 @@ impl<'a> Lookout<'a> {
     fn judge(&self, batch: &RecordBatch, play_ids: bool, naming: &mut Naming) -> Result<(Vec<Millis>, bool), Error> {
         let suspected = Suspected::default();
         let path = self.path.to_owned();
-        let decoder = Decoder { path, wanted: Wanted::ALL, facts: self.facts, suspected: &suspected, play_ids };
+        let suspected = Some(&suspected);
+        let decoder = Decoder { path, wanted: Wanted::ALL, facts: self.facts, suspected, play_ids };
         let mut decoded = Decoded::default();
         decoder.decode(batch, 0, naming, &mut decoded)?;
         Ok((decoded.plays.iter().map(|arrived| arrived.at).collect(), !decoded.refusals.is_empty()))

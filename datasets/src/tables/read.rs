@@ -7,6 +7,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use arrow::array::RecordBatch;
 use hashbrown::{HashMap, HashSet};
 use records::{
     Account, Code, Correction, Disclosure, Distributor, Id, IdSpace, Label, LabelKind, Millis, Network, NetworkKind,
@@ -42,6 +43,11 @@ pub trait FromRow: Row + Clone + Ord {
 
     /// What the record speaks of.
     fn key(&self) -> Self::Key;
+
+    /// The columns that must be there.
+    fn required() -> &'static [&'static str] {
+        &Self::COLUMNS[..Self::REQUIRED]
+    }
 }
 
 /// The values of a row, by place among [`FromRow::COLUMNS`].
@@ -51,7 +57,8 @@ pub struct Cells<'a> {
     kinds: &'a IdKinds,
 }
 
-type Refused = (Code, String);
+/// Why a row is no record.
+pub(crate) type Refused = (Code, String);
 
 impl Cells<'_> {
     fn missing(&self, at: usize) -> Refused {
@@ -332,6 +339,12 @@ pub(super) const ID_COLUMNS: [(&str, &str, IdSpace); 15] = [
     ("playlists", "playlist_id", IdSpace::Playlist),
 ];
 
+/// Which ids the column of the table holds; `None` when it holds none of a space of their own.
+pub(crate) fn space_of(table: &str, column: &str) -> Option<IdSpace> {
+    let known = ID_COLUMNS.iter().find(|(of, name, _)| *of == table && *name == column);
+    known.map(|(_, _, space)| *space)
+}
+
 /// Looks into the schemas of the files for the kinds of their ids. Ids of one space are numbers only if all files say so.
 ///
 /// # Errors
@@ -341,9 +354,8 @@ pub fn id_kinds<'a>(files: impl IntoIterator<Item = (&'static str, &'a [PathBuf]
     for (table, paths) in files {
         for path in paths {
             for column in columns(path)?.iter().filter(|column| column.kind == ColumnKind::Text) {
-                let known = ID_COLUMNS.iter().find(|(t, name, _)| *t == table && *name == column.name);
-                if let Some((_, _, space)) = known {
-                    kinds[*space as usize] = IdKind::Text;
+                if let Some(space) = space_of(table, &column.name) {
+                    kinds[space as usize] = IdKind::Text;
                 }
             }
         }
@@ -432,21 +444,45 @@ fn each_row<R: FromRow>(
     mut tell: impl FnMut(Result<R, Refused>, u64),
 ) -> Result<(), Error> {
     let found: Vec<String> = columns(path)?.into_iter().map(|column| column.name).collect();
-    if let Some(column) = R::COLUMNS[..R::REQUIRED].iter().find(|column| !found.iter().any(|name| name == *column)) {
+    if let Some(column) = R::required().iter().find(|column| !found.iter().any(|name| name == *column)) {
         return Err(Error::MissingColumn { path: path.to_owned(), table: R::TABLE, column, found });
     }
-    let mut rows = Rows::open(path, R::COLUMNS)?;
     let mut number = 0;
-    while rows.advance()? {
-        let row = R::from_row(&Cells { rows: &rows, names: R::COLUMNS, kinds });
+    each(Rows::open(path, R::COLUMNS)?, kinds, |row| {
         // A column has one type: what is wrong with one of its values is wrong with all.
         if let Err((Code::WrongType, reason)) = row {
             return Err(Error::Input(format!("{}: row {number}: {reason}: convert the column", path.display())));
         }
         tell(row, number);
         number += 1;
+        Ok(())
+    })
+}
+
+fn each<R: FromRow>(
+    mut rows: Rows,
+    kinds: &IdKinds,
+    mut tell: impl FnMut(Result<R, Refused>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    while rows.advance()? {
+        tell(R::from_row(&Cells { rows: &rows, names: R::COLUMNS, kinds }))?;
     }
     Ok(())
+}
+
+/// Reads every row of the batches as it comes: a record, or why it is none.
+///
+/// # Errors
+/// When a column holds what no value can be read from.
+pub(crate) fn read_batches<R: FromRow>(
+    batches: Vec<RecordBatch>,
+    kinds: &IdKinds,
+    mut tell: impl FnMut(Result<R, Refused>),
+) -> Result<(), Error> {
+    each(Rows::of_batches(R::TABLE, batches, R::COLUMNS), kinds, |row| {
+        tell(row);
+        Ok(())
+    })
 }
 
 fn hash_of(key: &impl Hash) -> u64 {

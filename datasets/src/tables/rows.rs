@@ -18,9 +18,10 @@ use arrow::array::{
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
+use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use super::finite::FiniteFile;
 use super::write::ParquetFile;
@@ -144,7 +145,7 @@ pub fn greatest(path: &Path, column: &str) -> Result<Option<i64>, Error> {
 /// The rows of a Parquet file, one after the other: [`Rows::advance`] to the next, then look at its values.
 pub struct Rows {
     path: PathBuf,
-    reader: ParquetRecordBatchReader,
+    reader: Box<dyn Iterator<Item = Result<RecordBatch, ArrowError>>>,
     names: Vec<String>,
     cells: Vec<Cells>,
     batch_rows: usize,
@@ -164,12 +165,24 @@ impl Rows {
         let reader = guarded(|| builder.with_projection(mask).with_batch_size(BATCH_ROWS).build());
         Ok(Rows {
             path: path.to_owned(),
-            reader: reader.map_err(|error| Error::parquet(path, error))?,
+            reader: Box::new(reader.map_err(|error| Error::parquet(path, error))?),
             names: names.iter().map(|&name| name.to_owned()).collect(),
             cells: Vec::new(),
             batch_rows: 0,
             next_row: 0,
         })
+    }
+
+    /// The rows of batches that are not of a file, under a name for messages.
+    pub(crate) fn of_batches(name: &str, batches: Vec<RecordBatch>, names: &[&str]) -> Rows {
+        Rows {
+            path: name.into(),
+            reader: Box::new(batches.into_iter().map(Ok)),
+            names: names.iter().map(|&name| name.to_owned()).collect(),
+            cells: Vec::new(),
+            batch_rows: 0,
+            next_row: 0,
+        }
     }
 
     /// Steps to the next row; `false` after the last.

@@ -1,0 +1,150 @@
+//! Turns what the log holds into what the dataflow takes, entry by entry.
+//!
+//! ```text
+//! rows of the log ──▶ plays, corrections, rows of the catalogue, tiers ──▶ whoever gives them their ticks
+//!                 └──▶ accounts, networks: remembered, and looked up while later plays are read
+//! ```
+//!
+//! The same decoder reads plays here and out of files. What differs: every play comes with its id, for nobody knows
+//! beforehand which ids come again.
+
+use std::sync::Arc;
+
+use records::{Account, Distributor, IdSpace, Label, Millis, Network, Playlist, Refusal, Track};
+
+use super::catalogue::{Facts, Listing, Tier, correction, listing, tier};
+use super::decode::{Decoded, Decoder, Suspect, Wanted};
+use super::evidence::Contents;
+use crate::Error;
+use crate::intake::batches;
+use crate::log::Rows;
+use crate::names::{NameTable, Naming};
+use crate::tables::read::{FromRow, IdKinds, Refused, read_batches};
+
+/// What the rows of an entry are.
+#[derive(Debug)]
+pub enum News {
+    /// Plays with their ids.
+    Plays(Vec<Suspect>),
+    /// Corrections as (play id, arrival).
+    Corrections(Vec<(u128, Millis)>),
+    /// Rows of the catalogue.
+    Listings(Vec<Listing>),
+    /// Tiers of distributors.
+    Tiers(Vec<Tier>),
+    /// Nothing that the dataflow asks for.
+    Noted,
+}
+
+/// Reads the log's entries, in their order.
+pub struct Incoming {
+    naming: Naming,
+    kinds: IdKinds,
+    facts: Facts,
+    wanted: Wanted,
+    contents: Contents,
+}
+
+impl Incoming {
+    /// Nothing read yet.
+    pub fn new(names: Arc<NameTable>, kinds: IdKinds, wanted: Wanted) -> Incoming {
+        let (naming, facts, contents) = (Naming::new(names), Facts::default(), Contents::default());
+        Incoming { naming, kinds, facts, wanted, contents }
+    }
+
+    /// What the rows are, and those that are refused, as of this entry.
+    ///
+    /// # Errors
+    /// When they cannot be read at all, though they could when they were taken in.
+    pub fn read(&mut self, entry: u64, rows: &Rows) -> Result<(News, Vec<Refusal>), Error> {
+        let file = format!("log entry {entry}");
+        let mut refusals = Vec::new();
+        let news = match rows.table {
+            "plays" => News::Plays(self.plays(&file, &rows.columns, &mut refusals)?),
+            "corrections" => News::Corrections(self.rows(rows, &file, &mut refusals, |_, row| Ok(correction(&row)))?),
+            "tracks" => News::Listings(self.rows(rows, &file, &mut refusals, |this, row: Track| {
+                listing(&row, &this.contents, &mut this.naming)
+            })?),
+            "distributors" => News::Tiers(
+                self.rows(rows, &file, &mut refusals, |this, row: Distributor| tier(row, &mut this.naming))?,
+            ),
+            table => {
+                match table {
+                    "accounts" => drop(self.rows(rows, &file, &mut refusals, Incoming::note_account)?),
+                    "networks" => drop(self.rows(rows, &file, &mut refusals, Incoming::note_network)?),
+                    "playlists" => drop(self.rows(rows, &file, &mut refusals, |_, _: Playlist| Ok(()))?),
+                    _ => drop(self.rows(rows, &file, &mut refusals, |_, _: Label| Ok(()))?),
+                }
+                News::Noted
+            }
+        };
+        refusals.iter_mut().for_each(|refusal| refusal.row = sent_row(refusal.row, rows));
+        let unread = rows.refused.iter().map(|row| {
+            let mut raw = row.raw.clone();
+            raw.truncate(raw.floor_char_boundary(1_024));
+            let (source, reason) = (rows.table.to_owned(), row.reason.clone());
+            Refusal { source, file: file.clone(), row: row.row, code: row.code, reason, raw: Some(raw) }
+        });
+        refusals.extend(unread);
+        Ok((news, refusals))
+    }
+
+    fn plays(&mut self, file: &str, columns: &[u8], refusals: &mut Vec<Refusal>) -> Result<Vec<Suspect>, Error> {
+        let decoder =
+            Decoder { path: file.into(), wanted: self.wanted, facts: &self.facts, suspected: None, play_ids: true };
+        let mut decoded = Decoded::default();
+        let mut first_row = 0;
+        for batch in batches(columns)? {
+            decoder.decode(&batch, first_row, &mut self.naming, &mut decoded)?;
+            first_row += batch.num_rows() as u64;
+        }
+        refusals.append(&mut decoded.refusals);
+        Ok(decoded.suspects)
+    }
+
+    fn rows<R: FromRow, T>(
+        &mut self,
+        rows: &Rows,
+        file: &str,
+        refusals: &mut Vec<Refusal>,
+        mut take: impl FnMut(&mut Incoming, R) -> Result<T, Error>,
+    ) -> Result<Vec<T>, Error> {
+        let mut read: Vec<Result<R, Refused>> = Vec::new();
+        read_batches(batches(&rows.columns)?, &self.kinds, |row| read.push(row))?;
+        let mut taken = Vec::with_capacity(read.len());
+        for (number, row) in read.into_iter().enumerate() {
+            match row {
+                Ok(record) => taken.push(take(self, record)?),
+                Err((code, reason)) => refusals.push(Refusal {
+                    source: R::TABLE.to_owned(),
+                    file: file.to_owned(),
+                    row: number as u64,
+                    code,
+                    reason,
+                    raw: None,
+                }),
+            }
+        }
+        Ok(taken)
+    }
+
+    fn note_account(&mut self, account: Account) -> Result<(), Error> {
+        let key = self.naming.key_of(IdSpace::Account, Some(&account.account_id))?;
+        let payment = self.naming.key_of(IdSpace::Payment, account.payment_id.as_ref())?;
+        self.facts.accounts.insert(key, (account.created_at, payment));
+        Ok(())
+    }
+
+    fn note_network(&mut self, network: Network) -> Result<(), Error> {
+        match network.kind.is_hosted() {
+            true => self.facts.hosted.insert(network.asn),
+            false => self.facts.hosted.remove(&network.asn),
+        };
+        Ok(())
+    }
+}
+
+/// The number that a row of the columns had in what was sent, where unread rows stood between.
+fn sent_row(row: u64, rows: &Rows) -> u64 {
+    rows.refused.iter().fold(row, |row, unread| if unread.row <= row { row + 1 } else { row })
+}

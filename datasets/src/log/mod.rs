@@ -1,0 +1,97 @@
+//! The durable log: what was accepted is in it before anybody is told so, in one order for ever.
+//!
+//! ```text
+//! entries ──▶ append … append ──▶ commit (one write, one sync) ──▶ acknowledged ──▶ Reader ──▶ whoever follows
+//!                                   └──▶ segment full: sealed, its BLAKE3 in the manifest, the next one begun
+//! ```
+//!
+//! Files of the folder: `<number of its first entry>.log` are segments, `manifest.json` lists the sealed ones, `durable`
+//! is a hint how far the last segment was durable, `lock` is held by the one writer.
+//!
+//! What a crash tears off the end was never acknowledged, and is cut off. Everything else that cannot be read was
+//! damaged: it is named by file and byte, and never skipped.
+
+mod check;
+mod disk;
+mod entry;
+mod frame;
+mod manifest;
+mod reader;
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use check::{Findings, check, copy};
+pub use disk::{Disk, Folder};
+pub use entry::{Entry, Offsets, Rows, TABLES, Unread};
+pub use frame::{BODY_MAX, FORMAT};
+pub use manifest::{MANIFEST, Manifest, Sealed};
+pub use reader::Reader;
+pub use writer::{Durable, Log, SEGMENT_BYTES, Taken};
+
+/// What can go wrong with a log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The disk failed.
+    #[error("{file}: {source}")]
+    Io {
+        /// The file.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Bytes that were durable are not what was written.
+    #[error(
+        "{file}: damaged at byte {offset}: {what}; `truestream fsck` lists all damage, `truestream restore` brings a backup in"
+    )]
+    Damaged {
+        /// The file.
+        file: String,
+        /// Where in it.
+        offset: u64,
+        /// What was found.
+        what: String,
+    },
+    /// Another version of the program wrote it.
+    #[error("{file}: format {found} was written by another version of this program, which reads format {FORMAT}")]
+    Version {
+        /// The file.
+        file: String,
+        /// The format found.
+        found: u32,
+    },
+    /// The disk failed in a way after which nobody knows what is durable, until the log is opened anew.
+    #[error("the log takes nothing any more since the disk failed ({0}); start again")]
+    Stopped(String),
+    /// An entry that cannot be written.
+    #[error("an entry of {bytes} bytes; at most {BODY_MAX} are taken at once: send less")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+    },
+}
+
+impl LogError {
+    /// Whether the disk was full: the log goes on as soon as there is room.
+    pub fn is_full(&self) -> bool {
+        matches!(self, LogError::Io { source, .. } if source.kind() == std::io::ErrorKind::StorageFull)
+    }
+}
+
+/// An error of the system about the file.
+fn io(file: &str, source: std::io::Error) -> LogError {
+    LogError::Io { file: file.to_owned(), source }
+}
+
+/// The name of the segment whose first entry has this number.
+fn segment_name(first: u64) -> String {
+    format!("{first:020}.log")
+}
+
+/// The number of the first entry of the segment of this name; `None` when it is no segment.
+fn segment_first(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".log").filter(|digits| digits.len() == 20)?;
+    digits.parse().ok()
+}

@@ -1,0 +1,84 @@
+//! Reads the log in its order, as far as it is durable, while it grows.
+
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::entry::Entry;
+use super::frame::{self, FRAME_HEAD, SEGMENT_HEAD};
+use super::writer::no_entry;
+use super::{LogError, io, segment_name};
+
+/// One who follows the log from its first entry on.
+pub struct Reader {
+    disk: Arc<dyn Disk>,
+    /// The number of the next entry.
+    next: u64,
+    segment: String,
+    /// Where in the segment it begins.
+    at: u64,
+    frame: Vec<u8>,
+}
+
+impl Reader {
+    /// A reader before the first entry.
+    pub fn new(disk: Arc<dyn Disk>) -> Reader {
+        Reader { disk, next: 1, segment: segment_name(1), at: 0, frame: Vec::new() }
+    }
+
+    /// The next entry, with its number; `None` when it is not durable yet, which is known up to `durable`.
+    ///
+    /// # Errors
+    /// When the log is damaged there, or the disk fails.
+    pub fn next(&mut self, durable: u64) -> Result<Option<(u64, Entry)>, LogError> {
+        if self.next > durable {
+            return Ok(None);
+        }
+        if self.at > 0 && self.disk.len(&self.segment).map_err(|error| io(&self.segment, error))? == Some(self.at) {
+            self.segment = segment_name(self.next);
+            self.at = 0;
+        }
+        if self.at == 0 {
+            self.read_head()?;
+        }
+        self.read_frame()?;
+        let frame = frame::read(&self.frame).filter(|frame| frame.number == self.next);
+        let frame = frame.ok_or_else(|| self.damaged("a frame cannot be read"))?;
+        let entry = Entry::from_bytes(frame.body).ok_or_else(|| no_entry(&self.segment, self.at))?;
+        let number = self.next;
+        self.at += frame.bytes() as u64;
+        self.next += 1;
+        Ok(Some((number, entry)))
+    }
+
+    fn read_head(&mut self) -> Result<(), LogError> {
+        let mut head = [0; SEGMENT_HEAD];
+        self.read(0, &mut head)?;
+        if !frame::is_segment_head(&self.segment, &head, self.next)? {
+            return Err(self.damaged("its head is not what was written"));
+        }
+        self.at = SEGMENT_HEAD as u64;
+        Ok(())
+    }
+
+    fn read_frame(&mut self) -> Result<(), LogError> {
+        let mut head = [0; FRAME_HEAD];
+        self.read(self.at, &mut head)?;
+        let bytes = frame::told_bytes(&head).ok_or_else(|| self.damaged("a frame of impossible length"))?;
+        let mut frame = std::mem::take(&mut self.frame);
+        frame.resize(bytes, 0);
+        let read = self.read(self.at, &mut frame);
+        self.frame = frame;
+        read
+    }
+
+    fn read(&self, at: u64, to: &mut [u8]) -> Result<(), LogError> {
+        match self.disk.read_at(&self.segment, at, to).map_err(|error| io(&self.segment, error))? {
+            read if read == to.len() => Ok(()),
+            _ => Err(self.damaged("the file ends before the frame does")),
+        }
+    }
+
+    fn damaged(&self, what: &str) -> LogError {
+        LogError::Damaged { file: self.segment.clone(), offset: self.at, what: what.to_owned() }
+    }
+}
