@@ -360,8 +360,8 @@ fn scorer(base: f64, questions: &[(&str, f32, f64)]) -> Scorer {
     let features = profile::names().iter().map(|name| (*name).to_owned()).collect();
     let booster = Booster { features, base, trees: trees.collect() };
     // Each is sharp from somewhere else on.
-    let full_at = Percent::new(20 + 10 * questions.len() as u8).expect("few questions");
-    Scorer::new(profile::VERSION, booster, Calibration::Platt { slope: 1.0, offset: 0.0 }).with_full_at(full_at)
+    let sharp_from = Percent::new(20 + 10 * questions.len() as u8).expect("few questions");
+    Scorer::new(profile::VERSION, booster, Calibration::Platt { slope: 1.0, offset: 0.0 }).with_sharp_from(sharp_from)
 }
 
 /// The company of every account by the live plays alone.
@@ -426,7 +426,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
     let learned = accounts.keys().filter_map(|key| {
         let (score, learned) = said(&world.models, key)?;
         let (_, model) = &world.models[usize::from(score.model)];
-        Some((*key, (of_model(score.fraud, model.full_at())?, learned)))
+        Some((*key, (of_model(score.fraud, model.sharp_from())?, learned)))
     });
     let learned: BTreeMap<Key, (Signal, Learned)> = learned.collect();
     let signals = |account: &Key, around: Risk| {

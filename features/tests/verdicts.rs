@@ -668,10 +668,10 @@ fn every_rule_is_a_signal_and_stands_in_the_documentation() {
 }
 
 #[test]
-fn what_a_model_says_counts_in_full_from_where_it_is_sharp_or_the_policy_says() {
-    let full_at = Percent::new(30).unwrap();
+fn what_a_model_says_holds_from_where_it_is_sharp_or_the_policy_says() {
+    let sharp_from = Percent::new(30).unwrap();
     let assessed = |policy: &Policy, parts: u64| {
-        let signals = of_model(Risk::from_parts(parts), full_at).into_iter().collect();
+        let signals = of_model(Risk::from_parts(parts), sharp_from).into_iter().collect();
         fuse(policy, Subject::Account, false, signals)
     };
     let verdicts = |policy: &Policy, parts: [u64; 4]| {

@@ -33,9 +33,9 @@ pub struct Scorer {
     pub booster: Booster,
     /// Makes probabilities of them.
     pub calibration: Calibration,
-    /// From which probability on its word counts in full, unless the policy says it: [`crate::sharpness`].
+    /// From which probability on it is sharp ([`crate::sharpness`]): money may wait for its word alone.
     #[serde(default = "unshown")]
-    pub full_at: Percent,
+    pub sharp_from: Percent,
     /// How the network's score is added to the trees', where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stack: Option<Stack>,
@@ -66,12 +66,12 @@ impl Scorer {
     /// A model of this version of features.
     pub fn new(features_version: &str, booster: Booster, calibration: Calibration) -> Scorer {
         let features_version = features_version.to_owned();
-        Scorer { format: 1, features_version, booster, calibration, full_at: unshown(), stack: None, network: None }
+        Scorer { format: 1, features_version, booster, calibration, sharp_from: unshown(), stack: None, network: None }
     }
 
-    /// The same model, whose word counts in full from there on.
-    pub fn with_full_at(self, full_at: Percent) -> Scorer {
-        Scorer { full_at, ..self }
+    /// The same model, sharp from there on.
+    pub fn with_sharp_from(self, sharp_from: Percent) -> Scorer {
+        Scorer { sharp_from, ..self }
     }
 
     /// The same model with a network beside its trees; the calibration is that of both together.
@@ -96,7 +96,7 @@ impl Scorer {
         }
         scorer.booster.check()?;
         Explainer::new(&scorer.booster)?;
-        if !scorer.calibration.is_sound() || scorer.full_at.get() == 0 {
+        if !scorer.calibration.is_sound() || scorer.sharp_from.get() == 0 {
             return Err(ScorerError::Calibration);
         }
         Ok(Scorer { network: network.map(Arc::new), ..scorer })
@@ -177,9 +177,9 @@ impl Model {
         self.scorer.probability(row, network)
     }
 
-    /// See [`Scorer::full_at`].
-    pub fn full_at(&self) -> Percent {
-        self.scorer.full_at
+    /// See [`Scorer::sharp_from`].
+    pub fn sharp_from(&self) -> Percent {
+        self.scorer.sharp_from
     }
 
     /// What raised the score of the row most, at most so many, strongest first: features, each by its exact contribution, and the

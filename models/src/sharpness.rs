@@ -1,29 +1,29 @@
-//! From which probability on a model's word may count in full.
+//! From which probability on a model is sharp: hardly anybody honest comes there.
 //!
 //! ```text
-//! probabilities of honest accounts that were held back ──▶ how many come so high ──▶ full_at
+//! probabilities of honest accounts that were held back ──▶ how many come so high ──▶ sharp_from
 //! ```
 //!
 //! A probability says how many of those who come so high are fraud, not how many honest people come there. A model of many labels
-//! is sharp, and money may wait for it from a small probability on; one of few labels at the same probability would make one
-//! honest account in twelve wait. So its word counts in full from one chance in two; from less where it has shown that hardly
+//! is sharp from a small probability on, and money may wait for its word alone; one of few labels would at the same probability make one
+//! honest account in twelve wait. So a model is taken to be sharp from one chance in two; from less where it has shown that hardly
 //! anybody honest comes there, and from more where too many surely do.
 
 use records::policy::Percent;
 
 use crate::measures::{at_most, surely};
 
-/// Of honest accounts no more than one in two hundred may ever come to where a model's word counts in full. Our judgement: half of what
+/// Of honest accounts no more than one in two hundred may ever come to where a model is sharp. Our judgement: half of what
 /// may be held of people who listen like machines (1 %).
 pub const HONEST_SHARE_MAX: f64 = 0.005;
-/// From where a model's word counts in full that has shown nothing: fraud is as probable as not, in whole percent.
+/// From where a model counts as sharp that has shown nothing: fraud is as probable as not, in whole percent.
 const UNSHOWN: u8 = 50;
-/// What is less probable than this, in whole percent, counts in full for no model. Our judgement.
+/// Below this, in whole percent, no model counts as sharp. Our judgement.
 const LEAST: u8 = 10;
 
-/// The least whole percent of probability from which on the word of a model counts in full, by the highest probabilities of accounts that
+/// The least whole percent of probability from which on a model is sharp, by the highest probabilities of accounts that
 /// it did not learn from and nobody called fraud.
-pub fn full_at(honest: &[f64]) -> Percent {
+pub fn sharp_from(honest: &[f64]) -> Percent {
     let above = |percent: u8| honest.iter().filter(|probability| **probability >= f64::from(percent) / 100.0).count();
     let is_shown = |percent: &u8| at_most(above(*percent), honest.len()) <= HONEST_SHARE_MAX;
     let is_refuted = |percent: &u8| surely(above(*percent), honest.len()) > HONEST_SHARE_MAX;
@@ -32,7 +32,7 @@ pub fn full_at(honest: &[f64]) -> Percent {
     Percent::new(percent).expect("at most 100")
 }
 
-/// What counts in full of a model that nobody held accounts back for.
+/// From where a model counts as sharp for which nobody held accounts back.
 pub fn unshown() -> Percent {
     Percent::new(UNSHOWN).expect("at most 100")
 }
@@ -44,7 +44,7 @@ mod tests {
     fn at(high: &[(usize, f64)], of: usize) -> u8 {
         let mut honest: Vec<f64> = high.iter().flat_map(|(times, p)| vec![*p; *times]).collect();
         honest.resize(of, 0.001);
-        full_at(&honest).get()
+        sharp_from(&honest).get()
     }
 
     #[test]

@@ -109,7 +109,7 @@ fn say(plays: u32, facts: &AccountFacts, model: Option<(u16, &Model)>, network: 
     let learned = model.and_then(|(place, model)| {
         let features = profile::of_account(facts);
         let fraud = fraud(model, &features, network);
-        signals.push(of_model(fraud, model.full_at())?);
+        signals.push(of_model(fraud, model.sharp_from())?);
         let named = if fraud.parts() >= EXPLAINED_MIN { NAMED } else { 0 };
         let because = model.because(&features.0, network, named).into_iter();
         let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };

@@ -385,12 +385,14 @@ impl<'a> Today<'a> {
         // What a session of the model says of its tracks is not said of the attack's.
         let row = Seen { playlist: None, ..*client.setting };
         let (source, playlist) = (&self.p.source, &self.cast.playlist);
+        let in_order = !matches!(self.p.order, Order::Random);
         let knows_playlists = !self.telemetry.playlists.is_empty();
         if let Some(play) = self.push(ended_at, &heard, &row, client) {
             play.source = client.setting.source.map(|_| source.clone());
             play.playlist_id = playlist.clone().filter(|_| knows_playlists);
             play.offline = client.setting.offline.map(|_| false);
-            if client.machine {
+            // One after the other is no shuffle; whatever comes at random says so as often as people's plays do.
+            if client.machine && in_order {
                 play.shuffle = client.setting.shuffle.map(|_| false);
             }
         }

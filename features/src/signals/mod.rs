@@ -223,12 +223,20 @@ pub fn of_surroundings(window_ms: Millis, suspicious_tracks: Risk) -> Option<Sig
 /// Probabilities below one in a hundred say nothing: half of all accounts have one.
 const LEARNED_MIN: u64 = 100;
 
-/// The signal of a model that learned from labelled accounts: how probable it is that somebody else than a person listens. It is as strong as
-/// it can be from where the model has shown that hardly anybody honest comes there (`full_at`).
-pub fn of_model(fraud: Risk, full_at: Percent) -> Option<Signal> {
-    let count = u64::from(fraud.parts());
-    let strength = if count >= LEARNED_MIN { ramp(count, 0, full_at.parts().into()) } else { 0 };
-    Signal::new(Name::Learned, strength, Seen { window_ms: 0, count, of: WHOLE })
+/// How strong a model's word is from where it is sharp on: two thirds, which in the built-in policy justify a hold.
+const SHARP: u64 = 6_667;
+
+/// The signal of a model that learned from labelled accounts: how probable it is that somebody else than a person listens. It rises to two
+/// thirds of its strength at the probability from which on the model has shown that hardly anybody honest comes there (`sharp_from`), and on to
+/// all of it at certainty.
+pub fn of_model(fraud: Risk, sharp_from: Percent) -> Option<Signal> {
+    let (count, from) = (u64::from(fraud.parts()), u64::from(sharp_from.parts()));
+    let strength = match count {
+        count if count < LEARNED_MIN => 0,
+        count if count < from => u64::from(ramp(count, 0, from)) * SHARP / WHOLE,
+        count => SHARP + u64::from(ramp(count, from, WHOLE)) * (WHOLE - SHARP) / WHOLE,
+    };
+    Signal::new(Name::Learned, strength as u16, Seen { window_ms: 0, count, of: WHOLE })
 }
 
 /// The signals about a track.
@@ -263,8 +271,8 @@ impl Signal {
         (strength > 0).then_some(Signal { name, strength, seen })
     }
 
-    /// As how strong a rule takes it that counts it in full from a strength on. Where a model's word counts in full the model
-    /// says itself; a rule that says it weighs the probability as it is.
+    /// As how strong a rule takes it that counts it in full from a strength on. How much a model's word says the model knows; a rule that
+    /// says it takes the probability as it is.
     pub(crate) fn counted(&self, full_at: Option<Percent>) -> u16 {
         match (full_at, self.name) {
             (None, _) => self.strength,

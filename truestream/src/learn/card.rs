@@ -9,7 +9,7 @@ use models::sharpness::HONEST_SHARE_MAX;
 use serde::{Deserialize, Serialize};
 
 use super::examples::Known;
-use super::measure::{ByAccount, FALSE_POSITIVES, InFull, Measured, Report};
+use super::measure::{ByAccount, FALSE_POSITIVES, Measured, Report, Sharp};
 use super::sequences::NETWORK;
 use crate::exit::Failure;
 
@@ -95,10 +95,10 @@ pub fn text(told: &Told) -> Result<String, Failure> {
     report.auc.iter().for_each(|auc| line("AUC", auc));
     report.recall.iter().for_each(|(name, recall)| line(&format!("recall at {name} false positives"), recall));
     let _ = writeln!(card, "| calibration error | {:.4} | |", report.calibration_error);
-    let InFull { percent, fraud, honest, others } = report.in_full;
+    let Sharp { percent, fraud, honest, others } = report.sharp;
     let _ = writeln!(
         card,
-        "\nIts word counts in full from {percent} %, where no more than {:.1} % of honest accounts should ever come. There came {fraud} of \
+        "\nIts word alone holds from {percent} %, where no more than {:.1} % of honest accounts should ever come. There came {fraud} of \
          {} fraud, {honest} of {} honest accounts and {others} of {} others.",
         100.0 * HONEST_SHARE_MAX,
         report.fraud,

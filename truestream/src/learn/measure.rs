@@ -45,9 +45,9 @@ pub struct OfFamily {
     pub recall: BTreeMap<String, f64>,
 }
 
-/// Accounts whose highest probability reaches where a model's word counts in full (`models::sharpness`): alone it holds them.
+/// Accounts whose highest probability reaches where a model is sharp (`models::sharpness`): its word alone holds them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct InFull {
+pub struct Sharp {
     /// From which probability on, in whole percent.
     pub percent: u8,
     /// Fraud accounts that come there.
@@ -80,9 +80,9 @@ pub struct Report {
     /// What it surely is at least: the lower end of its 95 % interval. Of few accounts every probability is somewhat off.
     #[serde(default)]
     pub calibration_error_low: f64,
-    /// Where the model's word counts in full, what comes there.
+    /// Who comes to where the model is sharp.
     #[serde(default)]
-    pub in_full: InFull,
+    pub sharp: Sharp,
     /// By family of attack, or of honest look-alike: there recall is the share of people who are wronged.
     pub families: BTreeMap<String, OfFamily>,
     /// By cohort of people who listen unlike most: how many of those that nobody called fraud are flagged.
@@ -124,8 +124,8 @@ impl<'a> ByAccount<'a> {
         self.scores.iter().map(|score| calibration.probability(*score)).collect()
     }
 
-    fn in_full(&self, scorer: &Scorer) -> InFull {
-        let mut found = InFull { percent: scorer.full_at.get(), ..InFull::default() };
+    fn sharp(&self, scorer: &Scorer) -> Sharp {
+        let mut found = Sharp { percent: scorer.sharp_from.get(), ..Sharp::default() };
         let least = f64::from(found.percent) / 100.0;
         for ((account, label), said) in
             self.accounts.iter().zip(&self.labels).zip(self.probabilities(&scorer.calibration))
@@ -163,7 +163,7 @@ impl Report {
             honest_flagged: BTreeMap::new(),
             calibration_error: calibrated.map_or(0.0, |error| error.value),
             calibration_error_low: calibrated.map_or(0.0, |error| error.low),
-            in_full: by_account.in_full(scorer),
+            sharp: by_account.sharp(scorer),
             families: BTreeMap::new(),
             cohorts: BTreeMap::new(),
         };
@@ -208,10 +208,10 @@ impl Report {
             ("test_fraud_accounts".to_owned(), self.fraud as f64),
             ("calibration_error".to_owned(), self.calibration_error),
             ("calibration_error_low".to_owned(), self.calibration_error_low),
-            ("full_at_percent".to_owned(), self.in_full.percent.into()),
-            ("in_full_fraud".to_owned(), self.in_full.fraud as f64),
-            ("in_full_honest".to_owned(), self.in_full.honest as f64),
-            ("in_full_others".to_owned(), self.in_full.others as f64),
+            ("sharp_from_percent".to_owned(), self.sharp.percent.into()),
+            ("sharp_fraud".to_owned(), self.sharp.fraud as f64),
+            ("sharp_honest".to_owned(), self.sharp.honest as f64),
+            ("sharp_others".to_owned(), self.sharp.others as f64),
         ]);
         let mut put = |name: &str, measured: &Measured| {
             metrics.insert(name.to_owned(), measured.value);

@@ -449,14 +449,14 @@ impl Shop<'_> {
         Ok(Scorer { calibration: of_accounts(known, &scores)?, stack: Some(stack), ..both })
     }
 
-    /// The model, which says from where on its word counts in full: by accounts that it did not grow on and nobody called fraud.
+    /// The model, which says from where on it is sharp: by accounts that it did not grow on and nobody called fraud.
     fn sharp(&self, scorer: Scorer, held_back: &Known) -> Result<Scorer, Failure> {
         let (_, scores) = self.scored(&scorer, held_back)?;
         let by_account = ByAccount::of(held_back, &scores);
         let said = by_account.probabilities(&scorer.calibration);
         let honest = by_account.labels.iter().zip(said).filter(|(label, _)| **label < 0.5).map(|(_, said)| said);
-        let full_at = sharpness::full_at(&honest.collect::<Vec<_>>());
-        Ok(scorer.with_full_at(full_at))
+        let sharp_from = sharpness::sharp_from(&honest.collect::<Vec<_>>());
+        Ok(scorer.with_sharp_from(sharp_from))
     }
 
     /// What the network says of the examples, if there is one, and the raw scores.
