@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use models::Scorer;
 use models::boost::Explainer;
+use models::measures::{at_most, surely};
 use models::sharpness::HONEST_SHARE_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -205,60 +206,71 @@ pub fn roc(told: &Told) -> String {
     });
     let ticks = ["0.01 %", "0.1 %", "1 %", "10 %", "100 %"];
     let ticks: Vec<(f64, &str)> = ticks.iter().enumerate().map(|(at, words)| (at as f64 / 4.0, *words)).collect();
-    plot("recall, by share of honest accounts flagged", &points.collect::<Vec<_>>(), &ticks, false)
+    plot("recall, by share of honest accounts flagged", &ticks, &line(points))
 }
 
-/// What probabilities said and what was true, in ten bins.
+/// What probabilities said and what was true, in ten bins, with Wilson's 95 % intervals: most bins have few accounts.
 pub fn reliability(told: &Told) -> String {
-    let mut bins = [(0.0, 0.0, 0.0); 10];
+    let mut bins = [(0.0, 0usize, 0usize); 10];
     let by_account = ByAccount::of(told.test, told.scores);
     let said = by_account.probabilities(&told.scorer.calibration);
     for (said, label) in said.into_iter().zip(&by_account.labels) {
         let bin = &mut bins[((said * 10.0) as usize).min(9)];
-        *bin = (bin.0 + said, bin.1 + f64::from(*label), bin.2 + 1.0);
+        *bin = (bin.0 + said, bin.1 + usize::from(*label == 1.0), bin.2 + 1);
     }
-    let points: Vec<(f64, f64)> =
-        bins.iter().filter(|bin| bin.2 > 0.0).map(|(said, seen, all)| (said / all, seen / all)).collect();
     let ticks = [(0.0, "0"), (0.25, "0.25"), (0.5, "0.5"), (0.75, "0.75"), (1.0, "1")];
-    plot("share of accounts that was fraud, by probability", &points, &ticks, true)
+    let mut drawn =
+        format!("<path d=\"M{}L{}\" stroke=\"#999\" stroke-dasharray=\"4\"/>\n", at(0.0, 0.0), at(1.0, 1.0));
+    for (said, fraud, all) in bins.into_iter().filter(|(.., all)| *all > 0) {
+        let (x, seen) = (said / all as f64, fraud as f64 / all as f64);
+        let (low, high) = (at(x, surely(fraud, all)), at(x, at_most(fraud, all)));
+        let _ = writeln!(drawn, "<path d=\"M{low}L{high}\" stroke=\"#1f5fa8\"/>");
+        let _ = writeln!(drawn, "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"3\" fill=\"#1f5fa8\"/>", across(x), down(seen));
+    }
+    plot("share of accounts that was fraud, by probability", &ticks, &drawn)
 }
 
-/// A line through points of the unit square.
-fn plot(title: &str, points: &[(f64, f64)], ticks: &[(f64, &str)], with_diagonal: bool) -> String {
-    const SIDE: f64 = 300.0;
-    const MARGIN: f64 = 40.0;
-    let at = |x: f64, y: f64| (MARGIN + x * SIDE, MARGIN + (1.0 - y) * SIDE);
+/// The sides of the unit square that a picture shows, and what is left beside it, in pixels.
+const SIDE: f64 = 300.0;
+const MARGIN: f64 = 40.0;
+
+fn across(x: f64) -> f64 {
+    MARGIN + x * SIDE
+}
+
+fn down(y: f64) -> f64 {
+    MARGIN + (1.0 - y) * SIDE
+}
+
+fn at(x: f64, y: f64) -> String {
+    format!("{:.1},{:.1}", across(x), down(y))
+}
+
+/// A line through these points.
+fn line(points: impl Iterator<Item = (f64, f64)>) -> String {
+    let points: Vec<String> = points.map(|(x, y)| at(x, y)).collect();
+    format!("<polyline points=\"{}\" fill=\"none\" stroke=\"#1f5fa8\" stroke-width=\"2\"/>\n", points.join(" "))
+}
+
+/// What is drawn, in the unit square with shares on its side.
+fn plot(title: &str, ticks: &[(f64, &str)], drawn: &str) -> String {
     let whole = SIDE + 2.0 * MARGIN;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{whole}\" height=\"{whole}\" font-family=\"sans-serif\" font-size=\"11\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n<text x=\"{MARGIN}\" y=\"24\">{title}</text>\n"
     );
     for (x, words) in ticks {
-        let ((x, bottom), top) = (at(*x, 0.0), MARGIN);
-        let _ = writeln!(svg, "<path d=\"M{x:.1} {bottom:.1}V{top:.1}\" stroke=\"#ddd\"/>");
-        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{words}</text>", bottom + 16.0);
+        let (bottom, top) = (at(*x, 0.0), at(*x, 1.0));
+        let _ = writeln!(svg, "<path d=\"M{bottom}L{top}\" stroke=\"#ddd\"/>");
+        let (x, y) = (across(*x), down(0.0) + 16.0);
+        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{words}</text>");
     }
     for share in [0.0, 0.2, 0.4, 0.6, 0.8, 1.0] {
-        let (left, y) = at(0.0, share);
-        let _ = writeln!(svg, "<path d=\"M{left:.1} {y:.1}H{:.1}\" stroke=\"#ddd\"/>", left + SIDE);
-        let _ =
-            writeln!(svg, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{share:.1}</text>", left - 4.0, y + 4.0);
+        let _ = writeln!(svg, "<path d=\"M{}L{}\" stroke=\"#ddd\"/>", at(0.0, share), at(1.0, share));
+        let (x, y) = (across(0.0) - 4.0, down(share) + 4.0);
+        let _ = writeln!(svg, "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"end\">{share:.1}</text>");
     }
-    if with_diagonal {
-        let ((x, y), (to_x, to_y)) = (at(0.0, 0.0), at(1.0, 1.0));
-        let _ =
-            writeln!(svg, "<path d=\"M{x:.1} {y:.1}L{to_x:.1} {to_y:.1}\" stroke=\"#999\" stroke-dasharray=\"4\"/>");
-    }
-    let line: Vec<String> = points.iter().map(|(x, y)| at(*x, *y)).map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-    let _ =
-        writeln!(svg, "<polyline points=\"{}\" fill=\"none\" stroke=\"#1f5fa8\" stroke-width=\"2\"/>", line.join(" "));
-    if with_diagonal {
-        for point in &line {
-            let (x, y) = point.split_once(',').expect("a point has two numbers");
-            let _ = writeln!(svg, "<circle cx=\"{x}\" cy=\"{y}\" r=\"3\" fill=\"#1f5fa8\"/>");
-        }
-    }
-    svg + "</svg>\n"
+    svg + drawn + "</svg>\n"
 }
 
 /// The lines of a report that a terminal shows.
