@@ -7,7 +7,7 @@
 #   TRUESTREAM_DATA       folder of plays and labels                              (needed)
 #   TRUESTREAM_REGISTRY   folder of the registry                                  (needed)
 #   TRUESTREAM            the program                                             (truestream)
-#   TRUESTREAM_AS_OF      train as of this day                                    (the last day of the data)
+#   TRUESTREAM_AS_OF      train as of this day                                    (when all was known that the data hold)
 #   TRUESTREAM_TRAIN      more options of train, such as "--seed 7"               (none)
 #   TRUESTREAM_EVALUATE   more options of evaluate, such as "--recall-min 0.8"    (none)
 #   TRUESTREAM_ONLY_DRIFT 1: train only if the plays drifted away from the champion's, or there is no champion

@@ -22,11 +22,20 @@ const UNSHOWN: u8 = 50;
 const LEAST: u8 = 10;
 
 /// The least whole percent of probability from which on a model is sharp, by the highest probabilities of accounts that
-/// it did not learn from and nobody called fraud.
-pub fn sharp_from(honest: &[f64]) -> Percent {
-    let above = |percent: u8| honest.iter().filter(|probability| **probability >= f64::from(percent) / 100.0).count();
-    let is_shown = |percent: &u8| at_most(above(*percent), honest.len()) <= HONEST_SHARE_MAX;
-    let is_refuted = |percent: &u8| surely(above(*percent), honest.len()) > HONEST_SHARE_MAX;
+/// it did not learn from and nobody called fraud, each with the number of accounts that it was drawn from.
+pub fn sharp_from(honest: &[(f64, f64)]) -> Percent {
+    let sum = |of: fn(f64) -> f64| honest.iter().map(|(_, weight)| of(*weight)).sum::<f64>();
+    let all = sum(|weight| weight);
+    // So many accounts of one weight tell as much (Kish 1965).
+    let accounts = if all > 0.0 { all * all / sum(|weight| weight * weight) } else { 0.0 };
+    let above = |percent: u8| {
+        let least = f64::from(percent) / 100.0;
+        let above = honest.iter().filter(|(probability, _)| *probability >= least).map(|(_, weight)| weight);
+        above.sum::<f64>() / all.max(1.0) * accounts
+    };
+    let of = accounts.round() as usize;
+    let is_shown = |percent: &u8| at_most((above(*percent) - 1e-6).ceil() as usize, of) <= HONEST_SHARE_MAX;
+    let is_refuted = |percent: &u8| surely((above(*percent) + 1e-6) as usize, of) > HONEST_SHARE_MAX;
     let shown = (LEAST..UNSHOWN).find(is_shown);
     let percent = shown.or_else(|| (UNSHOWN..100).find(|percent| !is_refuted(percent))).unwrap_or(100);
     Percent::new(percent).expect("at most 100")
@@ -42,8 +51,8 @@ mod tests {
     use super::*;
 
     fn at(high: &[(usize, f64)], of: usize) -> u8 {
-        let mut honest: Vec<f64> = high.iter().flat_map(|(times, p)| vec![*p; *times]).collect();
-        honest.resize(of, 0.001);
+        let mut honest: Vec<(f64, f64)> = high.iter().flat_map(|(times, p)| vec![(*p, 1.0); *times]).collect();
+        honest.resize(of, (0.001, 1.0));
         sharp_from(&honest).get()
     }
 
@@ -59,5 +68,12 @@ mod tests {
         // One in fifty at .7: surely more than 1 in 200.
         assert_eq!(at(&[(60, 0.7)], 3_000), 71);
         assert_eq!(at(&[(3_000, 1.0)], 3_000), 100);
+        // Look-alikes that are all there, beside a sample of one in ten of everybody: six of them are fewer than six of the others.
+        let world = |look_alikes: usize, others: usize| {
+            let high = [vec![(0.9, 1.0); look_alikes], vec![(0.9, 10.0); others]].concat();
+            let low = [vec![(0.001, 1.0); 200], vec![(0.001, 10.0); 2_000]].concat();
+            sharp_from(&[high, low].concat()).get()
+        };
+        assert_eq!([world(20, 0), world(0, 20)], [10, 50]);
     }
 }

@@ -234,11 +234,13 @@ impl Report {
             text,
             "Heard {recordings} recordings in {scan_seconds:.1} s, each decoded in a process that can reach nothing"
         );
-        let recall = lesson.evaluation.report.recall.get("0.1pct").map_or(f64::NAN, |recall| recall.value);
+        let report = &lesson.evaluation.report;
+        let recall = report.recall.get("0.1pct").map_or(f64::NAN, |recall| recall.value);
         let _ = writeln!(
             text,
-            "Learned in {learn_seconds:.1} s in another world, from injected attacks: finds {:.0} % of accounts it never saw at 0.1 % false positives{}",
+            "Learned in {learn_seconds:.1} s in another world, from injected attacks: finds {:.0} % of accounts it never saw {}{}",
             100.0 * recall,
+            report.at_rate("0.1 %", 0.001),
             if lesson.is_promoted { "" } else { "; it missed a gate and does not speak" }
         );
         let per_s = world.plays as f64 / seconds.max(1e-9);

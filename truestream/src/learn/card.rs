@@ -9,6 +9,7 @@ use models::measures::{at_most, surely};
 use models::sharpness::HONEST_SHARE_MAX;
 use serde::{Deserialize, Serialize};
 
+use super::data::EVERY;
 use super::examples::Known;
 use super::measure::{ByAccount, FALSE_POSITIVES, Measured, Report, Sharp};
 use super::sequences::NETWORK;
@@ -94,18 +95,12 @@ pub fn text(told: &Told) -> Result<String, Failure> {
         let _ = writeln!(card, "| {name} | {:.3} | {:.3} to {:.3} |", measured.value, measured.low, measured.high);
     };
     report.auc.iter().for_each(|auc| line("AUC", auc));
-    report.recall.iter().for_each(|(name, recall)| line(&format!("recall at {name} false positives"), recall));
+    for (name, percent, rate) in FALSE_POSITIVES {
+        let recall = report.recall.get(name).into_iter();
+        recall.for_each(|recall| line(&format!("recall {}", report.at_rate(percent, rate)), recall));
+    }
     let _ = writeln!(card, "| calibration error | {:.4} | |", report.calibration_error);
-    let Sharp { percent, fraud, honest, others } = report.sharp;
-    let _ = writeln!(
-        card,
-        "\nIts word alone holds from {percent} %, where no more than {:.1} % of honest accounts should ever come. There came {fraud} of \
-         {} fraud, {honest} of {} honest accounts and {others} of {} others.",
-        100.0 * HONEST_SHARE_MAX,
-        report.fraud,
-        report.honest,
-        report.accounts - report.fraud - report.honest
-    );
+    let _ = writeln!(card, "\n{}", sharp(report));
     card += "\n![ROC](roc.svg) ![reliability](reliability.svg)\n\n## By family\n\n";
     card +=
         "Share that is flagged: of an attack that is recall, of an honest look-alike people who would be wronged.\n\n";
@@ -133,6 +128,24 @@ pub fn text(told: &Told) -> Result<String, Failure> {
         let _ = writeln!(card, "| {feature} | {mean:.4} |");
     }
     Ok(card)
+}
+
+/// From where its word alone holds, why, and who came there, in words.
+fn sharp(report: &Report) -> String {
+    let Sharp { percent, fraud, honest, others } = report.sharp;
+    let why = match percent {
+        ..50 => "where it has shown, by accounts held back, that no more of the honest come",
+        50 => "as probable as not: too few accounts were held back to show where hardly anybody honest comes",
+        _ => "because below that surely more of the honest come",
+    };
+    format!(
+        "Its word alone holds from {percent} %, {why} (at most {:.1} % of them). Of the accounts it is measured on there came {fraud} of {} fraud, \
+         {honest} of {} honest and {others} of {} others; accounts are looked at every {EVERY}, and whoever looks more often sees a little more.",
+        100.0 * HONEST_SHARE_MAX,
+        report.fraud,
+        report.honest,
+        report.accounts - report.fraud - report.honest
+    )
 }
 
 /// The features that move scores most.
@@ -277,16 +290,13 @@ fn plot(title: &str, ticks: &[(f64, &str)], drawn: &str) -> String {
 pub fn lines(report: &Report) -> String {
     let mut text = String::new();
     let mut line = |name: &str, measured: &Measured| {
-        let _ = writeln!(text, "  {name:<34}{:.3} ({:.3} to {:.3})", measured.value, measured.low, measured.high);
+        let _ = writeln!(text, "  {name:<48}{:.3} ({:.3} to {:.3})", measured.value, measured.low, measured.high);
     };
     report.auc.iter().for_each(|auc| line("AUC", auc));
-    for (name, rate) in FALSE_POSITIVES {
-        report
-            .recall
-            .get(name)
-            .iter()
-            .for_each(|recall| line(&format!("recall at {} % false positives", rate * 100.0), recall));
+    for (name, percent, rate) in FALSE_POSITIVES {
+        let recall = report.recall.get(name).into_iter();
+        recall.for_each(|recall| line(&format!("recall {}", report.at_rate(percent, rate)), recall));
     }
-    let _ = writeln!(text, "  {:<34}{:.4}", "calibration error", report.calibration_error);
+    let _ = writeln!(text, "  {:<48}{:.4}", "calibration error", report.calibration_error);
     text
 }

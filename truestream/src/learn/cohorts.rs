@@ -60,8 +60,9 @@ pub struct OfCohort {
 impl OfCohort {
     /// How many times the rate at least (Wilson's 95 % interval) is flagged of this cohort, at its worst rate.
     pub fn times(&self) -> f64 {
-        let times =
-            |(name, rate): (&str, f64)| surely(self.flagged.get(name).copied().unwrap_or(0), self.accounts) / rate;
+        let times = |(name, _, rate): (&str, &str, f64)| {
+            surely(self.flagged.get(name).copied().unwrap_or(0), self.accounts) / rate
+        };
         FALSE_POSITIVES.into_iter().map(times).fold(0.0, f64::max)
     }
 }
@@ -112,7 +113,7 @@ pub fn fare_of(known: &Known, scores: &[f64]) -> BTreeMap<String, OfCohort> {
     let ones = vec![1.0; by_account.scores.len()];
     // Who is suspected is not fraud until somebody says so.
     let labels: Vec<f32> = by_account.accounts.iter().map(|account| f32::from(is_fraud(account))).collect();
-    let found = FALSE_POSITIVES.into_iter().filter_map(|(name, rate)| {
+    let found = FALSE_POSITIVES.into_iter().filter_map(|(name, _, rate)| {
         Some((name.to_owned(), recall_at(&by_account.scores, &labels, &ones, rate)?.threshold))
     });
     fare(known, &by_account, &found.collect())
@@ -178,7 +179,7 @@ mod tests {
     #[test]
     fn a_cohort_fares_badly_only_when_that_is_sure() {
         let fare = |accounts, flagged: [usize; 2]| {
-            let flagged = FALSE_POSITIVES.iter().zip(flagged).map(|((name, _), count)| ((*name).to_owned(), count));
+            let flagged = FALSE_POSITIVES.iter().zip(flagged).map(|((name, ..), count)| ((*name).to_owned(), count));
             OfCohort { accounts, flagged: flagged.collect() }
         };
         let (one, many) = (fare(50, [1, 1]), fare(50, [0, 12]));

@@ -4,9 +4,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser};
+use datasets::formats::instant::from_text;
 use features::profile;
+use records::Millis;
 use serde::Serialize;
 
+use super::examples::{Instants, Known, Span};
 use super::registry::{Lock, Registry, write_whole};
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
@@ -15,8 +18,12 @@ use crate::replay::{self, ReplayArgs, millis};
 /// The file of the rows, and what it was made of.
 const ROWS: &str = "account_features.parquet";
 const MANIFEST: &str = "manifest.json";
-/// Features are stated once a day, over windows of a day, a week and a month.
-const REPLAY: [&str; 8] = ["--every", "1d", "--windows", "24h,7d,28d", "--emit", "all", "--views", "account_features"];
+/// How often accounts are looked at.
+pub const EVERY: &str = "6h";
+/// The same in milliseconds.
+pub const LOOK_MS: Millis = 6 * 3_600_000;
+/// Features are stated over windows of a day, a week and a month.
+const REPLAY: [&str; 8] = ["--every", EVERY, "--windows", "24h,7d,28d", "--emit", "all", "--views", "account_features"];
 
 /// Plays, labels, and the instant of which everything is asked.
 #[derive(Args, Clone, Debug)]
@@ -24,8 +31,8 @@ pub struct DataArgs {
     /// Where plays and labels come from.
     #[command(flatten)]
     pub input: InputArgs,
-    /// As of when: plays and labels that came later are not known. A date, an instant, or milliseconds; the last day of
-    /// the data unless given
+    /// As of when: plays and labels that came later are not known. A date, an instant, or milliseconds; unless given, when
+    /// all was known that the data hold
     #[arg(long, value_name = "INSTANT")]
     pub as_of: Option<String>,
     /// Examples reach so far back
@@ -141,8 +148,8 @@ impl DataArgs {
         let labels = self.input.inputs()?.labels;
         let plays_hash = manifest.without_labels().hash();
         let folder = registry.features(&plays_hash[..32]);
-        // The manifest is written last: where it stands the rows are whole.
-        if !folder.join(MANIFEST).exists() {
+        // The manifest is written last: where it stands the rows were whole.
+        if !folder.join(MANIFEST).exists() || !folder.join(ROWS).exists() {
             self.replay(&folder, &REPLAY)?;
             write_whole(&folder.join(MANIFEST), manifest.without_labels().json().as_bytes())?;
         }
@@ -174,4 +181,44 @@ impl DataArgs {
     pub fn history_ms(&self) -> Result<i64, Failure> {
         millis(&self.history)
     }
+
+    /// The examples, and when they were asked for. Labels that nothing comes of are told of on standard error.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or there is no row.
+    pub fn known(&self, features: &Features) -> Result<(Known, Instants), Failure> {
+        let instants = self.instants(features)?;
+        let span =
+            Span { instants, history_ms: self.history_ms()?, unlabelled_max: self.unlabelled_max, seed: self.seed };
+        let known = Known::read(&features.rows, &features.labels, span)?;
+        known.lost.iter().for_each(|lost| eprintln!("note: {lost}"));
+        Ok((known, instants))
+    }
+
+    /// When everything is asked.
+    ///
+    /// # Errors
+    /// When `--as-of` is no instant, or nobody has a play by then.
+    pub fn instants(&self, features: &Features) -> Result<Instants, Failure> {
+        let asked = self.as_of.as_ref().map_or(Ok(Millis::MAX), |text| instant(text))?;
+        let is_wanted = |name: &str| name == PLAYS_OF_THE_DAY;
+        let rows = datasets::tables::read_features(&features.rows, "account_id", is_wanted, |as_of, _| as_of <= asked);
+        let rows = rows.map_err(|error| Failure::Input(error.to_string()))?;
+        let plays = rows.columns.first().map_or(&[][..], Vec::as_slice);
+        let looked = rows.as_of.iter().zip(plays).filter(|(_, plays)| !plays.is_nan()).map(|(as_of, _)| *as_of);
+        let instants = rows.as_of.iter().max().zip(looked.max());
+        let (as_of, last_look) = instants.ok_or_else(|| Failure::Input("no account has a play by then".to_owned()))?;
+        Ok(Instants { as_of: *as_of, last_look })
+    }
+}
+
+/// Whether somebody played within a day, this feature says by not being null.
+const PLAYS_OF_THE_DAY: &str = "day_plays_per_day";
+
+fn instant(text: &str) -> Result<Millis, Failure> {
+    from_text(text).or_else(|| text.parse().ok()).ok_or_else(|| {
+        Failure::Usage(format!(
+            "--as-of {text}: expected a date, an instant such as 2026-11-01T00:00:00Z, or milliseconds"
+        ))
+    })
 }

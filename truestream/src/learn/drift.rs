@@ -24,6 +24,8 @@ use crate::exit::Failure;
 /// Days with fewer accounts have no shape: chance alone moves an index of ten parts by about 9 / accounts (Yurdakul, "Statistical
 /// Properties of Population Stability Index", 2018), here .05.
 const ACCOUNTS_MIN: usize = 200;
+/// A day is seen at its end, midnight UTC.
+const DAY_MS: Millis = 86_400_000;
 /// Features that are named.
 const NAMED: usize = 5;
 
@@ -32,7 +34,7 @@ const NAMED: usize = 5;
 #[command(after_help = format!("\
 Examples:
   truestream drift --registry models --data platform
-      the champion, over the last seven days; exit code 3 when it should be trained again
+      the champion, over the last 56 days; exit code 3 when it should be trained again
   truestream drift --registry models --data platform --history 28d --version 7 --index-max 0.1 --json
 
 {EXIT_CODES}"))]
@@ -100,9 +102,14 @@ pub fn run(args: &DriftArgs) -> Result<(), Failure> {
     let baseline: Baseline = serde_json::from_str(&text).map_err(|error| input(&error))?;
 
     let features = args.data.features(&registry, &lock)?;
-    let last = args.data.last_day(&features)?;
+    let last = args.data.instants(&features)?.last_look;
     let from = last.saturating_sub(args.data.history_ms()?);
-    let rows = read_features(&features.rows, "account_id", |_| true, |as_of, _| as_of > from && as_of <= last);
+    let rows = read_features(
+        &features.rows,
+        "account_id",
+        |_| true,
+        |as_of, _| as_of > from && as_of <= last && as_of % DAY_MS == 0,
+    );
     let rows = rows.map_err(|error| Failure::Input(error.to_string()))?;
     let asked = rows.as_of.iter().zip(&rows.ids).map(|(as_of, id)| (*as_of, id.as_str()));
     let network = args.data.said(&registry, &lock, &features, &scorer, asked)?;

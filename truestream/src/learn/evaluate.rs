@@ -35,23 +35,29 @@ pub struct EvaluateArgs {
     #[arg(long, default_value = "latest")]
     pub version: String,
     /// Gate: recall at 0.1 % false positives at least
-    #[arg(long, default_value_t = 0.5, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.5, value_name = "SHARE", value_parser = bound)]
     pub recall_min: f64,
     /// Gate: share of the known honest that is flagged at that threshold at most
-    #[arg(long, default_value_t = 0.01, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.01, value_name = "SHARE", value_parser = bound)]
     pub honest_flagged_max: f64,
     /// Gate: mean distance of probability and truth of accounts at most, as far as the accounts are enough to be sure of it
-    #[arg(long, default_value_t = 0.15, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.15, value_name = "SHARE", value_parser = bound)]
     pub calibration_error_max: f64,
     /// Gate: recall at 0.1 % may be lower than the champion's by so much
-    #[arg(long, default_value_t = 0.02, value_name = "SHARE")]
+    #[arg(long, default_value_t = 0.02, value_name = "SHARE", value_parser = bound)]
     pub recall_loss_max: f64,
     /// Gate: of no cohort of people who listen unlike most may more be flagged, surely, than so many times the rate of all
-    #[arg(long, default_value_t = 10.0, value_name = "TIMES")]
+    #[arg(long, default_value_t = 10.0, value_name = "TIMES", value_parser = bound)]
     pub cohort_times_max: f64,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// A number that is not negative and has an end.
+fn bound(text: &str) -> Result<f64, String> {
+    let number: f64 = text.parse().map_err(|_| "expected a number".to_owned())?;
+    (number.is_finite() && number >= 0.0).then_some(number).ok_or_else(|| "expected 0 or more".to_owned())
 }
 
 /// One condition.
@@ -124,15 +130,17 @@ pub fn evaluation(args: &EvaluateArgs) -> Result<Evaluation, Failure> {
     let lock = registry.lock()?;
     let version = registry.version(&args.version)?;
     let features = args.data.features(&registry, &lock)?;
-    let seed = version.params.get("seed").and_then(|seed| seed.parse().ok()).unwrap_or(args.data.seed);
-    let data = DataArgs { seed, ..args.data.clone() };
-    let (known, as_of) = data.known(&features)?;
+    let (known, instants) = args.data.known(&features)?;
     let test = known.of_use(Use::Test);
     let report = |version: &Version| {
         let scorer = registry.scorer(version)?;
-        let network = data.said(&registry, &lock, &features, &scorer, test.rows())?;
-        let scores = scorer.scores(&test.table, &network).map_err(|error| Failure::Input(error.to_string()))?;
-        Ok(Report::of(&test, &scores, &scorer, seed))
+        let network = args.data.said(&registry, &lock, &features, &scorer, test.rows())?;
+        let input = |error: &dyn std::fmt::Display| Failure::Input(format!("version {}: {error}", version.number));
+        // A version may ask about some of the features alone.
+        let unknown = |name: &str| format!("it asks about {name}, which is no feature of these rows; train again");
+        let table = test.table.only(&scorer.booster.features).map_err(|name| input(&unknown(name)))?;
+        let scores = scorer.scores(&table, &network).map_err(|error| input(&error))?;
+        Ok(Report::of(&test, &scores, &scorer, args.data.seed))
     };
     let champion = registry.champion()?.filter(|champion| champion.number != version.number);
     let champion = champion.map(|champion| Ok((champion.number, report(&champion)?))).transpose()?;
@@ -141,8 +149,8 @@ pub fn evaluation(args: &EvaluateArgs) -> Result<Evaluation, Failure> {
         version: version.number,
         model_hash: version.params.get("model_hash").cloned().unwrap_or_default(),
         data_hash: features.manifest.hash(),
-        as_of: to_text(as_of),
-        gates: gates(args, &report, champion.as_ref().map(|(_, report)| report)),
+        as_of: to_text(instants.as_of),
+        gates: gates(args, &version, &report, champion.as_ref().map(|(_, report)| report)),
         report,
         champion,
     };
@@ -152,7 +160,7 @@ pub fn evaluation(args: &EvaluateArgs) -> Result<Evaluation, Failure> {
 
 const RATE: &str = "0.1pct";
 
-fn gates(args: &EvaluateArgs, report: &Report, champion: Option<&Report>) -> Vec<Gate> {
+fn gates(args: &EvaluateArgs, version: &Version, report: &Report, champion: Option<&Report>) -> Vec<Gate> {
     let recall = |report: &Report| report.recall.get(RATE).map(|recall| recall.value);
     let least = |name: &str, found: Option<f64>, bound: f64| Gate {
         name: name.to_owned(),
@@ -168,9 +176,16 @@ fn gates(args: &EvaluateArgs, report: &Report, champion: Option<&Report>) -> Vec
     };
     let mut gates = vec![
         least("recall at 0.1 % false positives", recall(report), args.recall_min),
-        most("share of known honest flagged", report.honest_flagged.get(RATE).copied(), args.honest_flagged_max),
         most("calibration error, surely", Some(report.calibration_error_low), args.calibration_error_max),
     ];
+    let honest_flagged = report.honest_flagged.get(RATE).copied();
+    gates.extend(
+        honest_flagged.map(|flagged| most("share of known honest flagged", Some(flagged), args.honest_flagged_max)),
+    );
+    if version.params.contains_key("imported_from") && !version.params.contains_key("held_out") {
+        // Who trained it elsewhere has not said that it never saw the accounts it is measured on.
+        gates.push(least("imported with --held-out", None, 1.0));
+    }
     if let Some((cohort, times)) = cohorts::worst(&report.cohorts) {
         gates.push(most(&format!("times the rate flagged of cohort {cohort}"), Some(times), args.cohort_times_max));
     }
@@ -198,6 +213,11 @@ fn tell(args: &EvaluateArgs, evaluation: &Evaluation) {
             if gate.is_met { "met    " } else { "NOT MET" },
             gate.name,
             gate.bound
+        );
+    }
+    if evaluation.report.honest == 0 {
+        println!(
+            "  nobody among the accounts it is measured on is known to be honest: label some (`truestream queue` says whom)"
         );
     }
     if evaluation.is_passed() {

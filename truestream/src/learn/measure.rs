@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::cohorts::{self, OfCohort};
 use super::examples::{Account, Known};
 
-/// Shares of honest accounts that may be flagged when recall is measured.
-pub const FALSE_POSITIVES: [(&str, f64); 2] = [("0.1pct", 0.001), ("1pct", 0.01)];
+/// Shares of honest accounts that may be flagged when recall is measured: their names in files and for people.
+pub const FALSE_POSITIVES: [(&str, &str, f64); 2] = [("0.1pct", "0.1 %", 0.001), ("1pct", "1 %", 0.01)];
 
 /// A number with its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ pub struct Report {
     pub recall: BTreeMap<String, Measured>,
     /// The score (log odds) from which on accounts are flagged at each rate.
     pub threshold: BTreeMap<String, f64>,
-    /// Share of the known honest that is flagged at each rate.
+    /// Share of the known honest that is flagged at each rate; nothing where nobody is known to be honest.
     pub honest_flagged: BTreeMap<String, f64>,
     /// Mean distance of probability and truth.
     pub calibration_error: f64,
@@ -124,6 +124,11 @@ impl<'a> ByAccount<'a> {
         self.scores.iter().map(|score| calibration.probability(*score)).collect()
     }
 
+    /// How many accounts each stands for.
+    pub fn weights(&self) -> Vec<f32> {
+        self.accounts.iter().map(|account| account.stands_for as f32).collect()
+    }
+
     fn sharp(&self, scorer: &Scorer) -> Sharp {
         let mut found = Sharp { percent: scorer.sharp_from.get(), ..Sharp::default() };
         let least = f64::from(found.percent) / 100.0;
@@ -141,8 +146,11 @@ impl<'a> ByAccount<'a> {
     }
 
     fn calibration_error(&self, calibration: &Calibration, seed: u64) -> Option<Interval> {
-        let said = self.probabilities(calibration);
-        bootstrap(said.len(), seed, |weights| Some(calibration_error(&said, &self.labels, weights)))
+        let (said, stand_for) = (self.probabilities(calibration), self.weights());
+        bootstrap(said.len(), seed, |counts| {
+            let weights: Vec<f32> = counts.iter().zip(&stand_for).map(|(count, weight)| count * weight).collect();
+            Some(calibration_error(&said, &self.labels, &weights))
+        })
     }
 }
 
@@ -167,7 +175,7 @@ impl Report {
             families: BTreeMap::new(),
             cohorts: BTreeMap::new(),
         };
-        for (name, rate) in FALSE_POSITIVES {
+        for (name, _, rate) in FALSE_POSITIVES {
             let recall = |weights: &[f32]| recall_at(scores, labels, weights, rate).map(|found| found.recall);
             let interval = bootstrap(scores.len(), seed, recall);
             report.recall.extend(interval.map(|interval| (name.to_owned(), interval.into())));
@@ -193,11 +201,22 @@ impl Report {
                 (*all, *found) = (*all + 1, *found + flagged);
             }
         }
-        self.honest_flagged.insert(name.to_owned(), wronged as f64 / honest.max(1) as f64);
+        if honest > 0 {
+            self.honest_flagged.insert(name.to_owned(), wronged as f64 / honest as f64);
+        }
         for (family, (all, found)) in families {
             let of =
                 self.families.entry(family.to_owned()).or_insert(OfFamily { accounts: all, recall: BTreeMap::new() });
             of.recall.insert(name.to_owned(), found as f64 / all as f64);
+        }
+    }
+
+    /// "at 0.1 % false positives" in words; of fewer than a thousand accounts that is nobody.
+    pub fn at_rate(&self, percent: &str, rate: f64) -> String {
+        let others = self.accounts - self.fraud;
+        match others as f64 * rate < 1.0 {
+            true => format!("at {percent} false positives (none of {others})"),
+            false => format!("at {percent} false positives"),
         }
     }
 

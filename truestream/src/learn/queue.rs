@@ -17,7 +17,7 @@ use serde_json::json;
 
 use super::EXIT_CODES;
 use super::data::{DataArgs, Features};
-use super::examples::{Lots, labelled};
+use super::examples::{Instants, Lots, said};
 use super::registry::{Lock, Registry};
 use crate::exit::Failure;
 
@@ -98,8 +98,9 @@ pub fn run(args: &QueueArgs) -> Result<(), Failure> {
     let registry = Registry::at(&args.registry);
     let lock = registry.lock()?;
     let features = args.data.features(&registry, &lock)?;
-    let as_of = args.data.last_day(&features)?;
-    let (candidates, ids) = candidates(args, &registry, &lock, &features, as_of)?;
+    let instants = args.data.instants(&features)?;
+    let as_of = instants.last_look;
+    let (candidates, ids) = candidates(args, &registry, &lock, &features, instants)?;
     let places = places(args, &candidates);
     write(args, &places, ids, as_of)?;
     tell(args, &candidates, &places);
@@ -111,18 +112,18 @@ fn candidates(
     registry: &Registry,
     lock: &Lock,
     features: &Features,
-    as_of: Millis,
+    Instants { as_of, last_look }: Instants,
 ) -> Result<(Vec<Candidate>, IdKind), Failure> {
     let version = registry.version(&args.version)?;
     let scorer = registry.scorer(&version)?;
-    let rows = read_features(&features.rows, "account_id", |_| true, |known, _| known == as_of);
+    let rows = read_features(&features.rows, "account_id", |_| true, |known, _| known == last_look);
     let rows = rows.map_err(|error| Failure::Input(error.to_string()))?;
     let table = Table::new(rows.names, rows.columns).map_err(|error| Failure::Input(error.to_string()))?;
-    let asked = rows.ids.iter().map(|id| (as_of, id.as_str()));
+    let asked = rows.ids.iter().map(|id| (last_look, id.as_str()));
     let network = args.data.said(registry, lock, features, &scorer, asked)?;
     let scores = scorer.scores(&table, &network).map_err(|error| Failure::Input(error.to_string()))?;
-    let known = labelled(&features.labels, as_of)?;
-    let is_known: Vec<bool> = rows.ids.iter().map(|id| known.contains(id)).collect();
+    let known = said(&features.labels, as_of)?;
+    let is_known: Vec<bool> = rows.ids.iter().map(|id| known.has(id)).collect();
     let novelty = novelty(&table, &scorer.booster.most_asked(COMPARED), &is_known);
     let column = |name: &str| table.names().iter().position(|known| known == name).map(|at| &table.columns()[at]);
     let (per_day, payable) = (column("month_plays_per_day"), column("month_payable_share"));

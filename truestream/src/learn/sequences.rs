@@ -15,7 +15,7 @@ use models::Scorer;
 use models::temporal::{Form, Lessons};
 use records::{LabelKind, Millis};
 
-use super::data::{DataArgs, Features};
+use super::data::{DataArgs, EVERY, Features};
 use super::examples::{Known, Lots, Use};
 use super::registry::{Lock, Registry, create_folder, write_whole};
 use crate::exit::Failure;
@@ -167,7 +167,7 @@ impl DataArgs {
         content: &[u8],
     ) -> Result<PathBuf, Failure> {
         let Recipe { view, file, option } = recipe;
-        let made_of = format!("{}\n{view}\n{}\n", features.plays_hash, sequence::VERSION);
+        let made_of = format!("{}\n{view}\n{}\n{EVERY}\n", features.plays_hash, sequence::VERSION);
         let mut hasher = blake3::Hasher::new();
         hasher.update(made_of.as_bytes()).update(content);
         let folder = registry.features(&hasher.finalize().to_hex()[..32]);
@@ -176,7 +176,7 @@ impl DataArgs {
             create_folder(&folder)?;
             let path = folder.join(file);
             fs::write(&path, content).map_err(|error| Failure::Output(format!("{}: {error}", path.display())))?;
-            let options = ["--every", "1d", "--windows", "24h", "--emit", "all", "--views", view, option];
+            let options = ["--every", EVERY, "--windows", "24h", "--emit", "all", "--views", view, option];
             self.replay(&folder, &[options.as_slice(), &[&path.to_string_lossy()]].concat())?;
             let manifest =
                 serde_json::json!({ "view": view, "plays": features.plays_hash, "sequences": sequence::VERSION });

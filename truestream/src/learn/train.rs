@@ -5,12 +5,12 @@
 //!                 └──▶ sequences of a sample ──▶ network (fit) or no ──┘
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::Args;
-use datasets::formats::instant::{from_text, to_text};
+use datasets::formats::instant::to_text;
 use features::{profile, sequence};
 use indicatif::{ProgressBar, ProgressStyle};
 use models::boost::{Booster, Monotone, Settings, fit};
@@ -24,7 +24,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::data::{DataArgs, Features};
-use super::examples::{Known, Lots, Span, Use};
+use super::examples::{Known, Lots, Use};
 use super::measure::{ByAccount, Report};
 use super::registry::{Lock, MODEL, NETWORK_FILE, Registry, Run, Version};
 use super::sequences::FORMS;
@@ -106,16 +106,19 @@ pub fn version(args: &TrainArgs) -> Result<Version, Failure> {
         return Err(Failure::Usage(format!("--hidden-max {}: expected 0 to 1", args.hidden_max)));
     }
     let chosen = Chosen::of(args)?;
-    if let Some(name) = args.only.iter().find(|name| !profile::names().contains(&name.as_str())) {
-        return Err(unknown_feature(name));
-    }
+    known_features("--only", &args.only)?;
+    known_features("--trust", &args.trust)?;
     let registry = Registry::at(&args.registry);
     let lock = registry.lock()?;
     let features = args.data.features(&registry, &lock)?;
-    let (mut known, as_of) = args.data.known(&features)?;
-    if !args.only.is_empty() {
-        known.table = known.table.only(&args.only).map_err(unknown_feature)?;
+    let (mut known, instants) = args.data.known(&features)?;
+    if let Some(family) = &args.family_holdout {
+        known_family(&known, family)?;
     }
+    if !args.only.is_empty() {
+        known.table = known.table.only(&args.only).expect("they are features");
+    }
+    let as_of = instants.as_of;
     let id = run_id(args, &chosen, &features, as_of);
     match registry.trained(&id)? {
         Some(version) => Ok(version),
@@ -167,10 +170,11 @@ impl Chosen {
         };
         let network = with(&network, of_network).map_err(|error| input(&format!("network: {error}")))?;
         let from = args.network_from.as_deref().map(network_from).transpose()?;
-        Ok(Chosen {
-            trees: with(&trees, named).map_err(|error| input(&error))?,
-            network: from.map(Source::File).or(args.network.then_some(Source::Lessons(network))),
-        })
+        let trees = with(&trees, named).map_err(|error| input(&error))?;
+        if trees.trees_max == 0 {
+            return Err(input(&"trees_max is 0; expected at least 1"));
+        }
+        Ok(Chosen { trees, network: from.map(Source::File).or(args.network.then_some(Source::Lessons(network))) })
     }
 
     fn json(&self) -> serde_json::Value {
@@ -205,11 +209,31 @@ fn with<T: Serialize + DeserializeOwned>(
     serde_json::from_value(all)
 }
 
-fn unknown_feature(name: &str) -> Failure {
-    Failure::Usage(format!(
-        "--only {name}: no feature of {}; the columns of the view account_features are",
-        profile::VERSION
-    ))
+/// Refuses names that are no features, and those that stand twice.
+fn known_features(option: &str, names: &[String]) -> Result<(), Failure> {
+    for (at, name) in names.iter().enumerate() {
+        if !profile::names().contains(&name.as_str()) {
+            return Err(Failure::Usage(format!(
+                "{option} {name}: no feature of {}; the columns of the view account_features are",
+                profile::VERSION
+            )));
+        }
+        if names[..at].contains(name) {
+            return Err(Failure::Usage(format!("{option} {name}: it is named twice")));
+        }
+    }
+    Ok(())
+}
+
+fn known_family(known: &Known, wanted: &str) -> Result<(), Failure> {
+    let families: BTreeSet<&str> = known.accounts.iter().filter_map(|account| account.family.as_deref()).collect();
+    match families.iter().any(|family| is_of(family, wanted)) {
+        true => Ok(()),
+        false => Err(Failure::Usage(format!(
+            "--family-holdout {wanted}: no label names it; they name {}",
+            if families.is_empty() { "no family".to_owned() } else { Vec::from_iter(families).join(", ") }
+        ))),
+    }
 }
 
 /// All that the model depends on, as 32 hexadecimal digits.
@@ -224,6 +248,7 @@ fn run_id(args: &TrainArgs, chosen: &Chosen, features: &Features, as_of: Millis)
         "seed": args.data.seed,
         "family_holdout": args.family_holdout,
         "only": args.only,
+        "trust": args.trust,
         "program": env!("CARGO_PKG_VERSION"),
         "format": models::FORMAT,
     });
@@ -304,8 +329,13 @@ impl Shop<'_> {
             ("history".to_owned(), args.data.history.clone()),
             ("model_hash".to_owned(), hash(model.as_bytes())),
             ("seed".to_owned(), args.data.seed.to_string()),
+            ("settings_hash".to_owned(), hash(chosen.json().to_string().as_bytes())),
+            ("unlabelled_max".to_owned(), args.data.unlabelled_max.to_string()),
             ("trees".to_owned(), scorer.booster.trees.len().to_string()),
         ]);
+        for (name, names) in [("only", &args.only), ("trust", &args.trust)] {
+            params.extend((!names.is_empty()).then(|| (name.to_owned(), names.join(", "))));
+        }
         params.extend(args.family_holdout.iter().map(|family| ("family_holdout".to_owned(), family.clone())));
         params.extend(hidden.into_iter().flat_map(|hidden| hidden.params(args.hidden_max)));
         if !raised.is_empty() {
@@ -389,13 +419,13 @@ impl Shop<'_> {
         to_calibrate: &Known,
     ) -> Result<(Booster, Vec<String>), Failure> {
         let mut raised = Vec::new();
-        loop {
+        for round in 0.. {
             let booster = self.trees(settings, to_fit, to_calibrate)?;
             let scores = booster.scores(&to_calibrate.table).map_err(|error| Failure::Input(error.to_string()))?;
             let fares = cohorts::fare_of(to_calibrate, &scores);
             let broken: Vec<String> =
                 fares.into_iter().filter(|(_, fare)| fare.times() > FLOOR_TIMES).map(|(name, _)| name).collect();
-            if broken.is_empty() || raised.len() >= RAISES_MAX {
+            if broken.is_empty() || round == RAISES_MAX {
                 return Ok((booster, raised));
             }
             for (name, members) in cohorts::names().zip(cohorts::members(&to_fit.table)) {
@@ -406,6 +436,7 @@ impl Shop<'_> {
             }
             raised.extend(broken);
         }
+        unreachable!("the last round returns")
     }
 
     fn trees(&self, settings: &Settings, to_fit: &Known, to_calibrate: &Known) -> Result<Booster, Failure> {
@@ -454,8 +485,10 @@ impl Shop<'_> {
         let (_, scores) = self.scored(&scorer, held_back)?;
         let by_account = ByAccount::of(held_back, &scores);
         let said = by_account.probabilities(&scorer.calibration);
-        let honest = by_account.labels.iter().zip(said).filter(|(label, _)| **label < 0.5).map(|(_, said)| said);
-        let sharp_from = sharpness::sharp_from(&honest.collect::<Vec<_>>());
+        let honest =
+            by_account.accounts.iter().zip(&by_account.labels).zip(said).filter(|((_, label), _)| **label < 0.5);
+        let honest: Vec<(f64, f64)> = honest.map(|((account, _), said)| (said, account.stands_for)).collect();
+        let sharp_from = sharpness::sharp_from(&honest);
         Ok(scorer.with_sharp_from(sharp_from))
     }
 
@@ -481,7 +514,7 @@ fn is_of(family: &str, name: &str) -> bool {
 /// What a probability is said of.
 #[derive(Clone, Copy)]
 enum Of {
-    /// An account as of one day.
+    /// An account as of one look.
     Row,
     /// An account that once scores so high. Who is judged every day is held for the worst of them, so what counts is how
     /// many of those who are held at all are fraud.
@@ -492,7 +525,10 @@ fn calibrated(booster: Booster, known: &Known, of: Of) -> Result<Scorer, Failure
     let learned = |error: models::boost::BoostError| Failure::Input(error.to_string());
     let scores = booster.scores(&known.table).map_err(learned)?;
     let calibration = match of {
-        Of::Row => probabilities(&scores, &known.labels)?,
+        Of::Row => {
+            let weights: Vec<f32> = known.account_of.iter().map(|at| known.accounts[*at].stands_for as f32).collect();
+            probabilities(&scores, &known.labels, &weights)?
+        }
         Of::Account => of_accounts(known, &scores)?,
     };
     Ok(Scorer::new(profile::VERSION, booster, calibration))
@@ -500,13 +536,13 @@ fn calibrated(booster: Booster, known: &Known, of: Of) -> Result<Scorer, Failure
 
 /// The probability that an account is fraud whose highest score this is.
 fn of_accounts(known: &Known, scores: &[f64]) -> Result<Calibration, Failure> {
-    let ByAccount { scores, labels, .. } = ByAccount::of(known, scores);
-    probabilities(&scores, &labels)
+    let by_account = ByAccount::of(known, scores);
+    probabilities(&by_account.scores, &by_account.labels, &by_account.weights())
 }
 
-/// Probabilities are fitted to what is, so everything counts once.
-fn probabilities(scores: &[f64], labels: &[f32]) -> Result<Calibration, Failure> {
-    let fitted = Calibration::fit(scores, labels, &vec![1.0; scores.len()]);
+/// Probabilities are fitted to what is, so everything counts as often as it stands for somebody.
+fn probabilities(scores: &[f64], labels: &[f32], weights: &[f32]) -> Result<Calibration, Failure> {
+    let fitted = Calibration::fit(scores, labels, weights);
     fitted.ok_or_else(|| Failure::Input(ONE_KIND.to_owned()))
 }
 
@@ -522,7 +558,7 @@ fn audit(args: &TrainArgs, registry: &Registry, to_fit: &Known, to_test: &Known)
     }
     let fraud = |known: &Known| {
         let rows = known.account_of.iter().zip(&known.labels).filter(|(_, label)| **label == 1.0);
-        rows.map(|(account, _)| account).collect::<std::collections::BTreeSet<_>>().len()
+        rows.map(|(account, _)| account).collect::<BTreeSet<_>>().len()
     };
     let (to_learn, to_measure) = (fraud(to_fit), fraud(to_test));
     if to_learn < FRAUD_FIT_MIN || to_measure < FRAUD_TEST_MIN {
@@ -544,11 +580,15 @@ fn audit(args: &TrainArgs, registry: &Registry, to_fit: &Known, to_test: &Known)
     if let Some(champion) = registry.champion()? {
         refuse_lost(&registry.scorer(&champion)?, champion.number, &empty)?;
     }
-    let leak = leaks(to_fit).into_iter().find(|(name, _)| !args.trust.contains(name));
-    if let Some((name, auc)) = leak {
+    let leaks: Vec<(String, f64)> = leaks(to_fit).into_iter().filter(|(name, _)| !args.trust.contains(name)).collect();
+    if !leaks.is_empty() {
+        let names: Vec<&str> = leaks.iter().map(|(name, _)| name.as_str()).collect();
+        let told: Vec<String> = leaks.iter().map(|(name, auc)| format!("{name} (AUC {auc:.4})")).collect();
         return Err(Failure::Input(format!(
-            "feature {name} alone tells fraud from all others (AUC {auc:.4}): it probably says what the label says. Where it \
-             is known before the label, --trust {name} goes on"
+            "each of these features alone tells fraud from all others: {}. They probably say what the label says; where they are known \
+             before the label, --trust {} goes on",
+            told.join(", "),
+            names.join(" --trust ")
         )));
     }
     Ok(empty)
@@ -607,9 +647,13 @@ fn tell(args: &TrainArgs, registry: &Registry, version: &Version) -> Result<(), 
     let of = |name: &str| version.metrics.get(name).copied().unwrap_or(f64::NAN);
     println!("version {} of {}, as of {}", version.number, super::registry::SUBJECT, to_text(version.as_of));
     println!("  {} test accounts, {} of them fraud", of("test_accounts"), of("test_fraud_accounts"));
-    for (name, words) in
-        [("auc", "AUC"), ("recall_at_0.1pct", "recall at 0.1 % false positives"), ("recall_at_1pct", "recall at 1 %")]
-    {
+    let others = of("test_accounts") - of("test_fraud_accounts");
+    let none = |rate: f64| if others * rate < 1.0 { format!(" (none of {others})") } else { String::new() };
+    for (name, words) in [
+        ("auc", "AUC".to_owned()),
+        ("recall_at_0.1pct", format!("recall at 0.1 % false positives{}", none(0.001))),
+        ("recall_at_1pct", format!("recall at 1 %{}", none(0.01))),
+    ] {
         println!(
             "  {words}: {:.3} ({:.3} to {:.3})",
             of(name),
@@ -620,36 +664,4 @@ fn tell(args: &TrainArgs, registry: &Registry, version: &Version) -> Result<(), 
     println!("  card: {}", card.display());
     println!("next: truestream evaluate --registry {} --data DIR", args.registry.display());
     Ok(())
-}
-
-impl DataArgs {
-    /// The examples, and the instant of training.
-    ///
-    /// # Errors
-    /// When a file cannot be read, or there is no row.
-    pub fn known(&self, features: &Features) -> Result<(Known, Millis), Failure> {
-        let last = self.last_day(features)?;
-        let span =
-            Span { as_of: last, history_ms: self.history_ms()?, unlabelled_max: self.unlabelled_max, seed: self.seed };
-        Ok((Known::read(&features.rows, &features.labels, span)?, last))
-    }
-
-    /// The last day of the rows, up to `--as-of`.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn last_day(&self, features: &Features) -> Result<Millis, Failure> {
-        let rows = datasets::tables::read_features(&features.rows, "account_id", |_| false, |_, _| true);
-        let days = rows.map_err(|error| Failure::Input(error.to_string()))?.as_of;
-        let asked = match &self.as_of {
-            Some(text) => from_text(text).or_else(|| text.parse().ok()).ok_or_else(|| {
-                Failure::Usage(format!(
-                    "--as-of {text}: expected a date, an instant such as 2026-11-01T00:00:00Z, or milliseconds"
-                ))
-            })?,
-            None => Millis::MAX,
-        };
-        let last = days.into_iter().filter(|day| *day <= asked).max();
-        last.ok_or_else(|| Failure::Input("no account has a play by then".to_owned()))
-    }
 }
