@@ -173,38 +173,44 @@ fn importance(told: &Told) -> Result<Vec<(String, f64)>, Failure> {
     Ok(means)
 }
 
-/// What values looked like in the accounts that the model was measured on.
+/// What values looked like in the accounts that the model was measured on; who was drawn counts for all that he was drawn from.
 pub fn baseline(told: &Told) -> Baseline {
-    let columns = told.test.table.names().iter().zip(told.test.table.columns());
+    let test = told.test;
+    let weights: Vec<f64> = test.account_of.iter().map(|account| test.accounts[*account].stands_for).collect();
+    let columns = test.table.names().iter().zip(test.table.columns());
     let mut of: BTreeMap<String, Shares> = columns
-        .map(|(name, column)| (name.clone(), Shares::of(&column.iter().copied().map(f64::from).collect::<Vec<_>>())))
+        .map(|(name, column)| {
+            let values: Vec<f64> = column.iter().copied().map(f64::from).collect();
+            (name.clone(), Shares::of(&values, &weights))
+        })
         .collect();
-    of.insert("score".to_owned(), Shares::of(told.scores));
+    of.insert("score".to_owned(), Shares::of(told.scores, &weights));
     Baseline { of }
 }
 
 impl Shares {
-    /// Ten parts of equally many values, as far as values differ.
-    pub fn of(values: &[f64]) -> Shares {
+    /// Ten parts of equally many values, as far as values differ, and how much of their weight lies in each.
+    pub fn of(values: &[f64], weights: &[f64]) -> Shares {
         let mut known: Vec<f64> = values.iter().copied().filter(|value| !value.is_nan()).collect();
         known.sort_unstable_by(f64::total_cmp);
         let mut edges: Vec<f64> = (1..10).filter_map(|tenth| known.get(known.len() * tenth / 10).copied()).collect();
         edges.dedup();
         let shares = Shares { edges, shares: Vec::new() };
-        Shares { shares: shares.found(values), ..shares }
+        Shares { shares: shares.found(values, weights), ..shares }
     }
 
-    /// How these values lie between the edges.
-    pub fn found(&self, values: &[f64]) -> Vec<f64> {
-        let mut counts = vec![0usize; self.edges.len() + 2];
-        for value in values {
+    /// How the weight of these values lies between the edges.
+    pub fn found(&self, values: &[f64], weights: &[f64]) -> Vec<f64> {
+        let mut sums = vec![0.0; self.edges.len() + 2];
+        for (value, weight) in values.iter().zip(weights) {
             let part = match value.is_nan() {
                 true => self.edges.len() + 1,
                 false => self.edges.partition_point(|edge| edge < value),
             };
-            counts[part] += 1;
+            sums[part] += weight;
         }
-        counts.into_iter().map(|count| count as f64 / values.len().max(1) as f64).collect()
+        let all: f64 = sums.iter().sum();
+        sums.into_iter().map(|sum| if all > 0.0 { sum / all } else { 0.0 }).collect()
     }
 }
 

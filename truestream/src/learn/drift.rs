@@ -144,9 +144,10 @@ fn days(rows: FeatureRows, network: &[f32], baseline: &Baseline, scorer: &Scorer
 }
 
 fn day(as_of: Millis, table: &Table, scores: &[f64], baseline: &Baseline) -> Day {
+    let one = vec![1.0; table.rows()];
     let index = |name: &str, values: &[f64]| {
         let known = baseline.of.get(name)?;
-        Some(stability_index(&known.shares, &known.found(values)))
+        Some(stability_index(&known.shares, &known.found(values, &one)))
     };
     let features = table.names().iter().zip(table.columns()).filter_map(|(name, column)| {
         let values: Vec<f64> = column.iter().copied().map(f64::from).collect();
