@@ -69,6 +69,8 @@ pub struct Manifest {
     pub features: String,
     /// BLAKE3 of the names of the features.
     pub names_hash: String,
+    /// BLAKE3 of the code that computes them.
+    pub code_hash: String,
     /// How they were computed.
     pub replay: Vec<String>,
     /// The files, in the order of tables and names.
@@ -97,10 +99,11 @@ impl Manifest {
             found.sort_by(|a, b| (&a.file, &a.hash).cmp(&(&b.file, &b.hash)));
             files.extend(found);
         }
-        let names = profile::names().join("\n");
+        let hash = |text: String| blake3::hash(text.as_bytes()).to_hex().to_string();
         Ok(Manifest {
             features: profile::VERSION.to_owned(),
-            names_hash: blake3::hash(names.as_bytes()).to_hex().to_string(),
+            names_hash: hash(profile::names().join("\n")),
+            code_hash: hash(profile::CODE.concat()),
             replay: REPLAY.map(str::to_owned).to_vec(),
             files,
         })

@@ -324,6 +324,7 @@ impl Shop<'_> {
             ("as_of".to_owned(), to_text(as_of)),
             ("data_hash".to_owned(), features.manifest.hash()),
             ("features".to_owned(), profile::VERSION.to_owned()),
+            ("features_code_hash".to_owned(), features.manifest.code_hash.clone()),
             ("features_hash".to_owned(), features.manifest.names_hash.clone()),
             ("fit_rows".to_owned(), to_fit.labels.len().to_string()),
             ("history".to_owned(), args.data.history.clone()),
