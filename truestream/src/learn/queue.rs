@@ -25,8 +25,6 @@ use crate::exit::Failure;
 const USD_PER_PLAY: f64 = 0.004;
 /// Features that distances are measured in: those the model asks about most. More would be noise to a person, too.
 const COMPARED: usize = 20;
-/// Accounts with a lower probability are those that nothing speaks against.
-const UNFLAGGED: f64 = 0.1;
 
 /// Ranks the accounts that people should look at next, and draws a random sample of the others.
 #[derive(Args, Clone, Debug)]
@@ -74,6 +72,8 @@ struct Candidate {
     novelty: f64,
     /// Fraud that would be paid: probability times payable plays of the longest window.
     stake_usd: f64,
+    /// Whether the model's word alone holds it.
+    is_flagged: bool,
 }
 
 /// Why an account is in the queue.
@@ -142,6 +142,7 @@ fn candidates(
                 uncertainty: 1.0 - (2.0 * probability - 1.0).abs(),
                 novelty: novelty[row],
                 stake_usd: stake(row, probability),
+                is_flagged: probability >= scorer.sharp_from.risk().share(),
             }
         })
         .collect();
@@ -194,7 +195,7 @@ fn places<'a>(args: &QueueArgs, candidates: &'a [Candidate]) -> Vec<Place<'a>> {
         is_taken[next] = true;
         places.push(Place { candidate: &candidates[next], reason: REASONS[turn], inclusion: None });
     }
-    let unflagged = (0..candidates.len()).filter(|at| !is_taken[*at] && candidates[*at].probability < UNFLAGGED);
+    let unflagged = (0..candidates.len()).filter(|at| !is_taken[*at] && !candidates[*at].is_flagged);
     let mut drawn: Vec<&Candidate> = unflagged.map(|at| &candidates[at]).collect();
     let inclusion = audited.min(drawn.len()) as f64 / drawn.len().max(1) as f64;
     let lots = Lots { seed: args.data.seed, purpose: "audit" };
