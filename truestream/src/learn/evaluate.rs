@@ -8,6 +8,7 @@ use clap::Args;
 use datasets::formats::instant::to_text;
 use serde::{Deserialize, Serialize};
 
+use super::audit::{Audit, audit};
 use super::data::DataArgs;
 use super::examples::Use;
 use super::measure::Report;
@@ -22,6 +23,8 @@ Examples:
   truestream evaluate --registry models --data platform
       the latest version, beside the champion if there is one
   truestream evaluate --registry models --data platform --version 7 --recall-min 0.8 --json
+  truestream evaluate --registry models --data platform --version champion --audit queue.parquet
+      and how often it misses, by the accounts that chance drew for people to look at
 
 {EXIT_CODES}"))]
 pub struct EvaluateArgs {
@@ -49,6 +52,10 @@ pub struct EvaluateArgs {
     /// Gate: of no cohort of people who listen unlike most may more be flagged, surely, than so many times the rate of all
     #[arg(long, default_value_t = 10.0, value_name = "TIMES", value_parser = bound)]
     pub cohort_times_max: f64,
+    /// A file of `truestream queue`, once people have looked at those whom chance drew: says how often the model misses. May be given
+    /// several times
+    #[arg(long, value_name = "FILE")]
+    pub audit: Vec<std::path::PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
@@ -90,6 +97,9 @@ pub struct Evaluation {
     pub champion: Option<(u32, Report)>,
     /// The conditions.
     pub gates: Vec<Gate>,
+    /// How often a model misses, by those whom chance drew; nothing where no file was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit: Option<Audit>,
 }
 
 impl Evaluation {
@@ -145,6 +155,10 @@ pub fn evaluation(args: &EvaluateArgs) -> Result<Evaluation, Failure> {
     let champion = registry.champion()?.filter(|champion| champion.number != version.number);
     let champion = champion.map(|champion| Ok((champion.number, report(&champion)?))).transpose()?;
     let report = report(&version)?;
+    let audit = match args.audit.is_empty() {
+        true => None,
+        false => Some(audit(&args.audit, &features.labels, instants.as_of)?),
+    };
     let evaluation = Evaluation {
         version: version.number,
         model_hash: version.params.get("model_hash").cloned().unwrap_or_default(),
@@ -153,6 +167,7 @@ pub fn evaluation(args: &EvaluateArgs) -> Result<Evaluation, Failure> {
         gates: gates(args, &version, &report, champion.as_ref().map(|(_, report)| report)),
         report,
         champion,
+        audit,
     };
     write_whole(&registry.evaluation(&version), card::pretty(&evaluation).as_bytes())?;
     Ok(evaluation)
@@ -206,6 +221,7 @@ fn tell(args: &EvaluateArgs, evaluation: &Evaluation) {
         println!("version {number}, the champion, on the same accounts");
         print!("{}", card::lines(report));
     }
+    evaluation.audit.iter().for_each(|audit| println!("  {}", audit.words()));
     for gate in &evaluation.gates {
         let found = gate.found.map_or("not measured".to_owned(), |found| format!("{found:.4}"));
         println!(

@@ -213,9 +213,9 @@ pub struct Labels {
 }
 
 impl Labels {
-    /// Whether somebody said something of the account.
-    pub fn has(&self, id: &str) -> bool {
-        self.of.contains_key(id)
+    /// What was said of the account.
+    pub fn label(&self, id: &str) -> Option<LabelKind> {
+        self.of.get(id).map(|said| said.label)
     }
 }
 

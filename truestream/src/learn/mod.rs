@@ -9,6 +9,7 @@
 //!
 //! Every command can run unattended: it asks nothing, writes nothing half, and its exit code says what happened.
 
+mod audit;
 mod card;
 mod cohorts;
 mod data;

@@ -123,7 +123,7 @@ fn candidates(
     let network = args.data.said(registry, lock, features, &scorer, asked)?;
     let scores = scorer.scores(&table, &network).map_err(|error| Failure::Input(error.to_string()))?;
     let known = said(&features.labels, as_of)?;
-    let is_known: Vec<bool> = rows.ids.iter().map(|id| known.has(id)).collect();
+    let is_known: Vec<bool> = rows.ids.iter().map(|id| known.label(id).is_some()).collect();
     let novelty = novelty(&table, &scorer.booster.most_asked(COMPARED), &is_known);
     let column = |name: &str| table.names().iter().position(|known| known == name).map(|at| &table.columns()[at]);
     let (per_day, payable) = (column("month_plays_per_day"), column("month_payable_share"));

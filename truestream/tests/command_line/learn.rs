@@ -156,6 +156,11 @@ fn the_same_data_gives_the_same_bytes_from_training_to_promotion_and_a_verdict_n
     assert_eq!(reasons.iter().flatten().filter(|reason| *reason == "audit").count(), 10);
     assert_eq!(rows.column_by_name("inclusion").expect("a column").null_count(), 30);
 
+    // Nobody has looked at them yet; what is no queue is refused.
+    let audit = |file: &str| truestream(&["evaluate", "--registry", &registry, "--data", &data, "--audit", file]);
+    let told = done(audit(&queue));
+    assert!(told.out.contains("10 accounts were drawn by chance, and nobody"), "{told:?}");
+    assert_eq!(audit(&text(&folder.path().join("data/labels.parquet"))).code, Some(4));
     // A model of another program asks about features by name.
     let foreign = folder.path().join("lightgbm.txt");
     let model = include_str!("../../../models/tests/fixtures/lightgbm_nan.txt");
