@@ -15,7 +15,8 @@
 # Each step writes one line of JSON to standard output; what went wrong stands on standard error. The exit code is that of the
 # step that ended it: 0 promoted, or nothing to do; 2 options that cannot be; 3 the new version missed a gate and the champion stays;
 # 4 data that cannot be read or learned from; 5 the disk does not take it; 6 another job writes the registry: try again later.
-# It can be killed at any moment and run again: a version that was trained is not trained twice.
+# It can be killed at any moment and run again: a version that was trained is not trained twice. What is evaluated and promoted is the
+# version that was trained here, whatever else the registry has got since.
 set -u
 
 data="${TRUESTREAM_DATA:?the folder of plays and labels}"
@@ -44,7 +45,13 @@ if [ "${TRUESTREAM_ONLY_DRIFT:-0}" = 1 ] && "$truestream" models show champion -
     esac
 fi
 # shellcheck disable=SC2086
-step train --registry "$registry" --data "$data" $as_of ${TRUESTREAM_TRAIN:-} || exit
+trained="$(step train --registry "$registry" --data "$data" $as_of ${TRUESTREAM_TRAIN:-})" || exit
+printf '%s\n' "$trained"
+version="$(printf '%s\n' "$trained" | sed -n 's/.*"number":\([0-9][0-9]*\).*/\1/p')"
+[ -n "$version" ] || {
+    echo "retrain: train did not say which version it made" >&2
+    exit 4
+}
 # shellcheck disable=SC2086
-step evaluate --registry "$registry" --data "$data" $as_of ${TRUESTREAM_EVALUATE:-} || exit
-step promote --registry "$registry"
+step evaluate --registry "$registry" --data "$data" --version "$version" $as_of ${TRUESTREAM_EVALUATE:-} || exit
+step promote --registry "$registry" --version "$version"
