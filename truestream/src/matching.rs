@@ -22,6 +22,8 @@ use crate::scan::character::{Character, Wanted};
 
 /// So many recordings that sound like the file are named.
 const ALIKE: usize = 3;
+/// On screen only those that few pairs of unrelated recordings are as alike as: something is always the nearest.
+const CHANCE_MAX: f64 = 0.01;
 
 /// Finds recordings of an index in audio files.
 #[derive(Args, Clone, Debug)]
@@ -168,20 +170,30 @@ fn tell(answer: &Answer<'_>, json: bool) {
     if answer.matches.is_empty() {
         println!("  nothing of the index is in it");
     }
-    for found in &answer.alike {
-        println!("  sounds like {} (likeness {:.2})", found.content_id, found.likeness);
-    }
     for found in &answer.matches {
         println!(
-            "  {}: {:.1} s from {:.1} s on are its {:.1} s on; speed x{:.3}, pitch {:+.2} semitones, {:.0} % of landmarks, confidence {:.6}",
+            "  {}: {:.1} s from {:.1} s on are its {:.1} s on; speed x{:.3}, pitch {:+.2} semitones, {:.0} % of landmarks, confidence {:.4}",
             found.content_id,
             found.length_seconds,
             found.from_seconds,
             found.offset_seconds,
             found.speed,
-            12.0 * found.pitch.log2(),
+            semitones(found.pitch),
             100.0 * found.matched_share,
             found.confidence
         );
     }
+    let is_matched = |content_id| answer.matches.iter().any(|found| found.content_id == content_id);
+    for found in answer.alike.iter().filter(|found| found.chance <= CHANCE_MAX && !is_matched(found.content_id)) {
+        let pairs = (1.0 / found.chance).round();
+        println!(
+            "  sounds like {}: likeness {:.2}, as 1 in {pairs} of unrelated pairs",
+            found.content_id, found.likeness
+        );
+    }
+}
+
+/// A factor of pitch in hundredths of a semitone, none of them a negative zero.
+fn semitones(pitch: f32) -> f32 {
+    (1_200.0 * pitch.log2()).round() / 100.0 + 0.0
 }

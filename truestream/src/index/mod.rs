@@ -245,7 +245,7 @@ fn stat(args: &StatArgs) -> Result<(), Failure> {
         println!("{}", serde_json::to_string_pretty(&stat).expect("numbers and names are JSON"));
     } else {
         println!(
-            "{} recordings, {:.1} h of sound, {} bytes ({:.0} per second of sound), {} segments, all intact",
+            "{} recordings, {:.2} h of sound, {} bytes ({:.0} per second of sound), {} segments, all intact",
             stat.recordings,
             seconds / 3600.0,
             stat.bytes,

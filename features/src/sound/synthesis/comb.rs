@@ -1,4 +1,4 @@
-//! Four questions to a spacing of lines.
+//! Five questions to a spacing of lines.
 //!
 //! Each compares teeth (bins at multiples of the spacing) with what is not a tooth, so none depends on the colour of the music:
 //!
@@ -8,6 +8,7 @@
 //! * **Steadiness**: do they stand out at nearly all times? A held note comes and goes.
 //! * **Rise**: do they come out of the bass? A note's harmonics are strongest at its pitch; a decoder's lines drown there, where music is loudest,
 //!   and come up in the middle of the spectrum.
+//! * **Evenness**: are they there at every multiple? A note of so many times the spacing raises only every so manieth tooth.
 
 use multiversion::multiversion;
 
@@ -28,6 +29,8 @@ const FOOT_HZ: f64 = 3.0;
 const BETWEEN: [f64; 6] = [0.17, 0.29, 0.41, 0.59, 0.71, 0.83];
 /// How far one tooth may count in one frame, dB.
 const TOOTH_DB: f64 = 12.0;
+/// Every second, third or fifth tooth is left out to see what the others hold: notes have small multiples of a common spacing.
+const LEFT_OUT: [usize; 3] = [2, 3, 5];
 /// Least spread of the frames' heights: that of noise alone is 1, a little less by chance.
 const FRAME_SPREAD_MIN: f64 = 0.7;
 /// A quarter of normal noise lies so many standard deviations below its mean.
@@ -121,6 +124,20 @@ impl<'a> Relief<'a> {
             self.heights_at_once(&nearby, part).into_iter().fold(f64::NEG_INFINITY, f64::max)
         };
         (best(self.middle, MIDDLE_SLACK), best(self.bass, BASS_SLACK))
+    }
+
+    /// What is left of the teeth's mean height without every second, third or fifth of them, whichever takes most: 1 is all, 0 nothing.
+    pub fn evenness(&self, spacing_hz: f64) -> f64 {
+        let part = self.band;
+        let (first, last) = teeth(spacing_hz, part.from_hz, part.to_hz);
+        let mean_over = |is_asked: &dyn Fn(usize) -> bool| {
+            let teeth = || (first..=last).filter(|tooth| is_asked(*tooth));
+            let sum: f64 = teeth().map(|tooth| self.at(tooth as f64 * spacing_hz)).sum();
+            sum / teeth().count().max(1) as f64 - part.mean
+        };
+        let all = mean_over(&|_| true);
+        let least = LEFT_OUT.map(|every| mean_over(&|tooth| tooth % every != 0)).into_iter().fold(all, f64::min);
+        if all > 0.0 { (least / all).max(0.0) } else { 0.0 }
     }
 
     /// How many teeth there are in the band, and how many of them stand out by more than one spread.

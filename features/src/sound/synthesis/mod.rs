@@ -1,8 +1,8 @@
 //! Whether a recording came out of a neural decoder: lines that only upsampling leaves, at any speed and pitch.
 //!
 //! ```text
-//! samples ──▶ levels ──▶ relief ──▶ comb of every spacing ──▶ the highest few ──▶ height, contrast,      ──▶ evidence ──▶ tier
-//!                                                                                 steadiness, rise
+//! samples ──▶ levels ──▶ relief ──▶ comb of every spacing ──▶ the highest few ──▶ height, contrast, steadiness, ──▶ evidence ──▶ tier
+//!                                                                                 rise, evenness
 //! ```
 //!
 //! Nothing here was trained. [`lattice`] says where lines can be, [`levels`] how they are made visible, [`comb`] what
@@ -88,6 +88,8 @@ pub struct Trace {
     pub steadiness: f64,
     /// Height in the middle less twice that in the bass.
     pub rise: f64,
+    /// What is left of the teeth's mean height without every second, third or fifth of them.
+    pub evenness: f64,
 }
 
 /// What was found in one recording.
@@ -97,7 +99,7 @@ pub struct Synthesis {
     pub tier: Tier,
     /// Why nothing can be said, where that is so.
     pub unheard: Option<Unheard>,
-    /// The least of contrast, steadiness and rise of the best comb, in standard deviations; 0 where there is none.
+    /// The least of contrast, steadiness and rise of the best comb, in standard deviations, times its evenness; 0 where there is none.
     pub evidence: f64,
     /// The best comb, found or not: what a reviewer is shown.
     pub trace: Option<Trace>,
@@ -108,9 +110,9 @@ pub struct Synthesis {
 }
 
 impl Trace {
-    /// The least of what speaks for it: each of the three rules out another kind of human recording.
+    /// The least of what speaks for it, as far as all teeth do: each of the four rules out another kind of human recording.
     pub fn evidence(&self) -> f64 {
-        self.contrast.min(self.steadiness * STEADINESS_SHARE).min(self.rise)
+        self.evenness * self.contrast.min(self.steadiness * STEADINESS_SHARE).min(self.rise)
     }
 
     /// Whether it is where the decoder would have put it: not sped up, slowed down or shifted.
@@ -220,10 +222,14 @@ fn stronger(best: Option<Trace>, relief: &Relief<'_>, lattice: Lattice, spacing_
     if contrast <= beaten {
         return best;
     }
+    let evenness = relief.evenness(spacing_hz);
+    if evenness * rise.min(contrast) <= beaten {
+        return best;
+    }
     let steadiness = relief.steadiness(spacing_hz);
     let (teeth, teeth_raised) = relief.count(spacing_hz);
     let scale = spacing_hz / lattice.spacing_hz();
-    let trace = Trace { spacing_hz, lattice, scale, teeth, teeth_raised, height, contrast, steadiness, rise };
+    let trace = Trace { spacing_hz, lattice, scale, teeth, teeth_raised, height, contrast, steadiness, rise, evenness };
     if trace.evidence() > beaten { Some(trace) } else { best }
 }
 

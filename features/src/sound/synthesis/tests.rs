@@ -119,6 +119,18 @@ fn lines_that_come_and_go_are_a_note() {
 }
 
 #[test]
+fn lines_of_a_note_are_no_lines_at_a_fifth_of_it() {
+    let evenness = |spacing_hz: f64| {
+        let levels = Levels::of(&Cpu::new(), &mixed(&music(11), &lines(spacing_hz), 1e-3), RATE_HZ);
+        Relief::of(&levels.expect("the plan is valid")).evenness(40.0)
+    };
+    assert!(evenness(40.0) > 0.9, "{}", evenness(40.0));
+    for times in [2.0, 3.0, 5.0, 10.0] {
+        assert!(evenness(times * 40.0) < 0.1, "{times}: {}", evenness(times * 40.0));
+    }
+}
+
+#[test]
 fn too_short_and_too_dull_is_unsure() {
     let short = &music(6)[..5 * RATE_HZ as usize];
     assert_eq!((heard(short).tier, heard(short).unheard), (Tier::Unsure, Some(Unheard::TooShort)));
