@@ -69,3 +69,44 @@ fn what_cannot_be_read_is_named() {
     assert!(told(text.replace("\"gbtree\"", "\"dart\"")).contains("booster dart"));
     assert!(told(text.replace("sum_hessian", "sum")).contains("`sum_hessian` is missing"));
 }
+
+#[test]
+fn what_is_cut_or_cannot_be_scored_is_no_version() {
+    let told = |text: &str| import(text).expect_err("refused").to_string();
+    // Cut anywhere before the end of the trees, the smallest cut behind a number too.
+    let text = LIGHTGBM[0].1;
+    let end = text.find("end of trees").expect("our own fixture");
+    for cut in (0..end).step_by(7).chain(text.match_indices("Tree=").map(|(at, _)| at)).chain([end]) {
+        assert!(import(&text[..cut]).is_err(), "cut at {cut}");
+    }
+    assert!(told(&text[..end]).contains("`end of trees` is missing"));
+    let third = text.find("Tree=3").expect("a tree");
+    assert!(told(&[&text[..third], &text[end..]].concat()).starts_with("it has 3 trees and says that it has 6"));
+    let (first, sizes) = (text.find("Tree=0").expect("a tree"), text.find("tree_sizes=").expect("a line"));
+    assert!(told(&[&text[..sizes], "tree_sizes=\n\n", &text[end..]].concat()).starts_with("it has no trees"));
+    assert!(told(&[&text[..sizes], &text[first..]].concat()).starts_with("header: `tree_sizes` is missing"));
+
+    let text = XGBOOST.1;
+    let known: Value = serde_json::from_str(text).expect("our own fixture");
+    for score in ["1", "[1.5]", "0", "-0.1", "[NaN]", "1e400", "[]"] {
+        let mut model = known.clone();
+        model["learner"]["learner_model_param"]["base_score"] = score.into();
+        assert!(told(&model.to_string()).contains("a probability over 0 and under 1"), "{score}");
+    }
+    let tree = |change: &dyn Fn(&mut Value)| {
+        let mut model = known.clone();
+        change(&mut model["learner"]["gradient_booster"]["model"]["trees"][0]);
+        told(&model.to_string())
+    };
+    for feature in [-5.0, 0.5, 1e10] {
+        let said = tree(&|tree| tree["split_indices"][0] = feature.into());
+        assert!(said.contains("features by number"), "{said}");
+    }
+    for child in [1.5, -7.0, 1e12] {
+        let said = tree(&|tree| tree["right_children"][0] = child.into());
+        assert!(said.contains("is reached twice or is none"), "{said}");
+    }
+    let mut model = known.clone();
+    model["learner"]["gradient_booster"]["model"]["trees"] = Value::Array(Vec::new());
+    assert_eq!(told(&model.to_string()), "it has no trees: it was never trained");
+}

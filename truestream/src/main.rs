@@ -1,6 +1,8 @@
 //! `truestream`: reads the command line and hands over to the command.
 
-use std::process::ExitCode;
+use std::io::Write;
+use std::panic;
+use std::process::{self, ExitCode};
 
 use clap::{Parser, Subcommand};
 use truestream::ddex::{self, DdexArgs};
@@ -52,7 +54,11 @@ enum Command {
     Queue(Box<QueueArgs>),
 }
 
+/// The exit code of a command that was not heard to its end: as a shell counts a program that a closed pipe ended.
+const UNHEARD: i32 = 141;
+
 fn main() -> ExitCode {
+    end_when_unheard();
     let done = match Line::parse().command {
         Command::Demo(args) => demo::run(&args),
         Command::Import(args) => import::run(&args),
@@ -77,8 +83,23 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("truestream: {failure}");
+            // Who closed standard error still gets the code.
+            let _ = writeln!(std::io::stderr(), "truestream: {failure}");
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Ends the process quietly where standard output or standard error is a pipe that nobody reads any more, as `| head` makes it: `println!`
+/// panics there. The signal that would end it, SIGPIPE, stays ignored, because a scan must outlive the processes that it writes to.
+fn end_when_unheard() {
+    let usual = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| {
+        let words = panicked.payload_as_str().unwrap_or_default();
+        // The words of the standard library; a test holds it to them.
+        if words.starts_with("failed printing to std") && words.contains("Broken pipe") {
+            process::exit(UNHEARD);
+        }
+        usual(panicked);
+    }));
 }

@@ -31,7 +31,7 @@ use audience::Suspicious;
 pub use audience::Following;
 pub use gate::{Catalogue, Standing, Uploads};
 pub use hearing::Hearing;
-pub use windows::is_judged;
+pub use windows::{is_judged, standing};
 
 /// One signal about one subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

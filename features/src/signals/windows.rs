@@ -47,6 +47,14 @@ pub fn is_judged(window_ms: Millis) -> bool {
     window_ms >= DAY_MS
 }
 
+/// The lengths of those windows, of these, shortest first, that stand for a day, a week, a month and the longest time.
+pub fn standing(windows_ms: &[Millis]) -> [Option<Millis>; 4] {
+    let rows: Vec<(Millis, WindowRow)> =
+        windows_ms.iter().map(|window_ms| (*window_ms, WindowRow::default())).collect();
+    let [day, week, month] = [day(&rows), week(&rows), month(&rows)].map(|view| view.map(|view| view.window_ms));
+    [day, week, month, windows_ms.last().copied()]
+}
+
 fn fitting(rows: Rows, from_ms: Millis, below_ms: Millis) -> Option<View> {
     let fits = |(window_ms, _): &&(Millis, WindowRow)| (from_ms..below_ms).contains(window_ms);
     rows.iter().find(fits).map(|(window_ms, row)| View { window_ms: *window_ms, row })
@@ -58,8 +66,7 @@ mod tests {
 
     #[test]
     fn windows_that_fit_nothing_are_not_judged() {
-        let rows = [3_600_000, DAY_MS, 2 * DAY_MS, 10 * DAY_MS].map(|window_ms| (window_ms, WindowRow::default()));
-        let found = [day(&rows), week(&rows), month(&rows)].map(|view| view.map(|view| view.window_ms));
-        assert_eq!(found, [Some(DAY_MS), Some(10 * DAY_MS), None]);
+        let found = standing(&[3_600_000, DAY_MS, 2 * DAY_MS, 10 * DAY_MS]);
+        assert_eq!(found, [Some(DAY_MS), Some(10 * DAY_MS), None, Some(10 * DAY_MS)]);
     }
 }

@@ -50,7 +50,8 @@ impl<'a> Lines<'a> {
 
 /// Reads the model.
 pub(super) fn read(text: &str) -> Result<(Booster, Calibration), ImportError> {
-    let body = text.split("end of trees").next().unwrap_or_default();
+    let cut = || ImportError::Missing { place: "the end".to_owned(), name: "end of trees".to_owned() };
+    let (body, _) = text.split_once("\nend of trees").ok_or_else(cut)?;
     let mut parts = body.split("\nTree=");
     let header = Lines::of("header".to_owned(), parts.next().unwrap_or_default());
     header.must_be("num_class", "1")?;
@@ -64,7 +65,11 @@ pub(super) fn read(text: &str) -> Result<(Booster, Calibration), ImportError> {
     let slope = objective.split_whitespace().find_map(|word| word.strip_prefix("sigmoid:"));
     let slope = slope.map_or(Some(1.0), |slope| slope.parse().ok()).unwrap_or(f64::NAN);
     let features = header.text("feature_names")?.split_whitespace().map(str::to_owned).collect();
-    let trees = parts.enumerate().map(|(number, text)| tree(number, text)).collect::<Result<_, _>>()?;
+    let trees = parts.enumerate().map(|(number, text)| tree(number, text)).collect::<Result<Vec<_>, _>>()?;
+    let told = header.text("tree_sizes")?.split_whitespace().count();
+    if trees.len() != told {
+        return Err(ImportError::Trees { told, found: trees.len() });
+    }
     let calibration = Calibration::Platt { slope, offset: 0.0 };
     match calibration.is_sound() {
         true => Ok((Booster { features, base: 0.0, trees }, calibration)),
@@ -97,7 +102,7 @@ fn tree(number: usize, text: &str) -> Result<Tree, ImportError> {
     // A leaf is written as its complement.
     let branch = |child: i64| match u32::try_from(child) {
         Ok(split) => Branch::Split(split),
-        Err(_) => Branch::Leaf(!child as u32),
+        Err(_) => Branch::Leaf(u32::try_from(!child).unwrap_or(u32::MAX)),
     };
     let split = |at: usize| {
         let (threshold, decision) = (thresholds[at], decisions[at]);

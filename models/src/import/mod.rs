@@ -27,10 +27,14 @@ pub enum ImportError {
     Unreadable { place: String, name: String, found: String, expected: &'static str },
     #[error("{what} cannot be read; only binary classification by numeric splits can")]
     Unsupported { what: String },
+    #[error("it has {found} trees and says that it has {told}: part of it is lost; write it again")]
+    Trees { told: usize, found: usize },
+    #[error("it has no trees: it was never trained")]
+    NoTrees,
     #[error("it is no JSON: {0}")]
     Json(String),
     #[error(transparent)]
-    Trees(#[from] BoostError),
+    Boost(#[from] BoostError),
 }
 
 /// Reads a model of either format.
@@ -43,6 +47,9 @@ pub fn import(text: &str) -> Result<(Booster, Calibration), ImportError> {
         text if text.starts_with('{') => xgboost::read(text)?,
         _ => return Err(ImportError::Unknown),
     };
+    if read.0.trees.is_empty() {
+        return Err(ImportError::NoTrees);
+    }
     read.0.check()?;
     Ok(read)
 }
@@ -73,8 +80,10 @@ mod tests {
         assert!(matches!(import("{\"learner\": 1").unwrap_err(), ImportError::Json(_)));
         let told = |text: &str| import(text).unwrap_err().to_string();
         assert_eq!(told("{}"), "model: `learner` is missing");
-        assert_eq!(told("tree\nversion=v4\n"), "header: `num_class` is missing");
-        let classes = "tree\nversion=v4\nnum_class=3\nobjective=multiclass num_class:3\nfeature_names=a\n";
+        assert_eq!(told("tree\nversion=v4\n"), "the end: `end of trees` is missing");
+        assert_eq!(told("tree\nversion=v4\nend of trees"), "header: `num_class` is missing");
+        let classes =
+            "tree\nversion=v4\nnum_class=3\nobjective=multiclass num_class:3\nfeature_names=a\nend of trees\n";
         assert!(told(classes).starts_with("num_class=3 cannot be read"));
     }
 }

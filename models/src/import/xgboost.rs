@@ -54,7 +54,8 @@ pub(super) fn read(text: &str) -> Result<(Booster, Calibration), ImportError> {
     let params = learner.at("learner_model_param")?;
     let base = params.at("base_score")?;
     // Since 3.1 a list of one.
-    let score: f64 = base.text()?.trim_matches(['[', ']']).parse().map_err(|_| base.unreadable("a probability"))?;
+    let score = base.text()?.trim_matches(['[', ']']).parse().ok().filter(|score: &f64| *score > 0.0 && *score < 1.0);
+    let score = score.ok_or_else(|| base.unreadable("a probability over 0 and under 1"))?;
     let trees = booster.at("model")?.at("trees")?;
     let trees = trees.value.as_array().ok_or_else(|| trees.unreadable("a list of trees"))?;
     let trees = trees.iter().enumerate().map(|(number, value)| tree(&Place { name: format!("tree {number}"), value }));
@@ -74,6 +75,11 @@ fn features(learner: &Place, params: &Place) -> Result<Vec<String>, ImportError>
     Ok((0..count).map(|feature| format!("f{feature}")).collect())
 }
 
+/// A number that counts something.
+fn whole(number: f64) -> Option<u32> {
+    (number >= 0.0 && number <= f64::from(u32::MAX) && number.fract() == 0.0).then_some(number as u32)
+}
+
 fn tree(place: &Place) -> Result<Tree, ImportError> {
     let numbers = |name: &str| place.at(name)?.numbers();
     let [left, right] = [numbers("left_children")?, numbers("right_children")?];
@@ -89,6 +95,10 @@ fn tree(place: &Place) -> Result<Tree, ImportError> {
         return Err(ImportError::Unsupported { what: format!("{}: a split by categories", place.name) });
     }
     let is_leaf = |node: usize| left[node] < 0.0;
+    let asked: Option<Vec<u32>> = features.iter().map(|feature| whole(*feature)).collect();
+    let asked = asked.ok_or_else(|| {
+        place.at("split_indices").map_or_else(|error| error, |at| at.unreadable("features by number"))
+    })?;
     // The number of a node among the leaves, or among the splits.
     let mut counts = [0u32; 2];
     let number_of: Vec<u32> = (0..nodes)
@@ -99,15 +109,16 @@ fn tree(place: &Place) -> Result<Tree, ImportError> {
         })
         .collect();
     let branch = |child: f64| {
-        let child = child as usize;
+        let child = whole(child).map_or(usize::MAX, |child| child as usize);
         match number_of.get(child) {
             Some(number) if is_leaf(child) => Branch::Leaf(*number),
             Some(number) => Branch::Split(*number),
+            // No tree has so many leaves: the check refuses it.
             None => Branch::Leaf(u32::MAX),
         }
     };
     let splits = (0..nodes).filter(|node| !is_leaf(*node)).map(|node| Split {
-        feature: features[node] as u32,
+        feature: asked[node],
         // Smaller than the condition goes left.
         threshold: (conditions[node] as f32).next_down(),
         missing_left: defaults[node] != 0.0,

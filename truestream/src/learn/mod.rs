@@ -29,7 +29,7 @@ pub use self::evaluate::{EvaluateArgs, Evaluation, evaluation};
 pub use self::models::ModelsArgs;
 pub use self::promote::{PromoteArgs, RollbackArgs, promoted};
 pub use self::queue::QueueArgs;
-pub use self::registry::{Registry, SUBJECT};
+pub use self::registry::{Registry, SUBJECT, Version};
 pub use self::sequences::{FORMS, NETWORK};
 pub use self::train::{TrainArgs, version};
 
@@ -43,4 +43,4 @@ pub use self::train::run as train;
 /// What the exit codes of these commands mean.
 const EXIT_CODES: &str = "\
 Exit codes: 0 done, 2 options that cannot be, 3 a gate was not met, 4 an input that cannot be read or learned from,
-5 an output that cannot be written, 6 another command writes the registry.";
+5 an output that cannot be written, 6 another command writes the registry, 141 standard output was closed before all was told.";

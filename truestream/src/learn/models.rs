@@ -74,7 +74,10 @@ enum What {
 /// # Errors
 /// When the registry cannot be read, or has no such version.
 pub fn run(args: &ModelsArgs) -> Result<(), Failure> {
-    let registry = Registry::at(&args.registry);
+    let registry = match &args.what {
+        What::Import { .. } => Registry::at(&args.registry),
+        _ => Registry::open(&args.registry)?,
+    };
     match &args.what {
         What::List => list(&registry, args.json),
         What::Show { version } => show(&registry, &registry.version(version)?, args.json),
@@ -104,7 +107,13 @@ fn import(registry: &Registry, file: &Path, held_out: bool, json: bool) -> Resul
     let text = std::fs::read_to_string(file).map_err(|error| input(&error))?;
     let (booster, calibration) = models::import::import(&text).map_err(|error| input(&error))?;
     let booster = booster.with_features(profile::names()).map_err(|error| input(&error))?;
-    let model = Scorer::new(profile::VERSION, booster, calibration).to_json();
+    let scorer = Scorer::new(profile::VERSION, booster, calibration);
+    let model = scorer.to_json();
+    // What is registered can be loaded, and is the same.
+    match Scorer::from_json(&model, None).map_err(|error| input(&error))? {
+        read if read == scorer => {}
+        _ => return Err(input(&"it is another model once it is written and read back")),
+    }
     let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
     let mut params = vec![
         ("features", profile::VERSION.to_owned()),
@@ -114,7 +123,8 @@ fn import(registry: &Registry, file: &Path, held_out: bool, json: bool) -> Resul
     ];
     params.extend(held_out.then(|| ("held_out", "yes".to_owned())));
     let card = format!(
-        "# P(fraud) of an account\n\nTrained elsewhere and imported from `{}`; see there for its card.\n",
+        "# P(fraud) of an account\n\nTrained elsewhere and imported from `{}`; see there for its card. What accounts looked like in \
+         its training is not known here: `truestream drift` has nothing to compare with.\n",
         params[1].1
     );
     let run = Run {
@@ -141,7 +151,7 @@ fn list(registry: &Registry, json: bool) -> Result<(), Failure> {
     let versions = registry.versions()?;
     if json {
         println!("{}", json!({ "versions": versions, "history": registry.history()? }));
-        return Ok(());
+        return registry.champion().map(|_| ());
     }
     println!("{:>7}  {:<20}  {:>6}  {:>14}  {:>12}", "version", "as of", "AUC", "recall at 0.1 %", "recall at 1 %");
     for version in &versions {
@@ -159,7 +169,8 @@ fn list(registry: &Registry, json: bool) -> Result<(), Failure> {
     for change in registry.history()? {
         println!("{}: version {} ({})", change.what, change.to, change.why);
     }
-    Ok(())
+    // Last, so that somebody who lost the champion sees what there is.
+    registry.champion().map(|_| ())
 }
 
 fn show(registry: &Registry, version: &Version, json: bool) -> Result<(), Failure> {

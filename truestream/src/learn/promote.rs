@@ -1,5 +1,7 @@
 //! `truestream promote` and `truestream rollback`: which version speaks.
 
+use std::io::ErrorKind;
+
 use clap::Args;
 use serde_json::json;
 
@@ -7,6 +9,7 @@ use super::EXIT_CODES;
 use super::evaluate::Evaluation;
 use super::registry::{Change, Registry, Version};
 use crate::exit::Failure;
+use crate::replay;
 
 /// Makes a version the champion, if its evaluation passed.
 #[derive(Args, Clone, Debug)]
@@ -69,10 +72,10 @@ pub fn promote(args: &PromoteArgs) -> Result<(), Failure> {
 /// # Errors
 /// As [`promote`].
 pub fn promoted(args: &PromoteArgs) -> Result<(Change, &'static str), Failure> {
-    let registry = Registry::at(&args.registry);
+    let registry = Registry::open(&args.registry)?;
     let lock = registry.lock()?;
     let version = registry.version(&args.version)?;
-    registry.scorer(&version)?;
+    replay::able(&registry, &version)?;
     let why = match &args.force {
         Some(reason) => format!("forced: {reason}"),
         None => passed(&registry, &version)?,
@@ -84,19 +87,32 @@ pub fn promoted(args: &PromoteArgs) -> Result<(Change, &'static str), Failure> {
     Ok((registry.crown(&lock, &version, "promote", &why)?, "is champion now"))
 }
 
-/// Says what the evaluation found; an error unless all of its gates were met.
+/// Says what the evaluation found; an error unless all of its gates were met, beside the champion of now.
 fn passed(registry: &Registry, version: &Version) -> Result<String, Failure> {
     let path = registry.evaluation(version);
     let next = format!("run `truestream evaluate --version {}`, or promote with --force and a reason", version.number);
-    let text = std::fs::read_to_string(&path)
-        .map_err(|_| Failure::Different(format!("version {} was not evaluated; {next}", version.number)))?;
-    let evaluation: Evaluation =
-        serde_json::from_str(&text).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    let input = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Failure::Different(format!("version {} was not evaluated; {next}", version.number)),
+        _ => input(&error),
+    })?;
+    let evaluation: Evaluation = serde_json::from_str(&text).map_err(|error| input(&error))?;
     if version.params.get("model_hash") != Some(&evaluation.model_hash) {
         return Err(Failure::Different(format!("{} is about another model; {next}", path.display())));
     }
     if !evaluation.is_passed() {
         return Err(Failure::Different(format!("version {}: {}; {next}", version.number, evaluation.failures())));
+    }
+    let champion = registry.champion()?.map(|champion| champion.number).filter(|number| *number != version.number);
+    let beside = evaluation.champion.as_ref().map(|(number, _)| *number);
+    if beside != champion {
+        let or = |number: Option<u32>, none: &str| number.map_or(none.to_owned(), |number| format!("version {number}"));
+        return Err(Failure::Different(format!(
+            "version {} was evaluated beside {}, and {} is champion now: evaluate again; {next}",
+            version.number,
+            or(beside, "no champion"),
+            or(champion, "nobody")
+        )));
     }
     let recall = evaluation.report.recall.get("0.1pct").map_or(f64::NAN, |recall| recall.value);
     Ok(format!("all {} gates met as of {}, recall at 0.1 % {recall:.3}", evaluation.gates.len(), evaluation.as_of))
@@ -107,26 +123,38 @@ fn passed(registry: &Registry, version: &Version) -> Result<String, Failure> {
 /// # Errors
 /// [`Failure::Different`] when there is nothing to go back to; when the registry cannot be read or written.
 pub fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
-    let registry = Registry::at(&args.registry);
+    let registry = Registry::open(&args.registry)?;
     let lock = registry.lock()?;
+    let history = registry.history()?;
     let to = match args.to {
         Some(number) => number,
-        None => before(&registry.history()?)
+        None => before(&history)
             .ok_or_else(|| Failure::Different("no champion before this one; say which with --to".to_owned()))?,
     };
     let version = registry.version(&to.to_string())?;
-    registry.scorer(&version)?;
+    replay::able(&registry, &version)?;
+    if version.is_champion {
+        let change = Change { what: "rollback".to_owned(), from: Some(to), to, why: args.why.clone() };
+        return tell(args.json, &change, "is champion already");
+    }
+    let was_champion = history.iter().any(|change| change.to == to);
     let change = registry.crown(&lock, &version, "rollback", &args.why)?;
-    tell(args.json, &change, "is champion again")
+    tell(args.json, &change, if was_champion { "is champion again" } else { "is champion now, and never was before" })
 }
 
-/// The champion before the present one: rollbacks undo promotions one by one.
+/// The champion before the present one: rollbacks undo promotions one by one. What a change came from is where the changes
+/// before it had led, whatever they say.
 fn before(history: &[Change]) -> Option<u32> {
     let mut champions: Vec<u32> = Vec::new();
+    let reach = |champions: &mut Vec<u32>, number: u32| match champions.iter().rposition(|known| *known == number) {
+        Some(at) => champions.truncate(at + 1),
+        None => champions.push(number),
+    };
     for change in history {
-        match champions.iter().rposition(|known| *known == change.to && change.what == "rollback") {
-            Some(at) => champions.truncate(at + 1),
-            None => champions.push(change.to),
+        change.from.into_iter().for_each(|from| reach(&mut champions, from));
+        match change.what.as_str() {
+            "rollback" => reach(&mut champions, change.to),
+            _ => champions.push(change.to),
         }
     }
     champions.pop();
@@ -135,7 +163,10 @@ fn before(history: &[Change]) -> Option<u32> {
 
 fn tell(json: bool, change: &Change, words: &str) -> Result<(), Failure> {
     match json {
-        true => println!("{}", json!(change)),
+        true => println!(
+            "{}",
+            json!({ "what": change.what, "from": change.from, "to": change.to, "why": change.why, "words": words })
+        ),
         false => println!("version {} {words} ({})", change.to, change.why),
     }
     Ok(())
@@ -145,17 +176,27 @@ fn tell(json: bool, change: &Change, words: &str) -> Result<(), Failure> {
 mod tests {
     use super::*;
 
-    fn change(what: &str, to: u32) -> Change {
-        Change { what: what.to_owned(), from: None, to, why: String::new() }
+    fn change(what: &str, from: u32, to: u32) -> Change {
+        Change { what: what.to_owned(), from: (from > 0).then_some(from), to, why: String::new() }
     }
 
     #[test]
     fn rollbacks_go_back_one_by_one() {
-        let history = [change("promote", 1), change("promote", 2), change("promote", 4)];
+        let history = [change("promote", 0, 1), change("promote", 1, 2), change("promote", 2, 4)];
         assert_eq!(before(&history), Some(2));
-        let history = [history.as_slice(), &[change("rollback", 2)]].concat();
+        let history = [history.as_slice(), &[change("rollback", 4, 2)]].concat();
         assert_eq!(before(&history), Some(1));
-        let history = [history.as_slice(), &[change("rollback", 1)]].concat();
+        let history = [history.as_slice(), &[change("rollback", 2, 1)]].concat();
         assert_eq!(before(&history), None);
+    }
+
+    #[test]
+    fn a_change_that_does_not_follow_says_where_it_came_from() {
+        // Versions 5 and 6 were recorded and never champion.
+        let killed =
+            [change("promote", 0, 1), change("promote", 1, 2), change("promote", 2, 5), change("promote", 2, 6)];
+        assert_eq!(before(&[killed.as_slice(), &[change("promote", 2, 5)]].concat()), Some(2));
+        // Somebody else moved the alias to 3.
+        assert_eq!(before(&[killed.as_slice(), &[change("promote", 3, 7)]].concat()), Some(3));
     }
 }

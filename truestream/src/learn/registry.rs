@@ -9,18 +9,20 @@
 //!          lock                                                           held while something is written
 //! ```
 //!
-//! A run appears whole or not at all: it is written beside its place and renamed. No file holds a clock's reading: the
-//! same training gives the same bytes.
+//! A run appears whole or not at all: it is written beside its place and renamed. The alias says who is champion; a change that
+//! stands in the history and did not reach the alias never happened. No file holds a clock's reading: the same training gives the
+//! same bytes.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use models::Scorer;
 use models::temporal::Network;
 use records::Millis;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
@@ -76,7 +78,7 @@ pub struct Version {
 }
 
 /// A change of champion.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// What was done: `promote` or `rollback`.
     pub what: String,
@@ -95,26 +97,46 @@ struct Meta {
 }
 
 impl Registry {
-    /// The registry in this folder.
+    /// The registry in this folder, which may have to be made.
     pub fn at(root: &Path) -> Registry {
         Registry { root: root.to_owned() }
     }
 
-    /// Makes the folder where there is none, and keeps all others from writing.
+    /// The registry in this folder, which must be there.
     ///
     /// # Errors
-    /// [`Failure::Locked`] when somebody else writes.
+    /// When it is not.
+    pub fn open(root: &Path) -> Result<Registry, Failure> {
+        let next = "`truestream train` makes a registry; --registry says where it is";
+        match fs::metadata(root) {
+            Ok(found) if found.is_dir() => Ok(Registry::at(root)),
+            Ok(_) => Err(Failure::Input(format!("{}: a registry is a folder, this is none; {next}", root.display()))),
+            Err(error) => Err(Failure::Input(format!("{}: {error}; {next}", root.display()))),
+        }
+    }
+
+    /// Makes the folder where there is none, keeps all others from writing, and mends the history where a command was killed
+    /// between the record and the fact.
+    ///
+    /// # Errors
+    /// [`Failure::Locked`] when somebody else writes; when the folder cannot be written or locked, or the history is damaged.
     pub fn lock(&self) -> Result<Lock, Failure> {
         create_folder(&self.root)?;
         let path = self.root.join("lock");
         let file = File::create(&path).map_err(|error| failed(&path, &error))?;
-        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
-            Failure::Locked(format!(
+        flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
+            Errno::WOULDBLOCK => Failure::Locked(format!(
                 "{}: another command writes this registry; try again when it is done",
                 path.display()
-            ))
+            )),
+            error => Failure::Output(format!(
+                "{}: cannot be locked ({error}); keep the registry on a file system that knows flock",
+                path.display()
+            )),
         })?;
-        Ok(Lock(file))
+        let lock = Lock(file);
+        self.mend_history(&lock)?;
+        Ok(lock)
     }
 
     /// A folder of its own for what this hash names.
@@ -128,11 +150,13 @@ impl Registry {
     /// When a file cannot be read.
     pub fn versions(&self) -> Result<Vec<Version>, Failure> {
         let folder = self.registered();
-        let Ok(entries) = fs::read_dir(&folder) else { return Ok(Vec::new()) };
-        let champion = self.champion_number()?;
-        let numbers =
-            entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("version-")?.parse().ok());
-        let mut numbers: Vec<u32> = numbers.collect();
+        let champion = self.alias()?;
+        let Some(entries) = if_there(fs::read_dir(&folder), &folder)? else { return Ok(Vec::new()) };
+        let mut numbers: Vec<u32> = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(|error| unreadable(&folder, &error))?.file_name();
+            numbers.extend(name.to_str().and_then(|name| name.strip_prefix("version-")?.parse::<u32>().ok()));
+        }
         numbers.sort_unstable();
         numbers.into_iter().map(|number| self.version_of(number, champion)).collect()
     }
@@ -146,7 +170,7 @@ impl Registry {
         let known = versions.len();
         let found = match name {
             "latest" => versions.into_iter().next_back(),
-            "champion" => versions.into_iter().find(|version| version.is_champion),
+            "champion" => self.champion()?,
             number => versions.into_iter().find(|version| version.number.to_string() == number),
         };
         found.ok_or_else(|| {
@@ -158,9 +182,17 @@ impl Registry {
     /// The champion, if there is one.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// When a file cannot be read, or the version that the alias names is gone.
     pub fn champion(&self) -> Result<Option<Version>, Failure> {
-        Ok(self.versions()?.into_iter().find(|version| version.is_champion))
+        let Some(number) = self.champion_number()? else { return Ok(None) };
+        let found = self.versions()?.into_iter().find(|version| version.is_champion);
+        found.map(Some).ok_or_else(|| {
+            Failure::Input(format!(
+                "{}: version {number} is champion, and there is no version-{number} beside it; restore it from a backup, or say \
+                 who is champion with `truestream rollback --to VERSION`",
+                self.alias_path().display()
+            ))
+        })
     }
 
     /// Where a file of the version is.
@@ -232,7 +264,7 @@ impl Registry {
         fs::rename(&part, &folder).map_err(|error| failed(&folder, &error))?;
         let version = self.registered().join(format!("version-{number}"));
         write_whole(&version.join("meta.yaml"), version_meta(number, run).as_bytes())?;
-        self.version_of(number, self.champion_number()?)
+        self.version_of(number, self.alias()?)
     }
 
     /// Makes the version the champion and writes down why.
@@ -240,31 +272,53 @@ impl Registry {
     /// # Errors
     /// When the disk does not take it.
     pub fn crown(&self, _lock: &Lock, version: &Version, what: &str, why: &str) -> Result<Change, Failure> {
-        let from = self.champion_number()?;
+        let from = self.alias()?;
         let change = Change { what: what.to_owned(), from, to: version.number, why: why.to_owned() };
         let mut line = serde_json::to_string(&change).expect("a change is plain data");
         line.push('\n');
-        // First the record, then the fact: a crown that nobody recorded cannot be.
-        let path = self.root.join("history.jsonl");
+        // First the record, then the fact: a crown that nobody recorded cannot be, and a record without its fact is taken out.
+        let path = self.history_path();
         let opened = File::options().create(true).append(true).open(&path);
         let written = opened.and_then(|mut file| file.write_all(line.as_bytes()).and_then(|()| file.sync_all()));
         written.map_err(|error| failed(&path, &error))?;
-        write_whole(&self.registered().join("aliases").join("champion"), version.number.to_string().as_bytes())?;
+        write_whole(&self.alias_path(), version.number.to_string().as_bytes())?;
         Ok(change)
     }
 
-    /// All changes of champion, oldest first.
+    /// All changes of champion, oldest first: what happened, whatever a killed command left in the file.
     ///
     /// # Errors
     /// When the file is damaged.
     pub fn history(&self) -> Result<Vec<Change>, Failure> {
-        let path = self.root.join("history.jsonl");
-        let Ok(text) = fs::read_to_string(&path) else { return Ok(Vec::new()) };
-        let lines = text.lines().enumerate().map(|(line, text)| {
-            serde_json::from_str(text)
-                .map_err(|error| Failure::Input(format!("{}, line {}: {error}", path.display(), line + 1)))
-        });
-        lines.collect()
+        let path = self.history_path();
+        let text = if_there(fs::read(&path), &path)?.unwrap_or_default();
+        let mut changes: Vec<Change> = Vec::new();
+        for (number, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+            match serde_json::from_slice(line) {
+                Ok(change) => changes.push(change),
+                // Torn: the command was killed while it wrote, before the fact.
+                Err(_) if !line.ends_with(b"\n") => {}
+                Err(error) => {
+                    return Err(Failure::Input(format!("{}, line {}: {error}", path.display(), number + 1)));
+                }
+            }
+        }
+        let champion = self.alias()?;
+        changes.pop_if(|last| Some(last.to) != champion && last.from == champion);
+        Ok(changes)
+    }
+
+    /// Writes the history as it was where the file says more.
+    fn mend_history(&self, _lock: &Lock) -> Result<(), Failure> {
+        let path = self.history_path();
+        let Some(found) = if_there(fs::read(&path), &path)? else { return Ok(()) };
+        let lines = self.history()?.into_iter().map(|change| serde_json::to_string(&change));
+        let lines: Result<Vec<String>, _> = lines.collect();
+        let happened: String = lines.expect("a change is plain data").into_iter().map(|line| line + "\n").collect();
+        match found == happened.as_bytes() {
+            true => Ok(()),
+            false => write_whole(&path, happened.as_bytes()),
+        }
     }
 
     /// Where the last evaluation of a version stands.
@@ -284,11 +338,42 @@ impl Registry {
         self.runs().join("models").join(SUBJECT)
     }
 
-    fn champion_number(&self) -> Result<Option<u32>, Failure> {
-        let path = self.registered().join("aliases").join("champion");
-        let Ok(text) = fs::read_to_string(&path) else { return Ok(None) };
+    fn history_path(&self) -> PathBuf {
+        self.root.join("history.jsonl")
+    }
+
+    fn alias_path(&self) -> PathBuf {
+        self.registered().join("aliases").join("champion")
+    }
+
+    /// The number of the champion, whether its version is there or not.
+    ///
+    /// # Errors
+    /// When the alias cannot be read, or was lost: the history knows of a champion.
+    pub fn champion_number(&self) -> Result<Option<u32>, Failure> {
+        let number = self.alias()?;
+        match self.history()?.last() {
+            Some(Change { to, .. }) if number.is_none() => Err(Failure::Input(format!(
+                "{}: it is not there, and {} says that version {to} is champion; say who is with `truestream rollback --to VERSION`",
+                self.alias_path().display(),
+                self.history_path().display()
+            ))),
+            _ => Ok(number),
+        }
+    }
+
+    /// What the alias says.
+    fn alias(&self) -> Result<Option<u32>, Failure> {
+        let path = self.alias_path();
+        let Some(text) = if_there(fs::read_to_string(&path), &path)? else { return Ok(None) };
         let number = text.trim().parse();
-        number.map(Some).map_err(|_| Failure::Input(format!("{}: `{}` is no version", path.display(), text.trim())))
+        number.map(Some).map_err(|_| {
+            Failure::Input(format!(
+                "{}: `{}` is no version; write the number of the champion into it",
+                path.display(),
+                text.trim()
+            ))
+        })
     }
 
     fn version_of(&self, number: u32, champion: Option<u32>) -> Result<Version, Failure> {
@@ -378,6 +463,19 @@ fn read_meta(path: &Path) -> Result<Meta, Failure> {
     Ok(Meta { run: field("run_id")?.to_owned(), as_of })
 }
 
+/// What was read, or nothing where nothing is there; any other error is one.
+fn if_there<T>(read: std::io::Result<T>, path: &Path) -> Result<Option<T>, Failure> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(path, &error)),
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Input(format!("{}: {error}", path.display()))
+}
+
 /// The files of a folder: names and contents.
 fn read_values(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
     let input = |error: std::io::Error| Failure::Input(format!("{}: {error}", folder.display()));
@@ -400,7 +498,8 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
 pub fn write_whole(path: &Path, content: &[u8]) -> Result<(), Failure> {
     let part = path.with_extension("part");
     write(&part, content)?;
-    fs::rename(&part, path).map_err(|error| failed(path, &error))
+    let durable = File::open(&part).and_then(|file| file.sync_all());
+    durable.and_then(|()| fs::rename(&part, path)).map_err(|error| failed(path, &error))
 }
 
 pub fn create_folder(folder: &Path) -> Result<(), Failure> {
@@ -449,6 +548,88 @@ mod tests {
         );
         assert_eq!(registry.version("champion").expect("there").number, 1);
         assert!(registry.version("7").is_err());
+    }
+
+    /// A registry of these versions.
+    fn registry_of(folder: &Path, versions: &str) -> (Registry, Vec<Version>) {
+        let registry = Registry::at(folder);
+        let lock = registry.lock().expect("nobody else is here");
+        let versions = versions.chars().map(|id| registry.add(&lock, &run(id)).expect("written"));
+        let versions = versions.collect();
+        (registry, versions)
+    }
+
+    #[test]
+    fn what_did_not_reach_the_alias_never_happened() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (registry, versions) = registry_of(folder.path(), "abc");
+        let crown = |at: usize| {
+            let lock = registry.lock().expect("free");
+            registry.crown(&lock, &versions[at], "promote", "weniger für Schlafmusik").expect("written")
+        };
+        let known = || {
+            let changes = registry.history().expect("readable");
+            changes.iter().map(|change| (change.from, change.to)).collect::<Vec<_>>()
+        };
+        let bytes = || fs::read(registry.history_path()).expect("a file");
+        let lines = || bytes().iter().filter(|byte| **byte == b'\n').count();
+
+        // Killed before anybody was champion, and between the record and the fact.
+        crown(0);
+        fs::remove_file(registry.alias_path()).expect("a file");
+        assert!(known().is_empty() && registry.champion().expect("nobody yet").is_none());
+        crown(0);
+        crown(1);
+        write_whole(&registry.alias_path(), b"1").expect("written");
+        assert_eq!(known(), [(None, 1)]);
+        crown(1);
+        assert_eq!(known(), [(None, 1), (Some(1), 2)]);
+        assert_eq!(lines(), 2);
+
+        // Killed while it wrote: at every byte of the line.
+        let whole = bytes();
+        let before = whole.iter().position(|byte| *byte == b'\n').expect("a line") + 1;
+        for torn in before..whole.len() {
+            fs::write(registry.history_path(), &whole[..torn]).expect("written");
+            write_whole(&registry.alias_path(), b"1").expect("written");
+            assert_eq!(known(), [(None, 1)], "{torn}");
+            crown(2);
+            assert_eq!(known(), [(None, 1), (Some(1), 3)], "{torn}");
+            assert_eq!(lines(), 2, "{torn}");
+        }
+
+        // A line that was whole once is damage, and nothing is thrown away.
+        fs::write(registry.history_path(), [b"{".as_slice(), &whole].concat()).expect("written");
+        assert!(matches!(registry.lock(), Err(Failure::Input(_))));
+    }
+
+    #[test]
+    fn only_what_is_not_there_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (registry, versions) = registry_of(folder.path(), "ab");
+        registry.crown(&registry.lock().expect("free"), &versions[1], "promote", "better").expect("written");
+        let told = |found: Result<Option<Version>, Failure>| match found {
+            Err(Failure::Input(text)) => text,
+            other => panic!("{other:?}"),
+        };
+
+        // The champion's version is gone, the alias is gone, the alias is no version, the alias cannot be read.
+        let version = registry.registered().join("version-2");
+        fs::rename(&version, folder.path().join("kept")).expect("moved");
+        let lost = told(registry.champion());
+        assert!(lost.contains("version 2 is champion") && lost.contains("rollback --to"), "{lost}");
+        assert!(registry.version("champion").is_err() && registry.version("1").is_ok());
+        fs::rename(folder.path().join("kept"), &version).expect("moved");
+        fs::write(registry.alias_path(), "two").expect("written");
+        assert!(told(registry.champion()).contains("`two` is no version"));
+        fs::remove_file(registry.alias_path()).expect("a file");
+        assert!(told(registry.champion()).contains("says that version 2 is champion"));
+        fs::create_dir(registry.alias_path()).expect("a folder");
+        assert!(told(registry.champion()).contains("champion"));
+
+        assert!(Registry::open(&folder.path().join("nowhere")).is_err());
+        assert!(Registry::open(&registry.artifact(&versions[0], MODEL)).is_err());
+        assert!(Registry::at(&registry.artifact(&versions[0], MODEL)).versions().is_err());
     }
 
     #[test]

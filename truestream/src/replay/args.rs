@@ -8,6 +8,9 @@ use datasets::tables::Inputs;
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
 
+/// A device of more accounts than this links nobody, unless an option says otherwise.
+pub const HUB: u32 = 50;
+
 /// Replays plays into the tables: rolling windows, groups of accounts, lockstep, risk and verdicts.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
@@ -52,7 +55,7 @@ pub struct ReplayArgs {
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub workers: u16,
     /// A device of more accounts than this links nobody and is listed in `hubs`
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = HUB)]
     pub hub: u32,
     /// What links two accounts that both used it in the last 7 days: device, payment, ip_prefix
     #[arg(long, value_delimiter = ',', default_value = "device", value_name = "LINK")]
@@ -60,7 +63,7 @@ pub struct ReplayArgs {
     /// A folder of policy files instead of the built-in policy
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
-    /// A registry of models (see `truestream train`): its champion scores accounts
+    /// A registry of models (see `truestream train`): its champion scores accounts, over windows of 24h, 7d and 28d
     #[arg(long, value_name = "REGISTRY")]
     pub models: Option<PathBuf>,
     /// Instead of the champion, this version of the registry, from an instant on: VERSION or VERSION@INSTANT; several take

@@ -3,15 +3,27 @@
 use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
+use dataflows::links::LinkKind;
 use dataflows::risk::{Learned, Looked};
 use datasets::formats::instant::from_text;
+use features::signals::standing;
 use features::{profile, sequence};
 use models::Model;
 use models::temporal::Network;
+use records::Millis;
 
-use super::args::ReplayArgs;
+use super::args::{HUB, ReplayArgs};
 use crate::exit::Failure;
-use crate::learn::{FORMS, NETWORK, Registry, SUBJECT};
+use crate::learn::{FORMS, NETWORK, Registry, SUBJECT, Version};
+
+/// The windows that stand for these times in training, for the options that choose other ones.
+const LEARNED_FROM: [(&str, &str, Millis); 4] = [
+    ("day", "24h", DAY_MS),
+    ("week", "7d", 7 * DAY_MS),
+    ("month", "28d", 28 * DAY_MS),
+    ("longest", "28d", 28 * DAY_MS),
+];
+const DAY_MS: Millis = 86_400_000;
 
 /// Models with their names, in the order in which they come into force.
 #[derive(Clone, Default)]
@@ -29,7 +41,7 @@ impl Scorers {
     /// When there is no such version, or it was made for other features.
     pub fn read(args: &ReplayArgs, clock: Clock, first: Tick) -> Result<Scorers, Failure> {
         let Some(root) = &args.models else { return Ok(Scorers::default()) };
-        let registry = Registry::at(root);
+        let registry = Registry::open(root)?;
         let champion = ["champion".to_owned()];
         let wanted = if args.model.is_empty() { champion.as_slice() } else { &args.model };
         let mut found = Vec::new();
@@ -49,7 +61,7 @@ impl Scorers {
     /// As [`Scorers::read`].
     pub fn challenger(args: &ReplayArgs, first: Tick) -> Result<Option<Scorers>, Failure> {
         let Some((root, name)) = args.models.as_ref().zip(args.challenger.as_ref()) else { return Ok(None) };
-        let (model, name) = model(&Registry::at(root), name)?;
+        let (model, name) = model(&Registry::open(root)?, name)?;
         Ok(Some(Scorers { models: vec![(first, model)], names: vec![name] }))
     }
 }
@@ -57,20 +69,73 @@ impl Scorers {
 /// The model of a version, and its name.
 fn model(registry: &Registry, name: &str) -> Result<(Arc<Model>, String), Failure> {
     let version = registry.version(name)?;
-    let scorer = registry.scorer(&version)?;
+    Ok((Arc::new(able(registry, &version)?), format!("{SUBJECT}/{}", version.number)))
+}
+
+/// The model of a version, if a run can score with it.
+///
+/// # Errors
+/// When its files are not what they were, or it was made for other features or sequences than this program has.
+pub fn able(registry: &Registry, version: &Version) -> Result<Model, Failure> {
+    let scorer = registry.scorer(version)?;
+    let number = version.number;
     if let Some(network) = &scorer.network {
-        check(network, &format!("the network of version {}", version.number))?;
+        check(network, &format!("the network of version {number}"))?;
     }
-    if scorer.features_version != profile::VERSION || scorer.booster.features != profile::names() {
+    if scorer.features_version != profile::VERSION {
         return Err(Failure::Input(format!(
-            "version {} was made for features {}, this program has {}: train again",
-            version.number,
+            "version {number} was made for features {}, this program has {}: train again",
             scorer.features_version,
             profile::VERSION
         )));
     }
-    let model = Model::new(scorer).map_err(|error| Failure::Input(format!("version {name}: {error}")))?;
-    Ok((Arc::new(model), format!("{SUBJECT}/{}", version.number)))
+    if scorer.booster.features != profile::names() {
+        return Err(Failure::Input(format!(
+            "version {number} knows {} features and a replay has {}: one that was trained with --only is there to compare with; \
+             train without",
+            scorer.booster.features.len(),
+            profile::names().len()
+        )));
+    }
+    Model::new(scorer).map_err(|error| Failure::Input(format!("version {number}: {error}")))
+}
+
+/// Refuses windows of which a model would be told something else than it learned from.
+///
+/// # Errors
+/// [`Failure::Usage`], with the windows that lack or differ.
+pub fn refuse_windows(args: &ReplayArgs, windows: &[(Millis, Arc<str>)]) -> Result<(), Failure> {
+    let lengths: Vec<Millis> = windows.iter().map(|(ms, _)| *ms).collect();
+    let label = |ms: Millis| windows.iter().find(|(known, _)| *known == ms).map_or("", |(_, label)| &**label);
+    let wrong =
+        LEARNED_FROM.into_iter().zip(standing(&lengths)).filter_map(|((name, learned, ms), found)| match found {
+            Some(found) if found == ms => None,
+            Some(found) => Some(format!("{name} would be {} instead of {learned}", label(found))),
+            None => Some(format!("{name} ({learned}) is missing")),
+        });
+    let wrong: Vec<String> = wrong.collect();
+    match wrong.is_empty() || args.models.is_none() {
+        true => Ok(()),
+        false => Err(Failure::Usage(format!(
+            "--windows {}: models learn from 24h, 7d and 28d, and would score something else: {}; use --windows 24h,7d,28d",
+            args.windows.join(","),
+            wrong.join(", ")
+        ))),
+    }
+}
+
+/// What a model is told that it did not learn so, and yet may be meant.
+pub fn warnings(args: &ReplayArgs, links: &[LinkKind]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if args.models.is_some() && (links != [LinkKind::Device] || args.hub != HUB) {
+        warnings.push(format!(
+            "models learn from groups of accounts that share devices of at most {HUB} accounts; with --links {} --hub {} groups are \
+             others, and so are the scores of accounts in them",
+            args.links.join(","),
+            args.hub
+        ));
+    }
+    warnings
 }
 
 /// The network that the options name.
@@ -138,6 +203,38 @@ fn rounded(value: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn windows_that_a_model_did_not_learn_from_are_named() {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            replay: ReplayArgs,
+        }
+        let told = |windows: &str| {
+            let words = ["replay", "--out", "out", "--models", "models", "--windows", windows];
+            let args = <Line as clap::Parser>::try_parse_from(words).expect("a line").replay;
+            let lengths =
+                args.windows.iter().map(|label| (super::super::millis(label).expect("a length"), Arc::from(&**label)));
+            let mut lengths: Vec<(Millis, Arc<str>)> = lengths.collect();
+            lengths.sort();
+            refuse_windows(&args, &lengths).map_err(|failure| (failure.code(), failure.to_string())).err()
+        };
+        for windows in ["24h,7d,28d", "1h,1d,2d,1w,4w", "28d,7d,24h"] {
+            assert_eq!(told(windows), None);
+        }
+        for (windows, says) in [
+            ("24h,7d", "month (28d) is missing, longest would be 7d instead of 28d"),
+            ("7d,28d", ": day (24h) is missing;"),
+            ("24h,28d", ": week (7d) is missing;"),
+            ("24h,5d,7d,28d", ": week would be 5d instead of 7d;"),
+            ("24h,7d,14d,28d", ": month would be 14d instead of 28d;"),
+            ("24h,7d,28d,90d", ": longest would be 90d instead of 28d;"),
+        ] {
+            let (code, text) = told(windows).expect("refused");
+            assert!(code == 2 && text.contains(says), "{windows}: {text}");
+        }
+    }
 
     #[test]
     fn what_a_model_looked_at_reads_like_a_sentence() {

@@ -31,6 +31,7 @@ use self::books::Books;
 use self::cluster::Cluster;
 pub(crate) use self::evidence::in_words;
 use self::feed::Feed;
+pub(crate) use self::learned::able;
 use self::prepare::prepare;
 use self::progress::Progress;
 pub use self::summary::{Summary, instant};
@@ -82,6 +83,9 @@ fn print(text: &str) -> Result<(), Failure> {
 pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
     let started = Instant::now();
     let mut prepared = prepare(args)?;
+    if prepared.is_first_process {
+        prepared.warnings.iter().for_each(|warning| eprintln!("truestream: warning: {warning}"));
+    }
     let feed = Arc::new(Feed::new(&mut prepared, args)?);
     let declarations = prepared.declarations.take();
     let mut books = Books::open(args, &mut prepared)?;

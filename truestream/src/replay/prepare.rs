@@ -84,6 +84,8 @@ pub struct Prepared {
     pub wanted: Wanted,
     /// Rows of the small tables that were refused.
     pub refusals: Vec<Refusal>,
+    /// What somebody should know who reads the results.
+    pub warnings: Vec<String>,
 }
 
 /// Reads options and small tables and surveys the plays.
@@ -186,6 +188,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         axes: setting.axes(),
     };
     Ok(Prepared {
+        warnings: learned::warnings(args, &setting.links),
         wanted: wanted(&plan),
         entries,
         models: scorers.names,
@@ -327,6 +330,7 @@ impl Setting {
         }
         links.sort_unstable();
         links.dedup();
+        learned::refuse_windows(args, &windows)?;
         Ok(Setting { every_ms, windows, views, links, cluster: cluster(args)? })
     }
 

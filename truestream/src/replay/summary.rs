@@ -165,6 +165,7 @@ impl Summary {
             "links": prepared.plan.links.iter().map(|link| link_name(*link)).collect::<Vec<_>>(),
             "views": prepared.views.iter().map(|view| view.name()).collect::<Vec<_>>(),
             "models": prepared.models,
+            "warnings": prepared.warnings,
             "policy_version": prepared.plan.judging.as_ref().map(|judging| judging.policy.version.as_str()),
             "emit": args.emit.name(),
             "first_as_of_ms": self.first_as_of,

@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ ops │ inject │ fuzz │ demo │ ddex │ policy
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy
 //! ```
 
 mod broken;
@@ -18,6 +18,7 @@ mod music;
 mod ops;
 mod policy;
 mod process;
+mod registry;
 mod sameness;
 mod scan;
 mod told;

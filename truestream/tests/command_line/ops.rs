@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use crate::data::text;
 use crate::learn::town;
+use crate::registry::import;
 
 fn ops() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../ops")
@@ -47,6 +48,8 @@ fn a_job_promotes_from_an_empty_registry_and_its_exit_code_says_what_went_wrong(
     assert!(String::from_utf8_lossy(&missed.stderr).contains("retrain: evaluate ended with exit code 3"), "{missed:?}");
     assert_eq!(champion(at), None);
 
+    // Somebody else's version is the latest; the job's own is the one that it judges and promotes.
+    import(&at.join("registry"), 1).good();
     for _ in 0..2 {
         let done = retrain(at, &mut script(), &[]);
         assert_eq!(done.status.code(), Some(0), "{done:?}");
@@ -54,6 +57,7 @@ fn a_job_promotes_from_an_empty_registry_and_its_exit_code_says_what_went_wrong(
         let steps: Vec<serde_json::Value> =
             lines.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
         assert_eq!(steps.len(), 3, "{lines}");
+        assert!(steps[0]["version"]["number"] == 1 && steps[1]["version"] == 1 && steps[2]["to"] == 1, "{lines}");
         assert_eq!(champion(at).as_deref(), Some("1"), "the same data is the same version");
     }
 
