@@ -6,6 +6,7 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
 use clap::Args;
 use datasets::formats::instant::to_text;
@@ -98,7 +99,14 @@ pub fn run(args: &DriftArgs) -> Result<(), Failure> {
     let scorer = registry.scorer(&version)?;
     let path = registry.artifact(&version, "baseline.json");
     let input = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", path.display()));
-    let text = std::fs::read_to_string(&path).map_err(|error| input(&error))?;
+    let text = std::fs::read_to_string(&path).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Failure::Input(format!(
+            "version {number} has no baseline to compare with: it was trained elsewhere and imported; `truestream evaluate --version \
+             {number}` says how it does",
+            number = version.number
+        )),
+        _ => input(&error),
+    })?;
     let baseline: Baseline = serde_json::from_str(&text).map_err(|error| input(&error))?;
 
     let features = args.data.features(&registry, &lock)?;

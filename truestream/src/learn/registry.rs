@@ -607,7 +607,9 @@ mod tests {
     fn only_what_is_not_there_is_none() {
         let folder = tempfile::tempdir().expect("a folder");
         let (registry, versions) = registry_of(folder.path(), "ab");
-        registry.crown(&registry.lock().expect("free"), &versions[1], "promote", "better").expect("written");
+        for version in &versions {
+            registry.crown(&registry.lock().expect("free"), version, "promote", "better").expect("written");
+        }
         let told = |found: Result<Option<Version>, Failure>| match found {
             Err(Failure::Input(text)) => text,
             other => panic!("{other:?}"),

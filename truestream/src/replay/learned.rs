@@ -212,7 +212,7 @@ mod tests {
             replay: ReplayArgs,
         }
         let told = |windows: &str| {
-            let words = ["replay", "--out", "out", "--models", "models", "--windows", windows];
+            let words = ["replay", "--data", "-", "--out", "out", "--models", "models", "--windows", windows];
             let args = <Line as clap::Parser>::try_parse_from(words).expect("a line").replay;
             let lengths =
                 args.windows.iter().map(|label| (super::super::millis(label).expect("a length"), Arc::from(&**label)));
