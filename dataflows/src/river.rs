@@ -17,7 +17,7 @@ use timely::dataflow::operators::{Concat, Concatenate, Probe};
 use timely::dataflow::{InputHandleVec, StreamVec};
 use timely::worker::Worker;
 
-use crate::admit::{self, Admit, Claim, Place, Ruling};
+use crate::admit::{self, Admit, Claim, Memory, Place, Ruling};
 use crate::audiences::{self, Audiences, audiences};
 use crate::clock::{Clock, Tick};
 use crate::cohorts;
@@ -73,6 +73,8 @@ pub struct Plan {
     pub until: Tick,
     /// Whether every tick is wanted, or only the last.
     pub every_tick: bool,
+    /// Whether plays come without an end: nobody knows beforehand which ids come again.
+    pub living: bool,
 }
 
 impl Plan {
@@ -229,7 +231,10 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
         let (entries, in_force) = scope.new_input::<Entry>();
         let until = plan.until;
 
-        let rulings = keep(claimed, "Admit", admit::route, until, Admit::new(context.names.clone()));
+        let lengths = plan.lengths();
+        let longest = lengths.last().copied().unwrap_or(0);
+        let memory = plan.living.then_some(Memory { clock: plan.clock, ticks: longest });
+        let rulings = keep(claimed, "Admit", admit::route, until, Admit::new(context.names.clone(), memory));
         let admitted = rulings.clone().flat_map(|ruling| match ruling {
             Ruling::Counts(play, counts) => {
                 Some(Inflow::Play(KeyedPlay { marks: play.marks | KeyedPlay::REVOCABLE, ..play }, counts))
@@ -242,7 +247,6 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
         });
         let refused = refused.concat(unread.map(Setaside::Unread));
 
-        let lengths = plan.lengths();
         let place_of = |length: Option<Tick>| lengths.iter().position(|l| Some(*l) == length);
         let counts_uploads = plan.computed().iter().any(|axis| matches!(axis, Axis::Uploader | Axis::Distributor));
         let windows = Windows::new(plan.clock, lengths.clone(), plan.whole(&lengths), counts_uploads);

@@ -214,6 +214,7 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
         }),
         until: world.until(),
         every_tick,
+        living: false,
     };
     let context = Context { names: Arc::new(Numbers), payments: Arc::new(|_| Key::NONE) };
     let notes = Arc::new(Mutex::new(Vec::new()));

@@ -12,5 +12,6 @@ pub mod matching;
 pub mod policy;
 pub mod replay;
 pub mod scan;
+pub mod serve;
 pub mod verify;
 pub mod world;

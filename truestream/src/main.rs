@@ -16,6 +16,8 @@ use truestream::policy::{self, PolicyArgs};
 use truestream::replay::{self, ReplayArgs};
 use truestream::scan::hearing::{WorkerArgs, run_worker};
 use truestream::scan::{self, ScanArgs};
+use truestream::serve::ops::{self, BackupArgs, DlqArgs, FsckArgs, RestoreArgs};
+use truestream::serve::{self, ServeArgs};
 use truestream::verify::{self, VerifyArgs};
 use truestream::world::{self, WorldArgs};
 
@@ -38,6 +40,11 @@ enum Command {
     World(Box<WorldArgs>),
     Inject(Box<InjectArgs>),
     Replay(Box<ReplayArgs>),
+    Serve(Box<ServeArgs>),
+    Fsck(FsckArgs),
+    Backup(BackupArgs),
+    Restore(RestoreArgs),
+    Dlq(DlqArgs),
     Policy(PolicyArgs),
     Scan(Box<ScanArgs>),
     Index(IndexArgs),
@@ -66,6 +73,11 @@ fn main() -> ExitCode {
         Command::World(args) => world::run(&args),
         Command::Inject(args) => inject::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Serve(args) => serve::run(&args),
+        Command::Fsck(args) => ops::fsck(&args),
+        Command::Backup(args) => ops::backup(&args),
+        Command::Restore(args) => ops::restore(&args),
+        Command::Dlq(args) => ops::dlq(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Index(args) => index::run(&args),

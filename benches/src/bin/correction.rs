@@ -148,6 +148,7 @@ fn plan() -> Plan {
         judging: None,
         until: clock.first_after(8 * DAY_MS),
         every_tick: true,
+        living: false,
     }
 }
 

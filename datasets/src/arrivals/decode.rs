@@ -494,7 +494,7 @@ pub(super) fn is_play_id(id: u128) -> bool {
 }
 
 /// Instants in milliseconds, finer ones cut off towards the past; [`NULL`] for null.
-fn instants<'a>(path: &Path, name: &str, array: &'a ArrayRef) -> Result<Cow<'a, [i64]>, Error> {
+pub(crate) fn instants<'a>(path: &Path, name: &str, array: &'a ArrayRef) -> Result<Cow<'a, [i64]>, Error> {
     let unit = match array.data_type() {
         DataType::Timestamp(unit, _) => *unit,
         DataType::Int64 | DataType::Null => TimeUnit::Millisecond,

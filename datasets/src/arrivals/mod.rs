@@ -15,6 +15,7 @@ mod spill;
 mod survey;
 
 pub use catalogue::{Facts, Listing, Tier, judge_others, read_corrections, read_facts, read_listings, read_tiers};
+pub(crate) use decode::instants as instants_of;
 pub use decode::{Arrived, Suspect, Wanted};
 pub use evidence::{Contents, Grouping, Hearing, Hearings, read_hearings};
 pub use living::{Incoming, News};

@@ -8,9 +8,12 @@
 //! Columns are judged here and values later, by the code that a replay of files goes through: what a play may be is said
 //! in one place.
 
+mod follow;
 mod json;
 #[cfg(test)]
 mod tests;
+
+pub use follow::Followed;
 
 use std::borrow::Cow;
 use std::io::Read;

@@ -10,23 +10,21 @@ use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
-use dataflows::river::{Change, Setaside};
-use dataflows::scores::{Score, Side};
+use dataflows::river::Change;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind, Part, TableWriter, ViewFile, part_of};
-use features::tally::Axis;
-use records::{Code, Id, IdSpace, Key, Names, Refusal, Subject, Verdict};
+use records::{Refusal, Subject, Verdict};
 
 use super::args::{Emit, ReplayArgs};
 use super::declared::Declarations;
-use super::judge::{Judge, Rows};
+use super::judge::Rows;
 use super::prepare::Prepared;
 use super::summary::Summary;
+use super::teller::{PlayFiles, Teller, Told};
 use super::views::{
     RowKey, RowValue, VIEWS, View, audience_feature_columns, feature_columns, group_columns, hub_columns,
-    hubs_are_texts, key_column, ledger_columns, link_name, link_space, lockstep_columns, network_columns,
-    payout_columns, push_cells, risk_columns, score_columns, sequence_columns, shown, verdict_columns, window_columns,
-    withheld_columns,
+    hubs_are_texts, ledger_columns, lockstep_columns, network_columns, payout_columns, push_cells, risk_columns,
+    score_columns, sequence_columns, verdict_columns, window_columns, withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -43,12 +41,7 @@ pub struct Books {
     until: Tick,
     names: Arc<NameTable>,
     labels: Vec<Arc<str>>,
-    play_files: Vec<String>,
-    /// Whether the ids of hubs are shown, and ordered, as texts.
-    hubs_are_texts: bool,
-    judge: Option<Judge>,
-    /// The names of the models of each side, by their places.
-    sides: Vec<(Side, Vec<String>)>,
+    teller: Teller,
     open: Vec<Book>,
     refusals: Vec<Refusal>,
     /// Rows of window views that changed, where nothing is written.
@@ -77,10 +70,15 @@ impl Books {
             until: prepared.plan.until,
             names: prepared.names.clone(),
             labels: prepared.window_labels.clone(),
-            play_files: prepared.inputs.plays.iter().map(|path| path.display().to_string()).collect(),
-            hubs_are_texts: hubs_are_texts(&prepared.names, &prepared.plan.links),
-            judge: prepared.judge.take(),
-            sides: std::mem::take(&mut prepared.sides),
+            teller: Teller {
+                names: prepared.names.clone(),
+                play_files: PlayFiles::Named(
+                    prepared.inputs.plays.iter().map(|path| path.display().to_string()).collect(),
+                ),
+                hubs_are_texts: hubs_are_texts(&prepared.names, &prepared.plan.links),
+                judge: prepared.judge.take(),
+                sides: std::mem::take(&mut prepared.sides),
+            },
             open: Vec::new(),
             refusals: Vec::new(),
             changed_rows: 0,
@@ -99,22 +97,7 @@ impl Books {
             self.remove_abandoned()?;
         }
         for view in views.iter().copied() {
-            let columns = match view {
-                View::Window(axis) => window_columns(axis, &self.names),
-                View::Groups => group_columns(&self.names),
-                View::Hubs => hub_columns(&self.names, links),
-                View::Lockstep => lockstep_columns(&self.names),
-                View::Features => feature_columns(&self.names),
-                View::AudienceFeatures(axis) => audience_feature_columns(axis, &self.names),
-                View::Sequences => sequence_columns(&self.names),
-                View::Network => network_columns(&self.names),
-                View::Scores => score_columns(&self.names),
-                View::Risk => risk_columns(),
-                View::Verdict => verdict_columns(),
-                View::PayoutHold => payout_columns(&self.names),
-                View::DisclosureLedger => ledger_columns(&self.names),
-                View::Withheld | View::Refusal => continue,
-            };
+            let Some(columns) = columns_of(view, &self.names, links) else { continue };
             let mut all = vec![("as_of", Holds::Instant)];
             if self.emit == Emit::Changes {
                 all.push(("diff", Holds::Diff));
@@ -131,100 +114,19 @@ impl Books {
 
     /// Enters what changed at the tick.
     pub fn enter(&mut self, tick: Tick, change: Change) -> Result<(), Failure> {
-        let names = self.names.clone();
-        let id = |space, key: Key| names.id(space, key);
-        let (view, rows): (View, Rows) = match change {
-            Change::Rows(_, rows) if self.emit == Emit::None => {
-                self.changed_rows += rows.len() as u64;
-                return Ok(());
+        if let (Change::Rows(_, rows), Emit::None) = (&change, self.emit) {
+            self.changed_rows += rows.len() as u64;
+            return Ok(());
+        }
+        match self.teller.tell(change) {
+            Told::Refused(refusals) => self.refusals.extend(refusals),
+            Told::Rows(views) => {
+                for (view, rows) in views {
+                    self.record(tick, view, rows)?;
+                }
             }
-            Change::Rows(axis, rows) => {
-                let (_, space) = key_column(axis);
-                let entry = |((window, key), row): ((u8, Key), Option<_>)| {
-                    (
-                        RowKey::Window(window, id(space, key)),
-                        row.map(|row| RowValue::Window(Box::new(shown(axis, row)))),
-                    )
-                };
-                (View::Window(axis), rows.into_iter().map(entry).collect())
-            }
-            Change::Groups(rows) => {
-                let account = |key| id(IdSpace::Account, key);
-                let rows = rows.into_iter().map(|(key, group)| {
-                    (
-                        RowKey::Account(account(key)),
-                        group.map(|group| RowValue::Group(account(group.group), group.size)),
-                    )
-                });
-                (View::Groups, rows.collect())
-            }
-            Change::Hubs(rows) => {
-                let texts = self.hubs_are_texts;
-                let rows = rows.into_iter().map(|((kind, key), accounts)| {
-                    let id = id(link_space(kind), key);
-                    let id = if texts { Id::from(id.to_string()) } else { id };
-                    (RowKey::Link(link_name(kind), id), accounts.map(RowValue::Count))
-                });
-                (View::Hubs, rows.collect())
-            }
-            Change::Lockstep(rows) => {
-                let rows = rows.into_iter().map(|((a, b), shared)| {
-                    let (a, b) = (id(IdSpace::Account, a), id(IdSpace::Account, b));
-                    let pair = if a < b { RowKey::Pair(a, b) } else { RowKey::Pair(b, a) };
-                    (pair, shared.map(RowValue::Count))
-                });
-                (View::Lockstep, rows.collect())
-            }
-            Change::Profiles(rows) => {
-                let rows = rows.into_iter().map(|(account, profile)| {
-                    (RowKey::Account(id(IdSpace::Account, account)), profile.map(RowValue::Features))
-                });
-                (View::Features, rows.collect())
-            }
-            Change::Audiences(axis, rows) => {
-                let (_, space) = key_column(axis);
-                let rows = rows
-                    .into_iter()
-                    .map(|(key, profile)| (RowKey::Audience(id(space, key)), profile.map(RowValue::Features)));
-                (View::AudienceFeatures(axis), rows.collect())
-            }
-            Change::Sequences(rows) => {
-                let rows = rows.into_iter().map(|(account, sequence)| {
-                    let sequence = sequence.map(|sequence| RowValue::Sequence(Box::new(sequence)));
-                    (RowKey::Account(id(IdSpace::Account, account)), sequence)
-                });
-                (View::Sequences, rows.collect())
-            }
-            Change::Networks(rows) => {
-                let rows = rows.into_iter().map(|(account, said)| {
-                    let said = said.map(|bits| RowValue::Network(f32::from_bits(bits)));
-                    (RowKey::Account(id(IdSpace::Account, account)), said)
-                });
-                (View::Network, rows.collect())
-            }
-            Change::Scores(rows) => {
-                let rows = rows.into_iter().map(|((account, side), score)| {
-                    let score = score.and_then(|Score { model, fraud }| {
-                        let named = self.sides.iter().find(|(known, _)| *known == side)?;
-                        Some(RowValue::Score(named.1.get(usize::from(model))?.as_str().into(), fraud))
-                    });
-                    (RowKey::Scored(id(IdSpace::Account, account), side), score)
-                });
-                (View::Scores, rows.collect())
-            }
-            Change::Judged(rows) => {
-                let Some(judge) = &self.judge else { return Ok(()) };
-                let (risks, verdicts) = judge.rows(&names, rows);
-                self.record(tick, View::Risk, risks)?;
-                return self.record(tick, View::Verdict, verdicts);
-            }
-            Change::Refused(rows) => {
-                let refusals: Vec<Refusal> = rows.into_iter().map(|row| self.refusal(row)).collect();
-                self.refusals.extend(refusals);
-                return Ok(());
-            }
-        };
-        self.record(tick, view, rows)
+        }
+        Ok(())
     }
 
     /// Enters what the catalogue and the evidence alone decide, for all ticks.
@@ -256,23 +158,6 @@ impl Books {
             Emit::Changes => book.write_changes(tick, *clock, labels, rows)?,
         }
         Ok(())
-    }
-
-    fn refusal(&self, row: Setaside) -> Refusal {
-        match row {
-            Setaside::Unread(refusal) => refusal,
-            Setaside::Repeat(place, code) => Refusal {
-                source: "plays".to_owned(),
-                file: self.play_files[place.file as usize].clone(),
-                row: place.row,
-                code,
-                reason: match code {
-                    Code::Repeated => "its play_id arrived before, with the same content".to_owned(),
-                    _ => "its play_id arrived before, with other content; the first arrival counts".to_owned(),
-                },
-                raw: None,
-            },
-        }
     }
 
     /// What was refused so far, by code.
@@ -387,13 +272,6 @@ impl Books {
 }
 
 impl Book {
-    fn axis(&self) -> Option<Axis> {
-        match self.view {
-            View::Window(axis) => Some(axis),
-            _ => None,
-        }
-    }
-
     fn apply(&mut self, rows: Rows) {
         for (key, value) in rows {
             match value {
@@ -413,7 +291,7 @@ impl Book {
     }
 
     fn write_state(&mut self, tick: Tick, clock: Clock, labels: &[Arc<str>]) -> Result<(), Failure> {
-        let axis = self.axis();
+        let axis = self.view.axis();
         let Some(file) = &mut self.file else { return Ok(()) };
         let mut cells = Vec::new();
         for (key, value) in &self.state {
@@ -426,7 +304,7 @@ impl Book {
     }
 
     fn write_changes(&mut self, tick: Tick, clock: Clock, labels: &[Arc<str>], mut rows: Rows) -> Result<(), Failure> {
-        let axis = self.axis();
+        let axis = self.view.axis();
         let Some(file) = &mut self.file else { return Ok(()) };
         rows.sort_by(|a, b| a.0.cmp(&b.0));
         for (key, new) in rows {
@@ -447,6 +325,26 @@ impl Book {
         }
         Ok(())
     }
+}
+
+/// The columns of the view after `as_of`; `None` where its rows are written in another way.
+pub fn columns_of(view: View, names: &NameTable, links: &[LinkKind]) -> Option<Vec<(&'static str, Holds)>> {
+    Some(match view {
+        View::Window(axis) => window_columns(axis, names),
+        View::Groups => group_columns(names),
+        View::Hubs => hub_columns(names, links),
+        View::Lockstep => lockstep_columns(names),
+        View::Features => feature_columns(names),
+        View::AudienceFeatures(axis) => audience_feature_columns(axis, names),
+        View::Sequences => sequence_columns(names),
+        View::Network => network_columns(names),
+        View::Scores => score_columns(names),
+        View::Risk => risk_columns(),
+        View::Verdict => verdict_columns(),
+        View::PayoutHold => payout_columns(names),
+        View::DisclosureLedger => ledger_columns(names),
+        View::Withheld | View::Refusal => return None,
+    })
 }
 
 fn path_of(out: &Path, view: View) -> PathBuf {

@@ -1,5 +1,6 @@
-//! Feeds one worker its share of the inputs, tick by tick, and waits for the dataflow to keep up.
+//! Gives each worker its share of the files, tick by tick.
 
+use std::iter::Peekable;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use records::{Millis, Refusal};
 use timely::worker::Worker;
 
 use super::args::ReplayArgs;
+use super::drive::{Next, Source, drive};
 use super::judge::release;
 use super::prepare::Prepared;
 use crate::exit::Failure;
@@ -109,81 +111,37 @@ impl Feed {
     /// Feeds this worker's share until the inputs end.
     pub fn run(&self, worker: &mut Worker, mut ends: Ends) -> Result<(), Failure> {
         let share = (worker.index(), worker.peers());
-        let input = |error: datasets::Error| Failure::Input(error.to_string());
         let naming = Naming::new(self.names.clone());
         let limit = self.sort_plays_max / share.1;
-        let mut arrivals = Arrivals::open(self.survey.clone(), self.facts.clone(), self.wanted, naming, share, limit)
-            .map_err(input)?;
-        let mut listings = self.listings.iter().skip(share.0).step_by(share.1).peekable();
-        let mut in_force = self.entries.iter().skip(share.0).step_by(share.1).peekable();
-        let mut corrections = self.corrections.iter().skip(share.0).step_by(share.1).peekable();
+        let arrivals = Arrivals::open(self.survey.clone(), self.facts.clone(), self.wanted, naming, share, limit);
         // Rows of the small tables are refused once, by the first worker of all.
         if share.0 == 0 {
             ends.advance_to(self.first.min(self.until));
             self.refusals.iter().for_each(|refusal| ends.refusals.send(refusal.clone()));
         }
-        let started = Instant::now();
-        let mut took_us = Vec::new();
-        loop {
-            let correction = corrections.peek().map(|(at, _)| self.clock.first_after(*at));
-            let play = arrivals.next_at().map(|at| self.clock.first_after(at));
-            let listing = listings.peek().map(|(tick, _)| *tick);
-            let entry = in_force.peek().map(|(tick, _)| *tick);
-            let Some(tick) =
-                [correction, play, listing, entry].into_iter().flatten().min().filter(|tick| *tick <= self.until)
-            else {
-                break;
-            };
-            if self.stopped.load(Ordering::Relaxed) {
-                return Ok(());
-            }
-            self.pace(started, tick, worker);
-            ends.advance_to(tick);
-            if share.0.is_multiple_of(self.threads) {
-                self.tick.store(tick, Ordering::Relaxed);
-            }
-            let Ends { plays, claims, entries, .. } = &mut ends;
-            while let Some((_, listing)) = listings.next_if(|(at, _)| *at <= tick) {
-                plays.send(Inflow::Track(listed(listing)));
-                if self.asks_for_releases {
-                    entries.send(Entry::Release(listing.track, release(listing)));
-                }
-            }
-            while let Some((_, entry)) = in_force.next_if(|(at, _)| *at <= tick) {
-                entries.send(*entry);
-            }
-            while let Some((_, play_id)) = corrections.next_if(|(at, _)| self.clock.first_after(*at) <= tick) {
-                let occurrences = self.survey.occurrences(*play_id);
-                claims.send(Claim { play_id: *play_id, occurrences, what: Assertion::Corrected });
-            }
-            let mut count = 0;
-            let mut suspects = 0;
-            let take = |arrived: Arrived| {
-                count += 1;
-                plays.send(Inflow::Play(arrived.play, true));
-            };
-            let doubt = |file, suspect| {
-                suspects += 1;
-                claims.send(claim(file, suspect));
-            };
-            arrivals.before(self.clock.instant(tick), take, doubt).map_err(input)?;
-            self.plays.fetch_add(count + suspects, Ordering::Relaxed);
-            arrivals.take_refusals().into_iter().for_each(|refusal| ends.refusals.send(refusal));
-            ends.advance_to(tick + 1);
-            // One tick may be under way while the next is read.
-            let stepping = Instant::now();
-            worker.step_while(|| ends.watermark.less_than(&tick));
-            took_us.push(stepping.elapsed().as_micros() as u32);
+        let mut files = Files {
+            feed: self,
+            arrivals: arrivals.map_err(input)?,
+            listings: self.listings.iter().skip(share.0).step_by(share.1).peekable(),
+            in_force: self.entries.iter().skip(share.0).step_by(share.1).peekable(),
+            corrections: self.corrections.iter().skip(share.0).step_by(share.1).peekable(),
+            is_first: share.0.is_multiple_of(self.threads),
+            started: Instant::now(),
+            took_us: Vec::new(),
+        };
+        drive(worker, &mut ends, &mut files)?;
+        if self.is_stopped() {
+            return Ok(());
         }
         if self.until >= self.first {
             ends.advance_to(self.until);
         }
-        arrivals.take_refusals().into_iter().for_each(|refusal| ends.refusals.send(refusal));
+        files.arrivals.take_refusals().into_iter().for_each(|refusal| ends.refusals.send(refusal));
         let end = self.until + 1;
         ends.advance_to(end);
         worker.step_while(|| ends.watermark.less_than(&end));
-        if share.0.is_multiple_of(self.threads) {
-            *self.took_us.lock().expect("no worker panics with it") = took_us;
+        if files.is_first {
+            *self.took_us.lock().expect("no worker panics with it") = files.took_us;
         }
         Ok(())
     }
@@ -199,19 +157,109 @@ impl Feed {
     }
 }
 
-fn listed(row: &Listing) -> windows::Listing {
+/// One worker's share of the files.
+struct Files<'a, L: Iterator, E: Iterator, C: Iterator> {
+    feed: &'a Feed,
+    arrivals: Arrivals,
+    listings: Peekable<L>,
+    in_force: Peekable<E>,
+    corrections: Peekable<C>,
+    /// Whether the worker is the first of its process.
+    is_first: bool,
+    started: Instant,
+    took_us: Vec<u32>,
+}
+
+impl<'a, L, E, C> Source for Files<'a, L, E, C>
+where
+    L: Iterator<Item = &'a (Tick, Listing)>,
+    E: Iterator<Item = &'a (Tick, Entry)>,
+    C: Iterator<Item = &'a (Millis, u128)>,
+{
+    fn next(&mut self, worker: &mut Worker) -> Result<Next, Failure> {
+        let feed = self.feed;
+        let correction = self.corrections.peek().map(|(at, _)| feed.clock.first_after(*at));
+        let play = self.arrivals.next_at().map(|at| feed.clock.first_after(at));
+        let listing = self.listings.peek().map(|(tick, _)| *tick);
+        let entry = self.in_force.peek().map(|(tick, _)| *tick);
+        let ticks = [correction, play, listing, entry];
+        let Some(tick) = ticks.into_iter().flatten().min().filter(|tick| *tick <= feed.until) else {
+            return Ok(Next::End);
+        };
+        if feed.is_stopped() {
+            return Ok(Next::End);
+        }
+        feed.pace(self.started, tick, worker);
+        if self.is_first {
+            feed.tick.store(tick, Ordering::Relaxed);
+        }
+        Ok(Next::At(tick))
+    }
+
+    fn send(&mut self, tick: Tick, ends: &mut Ends) -> Result<(), Failure> {
+        let feed = self.feed;
+        let Ends { plays, claims, entries, .. } = ends;
+        while let Some((_, listing)) = self.listings.next_if(|(at, _)| *at <= tick) {
+            plays.send(Inflow::Track(listed(listing)));
+            if feed.asks_for_releases {
+                entries.send(Entry::Release(listing.track, release(listing)));
+            }
+        }
+        while let Some((_, entry)) = self.in_force.next_if(|(at, _)| *at <= tick) {
+            entries.send(*entry);
+        }
+        while let Some((_, play_id)) = self.corrections.next_if(|(at, _)| feed.clock.first_after(*at) <= tick) {
+            let occurrences = feed.survey.occurrences(*play_id);
+            claims.send(Claim { play_id: *play_id, occurrences, what: Assertion::Corrected });
+        }
+        let mut count = 0;
+        let mut suspects = 0;
+        let take = |arrived: Arrived| {
+            count += 1;
+            plays.send(Inflow::Play(arrived.play, true));
+        };
+        let doubt = |file, suspect| {
+            suspects += 1;
+            claims.send(claim(file, suspect));
+        };
+        self.arrivals.before(feed.clock.instant(tick), take, doubt).map_err(input)?;
+        feed.plays.fetch_add(count + suspects, Ordering::Relaxed);
+        self.arrivals.take_refusals().into_iter().for_each(|refusal| ends.refusals.send(refusal));
+        Ok(())
+    }
+
+    /// One tick may be under way while the next is read.
+    fn awaits(&self, tick: Tick) -> Tick {
+        tick
+    }
+
+    fn done(&mut self, _tick: Tick, took: Duration) {
+        self.took_us.push(took.as_micros() as u32);
+    }
+}
+
+fn input(error: datasets::Error) -> Failure {
+    Failure::Input(error.to_string())
+}
+
+/// The row as the windows know it.
+pub fn listed(row: &Listing) -> windows::Listing {
     let Listing { track, artist, uploader, distributor, uploaded_at, valid_from, .. } = *row;
     windows::Listing { track, artist, uploader, distributor, uploaded_at, valid_from }
 }
 
-fn claim(file: u32, suspect: Suspect) -> Claim {
+/// What the row claims of its play id.
+pub fn claim(file: u32, suspect: Suspect) -> Claim {
     let Suspect { at, play_id, occurrences, play, source, flags, row } = suspect;
     let what = Assertion::Played(Played { arrived_at: at, play, source, flags, place: Place { file, row } });
     Claim { play_id, occurrences, what }
 }
 
 /// Reads a speed such as 100x.
-fn speed(text: &str) -> Result<f64, Failure> {
+///
+/// # Errors
+/// When it is no factor above 0.
+pub fn speed(text: &str) -> Result<f64, Failure> {
     let factor = text.strip_suffix('x').unwrap_or(text).parse::<f64>().ok();
     factor
         .filter(|factor| factor.is_finite() && *factor > 0.0)

@@ -44,6 +44,12 @@ pub fn policy_of(folder: Option<&Path>) -> Result<Policy, Failure> {
     }
 }
 
+/// The number under which the tier's segment travels under the policy: 0 where the tier has no thresholds of its own.
+pub fn segment(policy: &Policy, tier: &Tier) -> u16 {
+    let at = policy.tiers.keys().position(|known| Some(known) == tier.tier.as_ref());
+    at.map_or(0, |at| at as u16 + 1)
+}
+
 /// Rows that came or went.
 pub type Rows = Vec<(RowKey, Option<RowValue>)>;
 
@@ -65,8 +71,7 @@ impl Judge {
 
     /// The number under which the tier's segment travels: 0 where the tier has no thresholds of its own.
     pub fn segment(&self, tier: &Tier) -> u16 {
-        let at = self.policy.tiers.keys().position(|known| Some(known) == tier.tier.as_ref());
-        at.map_or(0, |at| at as u16 + 1)
+        segment(&self.policy, tier)
     }
 
     fn tier(&self, segment: u16) -> Option<&str> {

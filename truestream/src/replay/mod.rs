@@ -5,17 +5,19 @@
 //! ```
 
 mod args;
-mod books;
+pub(crate) mod books;
 mod cluster;
 mod declared;
+pub(crate) mod drive;
 mod evidence;
-mod feed;
-mod judge;
+pub(crate) mod feed;
+pub(crate) mod judge;
 mod learned;
-mod prepare;
+pub(crate) mod prepare;
 mod progress;
 mod summary;
-mod views;
+pub(crate) mod teller;
+pub(crate) mod views;
 mod withheld;
 
 use std::io::{ErrorKind, Write};
@@ -31,6 +33,7 @@ use self::books::Books;
 use self::cluster::Cluster;
 pub(crate) use self::evidence::in_words;
 use self::feed::Feed;
+pub(crate) use self::feed::speed;
 pub(crate) use self::learned::able;
 use self::prepare::prepare;
 use self::progress::Progress;

@@ -14,7 +14,7 @@ use dataflows::sequences::Asked;
 use dataflows::tallies::Cadence;
 use datasets::arrivals::{self, Facts, Listing, Survey, Tier, Wanted};
 use datasets::names::{NameTable, Naming};
-use datasets::tables::read::id_kinds;
+use datasets::tables::read::{INSTANT_MAX, IdKinds, id_kinds};
 use datasets::tables::{IdKind, Inputs};
 use features::sequence;
 use features::tally::Axis;
@@ -172,20 +172,14 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         Arc::new(move |account: Key| facts.accounts.get(&account).map_or(Key::NONE, |(_, payment)| *payment))
     };
     let plan = Plan {
-        clock,
-        windows: setting.windows.iter().map(|(ms, _)| clock.ticks_in(*ms).unwrap_or(1)).collect(),
-        links: if setting.needs(View::Groups) { setting.links.clone() } else { Vec::new() },
-        hub: args.hub,
-        lockstep: setting.needs(View::Lockstep),
         profiles: setting.views.contains(&View::Features),
         audiences,
         sequences: sequences(args, &setting, clock, until, &mut naming)?,
         network: learned::network(args)?,
         scores: sides.iter().map(|(side, scorers)| (*side, scorers.models.clone())).collect(),
-        judging,
         until,
         every_tick: args.emit != Emit::Last,
-        axes: setting.axes(),
+        ..setting.plan(clock, args.hub, judging)
     };
     Ok(Prepared {
         warnings: learned::warnings(args, &setting.links),
@@ -217,6 +211,94 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         corrections,
         survey: Arc::new(survey),
         refusals,
+    })
+}
+
+/// A service that is ready to live: what a replay knows beforehand of its files it learns as it goes.
+pub struct Living {
+    /// What the dataflow computes.
+    pub plan: Plan,
+    /// What it needs to know besides.
+    pub context: Context,
+    /// Threads.
+    pub timely: timely::Config,
+    /// The views that are kept.
+    pub views: Vec<View>,
+    /// The windows as named, shortest first.
+    pub window_labels: Vec<Arc<str>>,
+    /// The ids of the service.
+    pub names: Arc<NameTable>,
+    /// Who judges, if somebody does.
+    pub judge: Option<Judge>,
+    /// Which columns of plays are needed.
+    pub wanted: Wanted,
+}
+
+/// The views that a living service does not keep: they rest on files that can be read again, on models or on sound.
+const NOT_LIVING: [View; 8] = [
+    View::Features,
+    View::AudienceFeatures(Axis::Track),
+    View::AudienceFeatures(Axis::Uploader),
+    View::Sequences,
+    View::Network,
+    View::Scores,
+    View::PayoutHold,
+    View::DisclosureLedger,
+];
+
+/// Reads the options for a service whose ids are of these kinds.
+///
+/// # Errors
+/// When the options cannot be.
+pub fn prepare_living(args: &ReplayArgs, kinds: IdKinds) -> Result<Living, Failure> {
+    let mut setting = Setting::of(args)?;
+    match args.views.is_empty() {
+        true => setting.views.retain(|view| !NOT_LIVING.contains(view) && *view != View::Withheld),
+        false => {
+            if let Some(view) = setting.views.iter().find(|view| NOT_LIVING.contains(view) || **view == View::Withheld)
+            {
+                let name = view.name();
+                return Err(Failure::Usage(format!(
+                    "--views {name}: the living service does not keep it; see `replay`"
+                )));
+            }
+        }
+    }
+    if setting.links.contains(&LinkKind::Payment) {
+        return Err(Failure::Usage("--links payment: the living service does not know it; see `replay`".to_owned()));
+    }
+    let judge = match setting.judges() {
+        true => Some(Judge::new(args.policy.as_deref())?),
+        false => None,
+    };
+    if judge.is_some() && declared::registers(args.policy.as_deref())? {
+        let why = "the policy registers generated audio of the platform's own, which the living service does not know";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let clock = Clock::new(setting.every_ms);
+    let judging = judge.as_ref().map(|judge| Judging {
+        policy: judge.policy.clone(),
+        windows_ms: setting.windows.iter().map(|(ms, _)| *ms).collect(),
+        models: Vec::new(),
+        copies: false,
+    });
+    let plan = Plan {
+        until: clock.first_after(INSTANT_MAX),
+        every_tick: true,
+        living: true,
+        ..setting.plan(clock, args.hub, judging)
+    };
+    let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
+    Ok(Living {
+        // What tells a repeat from a conflict is the whole row.
+        wanted: Wanted::ALL,
+        context: Context { names: names.clone(), payments: Arc::new(|_| Key::NONE) },
+        plan,
+        timely: timely_config(args, None),
+        views: setting.views,
+        window_labels: setting.windows.into_iter().map(|(_, label)| label).collect(),
+        names,
+        judge,
     })
 }
 
@@ -332,6 +414,27 @@ impl Setting {
         links.dedup();
         learned::refuse_windows(args, &windows)?;
         Ok(Setting { every_ms, windows, views, links, cluster: cluster(args)? })
+    }
+
+    /// What is computed over plays, the catalogue and verdicts alone, up to no tick yet.
+    fn plan(&self, clock: Clock, hub: u32, judging: Option<Judging>) -> Plan {
+        Plan {
+            clock,
+            windows: self.windows.iter().map(|(ms, _)| clock.ticks_in(*ms).unwrap_or(1)).collect(),
+            axes: self.axes(),
+            links: if self.needs(View::Groups) { self.links.clone() } else { Vec::new() },
+            hub,
+            lockstep: self.needs(View::Lockstep),
+            profiles: false,
+            audiences: None,
+            sequences: None,
+            network: None,
+            scores: Vec::new(),
+            judging,
+            until: 0,
+            every_tick: false,
+            living: false,
+        }
     }
 
     fn judges(&self) -> bool {

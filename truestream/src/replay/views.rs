@@ -78,6 +78,14 @@ impl View {
     pub fn name(self) -> &'static str {
         VIEWS.iter().find(|(_, view)| *view == self).map_or("", |(name, _)| name)
     }
+
+    /// What its rows are about, where they are of windows.
+    pub fn axis(self) -> Option<Axis> {
+        match self {
+            View::Window(axis) => Some(axis),
+            _ => None,
+        }
+    }
 }
 
 /// The kinds of links, by the names of the options and of the `hubs` table.

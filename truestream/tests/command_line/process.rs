@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tempfile::NamedTempFile;
 
 /// No run of a small world takes so long.
-const END_WITHIN: Duration = Duration::from_secs(120);
+const END_WITHIN: Duration = Duration::from_secs(300);
 
 /// What a process left when it ended.
 #[derive(Debug)]
@@ -86,10 +86,22 @@ impl Running {
         }
     }
 
+    /// Ends it without asking while others look at it: SIGKILL.
+    pub fn kill_now(&self) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, rustix::process::Signal::KILL).expect("it is our child");
+    }
+
     /// Ends it without asking: SIGKILL.
     pub fn kill(mut self) {
         self.child.kill().expect("it is our child");
         self.child.wait().expect("it is our child");
+    }
+
+    /// Asks it to end: SIGTERM.
+    pub fn ask_to_end(&self) {
+        let process = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("it is our child");
     }
 
     /// What it has written to standard output.

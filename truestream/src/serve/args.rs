@@ -1,0 +1,117 @@
+//! The options of `truestream serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::replay::{Emit, ReplayArgs};
+
+/// Takes plays in over HTTP and keeps every table current; what it said it took survives any crash.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  truestream serve --state service
+      on http://127.0.0.1:8490, refreshed every minute; prints a token when it starts for the first time
+  curl -H \"Authorization: Bearer $TOKEN\" --data-binary @plays.jsonl http://127.0.0.1:8490/v1/plays
+      200 means: on disk
+  curl -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8490/v1/view/account_window?key=a1&window=24h'
+      rows as of one instant, which the header truestream-as-of tells
+  truestream serve --state service --follow world --every 1h --speed 3600x
+      a folder of tables arrives as it once did, an hour a second
+
+Exit codes: 0 ended as asked, 2 options that cannot be, 4 the log or an input is damaged, 5 the disk fails,
+6 another process holds the folder.")]
+pub struct ServeArgs {
+    /// The folder of the service: its log and its token; created if need be
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Where to listen
+    #[arg(long, default_value = "127.0.0.1:8490", value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Listen beyond this machine although nothing is encrypted
+    #[arg(long)]
+    pub insecure_listen: bool,
+    /// The refresh interval, from 1min to 1d
+    #[arg(long, default_value = "1min")]
+    pub every: String,
+    /// Window lengths, each a multiple of the refresh interval
+    #[arg(long, value_delimiter = ',', default_value = "1h,24h,7d,28d")]
+    pub windows: Vec<String>,
+    /// Which views; unless named all that a living service can keep
+    #[arg(long, value_delimiter = ',', value_name = "VIEW")]
+    pub views: Vec<String>,
+    /// Threads of the dataflow
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub workers: u16,
+    /// A device of more accounts than this links nobody and is listed in `hubs`
+    #[arg(long, default_value_t = 50)]
+    pub hub: u32,
+    /// What links two accounts that both used it in the last 7 days: device, ip_prefix
+    #[arg(long, value_delimiter = ',', default_value = "device", value_name = "LINK")]
+    pub links: Vec<String>,
+    /// A folder of policy files instead of the built-in policy
+    #[arg(long, value_name = "DIR")]
+    pub policy: Option<PathBuf>,
+    /// What ids are; settled when the service starts for the first time, by the folder where one is followed
+    #[arg(long, value_enum, default_value_t = Ids::Text)]
+    pub ids: Ids,
+    /// Who says how late it is: the clock of this machine, or who sends, with the header Truestream-Until
+    #[arg(long, value_enum, default_value_t = Time::Wall)]
+    pub time: Time,
+    /// A folder of tables that arrives as it once did; time is then that of the folder
+    #[arg(long, value_name = "DIR")]
+    pub follow: Option<PathBuf>,
+    /// Follow no faster than so many times real time, such as 100x
+    #[arg(long, value_name = "FACTOR", requires = "follow")]
+    pub speed: Option<String>,
+    /// Above nine tenths of this memory, in MiB, nothing more is taken in
+    #[arg(long, default_value_t = 4096, value_name = "MIB")]
+    pub memory_max: u64,
+}
+
+/// What ids are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Ids {
+    /// Texts.
+    Text,
+    /// Whole numbers.
+    Number,
+}
+
+/// Who says how late it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Time {
+    /// The clock of this machine.
+    Wall,
+    /// Who sends.
+    Told,
+}
+
+impl ServeArgs {
+    /// What a replay of the same would be asked.
+    pub fn as_replay(&self) -> ReplayArgs {
+        ReplayArgs {
+            input: Default::default(),
+            out: PathBuf::new(),
+            every: self.every.clone(),
+            windows: self.windows.clone(),
+            views: self.views.clone(),
+            emit: Emit::Last,
+            workers: self.workers,
+            hub: self.hub,
+            links: self.links.clone(),
+            policy: self.policy.clone(),
+            models: None,
+            model: Vec::new(),
+            challenger: None,
+            sequences_of: None,
+            network: None,
+            speed: None,
+            sort_plays_max: 0,
+            hosts: None,
+            process: None,
+            json: false,
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! What the service answers: takes rows to the gate, and views from the shelf.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use console::{House, Reply, Sent};
+use datasets::intake::{self, Format};
+use datasets::log::{Durable, Entry, TABLES, Taken, Unread};
+use datasets::tables::read::IdKinds;
+use records::Millis;
+use serde_json::{Value, json};
+
+use super::args::Time;
+use super::gate::{Answer, Gate, Refused};
+use super::shelf::{Asked, Shelf};
+use super::source::Progress;
+use crate::replay::instant;
+
+/// Of so many unread rows a reply says why; the log has all of them.
+const UNREAD_TOLD: usize = 10;
+/// A view is sent whole as JSON up to so many rows, unless more are asked for.
+const ROWS_DEFAULT: usize = 10_000;
+
+/// The service, as HTTP sees it.
+pub struct Service {
+    /// The hash of the token.
+    pub token: blake3::Hash,
+    /// What its ids are.
+    pub kinds: IdKinds,
+    /// Who says how late it is.
+    pub time: Time,
+    /// The way in.
+    pub gate: Gate,
+    /// How far the log is durable.
+    pub durable: Arc<Durable>,
+    /// The views.
+    pub shelf: Arc<Shelf>,
+    /// How far the dataflow is.
+    pub progress: Arc<Progress>,
+    /// Above so many bytes nothing more is taken in.
+    pub memory_max: u64,
+    /// The last entry that was durable when it began: once it is stated the service is ready.
+    pub began_at: u64,
+    /// Since when it runs.
+    pub started: Instant,
+}
+
+impl Service {
+    fn is_ready(&self) -> bool {
+        self.progress.stated_entries.load(Ordering::Acquire) >= self.began_at
+    }
+
+    fn entry(&self, sent: &Sent) -> Result<(Entry, u64, Vec<Unread>), Reply> {
+        let wrong = |why: String| problem(400, &why);
+        let table = TABLES.into_iter().find(|table| *table == sent.table);
+        let table = table.ok_or_else(|| {
+            problem(404, &format!("no table is called {}; expected one of {}", sent.table, TABLES.join(", ")))
+        })?;
+        let source = match (&sent.source, &sent.offset) {
+            (Some(source), Some(offset)) if !source.is_empty() && source.len() <= 200 => {
+                let offset =
+                    offset.parse().map_err(|_| wrong("Truestream-Offset: expected a whole number".to_owned()))?;
+                Some((source.clone(), offset))
+            }
+            (None, None) => None,
+            _ => return Err(wrong("Truestream-Source and Truestream-Offset go together".to_owned())),
+        };
+        let until = sent.until.as_deref().map(str::parse::<Millis>).transpose();
+        let until = until.map_err(|_| wrong("Truestream-Until: expected milliseconds since 1970".to_owned()))?;
+        if until.is_some() && self.time == Time::Wall {
+            return Err(wrong(
+                "Truestream-Until: this service goes by its own clock; see serve --time told".to_owned(),
+            ));
+        }
+        let format = Format::of_media_type(sent.media_type.as_deref());
+        let format = format.ok_or_else(|| {
+            let known = "application/x-ndjson, application/vnd.apache.arrow.stream or application/vnd.apache.parquet";
+            problem(415, &format!("Content-Type: expected {known}"))
+        })?;
+        let body = intake::unpack(sent.encoding.as_deref(), &sent.body).map_err(|error| wrong(error.to_string()))?;
+        if body.trim_ascii().is_empty() {
+            return Ok((Entry { source, until, rows: None }, 0, Vec::new()));
+        }
+        let (rows, count) =
+            intake::read(table, format, &body, &self.kinds).map_err(|error| wrong(error.to_string()))?;
+        let told = rows.refused.iter().take(UNREAD_TOLD).cloned().collect();
+        Ok((Entry { source, until, rows: Some(rows) }, count, told))
+    }
+}
+
+impl House for Service {
+    fn lets_in(&self, token: &str) -> bool {
+        // Hashes are compared in constant time.
+        blake3::hash(token.as_bytes()) == self.token
+    }
+
+    fn take(&self, sent: Sent, answer: Box<dyn FnOnce(Reply) + Send>) {
+        if resident_bytes().is_some_and(|bytes| bytes > self.memory_max / 10 * 9) {
+            return answer(problem(429, "memory is nearly full"));
+        }
+        match self.entry(&sent) {
+            Err(reply) => answer(reply),
+            Ok((entry, rows, unread)) => {
+                drop(sent);
+                let refused = entry.rows.as_ref().map_or(0, |rows| rows.refused.len());
+                self.gate.submit(entry, move |taken| answer(taken_reply(taken, rows, refused, &unread)));
+            }
+        }
+    }
+
+    fn view(&self, name: &str, query: &HashMap<String, String>) -> Reply {
+        if name == "refusal" {
+            let (as_of, refusals) = self.shelf.refusals();
+            let rows: Vec<Value> = refusals.iter().map(|refusal| json!(refusal)).collect();
+            return Reply { as_of, ..Reply::json(200, json!({ "as_of": as_of, "rows": rows }).to_string()) };
+        }
+        let parquet = match query.get("format").map(String::as_str) {
+            None | Some("json") => false,
+            Some("parquet") => true,
+            Some(other) => return problem(400, &format!("format={other}: expected json or parquet")),
+        };
+        let rows_max = match query.get("limit").map(|text| text.parse()) {
+            None => (!parquet).then_some(ROWS_DEFAULT),
+            Some(Ok(limit)) => Some(limit),
+            Some(Err(_)) => return problem(400, "limit: expected a whole number"),
+        };
+        let asked = Asked { key: query.get("key").cloned(), window: query.get("window").cloned(), rows_max };
+        let Some(answer) = self.shelf.ask(name, &asked) else {
+            let known: Vec<&str> = self.shelf.names().collect();
+            return problem(404, &format!("no view {name} is kept here; expected one of {}", known.join(", ")));
+        };
+        if !parquet {
+            let body = json!({ "as_of": answer.as_of, "rows": self.shelf.json(&answer) }).to_string();
+            return Reply { as_of: answer.as_of, ..Reply::json(200, body) };
+        }
+        let written = tempfile::tempdir().map_err(|error| error.to_string()).and_then(|folder| {
+            let path = folder.path().join(name);
+            self.shelf.write(&answer, &path).map_err(|failure| failure.to_string())?;
+            std::fs::read(&path).map_err(|error| error.to_string())
+        });
+        match written {
+            Ok(body) => Reply { status: 200, media_type: "application/vnd.apache.parquet", as_of: answer.as_of, body },
+            Err(why) => problem(503, &why),
+        }
+    }
+
+    fn health(&self) -> Reply {
+        let as_of = self.shelf.as_of();
+        let ready = self.is_ready();
+        let body = json!({
+            "ready": ready,
+            "as_of": as_of,
+            "as_of_text": as_of.map(instant),
+            "entries_durable": self.durable.last(),
+            "entries_read": self.progress.entries.load(Ordering::Acquire),
+            "plays": self.progress.plays.load(Ordering::Relaxed),
+        });
+        Reply { as_of, ..Reply::json(if ready { 200 } else { 503 }, body.to_string()) }
+    }
+
+    fn metrics(&self) -> String {
+        let (rows, refused) = self.shelf.counts();
+        let mut text = String::new();
+        let mut say = |name: &str, kind: &str, help: &str, value: f64| {
+            let _ = writeln!(
+                text,
+                "# HELP truestream_{name} {help}\n# TYPE truestream_{name} {kind}\ntruestream_{name} {value}"
+            );
+        };
+        let as_of = self.shelf.as_of().map_or(f64::NAN, |instant| instant as f64 / 1_000.0);
+        say("as_of_seconds", "gauge", "The instant as of which everything is stated.", as_of);
+        say(
+            "ready",
+            "gauge",
+            "Whether everything that was durable at the start is stated.",
+            f64::from(self.is_ready()),
+        );
+        say("log_entries_durable", "counter", "Entries that are on disk.", self.durable.last() as f64);
+        let read = self.progress.entries.load(Ordering::Acquire);
+        say("log_entries_read", "counter", "Entries that the dataflow has read.", read as f64);
+        let plays = self.progress.plays.load(Ordering::Relaxed);
+        say("plays", "counter", "Plays that the dataflow has read since the start.", plays as f64);
+        say("refused_rows", "counter", "Rows that were refused.", refused as f64);
+        say("gate_waiting_bytes", "gauge", "Bytes that wait to be written.", self.gate.waiting_bytes() as f64);
+        say("resident_bytes", "gauge", "Memory in use.", resident_bytes().unwrap_or(0) as f64);
+        say("up_seconds", "gauge", "For how long it runs.", self.started.elapsed().as_secs_f64());
+        text.push_str("# HELP truestream_view_rows Rows of a view.\n# TYPE truestream_view_rows gauge\n");
+        for (view, rows) in rows {
+            let _ = writeln!(text, "truestream_view_rows{{view=\"{view}\"}} {rows}");
+        }
+        text
+    }
+}
+
+fn taken_reply(taken: Answer, rows: u64, refused: usize, unread: &[Unread]) -> Reply {
+    match taken {
+        Ok(Taken::New(entry)) => {
+            Reply::json(200, json!({ "entry": entry, "rows": rows, "unread": refused, "why": unread }).to_string())
+        }
+        Ok(Taken::Known) => Reply::json(200, json!({ "known": true, "rows": rows }).to_string()),
+        Err(Refused::Later(why)) => problem(429, &why),
+        Err(Refused::Never(why)) => problem(413, &why),
+        Err(Refused::Broken(why)) => problem(503, &why),
+    }
+}
+
+fn problem(status: u16, why: &str) -> Reply {
+    Reply::json(status, json!({ "error": why }).to_string())
+}
+
+/// The memory that the process has, where the system tells.
+fn resident_bytes() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}

@@ -1,0 +1,292 @@
+//! `truestream serve`: plays out of requests, through the log and the dataflow, into views that can be read meanwhile.
+//!
+//! ```text
+//! HTTP ──┐                                  ┌──▶ the first worker reads it ──▶ dataflow ──▶ keeper ──▶ shelf ──▶ HTTP
+//! folder ┼──▶ gate (one commit for many) ──▶ log ──▶ when it starts again: from its first entry on
+//! clock ─┘
+//! ```
+//!
+//! The log is the only way in: time, too, is an entry. So a service that was killed states what one that was not killed
+//! states.
+
+mod args;
+mod gate;
+mod house;
+pub mod ops;
+mod shelf;
+mod source;
+mod state;
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use dataflows::river;
+use datasets::arrivals::Incoming;
+use datasets::intake::Followed;
+use datasets::log::{Disk, Entry, Folder, Log, Reader, SEGMENT_BYTES};
+use datasets::tables::read::{IdKinds, id_kinds};
+use datasets::tables::{IdKind, Inputs};
+use records::{IdSpace, Millis};
+
+pub use self::args::ServeArgs;
+use self::args::{Ids, Time};
+use self::gate::Gate;
+use self::house::Service;
+use self::shelf::{Keeper, Shelf};
+use self::source::{Courier, Follower, FromLog, Progress, Said};
+use self::state::StateFolder;
+use crate::exit::Failure;
+use crate::replay::drive::drive;
+use crate::replay::prepare::{Living, prepare_living};
+use crate::replay::teller::{PlayFiles, Teller};
+use crate::replay::views::hubs_are_texts;
+use crate::replay::{millis, speed};
+
+/// Changes that may wait between the dataflow and the shelf before the dataflow waits.
+const SAID_WAITING_MAX: usize = 256;
+/// Bytes that may wait to be written before who sends is asked to come again.
+const GATE_BYTES: usize = 128 << 20;
+/// How often somebody looks at the clock.
+const CLOCK_EVERY: Duration = Duration::from_millis(100);
+/// Threads that answer requests.
+const ANSWERING: usize = 2;
+
+/// Runs the service until it is asked to end.
+///
+/// # Errors
+/// When the options cannot be, the log or an input is damaged, the disk fails, or another process holds the folder.
+pub fn run(args: &ServeArgs) -> Result<(), Failure> {
+    if !args.listen.ip().is_loopback() && !args.insecure_listen {
+        return Err(Failure::Usage(format!(
+            "--listen {}: nothing is encrypted yet, so only this machine is listened to; put a proxy with TLS before it, or say --insecure-listen",
+            args.listen
+        )));
+    }
+    let pace = args.speed.as_deref().map(speed).transpose()?;
+    let every_ms = millis(&args.every)?;
+    let state = StateFolder::new(&args.state);
+    let (log, disk) = open(&state)?;
+    let inputs = args.follow.as_deref().map(Inputs::in_folder).transpose().map_err(input)?;
+    let kinds = state.settle(|| first_kinds(args.ids, inputs.as_ref()))?;
+    let living = prepare_living(&args.as_replay(), kinds)?;
+    let followed = match &inputs {
+        Some(inputs) => Some(Followed::read("follow", inputs, every_ms, &kinds).map_err(input)?),
+        None => None,
+    };
+    let token = state.token(|token| println!("Token, told this once: {token}"))?;
+
+    let (durable, began_at) = (log.durable(), log.durable().last());
+    let (gate, written) = Gate::open(log, GATE_BYTES);
+    let progress: Arc<Progress> = Arc::default();
+    let failure: Arc<Mutex<Option<Failure>>> = Arc::default();
+    let shelf = Arc::new(Shelf::new(
+        living.plan.clock,
+        living.names.clone(),
+        living.window_labels.clone(),
+        living.plan.links.clone(),
+        living.views.clone(),
+    ));
+    let service = Arc::new(Service {
+        token,
+        kinds,
+        time: if followed.is_some() { Time::Told } else { args.time },
+        gate: gate.clone(),
+        durable: durable.clone(),
+        shelf: shelf.clone(),
+        progress: progress.clone(),
+        memory_max: args.memory_max << 20,
+        began_at,
+        started: Instant::now(),
+    });
+    let flow = flow(living, (disk, durable), kinds, &shelf, &progress, &failure)?;
+    let time = match followed {
+        Some(followed) => Some(follow(followed, pace, gate, progress.clone(), failure.clone())),
+        None if args.time == Time::Wall => Some(tell_time(every_ms, gate, progress.clone(), failure.clone())),
+        None => {
+            drop(gate);
+            None
+        }
+    };
+    let over = {
+        let failure = failure.clone();
+        move || failure.lock().expect("nobody panics with it").is_some()
+    };
+    let bound = |address: SocketAddr| eprintln!("Listening on http://{address}");
+    let served = console::serve(service, args.listen, ANSWERING, bound, over);
+    progress.stopping.store(true, Ordering::Relaxed);
+    for thread in [time, Some(flow)].into_iter().flatten() {
+        thread.join().map_err(|_| Failure::Input("a thread of the service failed".to_owned()))?;
+    }
+    served.map_err(|error| Failure::Output(format!("{}: {error}", args.listen)))?;
+    if let Some(failure) = failure.lock().expect("nobody panics with it").take() {
+        return Err(failure);
+    }
+    close(written)
+}
+
+/// Opens the log, of which there is one writer.
+fn open(state: &StateFolder) -> Result<(Log, Arc<dyn Disk>), Failure> {
+    let path = state.log();
+    let folder = Folder::to_write(&path).map_err(|error| Failure::Output(format!("{}: {error}", path.display())))?;
+    let held = || Failure::Locked(format!("{}: another process holds the log", path.display()));
+    let disk: Arc<dyn Disk> = Arc::new(folder.ok_or_else(held)?);
+    let log = Log::open(disk.clone(), SEGMENT_BYTES);
+    Ok((log.map_err(|error| Failure::Input(format!("{}/{error}", path.display())))?, disk))
+}
+
+/// Seals the log: a hash vouches for all of it.
+fn close(written: JoinHandle<Log>) -> Result<(), Failure> {
+    // Requests that were not answered in time may still hold a gate; what they brought is durable or was never told to be.
+    let until = Instant::now() + Duration::from_secs(5);
+    while !written.is_finished() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    if !written.is_finished() {
+        return Ok(());
+    }
+    let mut log = written.join().map_err(|_| Failure::Output("the log's thread failed".to_owned()))?;
+    log.seal().map_err(|error| Failure::Output(error.to_string()))
+}
+
+/// What ids are where a service begins.
+fn first_kinds(ids: Ids, followed: Option<&Inputs>) -> Result<IdKinds, Failure> {
+    match (followed, ids) {
+        (Some(inputs), _) => id_kinds(inputs.by_table()).map_err(input),
+        (None, Ids::Text) => Ok([IdKind::Text; IdSpace::ALL.len()]),
+        (None, Ids::Number) => Ok([IdKind::Number; IdSpace::ALL.len()]),
+    }
+}
+
+/// Starts the workers and whoever keeps the views; the thread ends when the service does.
+fn flow(
+    living: Living,
+    (disk, durable): (Arc<dyn Disk>, Arc<datasets::log::Durable>),
+    kinds: IdKinds,
+    shelf: &Arc<Shelf>,
+    progress: &Arc<Progress>,
+    failure: &Arc<Mutex<Option<Failure>>>,
+) -> Result<JoinHandle<()>, Failure> {
+    let Living { plan, context, timely, names, judge, wanted, .. } = living;
+    let (sender, said) = sync_channel::<Said>(SAID_WAITING_MAX);
+    let policy = judge.as_ref().map(|judge| judge.policy.clone());
+    let teller = Teller {
+        names: names.clone(),
+        play_files: PlayFiles::Entries,
+        hubs_are_texts: hubs_are_texts(&names, &plan.links),
+        judge,
+        sides: Vec::new(),
+    };
+    let reader = (Reader::new(disk), durable);
+    let incoming = Incoming::new(names, kinds, wanted);
+    let first = FromLog::new(reader, incoming, policy, plan.clock, progress.clone(), sender.clone());
+    let first = Mutex::new(Some(first));
+    let (builders, connections) = timely.communication.try_build().map_err(Failure::Usage)?;
+    let (failed, stop) = (failure.clone(), progress.clone());
+    let guards = timely::execute::execute_from(builders, connections, timely.worker, move |worker| {
+        let mut ends = river::build(worker, &plan, &context, || Box::new(Courier(sender.clone())));
+        let source = if worker.index() == 0 { first.lock().expect("nobody panics with it").take() } else { None };
+        let driven = match source {
+            Some(mut log) => {
+                let driven = drive(worker, &mut ends, &mut log);
+                stop.ended.store(true, Ordering::Release);
+                driven
+            }
+            None => drive(worker, &mut ends, &mut Follower::new(stop.clone())),
+        };
+        if let Err(error) = driven {
+            failed.lock().expect("nobody panics with it").get_or_insert(error);
+            stop.stopping.store(true, Ordering::Relaxed);
+        }
+        // The inputs did not end: what would follow from that is not to be said.
+        worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
+    })
+    .map_err(Failure::Input)?;
+    let mut keeper = Keeper::new(shelf.clone(), teller);
+    Ok(std::thread::spawn(move || {
+        said.into_iter().for_each(|said| keeper.take(said));
+        drop(guards);
+    }))
+}
+
+/// Tells the log how late it is, by the clock of this machine; a clock that steps back is waited for.
+fn tell_time(
+    every_ms: Millis,
+    gate: Gate,
+    progress: Arc<Progress>,
+    failure: Arc<Mutex<Option<Failure>>>,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut told = 0;
+        while !progress.stopping.load(Ordering::Relaxed) && failure.lock().expect("nobody panics with it").is_none() {
+            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            let until = (since.as_millis() as Millis).div_euclid(every_ms) * every_ms;
+            // What was not taken now is told again.
+            if until > told && gate.take(Entry { until: Some(until), ..Entry::default() }).is_ok() {
+                told = until;
+            }
+            std::thread::sleep(CLOCK_EVERY);
+        }
+    })
+}
+
+/// Lets a folder arrive, from where it was when the service ended.
+fn follow(
+    followed: Followed,
+    speed: Option<f64>,
+    gate: Gate,
+    progress: Arc<Progress>,
+    failure: Arc<Mutex<Option<Failure>>>,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut pace: Option<(Instant, Millis)> = None;
+        for step in followed.entries() {
+            let (at, entry) = match step {
+                Ok(step) => step,
+                Err(error) => {
+                    failure.lock().expect("nobody panics with it").get_or_insert(input(error));
+                    return;
+                }
+            };
+            let mut taken = gate.take(entry.clone());
+            loop {
+                if progress.stopping.load(Ordering::Relaxed) {
+                    return;
+                }
+                match taken {
+                    Ok(datasets::log::Taken::Known) => break,
+                    Ok(datasets::log::Taken::New(_)) => {
+                        let (started, first) = *pace.get_or_insert((Instant::now(), at));
+                        wait_until(started, at - first, speed, &progress);
+                        break;
+                    }
+                    Err(gate::Refused::Later(_)) => {
+                        std::thread::sleep(Duration::from_millis(50));
+                        taken = gate.take(entry.clone());
+                    }
+                    Err(refused) => {
+                        failure.lock().expect("nobody panics with it").get_or_insert(gate::failure(refused));
+                        return;
+                    }
+                }
+            }
+        }
+        eprintln!("Followed to the end");
+    })
+}
+
+/// Waits until so much time of the folder has passed since the start, at that speed.
+fn wait_until(started: Instant, event_ms: Millis, speed: Option<f64>, progress: &Progress) {
+    let Some(speed) = speed else { return };
+    let due = started + Duration::from_secs_f64(event_ms.max(0) as f64 / 1_000.0 / speed);
+    while Instant::now() < due && !progress.stopping.load(Ordering::Relaxed) {
+        std::thread::sleep((due - Instant::now()).min(Duration::from_millis(50)));
+    }
+}
+
+fn input(error: datasets::Error) -> Failure {
+    Failure::Input(error.to_string())
+}

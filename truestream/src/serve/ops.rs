@@ -1,0 +1,216 @@
+//! `truestream fsck`, `backup`, `restore` and `dlq`: what people do with the folder of a service.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use datasets::intake::{self, Format};
+use datasets::log::{self, Disk, Entry, Folder, LogError, Reader, Taken, check};
+use datasets::tables::IdKind;
+use records::IdSpace;
+
+use super::state::StateFolder;
+use crate::exit::Failure;
+
+/// Reads every byte of a service's log and says what is damaged.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Exit codes: 0 whole, 3 damaged: each damage is named by file and byte, 4 not readable.")]
+pub struct FsckArgs {
+    /// The folder of the service
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+}
+
+/// Copies the folder of a service, which may run meanwhile, and checks the copy.
+#[derive(Args, Clone, Debug)]
+pub struct BackupArgs {
+    /// The folder of the service
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Where the copy goes: a folder that is not there yet, or empty
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Makes a folder for a service out of a backup, and checks it.
+#[derive(Args, Clone, Debug)]
+pub struct RestoreArgs {
+    /// The backup
+    #[arg(long, value_name = "DIR")]
+    pub backup: PathBuf,
+    /// The folder for the service: not there yet, or empty
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+}
+
+/// The dead letters of a service: rows that could not be read, as they came.
+#[derive(Args, Clone, Debug)]
+pub struct DlqArgs {
+    /// The folder of the service
+    #[arg(long, value_name = "DIR", global = true, required = false, default_value = "service")]
+    pub state: PathBuf,
+    /// What is done
+    #[command(subcommand)]
+    pub what: DlqCommand,
+}
+
+/// What is done with dead letters.
+#[derive(Clone, Debug, Subcommand)]
+pub enum DlqCommand {
+    /// Lists the entries of the log that have some
+    Ls,
+    /// Prints the rows of one entry as they came
+    Show {
+        /// The number of the entry
+        entry: u64,
+    },
+    /// Takes the rows of an entry in again, as far as they can be read now; the service must not run
+    Replay {
+        /// The number of the entry
+        entry: u64,
+    },
+}
+
+/// Checks a log.
+///
+/// # Errors
+/// When it is damaged or cannot be read.
+pub fn fsck(args: &FsckArgs) -> Result<(), Failure> {
+    let path = StateFolder::new(&args.state).log();
+    let found = check(&Folder::to_read(&path)).map_err(|error| unreadable(&path, &error))?;
+    println!("{} entries in {} sealed segments and the last one, {} bytes", found.entries, found.sealed, found.bytes);
+    if found.torn > 0 {
+        println!(
+            "{} bytes at the end were torn by a crash and never acknowledged; the next start cuts them off",
+            found.torn
+        );
+    }
+    found.damage.iter().for_each(|damage| println!("{}/{damage}", path.display()));
+    match found.damage.len() {
+        0 => Ok(()),
+        damages => Err(Failure::Different(format!("{}: {damages} damages", path.display()))),
+    }
+}
+
+/// Copies a service.
+///
+/// # Errors
+/// When it is damaged, or the copy cannot be written.
+pub fn backup(args: &BackupArgs) -> Result<(), Failure> {
+    copy(&args.state, &args.out)
+}
+
+/// Makes a service out of a copy.
+///
+/// # Errors
+/// When the copy is damaged, or the folder cannot be written.
+pub fn restore(args: &RestoreArgs) -> Result<(), Failure> {
+    copy(&args.backup, &args.state)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
+    let is_taken = std::fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some());
+    if is_taken {
+        return Err(Failure::Usage(format!("{}: is not empty; choose another folder", to.display())));
+    }
+    let (from, to) = (StateFolder::new(from), StateFolder::new(to));
+    if from.kinds()?.is_none() {
+        return Err(Failure::Input(format!("{}: no service has begun there", from.log().display())));
+    }
+    let disk = writer(&to)?;
+    let copied = log::copy(&Folder::to_read(&from.log()), &*disk).map_err(|error| unreadable(&from.log(), &error))?;
+    from.copy_rest(&to)?;
+    println!("{} entries, {} bytes, all checked", copied.entries, copied.bytes);
+    Ok(())
+}
+
+/// Lists, shows or takes in dead letters.
+///
+/// # Errors
+/// When the log is damaged, the entry has none, or another process holds the log.
+pub fn dlq(args: &DlqArgs) -> Result<(), Failure> {
+    let state = StateFolder::new(&args.state);
+    match args.what {
+        DlqCommand::Ls => each_entry(&state, |number, entry| {
+            if let Some(rows) = entry.rows.as_ref().filter(|rows| !rows.refused.is_empty()) {
+                let source = entry.source.as_ref().map_or("-", |(source, _)| source);
+                let (count, table, why) = (rows.refused.len(), rows.table, &rows.refused[0].reason);
+                println!("entry {number}: {count} rows of {table} from {source}, the first: {why}");
+            }
+        }),
+        DlqCommand::Show { entry } => {
+            let rows = dead_letters(&state, entry)?;
+            rows.refused.iter().for_each(|row| println!("{}", row.raw));
+            Ok(())
+        }
+        DlqCommand::Replay { entry } => replay(&state, entry),
+    }
+}
+
+fn replay(state: &StateFolder, number: u64) -> Result<(), Failure> {
+    let kinds = state.kinds()?.unwrap_or([IdKind::Text; IdSpace::ALL.len()]);
+    let dead = dead_letters(state, number)?;
+    let lines: Vec<&str> = dead.refused.iter().map(|row| row.raw.as_str()).collect();
+    let read = intake::read(dead.table, Format::JsonLines, lines.join("\n").as_bytes(), &kinds);
+    let (mut rows, count) = read.map_err(|error| Failure::Input(error.to_string()))?;
+    let still = rows.refused.len() as u64;
+    // They are dead letters already.
+    rows.refused.clear();
+    if count == still {
+        println!("none of {count} rows can be read now");
+        return Ok(());
+    }
+    let disk = writer(state)?;
+    let output = |error: LogError| Failure::Output(error.to_string());
+    let mut log = log::Log::open(disk, log::SEGMENT_BYTES).map_err(|error| unreadable(&state.log(), &error))?;
+    let source = Some((format!("dlq {number}"), 1));
+    let taken = log.append(&Entry { source, until: None, rows: Some(rows) }).map_err(output)?;
+    log.commit().map_err(output)?;
+    match taken {
+        Taken::New(entry) => println!("{} of {count} rows taken in as entry {entry}", count - still),
+        Taken::Known => println!("taken in before"),
+    }
+    Ok(())
+}
+
+fn dead_letters(state: &StateFolder, wanted: u64) -> Result<log::Rows, Failure> {
+    let mut found = None;
+    each_entry(state, |number, entry| {
+        if number == wanted {
+            found = entry.rows;
+        }
+    })?;
+    let found = found.filter(|rows| !rows.refused.is_empty());
+    found.ok_or_else(|| {
+        Failure::Usage(format!("entry {wanted} has no dead letters; `truestream dlq ls` lists those that have"))
+    })
+}
+
+/// Reads the log as far as it is whole.
+fn each_entry(state: &StateFolder, mut see: impl FnMut(u64, Entry)) -> Result<(), Failure> {
+    let path = state.log();
+    let disk: Arc<dyn Disk> = Arc::new(Folder::to_read(&path));
+    let found = check(&*disk).map_err(|error| unreadable(&path, &error))?;
+    if let Some(damage) = found.damage.first() {
+        return Err(unreadable(&path, damage));
+    }
+    let mut reader = Reader::new(disk);
+    while let Some((number, entry)) = reader.next(found.entries).map_err(|error| unreadable(&path, &error))? {
+        see(number, entry);
+    }
+    Ok(())
+}
+
+fn writer(state: &StateFolder) -> Result<Arc<dyn Disk>, Failure> {
+    let path = state.log();
+    let folder = Folder::to_write(&path).map_err(|error| Failure::Output(format!("{}: {error}", path.display())))?;
+    match folder {
+        Some(folder) => Ok(Arc::new(folder)),
+        None => Err(Failure::Locked(format!("{}: another process holds the log", path.display()))),
+    }
+}
+
+fn unreadable(path: &Path, error: &LogError) -> Failure {
+    Failure::Input(format!("{}/{error}", path.display()))
+}

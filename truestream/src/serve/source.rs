@@ -1,0 +1,367 @@
+//! Feeds the first worker from the log, entry by entry: the only way into the dataflow of a living service.
+//!
+//! ```text
+//! log ──▶ entries known? skipped ──▶ rows by the tick at which they count ──▶ "all until then is in" ──▶ ticks up to then
+//! ```
+//!
+//! A row counts from the tick of its arrival on; one that comes late, from the first tick that is not stated yet. So
+//! what is stated depends on the log alone, and a service that starts again states the same.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::time::Duration;
+
+use dataflows::admit::{Assertion, Claim};
+use dataflows::clock::{Clock, Tick};
+use dataflows::risk::Entry;
+use dataflows::river::{Change, Ends, Ledger};
+use dataflows::windows::Inflow;
+use datasets::arrivals::{Incoming, Listing, News, Tier};
+use datasets::log::{self, Durable, LogError, Offsets, Reader};
+use records::{Code, Key, Millis, Policy, Refusal};
+use timely::worker::Worker;
+
+use crate::exit::Failure;
+use crate::replay::drive::{Next, Source};
+use crate::replay::feed::{claim, listed};
+use crate::replay::judge::{release, segment};
+
+/// How long the log is waited for before somebody looks whether the service is to end.
+const WAIT: Duration = Duration::from_millis(20);
+/// A row that says it arrives later than so much after what is stated has a wrong clock.
+const AHEAD_MS: Millis = 24 * 3_600_000;
+
+/// What the workers and the gate know of each other.
+#[derive(Default)]
+pub struct Progress {
+    /// Nothing more is fed.
+    pub stopping: AtomicBool,
+    /// The first worker sends nothing any more, and waits for nobody.
+    pub ended: AtomicBool,
+    /// The first worker sends nothing before this tick any more.
+    pub open: AtomicU64,
+    /// The last entry of the log that was read.
+    pub entries: AtomicU64,
+    /// The last entry after which everything that it completed is stated.
+    pub stated_entries: AtomicU64,
+    /// Plays read into the dataflow.
+    pub plays: AtomicU64,
+}
+
+/// What the first worker tells whoever keeps the views.
+pub enum Said {
+    /// Something changed at the tick that is stated next.
+    Change(Change),
+    /// All changes of ticks up to this one were told.
+    Stated(Tick),
+}
+
+/// Sends what changes to whoever keeps the views.
+pub struct Courier(pub SyncSender<Said>);
+
+impl Ledger for Courier {
+    fn enter(&mut self, _tick: Tick, change: Change) {
+        // A closed channel means that the service ends.
+        let _ = self.0.send(Said::Change(change));
+    }
+}
+
+/// What counts from a tick on.
+#[derive(Default)]
+struct Held {
+    claims: Vec<Claim>,
+    listings: Vec<Listing>,
+    tiers: Vec<Tier>,
+    refusals: Vec<Refusal>,
+}
+
+/// What of the catalogue is in force.
+#[derive(Default)]
+struct InForce {
+    tracks: HashMap<Key, Option<Millis>>,
+    tiers: HashMap<Key, Option<Millis>>,
+}
+
+/// The log, as the first worker reads it.
+pub struct FromLog {
+    reader: Reader,
+    durable: Arc<Durable>,
+    incoming: Incoming,
+    policy: Option<Arc<Policy>>,
+    clock: Clock,
+    offsets: Offsets,
+    progress: Arc<Progress>,
+    said: SyncSender<Said>,
+    held: BTreeMap<Tick, Held>,
+    /// Rows of the catalogue that came before the first play, by the instant from which they are in force.
+    early: Vec<(Option<Millis>, Held)>,
+    /// Everything of ticks up to this one is in the log.
+    complete: Option<Tick>,
+    stated: Option<Tick>,
+    in_force: InForce,
+    entry: u64,
+}
+
+impl FromLog {
+    /// The log from its first entry on.
+    pub fn new(
+        (reader, durable): (Reader, Arc<Durable>),
+        incoming: Incoming,
+        policy: Option<Arc<Policy>>,
+        clock: Clock,
+        progress: Arc<Progress>,
+        said: SyncSender<Said>,
+    ) -> FromLog {
+        FromLog {
+            reader,
+            durable,
+            incoming,
+            policy,
+            clock,
+            offsets: Offsets::new(),
+            progress,
+            said,
+            held: BTreeMap::new(),
+            early: Vec::new(),
+            complete: None,
+            stated: None,
+            in_force: InForce::default(),
+            entry: 0,
+        }
+    }
+
+    /// The tick from which something counts that happened at the instant.
+    fn tick(&self, at: Millis) -> Tick {
+        let first = self.clock.first_after(at);
+        self.complete.map_or(first, |complete| first.max(complete + 1))
+    }
+
+    fn held(&mut self, tick: Tick) -> &mut Held {
+        self.held.entry(tick).or_default()
+    }
+
+    /// What comes into force at an instant, or has always been: until the first tick is known, it waits.
+    fn hold_dated(&mut self, valid_from: Option<Millis>, put: impl FnOnce(&mut Held)) {
+        match self.complete {
+            Some(_) => {
+                let tick = self.tick(valid_from.unwrap_or(Millis::MIN));
+                put(self.held(tick));
+            }
+            None => {
+                let mut held = Held::default();
+                put(&mut held);
+                self.early.push((valid_from, held));
+            }
+        }
+    }
+
+    fn read(&mut self, number: u64, entry: &log::Entry) {
+        self.entry = number;
+        if entry.is_known(&self.offsets) {
+            return;
+        }
+        entry.note(&mut self.offsets);
+        if let Some(rows) = &entry.rows {
+            let (news, refusals) = self.incoming.read(number, rows).unwrap_or_else(|error| {
+                // It could be read when it was taken in; that it cannot any more is told, and stops nothing.
+                let (source, file) = (rows.table.to_owned(), format!("log entry {number}"));
+                let reason = format!("no row of it can be read: {error}");
+                (News::Noted, vec![Refusal { source, file, row: 0, code: Code::Malformed, reason, raw: None }])
+            });
+            let now = self.complete.map_or(0, |complete| complete + 1);
+            self.take(number, news);
+            if !refusals.is_empty() {
+                self.hold_refusals(now, refusals);
+            }
+        }
+        if let Some(until) = entry.until {
+            self.complete_until(until);
+        }
+    }
+
+    fn hold_refusals(&mut self, now: Tick, refusals: Vec<Refusal>) {
+        match self.complete {
+            Some(_) => self.held(now).refusals.extend(refusals),
+            None => self.early.push((None, Held { refusals, ..Held::default() })),
+        }
+    }
+
+    fn take(&mut self, number: u64, news: News) {
+        match news {
+            News::Plays(plays) => {
+                self.progress.plays.fetch_add(plays.len() as u64, Ordering::Relaxed);
+                let latest = self.complete.map_or(Millis::MAX, |complete| self.clock.instant(complete) + AHEAD_MS);
+                for play in plays {
+                    if play.at > latest {
+                        let refusal = too_early(number, play.row, play.at);
+                        let now = self.complete.map_or(0, |complete| complete + 1);
+                        self.hold_refusals(now, vec![refusal]);
+                        continue;
+                    }
+                    let tick = self.tick(play.at);
+                    // Entries are numbered from 1 on and 2^32 of them fill no disk of ours.
+                    self.held(tick).claims.push(claim(number as u32, play));
+                }
+            }
+            News::Corrections(corrections) => {
+                for (play_id, at) in corrections {
+                    let tick = self.tick(at);
+                    let claim = Claim { play_id, occurrences: u32::MAX, what: Assertion::Corrected };
+                    self.held(tick).claims.push(claim);
+                }
+            }
+            News::Listings(listings) => {
+                for row in listings {
+                    self.hold_dated(row.valid_from, |held| held.listings.push(row));
+                }
+            }
+            News::Tiers(tiers) => {
+                for row in tiers {
+                    self.hold_dated(row.valid_from, |held| held.tiers.push(row));
+                }
+            }
+            News::Noted => {}
+        }
+    }
+
+    /// All that arrived before the instant is in.
+    fn complete_until(&mut self, until: Millis) {
+        let Some(tick) = self.clock.first_after(until).checked_sub(1) else { return };
+        if self.complete.is_some_and(|complete| complete >= tick) {
+            return;
+        }
+        if self.complete.is_none() {
+            let first = self.held.keys().next().copied().unwrap_or(tick).min(tick);
+            for (valid_from, early) in std::mem::take(&mut self.early) {
+                let at = valid_from.map_or(0, |instant| self.clock.first_after(instant)).max(first);
+                let held = self.held(at);
+                held.listings.extend(early.listings);
+                held.tiers.extend(early.tiers);
+                held.refusals.extend(early.refusals);
+            }
+        }
+        self.complete = Some(tick);
+    }
+
+    fn damaged(error: LogError) -> Failure {
+        Failure::Input(format!("log: {error}"))
+    }
+}
+
+fn too_early(entry: u64, row: u64, at: Millis) -> Refusal {
+    let reason = format!("it arrives at {at} ms, more than 24 hours after what is stated; a clock is wrong");
+    let (source, file) = ("plays".to_owned(), format!("log entry {entry}"));
+    Refusal { source, file, row, code: Code::OutOfRange, reason, raw: None }
+}
+
+impl Source for FromLog {
+    fn next(&mut self, _worker: &mut Worker) -> Result<Next, Failure> {
+        loop {
+            if self.progress.stopping.load(Ordering::Relaxed) {
+                return Ok(Next::End);
+            }
+            if let Some(complete) = self.complete.filter(|complete| self.stated.is_none_or(|stated| stated < *complete))
+            {
+                let waiting = self.held.keys().next().copied().filter(|tick| *tick <= complete);
+                return Ok(Next::At(waiting.unwrap_or(complete)));
+            }
+            self.progress.stated_entries.store(self.entry, Ordering::Release);
+            let durable = self.durable.wait_beyond(self.entry, WAIT);
+            match self.reader.next(durable).map_err(FromLog::damaged)? {
+                Some((number, entry)) => {
+                    self.read(number, &entry);
+                    self.progress.entries.store(number, Ordering::Release);
+                }
+                None => return Ok(Next::Later),
+            }
+        }
+    }
+
+    fn send(&mut self, tick: Tick, ends: &mut Ends) -> Result<(), Failure> {
+        let Held { claims, mut listings, mut tiers, refusals } = self.held.remove(&tick).unwrap_or_default();
+        claims.into_iter().for_each(|claim| ends.claims.send(claim));
+        refusals.into_iter().for_each(|refusal| ends.refusals.send(refusal));
+        // Of the rows of a track that come into force at one tick only the latest does, and none after a later one. Of two
+        // that are in force from the same instant on the one that came last is meant.
+        listings.reverse();
+        listings.sort_by_key(|row| (row.track, std::cmp::Reverse(row.valid_from)));
+        listings.dedup_by_key(|row| row.track);
+        for row in listings {
+            let in_force = self.in_force.tracks.entry(row.track).or_insert(row.valid_from);
+            if *in_force <= row.valid_from {
+                *in_force = row.valid_from;
+                ends.plays.send(Inflow::Track(listed(&row)));
+                if self.policy.is_some() {
+                    ends.entries.send(Entry::Release(row.track, release(&row)));
+                }
+            }
+        }
+        tiers.reverse();
+        tiers.sort_by_key(|row| (row.distributor, std::cmp::Reverse(row.valid_from)));
+        tiers.dedup_by_key(|row| row.distributor);
+        for row in tiers {
+            let in_force = self.in_force.tiers.entry(row.distributor).or_insert(row.valid_from);
+            if *in_force <= row.valid_from {
+                *in_force = row.valid_from;
+                if let Some(policy) = &self.policy {
+                    ends.entries.send(Entry::Segment(row.distributor, segment(policy, &row)));
+                }
+            }
+        }
+        self.progress.open.store(tick + 1, Ordering::Release);
+        Ok(())
+    }
+
+    /// Everything: what is stated is complete.
+    fn awaits(&self, tick: Tick) -> Tick {
+        tick + 1
+    }
+
+    fn done(&mut self, tick: Tick, _took: Duration) {
+        self.stated = Some(tick);
+        // A closed channel means that the service ends.
+        let _ = self.said.send(Said::Stated(tick));
+    }
+}
+
+/// The other workers, who read nothing: they keep up with the first one.
+pub struct Follower {
+    progress: Arc<Progress>,
+    at: Tick,
+}
+
+impl Follower {
+    /// A worker beside the first.
+    pub fn new(progress: Arc<Progress>) -> Follower {
+        Follower { progress, at: 0 }
+    }
+}
+
+impl Source for Follower {
+    fn next(&mut self, worker: &mut Worker) -> Result<Next, Failure> {
+        // Not before the first worker: it may wait for what passes through this one.
+        if self.progress.ended.load(Ordering::Acquire) {
+            return Ok(Next::End);
+        }
+        let open = self.progress.open.load(Ordering::Acquire);
+        if open > self.at {
+            self.at = open;
+            return Ok(Next::At(open - 1));
+        }
+        worker.step_or_park(Some(Duration::from_millis(1)));
+        Ok(Next::Later)
+    }
+
+    fn send(&mut self, _tick: Tick, _ends: &mut Ends) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// Nothing: the first worker waits for all.
+    fn awaits(&self, _tick: Tick) -> Tick {
+        0
+    }
+
+    fn done(&mut self, _tick: Tick, _took: Duration) {}
+}

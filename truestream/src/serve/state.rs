@@ -1,0 +1,134 @@
+//! The folder of a service: what was settled when it began, and who may come in.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+
+use datasets::tables::IdKind;
+use datasets::tables::read::IdKinds;
+use records::IdSpace;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::Failure;
+
+/// What was settled when the service began.
+const SETTLED: &str = "service.json";
+/// The hash of the token.
+const TOKEN: &str = "token.blake3";
+/// The folder of the log.
+const LOG: &str = "log";
+/// The version of the folder's form.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Settled {
+    format: u32,
+    /// Of each space in its order: whether its ids are numbers.
+    numbers: Vec<bool>,
+}
+
+/// The folder.
+pub struct StateFolder(PathBuf);
+
+impl StateFolder {
+    /// The folder of this path.
+    pub fn new(path: &Path) -> StateFolder {
+        StateFolder(path.to_owned())
+    }
+
+    /// Where its log is.
+    pub fn log(&self) -> PathBuf {
+        self.0.join(LOG)
+    }
+
+    /// What its ids are; settled now, if they were not before.
+    ///
+    /// # Errors
+    /// When the file is damaged, of another version, or cannot be written.
+    pub fn settle(&self, begin: impl FnOnce() -> Result<IdKinds, Failure>) -> Result<IdKinds, Failure> {
+        if let Some(kinds) = self.kinds()? {
+            return Ok(kinds);
+        }
+        let kinds = begin()?;
+        let numbers = kinds.iter().map(|kind| *kind == IdKind::Number).collect();
+        let text = serde_json::to_vec(&Settled { format: FORMAT, numbers }).expect("truth values are JSON");
+        self.write(SETTLED, &text)?;
+        Ok(kinds)
+    }
+
+    /// What its ids are; `None` before it began.
+    ///
+    /// # Errors
+    /// When the file is damaged or of another version.
+    pub fn kinds(&self) -> Result<Option<IdKinds>, Failure> {
+        let path = self.0.join(SETTLED);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(Failure::Input(format!("{}: {error}", path.display()))),
+        };
+        let damaged = |why: &str| Failure::Input(format!("{}: {why}", path.display()));
+        let settled: Settled = serde_json::from_slice(&text).map_err(|error| damaged(&error.to_string()))?;
+        if settled.format != FORMAT || settled.numbers.len() != IdSpace::ALL.len() {
+            return Err(damaged("written by another version of this program"));
+        }
+        let mut kinds = [IdKind::Text; IdSpace::ALL.len()];
+        for (kind, is_number) in kinds.iter_mut().zip(settled.numbers) {
+            *kind = if is_number { IdKind::Number } else { IdKind::Text };
+        }
+        Ok(Some(kinds))
+    }
+
+    /// The hash of the token; a new token is told once, if there is none yet.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be written.
+    pub fn token(&self, tell: impl FnOnce(&str)) -> Result<blake3::Hash, Failure> {
+        let path = self.0.join(TOKEN);
+        match std::fs::read_to_string(&path) {
+            Ok(hash) => {
+                let hash = blake3::Hash::from_hex(hash.trim());
+                hash.map_err(|_| Failure::Input(format!("{}: no hash; remove it for a new token", path.display())))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let mut random = [0; 32];
+                let source = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random));
+                source.map_err(|error| Failure::Input(format!("/dev/urandom: {error}")))?;
+                let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+                let hash = blake3::hash(token.as_bytes());
+                self.write(TOKEN, hash.to_hex().as_bytes())?;
+                tell(&token);
+                Ok(hash)
+            }
+            Err(error) => Err(Failure::Input(format!("{}: {error}", path.display()))),
+        }
+    }
+
+    /// Copies what is not the log.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written.
+    pub fn copy_rest(&self, to: &StateFolder) -> Result<(), Failure> {
+        for name in [SETTLED, TOKEN] {
+            match std::fs::read(self.0.join(name)) {
+                Ok(bytes) => to.write(name, &bytes)?,
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                Err(error) => return Err(Failure::Input(format!("{}: {error}", self.0.join(name).display()))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a file, whole or not at all.
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let (path, part) = (self.0.join(name), self.0.join(format!("{name}.part")));
+        let written = || {
+            std::fs::create_dir_all(&self.0)?;
+            std::fs::write(&part, bytes)?;
+            File::open(&part)?.sync_all()?;
+            std::fs::rename(&part, &path)?;
+            File::open(&self.0)?.sync_all()
+        };
+        written().map_err(|error| Failure::Output(format!("{}: {error}", path.display())))
+    }
+}

@@ -1,0 +1,334 @@
+//! A service states what a replay of the same rows states, in the same bytes, however often it was killed meanwhile.
+//!
+//! More of it: `TRUESTREAM_ROUNDS=1000 cargo test --release -p truestream --test command_line alive`.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::compute::take_record_batch;
+use arrow::datatypes::{DataType, Int64Type, TimestampMillisecondType, UInt32Type, UInt64Type};
+use arrow::ipc::writer::StreamWriter;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::data::{read, text, world};
+use crate::process::{Running, start, truestream};
+
+/// What both compute.
+const HOW: [&str; 4] = ["--every", "6h", "--windows", "24h,28d"];
+/// The refresh interval.
+const EVERY_MS: i64 = 6 * 3_600_000;
+/// The views that a service keeps.
+const VIEWS: [&str; 11] = [
+    "account_window",
+    "track_window",
+    "artist_window",
+    "uploader_window",
+    "playlist_window",
+    "distributor_window",
+    "account_group",
+    "hubs",
+    "lockstep",
+    "risk",
+    "verdict",
+];
+
+/// A service that runs, and how to talk to it.
+struct Service {
+    running: Running,
+    address: String,
+    token: String,
+}
+
+impl Service {
+    /// Starts one on the folder; the token is told the first time and kept beside it.
+    fn start(state: &Path, more: &[&str]) -> Service {
+        let state_text = text(state);
+        let line = [&["serve", "--state", &state_text, "--listen", "127.0.0.1:0"], &HOW[..], more].concat();
+        let mut running = start(&line);
+        running.wait_until("listening", |running| {
+            running.err().contains("Listening on http://") && running.err().ends_with('\n')
+        });
+        let err = running.err();
+        let address = err.split("http://").nth(1).and_then(|rest| rest.lines().next()).expect("an address").to_owned();
+        let token = state.with_extension("token");
+        if let Some(told) = running.out().lines().find_map(|line| line.strip_prefix("Token, told this once: ")) {
+            std::fs::write(&token, told).expect("a file");
+        }
+        let token = std::fs::read_to_string(token).expect("it was told the first time");
+        Service { running, address, token }
+    }
+
+    /// Sends a request; the status and the body, or nothing where the connection broke.
+    fn ask(&self, line: &str, headers: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
+        let (token, length) = (&self.token, body.len());
+        let head = format!(
+            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n{headers}Content-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).ok()?;
+        stream.write_all(body).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+        let status = std::str::from_utf8(answer.get(9..12)?).ok()?.parse().ok()?;
+        Some((status, answer.split_off(end + 4)))
+    }
+
+    fn json(&self, line: &str) -> (u16, Value) {
+        let (status, body) = self.ask(line, "", b"").expect("an answer");
+        (status, serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {line}")))
+    }
+
+    /// Waits until everything is stated as of the instant.
+    fn wait_as_of(&self, as_of: i64) {
+        let until = Instant::now() + Duration::from_secs(120);
+        while self.json("GET /health").1["as_of"] != json!(as_of) {
+            assert!(Instant::now() < until, "never: {} {}", self.json("GET /health").1, self.running.err());
+            sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Asserts that every view is what the replay wrote, byte by byte.
+    fn states(&self, tables: &Path) {
+        for view in VIEWS {
+            let (status, body) = self.ask(&format!("GET /v1/view/{view}?format=parquet"), "", b"").expect("an answer");
+            assert_eq!(status, 200, "{view}");
+            let expected = std::fs::read(tables.join(format!("{view}.parquet"))).expect("a table");
+            assert!(body == expected, "{view} differs: {} bytes, a replay wrote {}", body.len(), expected.len());
+        }
+    }
+}
+
+/// What a replay says of the world, and as of when.
+fn replayed(folder: &Path) -> (PathBuf, i64) {
+    let tables = folder.join("tables");
+    let (data, out) = (text(world()), text(&tables));
+    let views = VIEWS.join(",");
+    truestream(&[&["replay", "--data", &data, "--out", &out, "--views", &views], &HOW[..]].concat()).good();
+    let rows = read(&tables.join("account_window.parquet"));
+    let as_of = rows.column_by_name("as_of").expect("a column").as_primitive::<TimestampMillisecondType>().value(0);
+    (tables, as_of)
+}
+
+fn rounds(default: u64) -> u64 {
+    std::env::var("TRUESTREAM_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(default)
+}
+
+/// A number that looks like chance, the same in each run.
+fn mixed(round: u64, below: u64) -> u64 {
+    round.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9)
+        % below
+}
+
+#[test]
+fn a_followed_folder_becomes_the_tables_of_a_replay_though_the_service_is_killed_and_ended_over_and_over() {
+    let folder = TempDir::new().expect("a folder");
+    let (tables, as_of) = replayed(folder.path());
+    let (state, data) = (folder.path().join("state"), text(world()));
+    // A day of the folder in a fifth of a second: each life gets a little further.
+    let follow = ["--follow", &data, "--speed", "400000x"];
+    for round in 0..rounds(50) {
+        let service = Service::start(&state, &follow);
+        sleep(Duration::from_millis(mixed(round, 60)));
+        match round % 4 {
+            0 => {
+                service.running.ask_to_end();
+                service.running.end().good();
+            }
+            _ => service.running.kill(),
+        }
+    }
+    let service = Service::start(&state, &["--follow", &data, "--workers", "2"]);
+    service.wait_as_of(as_of);
+    service.states(&tables);
+    service.running.ask_to_end();
+    service.running.end().good();
+    let state_text = text(&state);
+    let found = truestream(&["fsck", "--state", &state_text]).good();
+    assert!(found.out.contains("entries"), "{found:?}");
+
+    // A copy is the same service; one that is damaged is named.
+    let copy = folder.path().join("copy");
+    truestream(&["backup", "--state", &state_text, "--out", &text(&copy)]).good();
+    std::fs::copy(state.with_extension("token"), copy.with_extension("token")).expect("a file");
+    let service = Service::start(&copy, &["--time", "told"]);
+    service.wait_as_of(as_of);
+    service.states(&tables);
+    truestream(&["serve", "--state", &text(&copy), "--listen", "127.0.0.1:0"]).failed(6, &["another process"]);
+    drop(service);
+    let segment = copy.join("log").join("00000000000000000001.log");
+    let mut bytes = std::fs::read(&segment).expect("a segment");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&segment, bytes).expect("a segment");
+    truestream(&["fsck", "--state", &text(&copy)]).failed(3, &["damage"]);
+    truestream(&["serve", "--state", &text(&copy), "--listen", "127.0.0.1:0"]).failed(4, &["damaged at byte"]);
+    let again = folder.path().join("again");
+    truestream(&["restore", "--backup", &text(&copy), "--state", &text(&again)]).failed(4, &["damaged"]);
+    truestream(&["restore", "--backup", &state_text, "--state", &text(&folder.path().join("other"))]).good();
+}
+
+/// The rows as lines of JSON.
+fn lines(rows: &RecordBatch) -> Vec<u8> {
+    let mut lines = Vec::new();
+    let schema = rows.schema();
+    for row in 0..rows.num_rows() {
+        let cells = schema.fields().iter().zip(rows.columns()).filter(|(_, column)| column.is_valid(row));
+        let cell = |column: &dyn Array| match column.data_type() {
+            DataType::UInt64 => json!(column.as_primitive::<UInt64Type>().value(row)),
+            DataType::UInt32 => json!(column.as_primitive::<UInt32Type>().value(row)),
+            DataType::Int64 => json!(column.as_primitive::<Int64Type>().value(row)),
+            DataType::Timestamp(..) => json!(column.as_primitive::<TimestampMillisecondType>().value(row)),
+            DataType::Boolean => json!(column.as_boolean().value(row)),
+            _ => json!(column.as_string::<i32>().value(row)),
+        };
+        let object: serde_json::Map<String, Value> =
+            cells.map(|(field, column)| (field.name().clone(), cell(column))).collect();
+        lines.extend(Value::Object(object).to_string().into_bytes());
+        lines.push(b'\n');
+    }
+    lines
+}
+
+fn stream(rows: &RecordBatch) -> Vec<u8> {
+    let mut stream = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut stream, &rows.schema()).expect("memory");
+    writer.write(rows).expect("memory");
+    writer.finish().expect("memory");
+    stream
+}
+
+/// The world as requests in the order of arrival: table, rows, and before which instant all has arrived with them.
+fn requests() -> Vec<(&'static str, RecordBatch, Option<i64>)> {
+    let table = |name: &str| read(&world().join(format!("{name}.parquet")));
+    let small = ["tracks", "accounts", "distributors", "networks"];
+    let mut requests: Vec<_> = small.into_iter().map(|name| (name, table(name), None)).collect();
+    let mut arriving: Vec<(i64, &'static str, u32)> = Vec::new();
+    let (plays, corrections) = (table("plays"), table("corrections"));
+    for (name, rows) in [("plays", &plays), ("corrections", &corrections)] {
+        let instants = ["ended_at", "arrived_at"].into_iter().filter_map(|name| rows.column_by_name(name));
+        let instants: Vec<_> = instants.map(|column| column.as_primitive::<TimestampMillisecondType>()).collect();
+        for row in 0..rows.num_rows() {
+            let known = instants.iter().filter(|column| column.is_valid(row));
+            let at = known.map(|column| column.value(row)).max().expect("a time");
+            arriving.push((at.div_euclid(EVERY_MS), name, row as u32));
+        }
+    }
+    arriving.sort();
+    for refresh in arriving.chunk_by(|a, b| a.0 == b.0) {
+        for same in refresh.chunk_by(|a, b| a.1 == b.1) {
+            let rows = if same[0].1 == "plays" { &plays } else { &corrections };
+            for chunk in same.chunks(300) {
+                let places = UInt32Array::from_iter_values(chunk.iter().map(|(_, _, row)| *row));
+                requests.push((chunk[0].1, take_record_batch(rows, &places).expect("rows"), None));
+            }
+        }
+        requests.last_mut().expect("there is one").2 = Some((refresh[0].0 + 1) * EVERY_MS);
+    }
+    requests
+}
+
+#[test]
+fn what_was_acknowledged_counts_once_though_the_service_is_killed_between_and_within_requests() {
+    let folder = TempDir::new().expect("a folder");
+    let (tables, as_of) = replayed(folder.path());
+    let state = folder.path().join("state");
+    let options = ["--ids", "number", "--time", "told"];
+    let mut service = Service::start(&state, &options);
+    let requests = requests();
+    let every = (requests.len() as u64 / rounds(12)).max(1);
+    for (number, (table, rows, until)) in requests.iter().enumerate() {
+        let is_arrow = number % 2 == 0;
+        let media_type = if is_arrow { "application/vnd.apache.arrow.stream" } else { "application/x-ndjson" };
+        let body = if is_arrow { stream(rows) } else { lines(rows) };
+        let until = until.map_or(String::new(), |until| format!("Truestream-Until: {until}\r\n"));
+        let headers =
+            format!("Content-Type: {media_type}\r\nTruestream-Source: test\r\nTruestream-Offset: {number}\r\n{until}");
+        let post = format!("POST /v1/{table}");
+        if number as u64 % every == every - 1 {
+            // It is killed while it is asked, and asked again: nobody knows whether the first one was taken.
+            let asked = std::thread::scope(|scope| {
+                let asking = scope.spawn(|| service.ask(&post, &headers, &body));
+                sleep(Duration::from_millis(mixed(number as u64, 12)));
+                service.running.kill_now();
+                asking.join().expect("no panic")
+            });
+            assert!(asked.is_none_or(|(status, _)| status == 200));
+            drop(service);
+            service = Service::start(&state, &options);
+        }
+        let (status, answer) = service.ask(&post, &headers, &body).expect("an answer");
+        assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
+    }
+    service.wait_as_of(as_of);
+    service.states(&tables);
+
+    // A point of a view, in words.
+    let (_, all) = service.json("GET /v1/view/account_window?window=24h&limit=1");
+    let account = &all["rows"][0]["account_id"];
+    let (_, one) = service.json(&format!("GET /v1/view/account_window?key={account}&window=24h"));
+    assert_eq!(one["rows"], all["rows"]);
+    assert_eq!(one["as_of"], json!(as_of));
+}
+
+#[test]
+fn who_has_no_token_sees_nothing_and_what_cannot_be_read_is_a_dead_letter() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let mut service = Service::start(&state, &["--time", "told"]);
+    let good =
+        r#"{"play_id":"p1","ended_at":"2026-01-05T12:00:00Z","account_id":"a","track_id":"t","played_ms":40000}"#;
+    let bad = r#"{"play_id":"p2","ended_at":"noon","account_id":"a","track_id":"t","played_ms":40000}"#;
+    let body = format!("{good}\n{bad}\n{{\"play_id\":\"p3\"}}\n");
+    let token = std::mem::replace(&mut service.token, "0".repeat(64));
+    for line in ["POST /v1/plays", "GET /v1/view/account_window", "GET /metrics"] {
+        assert_eq!(service.ask(line, "", b"").expect("an answer").0, 401, "{line}");
+    }
+    service.token = token;
+    for (line, headers, status) in [
+        ("POST /v1/nothing", "", 404),
+        ("GET /v1/view/nothing", "", 404),
+        ("POST /v1/plays", "Content-Type: image/png\r\n", 415),
+        ("POST /v1/plays", "Content-Type: application/vnd.apache.parquet\r\n", 400),
+        ("POST /v1/plays", "Content-Encoding: br\r\n", 400),
+        ("POST /v1/plays", "Truestream-Source: x\r\n", 400),
+        ("POST /v1/plays", "Truestream-Until: noon\r\n", 400),
+    ] {
+        assert_eq!(service.ask(line, headers, body.as_bytes()).expect("an answer").0, status, "{line} {headers}");
+    }
+    let until = "Truestream-Until: 1767636000000\r\n";
+    let (status, answer) = service.ask("POST /v1/plays", until, body.as_bytes()).expect("an answer");
+    let answer: Value = serde_json::from_slice(&answer).expect("JSON");
+    assert_eq!((status, &answer["rows"], &answer["unread"]), (200, &json!(3), &json!(1)), "{answer}");
+    service.wait_as_of(1_767_636_000_000);
+    let (_, rows) = service.json("GET /v1/view/account_window?key=a&window=24h");
+    assert_eq!((&rows["rows"][0]["plays"], &rows["rows"][0]["payable"]), (&json!(1), &json!(1)), "{rows}");
+    let (_, refused) = service.json("GET /v1/view/refusal");
+    let mut codes: Vec<&str> =
+        refused["rows"].as_array().expect("rows").iter().filter_map(|row| row["code"].as_str()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, ["bad_time", "missing"], "{refused}");
+    let (_, metrics) = service.ask("GET /metrics", "", b"").expect("an answer");
+    assert!(String::from_utf8_lossy(&metrics).contains("truestream_plays 1"), "{}", String::from_utf8_lossy(&metrics));
+    service.running.ask_to_end();
+    service.running.end().good();
+
+    let state_text = text(&state);
+    let listed = truestream(&["dlq", "--state", &state_text, "ls"]).good().out;
+    assert!(listed.starts_with("entry 1: 1 rows of plays"), "{listed}");
+    assert_eq!(truestream(&["dlq", "--state", &state_text, "show", "1"]).good().out, format!("{bad}\n"));
+    assert!(truestream(&["dlq", "--state", &state_text, "replay", "1"]).good().out.contains("none of 1 rows"));
+}
+
+#[test]
+fn nobody_beyond_this_machine_is_listened_to_unless_told() {
+    let folder = TempDir::new().expect("a folder");
+    let line = ["serve", "--state", &text(folder.path()), "--listen", "0.0.0.0:0"];
+    truestream(&line).failed(2, &["--insecure-listen"]);
+}
