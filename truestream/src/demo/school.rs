@@ -52,11 +52,13 @@ pub(super) fn learn(args: &DemoArgs, folder: &Path, registry: &Path) -> Result<L
     }
     let [data, registry] = [&*data, registry].map(Path::to_string_lossy);
     let places = ["learn", "--data", &data, "--registry", &registry];
-    version(&parsed::<TrainArgs>(&places)?)?;
-    let evaluation = evaluation(&parsed::<EvaluateArgs>(&places)?)?;
+    // What was trained, and not what else may be in the registry.
+    let trained = version(&parsed::<TrainArgs>(&places)?)?.number.to_string();
+    let of_it = ["--version", &trained];
+    let evaluation = evaluation(&parsed::<EvaluateArgs>(&[places.as_slice(), &of_it].concat())?)?;
     let is_promoted = evaluation.is_passed();
     if is_promoted {
-        promoted(&parsed::<PromoteArgs>(&["promote", "--registry", &registry])?)?;
+        promoted(&parsed::<PromoteArgs>(&[["promote", "--registry", &registry].as_slice(), &of_it].concat())?)?;
     }
     Ok(Lesson { evaluation, is_promoted })
 }

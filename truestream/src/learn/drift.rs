@@ -93,7 +93,7 @@ impl Day {
 /// # Errors
 /// [`Failure::Different`] when a bound is passed; when data or registry cannot be read.
 pub fn run(args: &DriftArgs) -> Result<(), Failure> {
-    let registry = Registry::at(&args.registry);
+    let registry = Registry::open(&args.registry)?;
     let lock = registry.lock()?;
     let version = registry.version(&args.version)?;
     let scorer = registry.scorer(&version)?;

@@ -136,7 +136,7 @@ pub fn run(args: &EvaluateArgs) -> Result<(), Failure> {
 /// # Errors
 /// When data or registry cannot be read or written; a gate that is not met is no error here.
 pub fn evaluation(args: &EvaluateArgs) -> Result<Evaluation, Failure> {
-    let registry = Registry::at(&args.registry);
+    let registry = Registry::open(&args.registry)?;
     let lock = registry.lock()?;
     let version = registry.version(&args.version)?;
     let features = args.data.features(&registry, &lock)?;

@@ -95,7 +95,7 @@ pub fn run(args: &QueueArgs) -> Result<(), Failure> {
     if !(0.0..=1.0).contains(&args.audit_share) {
         return Err(Failure::Usage(format!("--audit-share {}: expected 0 to 1", args.audit_share)));
     }
-    let registry = Registry::at(&args.registry);
+    let registry = Registry::open(&args.registry)?;
     let lock = registry.lock()?;
     let features = args.data.features(&registry, &lock)?;
     let instants = args.data.instants(&features)?;
