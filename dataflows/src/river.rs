@@ -317,8 +317,9 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
             let news = match marks.clone() {
                 Some(marks) => {
                     let last = windows.last().map(|(place, _)| *place);
-                    let rows =
-                        rows.flat_map(move |((place, account), row)| (Some(place) == last).then_some((account, row)));
+                    let rows = rows
+                        .clone()
+                        .flat_map(move |((place, account), row)| (Some(place) == last).then_some((account, row)));
                     let usual = cohorts::usual(rows, &ACCOUNTS, until)
                         .map(|(account, usual, diff)| AccountNews::Usual(account, usual, diff));
                     news.concat(neighbours::news(marks, groups, pairs, until)).concat(usual)
@@ -349,6 +350,7 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
                 }
             }
             if let Some((listens, judging)) = listens.zip(plan.judging.as_ref()) {
+                all_rows.push((Axis::Account, rows));
                 let news = with_network(&judging.models);
                 let sources = Sources { news, listens, rows: all_rows, turns, entries: in_force, longest };
                 ends.push(deliver(risk::judge(sources, judging, cadence, until), until, &ledger, Change::Judged));

@@ -57,7 +57,7 @@ pub(crate) fn fraud(model: &Model, Profile(features): &Profile, network: f32) ->
     Risk::from_parts((model.probability(features, network) * 10_000.0).round() as u64)
 }
 
-/// Which of those that take turns is in force: a model, or its network.
+/// Which of those that take turns is in force: a model, its network, or a policy.
 pub(crate) struct InForce<M> {
     models: Vec<(Tick, M)>,
     begun: usize,
@@ -80,7 +80,7 @@ impl<M> InForce<M> {
     }
 
     /// Its place, and what is in force.
-    pub fn model(&self) -> Option<(u16, &M)> {
+    pub fn current(&self) -> Option<(u16, &M)> {
         let place = self.begun.checked_sub(1)?;
         Some((place as u16, &self.models[place].1))
     }
@@ -132,7 +132,7 @@ impl Keep for Scores {
     fn close(&mut self, _tick: Tick, out: &mut Vec<ScoreChange>) {
         let Scores { side, dossiers, models, said } = self;
         let score = |facts: &AccountFacts, network| {
-            let (place, model) = models.model()?;
+            let (place, model) = models.current()?;
             Some(Score { model: place, fraud: fraud(model, &of_account(facts), network) })
         };
         dossiers.close(|account, plays, facts, network| {

@@ -173,7 +173,7 @@ impl Keep for Networks {
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<NetworkChange>) {
         let Networks { networks, listeners, said } = self;
-        let network = networks.model().and_then(|(_, network)| network.as_deref());
+        let network = networks.current().and_then(|(_, network)| network.as_deref());
         listeners.close(|account, recent| {
             let now = network.zip(recent).map(|(network, recent)| {
                 let Sequence { hours, plays } = recent.sequence();

@@ -16,7 +16,9 @@ use dataflows::groups::Membership;
 use dataflows::keep::mix;
 use dataflows::links::LinkKind;
 use dataflows::lockstep::Pair;
-use dataflows::risk::{Entry, Finding, Heard as HeardSound, Judgement, Judging, Learned, Looked, Opinion, Release};
+use dataflows::risk::{
+    Asked as Clause, Entry, Finding, Heard as HeardSound, Judgement, Judging, Learned, Looked, Opinion, Release,
+};
 use dataflows::river::{Change, Context, Ledger, Plan, build};
 use dataflows::scores::{Score, Side, Turns};
 use dataflows::sequences::Asked;
@@ -27,6 +29,7 @@ use datasets::world::{World as WholeWorld, WorldSpec};
 use features::WindowRow;
 use features::cohort::{ACCOUNTS, Cohort};
 use features::company::{Circle, Company, RARE_LISTENERS_MAX, shifts};
+use features::condition::Condition;
 use features::crowd::Mark;
 use features::neighbours::{Neighbours, of_group};
 use features::profile::{self, Profile, track, uploader};
@@ -72,6 +75,8 @@ struct World {
     findings: BTreeMap<(Tick, Key, u32), Option<Opinion>>,
     /// Models, each from a tick on.
     models: Vec<(Tick, Arc<Model>)>,
+    /// Whether people wrote rules.
+    has_clauses: bool,
 }
 
 fn clock() -> Clock {
@@ -207,9 +212,10 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
         sequences: Some(Asked::All(if every_tick { Cadence::Each } else { Cadence::At(world.until()) })),
         network: None,
         judging: Some(Judging {
-            policy: Arc::new(policy.clone()),
+            policies: policies(world, policy),
             windows_ms: WINDOWS_MS.to_vec(),
             models: world.models.clone(),
+            clauses: clauses(world),
             copies: true,
         }),
         until: world.until(),
@@ -382,6 +388,9 @@ fn companies(world: &World, tick: Tick) -> BTreeMap<Key, Company> {
 
 /// Judges everybody from the views, the live plays and the catalogue in force.
 fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgements, Scored, Features) {
+    let policies = policies(world, policy);
+    let place = policies.iter().rposition(|(from, _)| *from <= tick).unwrap_or(0);
+    let (place, policy) = (place as u16, &*policies[place].1);
     let flow = &policy.flow;
     let accounts = state.of(Axis::Account);
     let companies = companies(world, tick);
@@ -555,9 +564,81 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
         let r = fuse(policy, subject.0, heard.is_some(), signals.clone()).r;
         let learned =
             learned.get(&subject.1).filter(|_| subject.0 == Subject::Account).map(|(_, learned)| learned.clone());
-        (r > Risk::CLEAN).then_some((subject, Judgement { r, segment, heard, signals, learned }))
+        (r > Risk::CLEAN)
+            .then_some((subject, Judgement { policy: place, r, segment, heard, signals, learned, rules: Vec::new() }))
     };
-    (judged.into_iter().filter_map(judgement).collect(), scores, features)
+    let mut judgements: Judgements = judged.into_iter().filter_map(judgement).collect();
+    for (place, clause) in clauses(world).iter().enumerate() {
+        let window_ms = WINDOWS_MS[usize::from(clause.window)];
+        let matches = |(ms, row): &(Millis, WindowRow)| *ms == window_ms && clause.condition.holds(row);
+        for (key, rows) in state.of(clause.axis) {
+            if (clause.from..clause.until).contains(&tick) && rows.iter().any(matches) {
+                let nothing = Judgement {
+                    policy: clause.policy,
+                    r: Risk::CLEAN,
+                    segment: 0,
+                    heard: None,
+                    signals: vec![],
+                    learned: None,
+                    rules: vec![],
+                };
+                judgements.entry((subject(clause.axis), key)).or_insert(nothing).rules.push(place as u16);
+            }
+        }
+    }
+    (judgements, scores, features)
+}
+
+/// The policy, and in worlds where people write rules another one after it: an edge is nothing, and a group is everything.
+fn policies(world: &World, policy: &Policy) -> Vec<(Tick, Arc<Policy>)> {
+    let mut policies = vec![(0, Arc::new(policy.clone()))];
+    if world.has_clauses {
+        let mut other = policy.clone();
+        for (name, weight) in [("edge", 0), ("group", 100), ("lockstep", 20), ("suspicious_tracks", 90)] {
+            let rule = other.rules.account.get_mut(name).unwrap();
+            rule.weight = Percent::new(weight).unwrap();
+        }
+        other.weights.track = other.weights.account;
+        policies.push((world.until() - 9, Arc::new(other)));
+    }
+    policies
+}
+
+fn subject(axis: Axis) -> Subject {
+    match axis {
+        Axis::Account => Subject::Account,
+        Axis::Track => Subject::Track,
+        Axis::Artist => Subject::Artist,
+        Axis::Uploader => Subject::Uploader,
+        Axis::Playlist => Subject::Playlist,
+        Axis::Distributor => Subject::Distributor,
+    }
+}
+
+/// Rules of several subjects and windows; some begin and end while the world goes on.
+fn clauses(world: &World) -> Arc<[Clause]> {
+    if !world.has_clauses {
+        return Arc::new([]);
+    }
+    let (begins, ends) = (world.until() - 12, world.until() - 2);
+    let changes = world.until() - 9;
+    let clause = |(axis, window, when, from, until): (Axis, u8, &str, Tick, Tick)| Clause {
+        axis,
+        window,
+        policy: u16::from(from >= changes),
+        condition: Condition::read(when, axis).unwrap(),
+        from,
+        until,
+    };
+    let all = [
+        (Axis::Account, 0, "plays >= 2 and tracks < plays", changes, Tick::MAX),
+        (Axis::Account, 2, "payable / plays > 0.5", begins, changes),
+        (Axis::Account, 1, "plays >= 2", ends, Tick::MAX),
+        (Axis::Track, 1, "listeners > 1", changes, ends),
+        (Axis::Uploader, 2, "uploads > 0 or plays > 3", begins, changes),
+        (Axis::Playlist, 1, "plays > 1", 0, changes),
+    ];
+    all.map(clause).into()
 }
 
 /// What was compared: the signals of each kind of subject, and the segments.
@@ -565,6 +646,8 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
 struct Compared {
     signals: BTreeMap<(Subject, Name), u32>,
     segments: BTreeMap<(Subject, u16), u32>,
+    /// How often each rule that people wrote matched.
+    rules: BTreeMap<u16, u32>,
     /// Judgements without a signal of the audio, of subjects that were heard.
     clean: BTreeMap<Subject, u32>,
     /// Features that were a number other than nothing.
@@ -577,6 +660,7 @@ impl Compared {
             *self.segments.entry((*subject, judgement.segment)).or_default() += 1;
             let speaks = judgement.signals.iter().any(|signal| signal.name == Name::Audio);
             *self.clean.entry(*subject).or_default() += u32::from(judgement.heard.is_some() && !speaks);
+            judgement.rules.iter().for_each(|rule| *self.rules.entry(*rule).or_default() += 1);
             for signal in &judgement.signals {
                 *self.signals.entry((*subject, signal.name)).or_default() += 1;
             }
@@ -687,7 +771,7 @@ fn release(chance: &mut Chance) -> Release {
 /// A farm, its neighbours, late and corrected plays, tracks that change hands, tiers that change.
 fn small_world(seed: u64) -> World {
     let chance = &mut Chance(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
-    let mut world = World::default();
+    let mut world = World { has_clauses: true, ..World::default() };
     let (days, farmers, people) = (3 + chance.below(14), 1 + chance.below(5), 3 + chance.below(8));
     let (per_day, farm_tracks) = (30 + chance.below(60), 1 + chance.below(4));
     let caught_on = chance.one_in(2).then(|| START_MS + chance.below(days) as Millis * DAY_MS);
@@ -774,7 +858,7 @@ fn judgements_equal_a_recount_in_small_worlds() {
         let workers = [1, 4][seed as usize / 2 % 2];
         hold(&small_world(seed), &policy, workers, &format!("seed {seed}"), &mut compared);
     }
-    let Compared { signals, segments, clean, features } = compared;
+    let Compared { signals, segments, clean, features, rules } = compared;
     let travelled = [Subject::Track, Subject::Artist, Subject::Uploader, Subject::Playlist, Subject::Distributor];
     let expected = travelled.map(|subject| (subject, Name::SuspiciousAccounts)).into_iter().chain([
         (Subject::Account, Name::SuspiciousTracks),
@@ -790,6 +874,7 @@ fn judgements_equal_a_recount_in_small_worlds() {
     for kind in expected {
         assert!(signals.contains_key(&kind), "{kind:?} was never compared");
     }
+    assert_eq!(rules.len(), 6, "some rule that people wrote never matched: {rules:?}");
     assert!(clean[&Subject::Track] > 0, "clean audio was never compared");
     // In these worlds nobody is offline, shuffles, has a network or is new, and none has a searched or kept play.
     let unheard =

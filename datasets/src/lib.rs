@@ -6,6 +6,7 @@
 //! seed           ──▶ world   ──▶
 //! records, plan  ──▶ inject  ──▶
 //! what is sent   ──▶ intake  ──▶ log ──▶ arrivals
+//! streams of a month ──▶ dsr (reports to distributors)
 //! ```
 //!
 //! The only crate that knows Arrow and Parquet.
@@ -14,6 +15,7 @@ pub mod arrivals;
 pub mod audio;
 pub mod audio_index;
 pub mod ddex;
+pub mod dsr;
 pub mod formats;
 pub mod inject;
 pub mod intake;

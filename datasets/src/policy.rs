@@ -2,34 +2,43 @@
 //!
 //! ```text
 //! built-in files ──▶ Policy ◀── laid over it: policy.toml, weights.toml, thresholds.toml, rules.toml, flow.toml
-//!                  Listening ◀── listening.toml, Declaring ◀── disclosure.toml, Cases ◀── tests.toml
+//!                  Listening ◀── listening.toml, Declaring ◀── disclosure.toml, Terms ◀── royalties.toml, Attacks ◀── attacks.toml,
+//!                  Clauses ◀── conditions.toml, Cases ◀── tests.toml
 //! ```
 //!
 //! A folder needs `policy.toml`, because a changed policy must have another name; what its other files leave out stays
 //! as built in. A word that nothing reads is an error: a misspelt rule must not look like a rule that is off.
 
+mod activations;
+mod attacks;
 mod cases;
+mod clauses;
 mod faults;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use records::Subject;
 use records::declaring::{Consequence, Declaring, Own};
 use records::listening::Listening;
 use records::policy::{BySubject, Mix, Percent, Policy, Rule, Thresholds};
-use serde::Deserialize;
+use records::{Millis, Subject};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use crate::Error;
 use crate::formats::instant;
 
+pub use activations::{Activation, Said, activate, activations, in_force, is_store, latest};
+pub use attacks::attacks;
 pub use cases::{Cases, PayoutCase, VerdictCase, cases};
+pub use clauses::{ClauseTest, TestedClause, clauses};
 pub use faults::{faults, settings};
+pub use terms::{amount, amount_text, terms};
 
 /// The built-in policy as files, name and text: copy them into a folder and edit.
-pub const BUILT_IN: [(&str, &str); 8] = [
+pub const BUILT_IN: [(&str, &str); 10] = [
     ("policy.toml", include_str!("policy/default/policy.toml")),
     ("weights.toml", include_str!("policy/default/weights.toml")),
     ("thresholds.toml", include_str!("policy/default/thresholds.toml")),
@@ -37,10 +46,16 @@ pub const BUILT_IN: [(&str, &str); 8] = [
     ("flow.toml", include_str!("policy/default/flow.toml")),
     LISTENING,
     DISCLOSURE,
+    ROYALTIES,
+    ATTACKS,
     TESTS,
 ];
 
 const DISCLOSURE: (&str, &str) = ("disclosure.toml", include_str!("policy/default/disclosure.toml"));
+const ROYALTIES: (&str, &str) = ("royalties.toml", include_str!("policy/default/royalties.toml"));
+const ATTACKS: (&str, &str) = ("attacks.toml", include_str!("policy/default/attacks.toml"));
+/// Rules as conditions: a folder's own, none are built in.
+const CONDITIONS: &str = "conditions.toml";
 const TESTS: (&str, &str) = ("tests.toml", include_str!("policy/default/tests.toml"));
 const LISTENING: (&str, &str) = ("listening.toml", include_str!("policy/default/listening.toml"));
 
@@ -176,7 +191,7 @@ fn lay_over(
 }
 
 fn refuse_strangers(folder: &Path) -> Result<(), Error> {
-    let names = BUILT_IN.map(|(name, _)| name);
+    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).chain([CONDITIONS]).collect();
     let entries = fs::read_dir(folder).map_err(|source| Error::io(folder, source))?;
     for entry in entries {
         let path = entry.map_err(|source| Error::io(folder, source))?.path();
@@ -191,6 +206,13 @@ fn refuse_strangers(folder: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// An instant that is written as a day, or finer.
+fn a_day<'de, D: Deserializer<'de>>(from: D) -> Result<Millis, D::Error> {
+    let text = String::deserialize(from)?;
+    let expected = || serde::de::Error::custom(format!("found {text:?}, expected a day such as \"2026-02-01\""));
+    instant::from_text(&text).ok_or_else(expected)
 }
 
 fn read<V: DeserializeOwned>(folder: &Path, name: &str) -> Result<Option<V>, Error> {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! plays of a key ──▶ tally ──▶ WindowRow ──▶ signals ──▶ risk ──▶ verdict
+//!                                        ├──▶ condition (a rule that people wrote)
 //!                                        └──▶ profile ──┬──▶ (a model)
 //! listeners of a track ──▶ company ──────────┤          │
 //! listeners of a track, its hours, ──────────┤          │
@@ -9,18 +10,24 @@
 //! plays of an account, in order ──▶ sequence ───────────┘
 //! ```
 
+pub mod apportion;
 pub mod cohort;
+pub mod columns;
 pub mod company;
+pub mod condition;
 pub mod counts;
 pub mod crowd;
+pub mod economics;
 pub mod neighbours;
 pub mod profile;
 pub mod rhythm;
 pub mod risk;
 mod row;
+pub mod royalty;
 pub mod sequence;
 pub mod signals;
 pub mod sound;
+pub mod standing;
 pub mod tally;
 
 pub use row::{Entropy, WindowRow};

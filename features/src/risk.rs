@@ -13,6 +13,7 @@
 use records::policy::{Shares, Weights};
 use records::{Contribution, Policy, Risk, Subject, Verdict};
 
+use crate::apportion::divide;
 use crate::signals::{self, AccountFacts, Name, OwnerFacts, Part, Signal, TrackFacts, WHOLE};
 
 /// A signal that alone justifies this much counts as one that agrees.
@@ -133,17 +134,6 @@ fn share_out(r: Risk, weights: Weights, parts: [Risk; 3], evidence: &mut [Eviden
             evidence.share = share as u16;
         }
     }
-}
-
-/// Divides `whole` in proportion to `claims`; what rounding leaves goes to the greatest remainders, first come first.
-fn divide(whole: u64, claims: &[u64]) -> Vec<u64> {
-    let total = claims.iter().sum::<u64>().max(1);
-    let mut shares: Vec<u64> = claims.iter().map(|claim| whole * claim / total).collect();
-    let mut hungry: Vec<usize> = (0..claims.len()).filter(|&i| claims[i] > 0).collect();
-    hungry.sort_by_key(|&i| std::cmp::Reverse(whole * claims[i] % total));
-    let left = whole - shares.iter().sum::<u64>();
-    hungry.into_iter().take(left as usize).for_each(|i| shares[i] += 1);
-    shares
 }
 
 impl Assessment {

@@ -8,9 +8,12 @@
 //! Nothing here reads, computes or waits. The meaning of each field is the contract of
 //! `docs/TABLES.md`; a field's doc comment here repeats only its unit.
 
+pub mod attack;
+pub mod clause;
 pub mod declaring;
 pub mod listening;
 pub mod policy;
+pub mod royalty;
 
 mod catalogue;
 mod evidence;

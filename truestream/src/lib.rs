@@ -2,6 +2,7 @@
 
 pub mod ddex;
 pub mod demo;
+pub mod economics;
 pub mod exit;
 pub mod import;
 pub mod index;
@@ -11,6 +12,7 @@ pub mod learn;
 pub mod matching;
 pub mod policy;
 pub mod replay;
+pub mod royalties;
 pub mod scan;
 pub mod serve;
 pub mod verify;

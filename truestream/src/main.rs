@@ -7,6 +7,7 @@ use std::process::{self, ExitCode};
 use clap::{Parser, Subcommand};
 use truestream::ddex::{self, DdexArgs};
 use truestream::demo::{self, DemoArgs};
+use truestream::economics::{self, EconomicsArgs};
 use truestream::import::{self, ImportArgs};
 use truestream::index::{self, IndexArgs};
 use truestream::inject::{self, InjectArgs};
@@ -14,6 +15,7 @@ use truestream::learn::{self, DriftArgs, EvaluateArgs, ModelsArgs, PromoteArgs, 
 use truestream::matching::{self, MatchArgs};
 use truestream::policy::{self, PolicyArgs};
 use truestream::replay::{self, ReplayArgs};
+use truestream::royalties::{self, RoyaltiesArgs};
 use truestream::scan::hearing::{WorkerArgs, run_worker};
 use truestream::scan::{self, ScanArgs};
 use truestream::serve::ops::{self, BackupArgs, DlqArgs, FsckArgs, RestoreArgs};
@@ -46,6 +48,8 @@ enum Command {
     Restore(RestoreArgs),
     Dlq(DlqArgs),
     Policy(PolicyArgs),
+    Royalties(Box<RoyaltiesArgs>),
+    Economics(EconomicsArgs),
     Scan(Box<ScanArgs>),
     Index(IndexArgs),
     Match(MatchArgs),
@@ -79,6 +83,8 @@ fn main() -> ExitCode {
         Command::Restore(args) => ops::restore(&args),
         Command::Dlq(args) => ops::dlq(&args),
         Command::Policy(args) => policy::run(&args),
+        Command::Royalties(args) => royalties::run(&args),
+        Command::Economics(args) => economics::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Match(args) => matching::run(&args),

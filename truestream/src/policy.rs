@@ -4,6 +4,7 @@
 //! folder ──▶ check (every mistake) │ show (every setting) │ diff (with another) │ test (its examples decided) │ backtest
 //! ```
 
+mod activation;
 mod backtest;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,10 @@ use records::policy::Percent;
 use records::{Policy, Risk, Subject};
 use serde_json::{Value, json};
 
+use crate::economics;
 use crate::exit::Failure;
+use crate::replay::clauses;
+use crate::replay::laws::latest;
 
 /// The word for the policy that holds where none is given.
 const BUILT_IN: &str = "built-in";
@@ -38,8 +42,10 @@ Examples:
       whom it would newly hold or free
   truestream policy test strict
       the examples of strict/tests.toml, and the built-in ones, decided under it
+  truestream policy activate strict --store laws --from 2026-03-01 --by ann --why spam
+      in force from then on wherever `laws` is the policy; rollback, history and show --as-of go back
 
-A policy is a folder (docs/POLICY.md), or the word built-in.
+A policy is a folder (docs/POLICY.md), a folder of activated policies, of which the last one counts, or the word built-in.
 Exit codes: 0 in order, 3 an example is decided otherwise than it says, 4 a policy that cannot be read."
 )]
 pub struct PolicyArgs {
@@ -52,7 +58,13 @@ enum Command {
     /// Says every mistake of a policy, and what in it never counts
     Check(OneArgs),
     /// Shows every setting, and which are not as built in
-    Show(OneArgs),
+    Show {
+        #[command(flatten)]
+        one: OneArgs,
+        /// Of activated policies the one that was in force as of this time, instead of the last one
+        #[arg(long, value_name = "TIME")]
+        as_of: Option<String>,
+    },
     /// Says which settings differ
     Diff {
         /// The one policy
@@ -66,6 +78,9 @@ enum Command {
     /// Decides the examples in tests.toml, and the built-in ones
     Test(OneArgs),
     Backtest(Box<backtest::BacktestArgs>),
+    Activate(activation::ActivateArgs),
+    Rollback(activation::RollbackArgs),
+    History(activation::HistoryArgs),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -85,10 +100,13 @@ struct OneArgs {
 pub fn run(args: &PolicyArgs) -> Result<(), Failure> {
     match &args.command {
         Command::Check(one) => check(one),
-        Command::Show(one) => show(one),
+        Command::Show { one, as_of } => show(one, as_of.as_deref()),
         Command::Diff { from, to, json } => diff(from, to, *json),
         Command::Test(one) => test(one),
         Command::Backtest(args) => backtest::run(args),
+        Command::Activate(args) => activation::activate(args),
+        Command::Rollback(args) => activation::rollback(args),
+        Command::History(args) => activation::history(args),
     }
 }
 
@@ -111,11 +129,22 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Every mistake of the policy in the folder, of the built-in one without a folder.
+fn faults(own: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let mut faults: Vec<String> = own.map(policy::faults).unwrap_or_default().iter().map(ToString::to_string).collect();
+    faults.extend(clauses::faults(&policy::clauses(own).unwrap_or_default()));
+    if faults.is_empty() {
+        faults.extend(paying(own)?);
+    }
+    Ok(faults)
+}
+
 fn check(args: &OneArgs) -> Result<(), Failure> {
-    let faults: Vec<String> =
-        folder(&args.policy).map(policy::faults).unwrap_or_default().iter().map(ToString::to_string).collect();
+    let own = latest(folder(&args.policy))?;
+    let own = own.as_deref();
+    let faults = faults(own)?;
     let idle = match faults.is_empty() {
-        true => idle(&load(folder(&args.policy))?),
+        true => idle(&load(own)?),
         false => Vec::new(),
     };
     let name = args.policy.display();
@@ -136,6 +165,19 @@ fn check(args: &OneArgs) -> Result<(), Failure> {
 
 fn load(folder: Option<&Path>) -> Result<Policy, Failure> {
     folder.map_or_else(|| Ok(policy::built_in()), policy::load).map_err(input)
+}
+
+/// The catalogued attacks that pay.
+fn paying(folder: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let (terms, balances) = economics::balances(folder)?;
+    let pays = |balance: economics::Balance| {
+        let profit = balance.pays()?;
+        let (attack, most, caught) = (&balance.attack, balance.attack.most as f64 / 1e6, 100.0 * balance.now.caught);
+        let found = format!("found that it keeps {profit:.2} {} per account and month", terms.currency);
+        let because = format!("{}, {caught:.0} % caught before it is paid", balance.verdict);
+        Some(format!("attacks.toml: {:?}: {found} ({because}), expected at most {most:.2}", attack.name))
+    };
+    Ok(balances.into_iter().filter_map(pays).collect())
 }
 
 /// What is written in the policy and cannot count: a rule that is off or weighs nothing, a rule of a part that weighs nothing,
@@ -173,9 +215,13 @@ fn signal_name(name: &str) -> Option<Name> {
     serde_json::from_value(json!(name)).ok()
 }
 
-fn show(args: &OneArgs) -> Result<(), Failure> {
+fn show(args: &OneArgs, as_of: Option<&str>) -> Result<(), Failure> {
     let built_in = policy::settings(None).map_err(input)?;
-    let settings = policy::settings(folder(&args.policy)).map_err(input)?;
+    let folder = match as_of {
+        Some(text) => Some(activation::in_force(&args.policy, text)?),
+        None => latest(folder(&args.policy))?,
+    };
+    let settings = policy::settings(folder.as_deref()).map_err(input)?;
     if args.json {
         return print(&format!("{:#}", json!(settings)));
     }
@@ -188,7 +234,8 @@ fn show(args: &OneArgs) -> Result<(), Failure> {
 }
 
 fn diff(from: &Path, to: &Path, json: bool) -> Result<(), Failure> {
-    let [before, after] = [from, to].map(|policy| policy::settings(folder(policy)).map_err(input));
+    let settings = |policy| policy::settings(latest(folder(policy))?.as_deref()).map_err(input);
+    let [before, after] = [settings(from), settings(to)];
     let changes = changes(&before?, &after?);
     if json {
         let rows: Vec<Value> =
@@ -217,7 +264,8 @@ struct Decided {
 }
 
 fn test(args: &OneArgs) -> Result<(), Failure> {
-    let own = folder(&args.policy);
+    let own = latest(folder(&args.policy))?;
+    let own = own.as_deref();
     let policy = load(own)?;
     let declaring = policy::declaring(own).map_err(input)?;
     let mut decided = decide(&policy, &declaring, policy::cases(own).map_err(input)?, "")?;

@@ -43,11 +43,13 @@ struct Said {
     plays: u32,
     signals: Vec<Signal>,
     learned: Option<Learned>,
+    /// The policy under which it was weighed.
+    policy: u16,
 }
 
 /// The accounts of one worker.
 pub(super) struct Accounts {
-    policy: Arc<Policy>,
+    policies: InForce<Arc<Policy>>,
     dossiers: Dossiers,
     said: HashMap<Key, Said>,
     models: InForce<Arc<Model>>,
@@ -56,8 +58,8 @@ pub(super) struct Accounts {
 impl Accounts {
     pub fn new(judging: &Judging) -> Accounts {
         let dossiers = Dossiers::new(judging.places());
-        let (policy, models) = (judging.policy.clone(), InForce::new(judging.models.clone()));
-        Accounts { policy, dossiers, said: HashMap::new(), models }
+        let (policies, models) = (InForce::new(judging.policies.clone()), InForce::new(judging.models.clone()));
+        Accounts { policies, dossiers, said: HashMap::new(), models }
     }
 }
 
@@ -66,11 +68,12 @@ impl Keep for Accounts {
     type Out = OwnRisk;
 
     fn due(&self) -> Option<Tick> {
-        self.models.due()
+        [self.models.due(), self.policies.due()].into_iter().flatten().min()
     }
 
     fn open(&mut self, tick: Tick, _out: &mut Vec<OwnRisk>) {
-        if self.models.open(tick) {
+        let [model, policy] = [self.models.open(tick), self.policies.open(tick)];
+        if model || policy {
             self.dossiers.reopen();
         }
     }
@@ -80,10 +83,14 @@ impl Keep for Accounts {
     }
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<OwnRisk>) {
-        let Accounts { policy, dossiers, said, models } = self;
-        let model = models.model().map(|(place, model)| (place, &**model));
+        let Accounts { policies, dossiers, said, models } = self;
+        let (place, policy) = policies.current().expect("a policy is in force from the beginning");
+        let model = models.current().map(|(place, model)| (place, &**model));
         dossiers.close(|account, plays, facts, network| {
-            let now = if plays > 0 { say(plays, facts, model, network) } else { Said::default() };
+            let now = match plays {
+                0 => Said::default(),
+                _ => Said { policy: place, ..say(plays, facts, model, network) },
+            };
             if said.get(&account).unwrap_or(&Said::default()) == &now {
                 return;
             }
@@ -115,7 +122,7 @@ fn say(plays: u32, facts: &AccountFacts, model: Option<(u16, &Model)>, network: 
         let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };
         Some(Learned { model: place, because: because.map(looked).collect() })
     });
-    Said { plays, signals, learned }
+    Said { plays, signals, learned, policy: 0 }
 }
 
 fn risk(policy: &Policy, signals: &[Signal]) -> Risk {
@@ -153,7 +160,7 @@ struct Case {
 
 /// The accounts of one worker against which something speaks.
 pub(super) struct Verdicts {
-    policy: Arc<Policy>,
+    policies: InForce<Arc<Policy>>,
     longest_ms: Millis,
     cases: HashMap<Key, Case>,
     touched: HashSet<Key>,
@@ -162,7 +169,7 @@ pub(super) struct Verdicts {
 impl Verdicts {
     pub fn new(judging: &Judging) -> Verdicts {
         Verdicts {
-            policy: judging.policy.clone(),
+            policies: InForce::new(judging.policies.clone()),
             longest_ms: judging.windows_ms.last().copied().unwrap_or(0),
             cases: HashMap::new(),
             touched: HashSet::new(),
@@ -173,6 +180,16 @@ impl Verdicts {
 impl Keep for Verdicts {
     type In = (Key, Judge);
     type Out = JudgementChange;
+
+    fn due(&self) -> Option<Tick> {
+        self.policies.due()
+    }
+
+    fn open(&mut self, tick: Tick, _out: &mut Vec<JudgementChange>) {
+        if self.policies.open(tick) {
+            self.touched.extend(self.cases.keys());
+        }
+    }
 
     fn take(&mut self, _tick: Tick, (account, judge): (Key, Judge), _out: &mut Vec<JudgementChange>) {
         let nothing = match &judge {
@@ -191,10 +208,11 @@ impl Keep for Verdicts {
     }
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<JudgementChange>) {
+        let policy = self.policies.current().expect("a policy is in force from the beginning");
         for account in self.touched.drain() {
             let Some(case) = self.cases.get_mut(&account) else { continue };
             let signals = case.own.iter().copied().chain(of_surroundings(self.longest_ms, case.around)).collect();
-            let judgement = judgement(&self.policy, Subject::Account, 0, None, signals);
+            let judgement = judgement(policy, Subject::Account, 0, None, signals);
             let judgement = judgement.map(|judgement| Judgement { learned: case.learned.clone(), ..judgement });
             if judgement != case.said {
                 out.push(((Subject::Account, account), judgement.clone()));
@@ -207,9 +225,9 @@ impl Keep for Verdicts {
     }
 }
 
-/// What the signals come to; `None` when that is nothing.
+/// What the signals come to under the policy in force; `None` when that is nothing.
 pub(super) fn judgement(
-    policy: &Policy,
+    (place, policy): (u16, &Arc<Policy>),
     subject: Subject,
     segment: u16,
     heard: Option<Heard>,
@@ -219,5 +237,13 @@ pub(super) fn judgement(
         return None;
     }
     let r = fuse(policy, subject, heard.is_some(), signals.clone()).r;
-    (r > Risk::CLEAN).then_some(Judgement { r, segment, heard, signals, learned: None })
+    (r > Risk::CLEAN).then_some(Judgement {
+        policy: place,
+        r,
+        segment,
+        heard,
+        signals,
+        learned: None,
+        rules: Vec::new(),
+    })
 }

@@ -22,6 +22,7 @@ use super::accounts::judgement;
 use super::{Heard, Judgement, JudgementChange, Judging, Opinion, Update};
 use crate::clock::Tick;
 use crate::keep::{Keep, mix};
+use crate::scores::InForce;
 use crate::tallies::RowChange;
 
 /// What is new about a track or an owner.
@@ -172,7 +173,7 @@ impl Dossier {
 
 /// The tracks or owners of one worker.
 pub(super) struct Audience {
-    policy: Arc<Policy>,
+    policies: InForce<Arc<Policy>>,
     windows: Vec<(u8, Millis)>,
     dossiers: HashMap<(Subject, Key), Dossier>,
     touched: HashSet<(Subject, Key)>,
@@ -181,7 +182,7 @@ pub(super) struct Audience {
 impl Audience {
     pub fn new(judging: &Judging) -> Audience {
         Audience {
-            policy: judging.policy.clone(),
+            policies: InForce::new(judging.policies.clone()),
             windows: judging.places(),
             dossiers: HashMap::new(),
             touched: HashSet::new(),
@@ -192,6 +193,16 @@ impl Audience {
 impl Keep for Audience {
     type In = ((Subject, Key), AudienceNews);
     type Out = Told;
+
+    fn due(&self) -> Option<Tick> {
+        self.policies.due()
+    }
+
+    fn open(&mut self, tick: Tick, _out: &mut Vec<Told>) {
+        if self.policies.open(tick) {
+            self.touched.extend(self.dossiers.keys());
+        }
+    }
 
     fn take(&mut self, _tick: Tick, (subject, news): Self::In, _out: &mut Vec<Told>) {
         let dossier = self.dossiers.entry(subject).or_default();
@@ -224,7 +235,8 @@ impl Keep for Audience {
     }
 
     fn close(&mut self, tick: Tick, out: &mut Vec<Told>) {
-        let Audience { policy, windows, dossiers, touched } = self;
+        let Audience { policies, windows, dossiers, touched } = self;
+        let policy = policies.current().expect("a policy is in force from the beginning");
         for (subject, key) in touched.drain() {
             let Some(dossier) = dossiers.get_mut(&(subject, key)) else { continue };
             let rows = dossier.judged_rows(windows);

@@ -8,6 +8,8 @@
 //! track_window, artist_window, … ──────────────────────────────────────┴──▶ owners judged ──▶ standing, following ┘
 //! ```
 //!
+//! Where people wrote rules as conditions, all judgements pass through `clauses` last.
+//!
 //! What a play changes is keyed state ([`crate::keep`]); what travels between subjects (suspicion, catalogue, standing)
 //! is a differential collection, in which only suspects take part. A judgement is the signals that speak against a
 //! subject: whoever reads it mixes them into a risk and a verdict with the same pure functions.
@@ -15,6 +17,7 @@
 mod accounts;
 mod audience;
 mod catalogue;
+mod clauses;
 mod copies;
 mod hearing;
 pub(crate) mod listens;
@@ -25,6 +28,7 @@ use std::sync::Arc;
 use differential_dataflow::{AsCollection, VecCollection};
 use features::signals::Signal;
 use features::tally::Axis;
+use records::policy::Flow;
 use records::{Key, Metadata, Millis, Policy, Risk, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
@@ -37,6 +41,7 @@ pub(crate) use self::audience::Held;
 use self::audience::{Audience, AudienceNews, Told};
 pub(crate) use self::catalogue::InForce;
 use self::catalogue::Laws;
+pub use self::clauses::Asked;
 use self::listens::Listens;
 use crate::clock::Tick;
 use crate::dossiers::{AccountNews, read_places, route};
@@ -48,17 +53,24 @@ use crate::windows::Turn;
 /// What judging needs beside the plays.
 #[derive(Clone, Debug)]
 pub struct Judging {
-    /// The policy in force.
-    pub policy: Arc<Policy>,
+    /// The policies, each from a tick on, in that order; the first from the beginning. Suspicion flows alike under all of them.
+    pub policies: Vec<(Tick, Arc<Policy>)>,
     /// The lengths of the windows of the window views, shortest first.
     pub windows_ms: Vec<Millis>,
     /// The models that score accounts, each from a tick on, in that order; before the first nobody does.
     pub models: Turns,
+    /// The rules that people wrote as conditions, in their order.
+    pub clauses: Arc<[Asked]>,
     /// Whether it is told of contents which recording they are; else nothing is kept for that.
     pub copies: bool,
 }
 
 impl Judging {
+    /// How suspicion travels.
+    fn flow(&self) -> Flow {
+        self.policies.first().expect("somebody judges by a policy").1.flow
+    }
+
     /// The windows whose rows are read, by their place among the window views.
     fn places(&self) -> Vec<(u8, Millis)> {
         read_places(&self.windows_ms)
@@ -125,6 +137,8 @@ impl Release {
 /// What speaks against a subject as of now.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Judgement {
+    /// The place of the policy in force among [`Judging::policies`].
+    pub policy: u16,
     /// R under the policy.
     pub r: Risk,
     /// The segment whose thresholds apply.
@@ -135,6 +149,8 @@ pub struct Judgement {
     pub signals: Vec<Signal>,
     /// What a model looked at, where one speaks.
     pub learned: Option<Learned>,
+    /// The rules in force that match, by their places among [`Judging::clauses`], in that order.
+    pub rules: Vec<u16>,
 }
 
 /// Why a model says what it says.
@@ -171,7 +187,7 @@ pub struct Sources<'scope> {
     pub news: StreamVec<'scope, Tick, AccountNews>,
     /// Who plays what in the longest window.
     pub(crate) listens: Listens<'scope>,
-    /// Rows of the other window views, all five.
+    /// Rows of all window views.
     pub rows: Vec<(Axis, StreamVec<'scope, Tick, RowChange>)>,
     /// Plays as they enter and leave windows.
     pub turns: StreamVec<'scope, Tick, Turn>,
@@ -194,6 +210,7 @@ pub fn judge<'scope>(
     until: Tick,
 ) -> StreamVec<'scope, Tick, JudgementChange> {
     let Sources { news, listens, rows, turns, entries, longest } = sources;
+    let asked = rows.clone();
     let (mut track_rows, mut owner_rows) = (Vec::new(), Vec::new());
     for (axis, rows) in rows {
         match axis {
@@ -215,7 +232,7 @@ pub fn judge<'scope>(
     let plays = plays.flat_map(move |((place, track), row)| {
         (Some(place) == last).then_some((track, row.map_or(0, |row| row.plays)))
     });
-    let travelled = suspicion::travel(listens, plays.clone(), own.clone(), judging.policy.flow, until);
+    let travelled = suspicion::travel(listens, plays.clone(), own.clone(), judging.flow(), until);
 
     let accounts = keep(
         accounts::verdict_news(own, travelled.around),
@@ -276,7 +293,11 @@ pub fn judge<'scope>(
         Told::Judged(change) => Some(change),
         Told::Standing(_) | Told::Following(_) => None,
     };
-    scope.concatenate([accounts, owners.flat_map(judged), tracks.flat_map(judged)])
+    let all = scope.concatenate([accounts, owners.flat_map(judged), tracks.flat_map(judged)]);
+    if judging.clauses.is_empty() {
+        return all;
+    }
+    clauses::beside(all, asked, &judging.clauses, until)
 }
 
 /// The updates of a collection as records of the ticks at which they happen: a join may say them under an earlier one.

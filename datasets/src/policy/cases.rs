@@ -8,9 +8,8 @@ use records::policy::Percent;
 use records::{Disclosure, Millis, Subject, Verdict};
 use serde::{Deserialize, Deserializer};
 
-use super::{TESTS, parse, read};
+use super::{TESTS, a_day, parse, read};
 use crate::Error;
-use crate::formats::instant;
 
 /// The examples of a policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -69,9 +68,7 @@ impl PayoutCase {
 }
 
 fn an_instant<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Millis>, D::Error> {
-    let text = String::deserialize(from)?;
-    let expected = || serde::de::Error::custom(format!("found {text:?}, expected a day such as \"2026-02-01\""));
-    instant::from_text(&text).map(Some).ok_or_else(expected)
+    a_day(from).map(Some)
 }
 
 fn a_disclosure<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Disclosure>, D::Error> {

@@ -8,9 +8,11 @@ use records::policy::{Flow, Mix, Rule};
 use records::{Policy, Subject};
 use serde_json::{Value, json};
 
+use super::attacks::{attacks, own_attacks};
+use super::terms::{TermsFile, terms};
 use super::{
-    LISTENING, PolicyFile, ThresholdsFile, built_in, cases, declaring, lay_over, listening, load, no_name,
-    own_declaring, read, refuse_strangers,
+    LISTENING, PolicyFile, ROYALTIES, ThresholdsFile, built_in, cases, clauses, declaring, lay_over, listening, load,
+    no_name, own_declaring, read, refuse_strangers,
 };
 use crate::Error;
 
@@ -39,6 +41,9 @@ pub fn faults(folder: &Path) -> Vec<Error> {
     faults.extend(read::<Listening>(folder, LISTENING.0).err());
     faults.extend(own_declaring(folder).err());
     faults.extend(cases(Some(folder)).err());
+    faults.extend(clauses(Some(folder)).err());
+    faults.extend(read::<TermsFile>(folder, ROYALTIES.0).err());
+    faults.extend(own_attacks(folder).err());
     faults
 }
 
@@ -60,6 +65,9 @@ pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error
         None => built_in(),
     };
     let declaring = declaring(folder)?;
+    let attacks = attacks(folder)?;
+    let by_name: serde_json::Map<_, _> =
+        attacks.attacks.iter().map(|attack| (attack.name.clone(), json!(attack))).collect();
     let all = json!({
         "version": version,
         "weights": weights,
@@ -75,6 +83,12 @@ pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error
             "detected": declaring.detected,
             "own": declaring.own,
         },
+        "royalties": terms(folder)?,
+        "attacks": {"stream_rate": attacks.stream_rate, "mean_times": attacks.mean_times, "attack": by_name},
+        "conditions": clauses(folder)?
+            .into_iter()
+            .map(|tested| (tested.clause.id.clone(), json!(tested.clause)))
+            .collect::<serde_json::Map<_, _>>(),
     });
     let mut flat = BTreeMap::new();
     flatten(String::new(), &all, &mut flat);

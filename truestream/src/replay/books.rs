@@ -13,6 +13,7 @@ use dataflows::links::LinkKind;
 use dataflows::river::Change;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind, Part, TableWriter, ViewFile, part_of};
+use records::clause::Clause;
 use records::{Refusal, Subject, Verdict};
 
 use super::args::{Emit, ReplayArgs};
@@ -22,7 +23,7 @@ use super::prepare::Prepared;
 use super::summary::Summary;
 use super::teller::{PlayFiles, Teller, Told};
 use super::views::{
-    RowKey, RowValue, VIEWS, View, audience_feature_columns, feature_columns, group_columns, hub_columns,
+    RowKey, RowValue, VIEWS, View, audience_feature_columns, feature_columns, group_columns, hit_columns, hub_columns,
     hubs_are_texts, ledger_columns, lockstep_columns, network_columns, payout_columns, push_cells, risk_columns,
     score_columns, sequence_columns, verdict_columns, window_columns, withheld_columns,
 };
@@ -163,6 +164,11 @@ impl Books {
     /// What was refused so far, by code.
     pub fn refused(&self) -> &[Refusal] {
         &self.refusals
+    }
+
+    /// The rules that people wrote as conditions, and how many matches of each began.
+    pub fn clauses(&self) -> &[(Arc<Clause>, u64)] {
+        self.teller.judge.as_ref().map_or(&[], |judge| &judge.clauses)
     }
 
     /// How many rows changed, where nothing is written.
@@ -341,6 +347,7 @@ pub fn columns_of(view: View, names: &NameTable, links: &[LinkKind]) -> Option<V
         View::Scores => score_columns(names),
         View::Risk => risk_columns(),
         View::Verdict => verdict_columns(),
+        View::RuleHit => hit_columns(),
         View::PayoutHold => payout_columns(names),
         View::DisclosureLedger => ledger_columns(names),
         View::Withheld | View::Refusal => return None,

@@ -8,27 +8,26 @@
 //! No play has a say in it, so it does not pass through the dataflow: both tables follow from dated rows alone.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::path::Path;
 use std::sync::Arc;
 
 use dataflows::clock::Tick;
 use datasets::arrivals::{Hearing, Listing};
 use datasets::names::{NameTable, Naming};
-use datasets::policy;
 use datasets::tables::IdKind;
 use records::declaring::{Declared, Declaring, Doubt, Ledger, Own};
 use records::{Disclosure, IdSpace, Key, Millis, Names, Risk, Subject};
 use serde_json::json;
 
 use super::evidence::Heard;
-use super::judge::{self, Rows};
+use super::judge::Rows;
+use super::laws::Law;
 use super::views::{PayoutRow, RowKey, RowValue};
 use crate::exit::Failure;
 
 /// What was declared and heard, ready to flow.
 pub struct Declarations {
-    declaring: Declaring,
-    policy_version: Arc<str>,
+    /// What must be declared from a tick on, and the policy that says so.
+    laws: Vec<(Tick, Declaring, Arc<str>)>,
     own: HashSet<(Subject, Key)>,
     listed: Vec<(Tick, Listed)>,
     heard: Vec<(Tick, Said)>,
@@ -56,16 +55,16 @@ struct Said {
 impl Declarations {
     /// Takes the catalogue by the tick from which each row is in force, and what was heard.
     pub fn new(
-        folder: Option<&Path>,
+        laws: &[Law],
         catalogue: &[(Tick, Listing)],
         heard: &Heard,
         first: Tick,
         tick: impl Fn(Millis) -> Tick,
         naming: &mut Naming,
     ) -> Result<Declarations, Failure> {
-        let declaring = policy::declaring(folder).map_err(|error| Failure::Input(error.to_string()))?;
-        let policy_version = judge::policy_of(folder)?.version.as_str().into();
-        let mut own = registered(&declaring, naming)?;
+        let laws: Vec<_> =
+            laws.iter().map(|law| (law.from, law.declaring.clone(), law.policy.version.as_str().into())).collect();
+        let mut own = registered(&laws[0].1, naming)?;
         let is_own = |row: &Listing| {
             [(Subject::Track, row.track), (Subject::Artist, row.artist), (Subject::Uploader, row.uploader)]
                 .into_iter()
@@ -87,7 +86,7 @@ impl Declarations {
         // Of what a source says by one tick the latest counts, and of what it says at once the gravest.
         heard.sort_by_key(|(tick, known_at, said)| (*tick, said.source, *known_at, said.risk));
         let heard = heard.into_iter().map(|(tick, _, said)| (tick, said)).collect();
-        Ok(Declarations { declaring, policy_version, own, listed, heard })
+        Ok(Declarations { laws, own, listed, heard })
     }
 
     /// The platform's own generated audio and who makes it.
@@ -102,12 +101,19 @@ impl Declarations {
         names: &NameTable,
         mut tell: impl FnMut(Tick, Rows, Rows) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let Declarations { declaring, policy_version, listed, heard, .. } = self;
+        let Declarations { laws, listed, heard, .. } = self;
+        let mut laws = laws.into_iter().peekable();
+        let (_, declaring, policy_version) = laws.next().expect("a policy is in force from the beginning");
         let mut state = State::new(declaring, policy_version);
         let (mut listed, mut heard) = (listed.into_iter().peekable(), heard.into_iter().peekable());
         loop {
-            let next = [listed.peek().map(|(tick, _)| *tick), heard.peek().map(|(tick, _)| *tick)];
+            let law = laws.peek().map(|(tick, ..)| *tick);
+            let next = [listed.peek().map(|(tick, _)| *tick), heard.peek().map(|(tick, _)| *tick), law];
             let Some(tick) = next.into_iter().flatten().min().filter(|tick| *tick <= until) else { return Ok(()) };
+            if let Some((_, declaring, policy_version)) = laws.next_if(|(at, ..)| *at == tick) {
+                (state.declaring, state.policy_version) = (declaring, policy_version);
+                state.touched.extend(state.tracks.keys());
+            }
             while let Some((_, row)) = listed.next_if(|(at, _)| *at == tick) {
                 state.list(row);
             }
@@ -120,10 +126,9 @@ impl Declarations {
     }
 }
 
-/// Whether the policy registers generated audio of the platform's own.
-pub fn registers(folder: Option<&Path>) -> Result<bool, Failure> {
-    let declaring = policy::declaring(folder).map_err(|error| Failure::Input(error.to_string()))?;
-    Ok(declaring.own != Own::default())
+/// Whether a policy registers generated audio of the platform's own.
+pub fn registers(laws: &[Law]) -> bool {
+    laws.iter().any(|law| law.declaring.own != Own::default())
 }
 
 /// The ids that the policy registers. One that is no id of its kind names nothing in this run.
@@ -256,6 +261,9 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use datasets::policy;
+    use records::declaring::Consequence;
+
     use super::*;
 
     /// A number that looks random, always the same for the same two (Steele, Lea and Flood: SplitMix64).
@@ -306,11 +314,17 @@ mod tests {
         let mut declaring = policy::declaring(None).expect("the built-in policy");
         declaring.required_from = 100;
         declaring.detected = records::policy::Percent::new(50).expect("a share");
-        Declarations { declaring, policy_version: "x".into(), own: HashSet::new(), listed, heard }
+        // Another policy asks for nothing but what is heard, from the middle on.
+        let lenient =
+            Declaring { undeclared: Consequence::Ignore, no_consent: Consequence::Ignore, ..declaring.clone() };
+        let laws = vec![(0, declaring, "x".into()), (TICKS / 2, lenient, "y".into())];
+        Declarations { laws, own: HashSet::new(), listed, heard }
     }
 
     /// Both tables as of the tick, from the rows in force and nothing else.
     fn recount(all: &Declarations, tick: Tick) -> (BTreeMap<Key, Vec<Doubt>>, BTreeMap<Key, Ledger>) {
+        let (_, declaring, _) =
+            all.laws.iter().rfind(|(from, ..)| *from <= tick).expect("the first from the beginning");
         let in_force: BTreeMap<Key, Listed> =
             all.listed.iter().filter(|(at, _)| *at <= tick).map(|(_, row)| (row.track, *row)).collect();
         let says: BTreeMap<(Key, u32), Option<Risk>> = all
@@ -323,10 +337,10 @@ mod tests {
         for (track, row) in in_force {
             let heard =
                 says.iter().filter(|((content, _), _)| *content == row.content).filter_map(|(_, risk)| *risk).max();
-            let doubts = all.declaring.doubts(row.declared, row.uploaded_at, heard);
+            let doubts = declaring.doubts(row.declared, row.uploaded_at, heard);
             let entry = match row.is_own {
                 true => Ledger::OWN,
-                false => Ledger::of(&all.declaring, row.declared, heard, !doubts.is_empty()),
+                false => Ledger::of(declaring, row.declared, heard, !doubts.is_empty()),
             };
             if row.distributor != Key::NONE {
                 *ledgers.entry(row.distributor).or_default() += entry;

@@ -6,12 +6,14 @@
 
 mod args;
 pub(crate) mod books;
+pub(crate) mod clauses;
 mod cluster;
 mod declared;
 pub(crate) mod drive;
 mod evidence;
 pub(crate) mod feed;
 pub(crate) mod judge;
+pub(crate) mod laws;
 mod learned;
 pub(crate) mod prepare;
 mod progress;
@@ -34,6 +36,7 @@ use self::cluster::Cluster;
 pub(crate) use self::evidence::in_words;
 use self::feed::Feed;
 pub(crate) use self::feed::speed;
+pub(crate) use self::laws::policy_of;
 pub(crate) use self::learned::able;
 use self::prepare::prepare;
 use self::progress::Progress;

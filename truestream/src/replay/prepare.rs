@@ -22,15 +22,18 @@ use records::{IdSpace, Key, Millis, Refusal};
 use timely::CommunicationConfig;
 
 use super::args::{Emit, ReplayArgs, millis};
+use super::clauses;
 use super::declared::{self, Declarations};
 use super::evidence::{Heard, HeardCounts};
 use super::judge::Judge;
+use super::laws;
 use super::learned::{self, Scorers};
 use super::views::{LINKS, VIEWS, View};
 use crate::exit::Failure;
 
 /// The views for which subjects are judged.
-const JUDGED: [View; 3] = [View::Risk, View::Verdict, View::Withheld];
+const JUDGED: [View; 4] = [View::Risk, View::Verdict, View::RuleHit, View::Withheld];
+
 /// A run that is ready to start.
 pub struct Prepared {
     /// What the dataflow computes.
@@ -91,10 +94,8 @@ pub struct Prepared {
 /// Reads options and small tables and surveys the plays.
 pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let setting = Setting::of(args)?;
-    let mut judge = match setting.judges() {
-        true => Some(Judge::new(args.policy.as_deref())?),
-        false => None,
-    };
+    let clock = Clock::new(setting.every_ms);
+    let laws = laws::read(args.policy.as_deref(), clock)?;
     let inputs = args.inputs()?;
     refuse_own_folder(args)?;
     if inputs.plays.is_empty() {
@@ -115,9 +116,11 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let how = (setting.cluster.is_some(), usize::from(args.workers));
     let survey = arrivals::survey(&inputs.plays, setting.every_ms, &names, &facts, &corrections, how).map_err(input)?;
 
-    let clock = Clock::new(setting.every_ms);
     let tick = |instant: Option<Millis>| instant.map(|instant| clock.first_after(instant));
     let (first, until) = (tick(survey.first_at).unwrap_or(1), tick(survey.last_at).unwrap_or(0));
+    let laws = laws::since(laws, first)?;
+    let setting = setting.with_rules(args, laws.iter().any(|law| !law.rules.is_empty()));
+    let mut judge = setting.judges().then(|| Judge::new(&laws));
     let mut by_tick: Vec<(Tick, Listing)> =
         listings.into_iter().map(|row| (tick(row.valid_from).unwrap_or(0).max(first), row)).collect();
     // Of the rows of a track that come into force at one tick only the latest does.
@@ -131,9 +134,9 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let tells_recordings = !heard.contents().is_empty();
     let heard_counts = heard.counts(&(first..=until), known, &by_tick);
     // Who judges asks whom not to judge, if there is somebody.
-    let asks = setting.declares() || setting.judges() && declared::registers(args.policy.as_deref())?;
+    let asks = setting.declares() || setting.judges() && declared::registers(&laws);
     let declarations = match asks {
-        true => Some(Declarations::new(args.policy.as_deref(), &by_tick, &heard, first, known, &mut naming)?),
+        true => Some(Declarations::new(&laws, &by_tick, &heard, first, known, &mut naming)?),
         false => None,
     };
     let scorers = Scorers::read(args, clock, first)?;
@@ -146,7 +149,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let (findings, words) = heard.flow(first, known);
     let audiences = setting.audiences(tells_recordings);
     if let Some(judge) = &mut judge {
-        let segment = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, judge.segment(row)));
+        let segment = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, judge.segments.of(row)));
         entries.extend(tiers.iter().map(segment));
         entries.extend(findings);
         entries.sort_by_key(|(tick, _)| *tick);
@@ -160,10 +163,12 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let mut corrections: Vec<(Millis, u128)> = corrections.into_iter().map(|(id, at)| (at, id)).collect();
     corrections.sort_unstable();
 
+    let clauses = if setting.judges() { clauses::asked(&laws, &setting.windows, clock)? } else { Arc::new([]) };
     let judging = judge.as_ref().map(|judge| Judging {
-        policy: judge.policy.clone(),
+        policies: judge.policies.clone(),
         windows_ms: setting.windows.iter().map(|(ms, _)| *ms).collect(),
         models: scorers.models,
+        clauses,
         copies: tells_recordings,
     });
     let facts = Arc::new(facts);
@@ -267,19 +272,21 @@ pub fn prepare_living(args: &ReplayArgs, kinds: IdKinds) -> Result<Living, Failu
     if setting.links.contains(&LinkKind::Payment) {
         return Err(Failure::Usage("--links payment: the living service does not know it; see `replay`".to_owned()));
     }
-    let judge = match setting.judges() {
-        true => Some(Judge::new(args.policy.as_deref())?),
-        false => None,
-    };
-    if judge.is_some() && declared::registers(args.policy.as_deref())? {
+    let clock = Clock::new(setting.every_ms);
+    // Nobody knows yet when the first play arrives.
+    let laws = laws::from_the_beginning(laws::read(args.policy.as_deref(), clock)?);
+    let setting = setting.with_rules(args, laws.iter().any(|law| !law.rules.is_empty()));
+    let judge = setting.judges().then(|| Judge::new(&laws));
+    if judge.is_some() && declared::registers(&laws) {
         let why = "the policy registers generated audio of the platform's own, which the living service does not know";
         return Err(Failure::Usage(why.to_owned()));
     }
-    let clock = Clock::new(setting.every_ms);
+    let clauses = if setting.judges() { clauses::asked(&laws, &setting.windows, clock)? } else { Arc::new([]) };
     let judging = judge.as_ref().map(|judge| Judging {
-        policy: judge.policy.clone(),
+        policies: judge.policies.clone(),
         windows_ms: setting.windows.iter().map(|(ms, _)| *ms).collect(),
         models: Vec::new(),
+        clauses,
         copies: false,
     });
     let plan = Plan {
@@ -416,6 +423,15 @@ impl Setting {
         Ok(Setting { every_ms, windows, views, links, cluster: cluster(args)? })
     }
 
+    /// With what matches rules, where somebody wrote some and no table is named.
+    fn with_rules(mut self, args: &ReplayArgs, has_rules: bool) -> Setting {
+        if has_rules && args.views.is_empty() {
+            self.views.push(View::RuleHit);
+            self.views.sort_by_key(|view| VIEWS.iter().position(|(_, known)| known == view));
+        }
+        self
+    }
+
     /// What is computed over plays, the catalogue and verdicts alone, up to no tick yet.
     fn plan(&self, clock: Clock, hub: u32, judging: Option<Judging>) -> Plan {
         Plan {
@@ -495,6 +511,8 @@ fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
     if views.is_empty() {
         let fits = |view: &View| match view {
             View::Withheld => emit == Emit::Last,
+            // Written where there are rules.
+            View::RuleHit => false,
             // What most of a catalogue lacks would be told again at every instant.
             View::PayoutHold | View::DisclosureLedger => matches!(emit, Emit::Last | Emit::Changes),
             View::Features | View::AudienceFeatures(_) | View::Sequences | View::Network | View::Scores => false,

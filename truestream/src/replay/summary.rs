@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+use records::clause::Clause;
 use records::{Millis, Risk, Subject, Verdict};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -50,6 +51,8 @@ pub struct Summary {
     /// Subjects by verdict, worst first, and kind; `None` where nobody was judged.
     verdicts: Option<BTreeMap<(Reverse<Verdict>, Subject), u64>>,
     suspects: Vec<Suspect>,
+    /// The rules that people wrote, and how many matches of each began.
+    clauses: Vec<(Arc<Clause>, u64)>,
     /// How long the refreshes took, where each of them was stated.
     refreshes: Option<Refreshes>,
     /// Rows of views that changed, counted where they are not written.
@@ -144,6 +147,7 @@ impl Summary {
             payout_held: prepared.views.contains(&View::PayoutHold).then(|| books.state(View::PayoutHold).count()),
             verdicts: prepared.views.contains(&View::Verdict).then(|| verdicts(books)),
             suspects: suspects(books),
+            clauses: books.clauses().to_vec(),
             refreshes: (args.emit != Emit::Last).then(|| feed.refreshes()).flatten(),
             changed_rows: (args.emit == Emit::None).then(|| books.changed_rows()),
             elapsed,
@@ -166,7 +170,11 @@ impl Summary {
             "views": prepared.views.iter().map(|view| view.name()).collect::<Vec<_>>(),
             "models": prepared.models,
             "warnings": prepared.warnings,
-            "policy_version": prepared.plan.judging.as_ref().map(|judging| judging.policy.version.as_str()),
+            "policy_version": prepared.plan.judging.as_ref().and_then(|judging| judging.policies.last())
+                .map(|(_, policy)| policy.version.as_str()),
+            "policies": prepared.plan.judging.iter().flat_map(|judging| &judging.policies)
+                .map(|(from, policy)| json!({"from_ms": prepared.plan.clock.instant(*from), "version": policy.version}))
+                .collect::<Vec<_>>(),
             "emit": args.emit.name(),
             "first_as_of_ms": self.first_as_of,
             "last_as_of_ms": self.last_as_of,
@@ -234,6 +242,9 @@ impl Summary {
             "payout_held": self.payout_held,
             "verdicts": verdicts,
             "suspects": suspects,
+            "rules": self.clauses.iter().map(|(clause, matches)| {
+                json!({"rule": clause.id, "version": clause.version, "matches": matches})
+            }).collect::<Vec<_>>(),
             "refresh_ms": self.refreshes.map(|Refreshes { p50_ms, p99_ms, max_ms }| {
                 json!({"p50": p50_ms, "p99": p99_ms, "max": max_ms})
             }),
@@ -305,6 +316,16 @@ impl Summary {
                 text,
                 "Payout    {tracks} tracks wait for what they must declare of generative AI (see payout_hold)"
             );
+        }
+        for (clause, matches) in &self.clauses {
+            let Clause { id, version, action, shadow, owner, .. } = &**clause;
+            let how = if *shadow { ", in the shadow" } else { "" };
+            let told = match matches {
+                0 => format!("matched nobody; {owner} answers for it"),
+                1 => "began to match once".to_owned(),
+                many => format!("began to match {many} times"),
+            };
+            let _ = writeln!(text, "Rule      {id}/{version}, {action}{how}: {told}");
         }
         self.tell_verdicts(&mut text);
         text

@@ -11,7 +11,7 @@ use dataflows::scores::{Score, Side};
 use datasets::names::NameTable;
 use records::{Code, Id, IdSpace, Key, Names, Refusal};
 
-use super::judge::{Judge, Rows};
+use super::judge::{Judge, Judged, Rows};
 use super::views::{RowKey, RowValue, View, key_column, link_name, link_space, shown};
 
 /// What a change is.
@@ -46,7 +46,7 @@ pub struct Teller {
 
 impl Teller {
     /// The rows of views that the change makes, or the rows that were refused.
-    pub fn tell(&self, change: Change) -> Told {
+    pub fn tell(&mut self, change: Change) -> Told {
         let names = &*self.names;
         let id = |space, key: Key| names.id(space, key);
         let (view, rows): (View, Rows) = match change {
@@ -125,9 +125,9 @@ impl Teller {
                 (View::Scores, rows.collect())
             }
             Change::Judged(rows) => {
-                let Some(judge) = &self.judge else { return Told::Rows(Vec::new()) };
-                let (risks, verdicts) = judge.rows(names, rows);
-                return Told::Rows(vec![(View::Risk, risks), (View::Verdict, verdicts)]);
+                let Some(judge) = &mut self.judge else { return Told::Rows(Vec::new()) };
+                let Judged { risks, verdicts, hits } = judge.rows(names, rows);
+                return Told::Rows(vec![(View::RuleHit, hits), (View::Risk, risks), (View::Verdict, verdicts)]);
             }
             Change::Refused(rows) => {
                 return Told::Refused(rows.into_iter().map(|row| self.refusal(row)).collect());

@@ -7,9 +7,11 @@ use dataflows::scores::Side;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind};
 use features::WindowRow;
+use features::columns::{Column, Figure, columns};
 use features::profile::{self, Profile, track, uploader};
 use features::sequence::Sequence;
 use features::tally::Axis;
+use records::clause::{Clause, Effect};
 use records::declaring::Ledger;
 use records::{Id, IdSpace, Risk, Subject, Verdict};
 
@@ -38,6 +40,8 @@ pub enum View {
     Risk,
     /// What is done about subjects.
     Verdict,
+    /// Which rules that people wrote match whom; written where there are some.
+    RuleHit,
     /// Plays that count for nothing.
     Withheld,
     /// Tracks that are not paid before they declare what they must.
@@ -49,7 +53,7 @@ pub enum View {
 }
 
 /// All views, in the order of the contract.
-pub const VIEWS: [(&str, View); 21] = [
+pub const VIEWS: [(&str, View); 22] = [
     ("account_window", View::Window(Axis::Account)),
     ("track_window", View::Window(Axis::Track)),
     ("artist_window", View::Window(Axis::Artist)),
@@ -67,6 +71,7 @@ pub const VIEWS: [(&str, View); 21] = [
     ("account_score", View::Scores),
     ("risk", View::Risk),
     ("verdict", View::Verdict),
+    ("rule_hit", View::RuleHit),
     ("withheld", View::Withheld),
     ("payout_hold", View::PayoutHold),
     ("disclosure_ledger", View::DisclosureLedger),
@@ -156,58 +161,11 @@ pub fn shown(axis: Axis, row: WindowRow) -> WindowRow {
 
 /// The numbers of a row with the names of their columns, in the order of the contract.
 pub fn window_counts(axis: Axis, row: &WindowRow) -> Vec<(&'static str, Cell<'static>)> {
-    let count = |name, number: u32| (name, Cell::Count(number.into()));
-    let by_source = [
-        count("by_search", row.by_search),
-        count("by_library", row.by_library),
-        count("by_algorithm", row.by_algorithm),
-        count("by_editorial", row.by_editorial),
-        count("by_playlist", row.by_playlist),
-    ];
-    let mut cells = vec![
-        count("plays", row.plays),
-        count("payable", row.payable),
-        count("edge", row.edge),
-        ("played_ms", Cell::Count(row.played_ms)),
-    ];
-    if axis == Axis::Account {
-        cells.extend([
-            count("tracks", row.tracks),
-            count("artists", row.artists),
-            count("countries", row.countries),
-            count("devices", row.devices),
-            count("ip_prefixes", row.ip_prefixes),
-            count("asns", row.asns),
-            count("playlists", row.playlists),
-            count("top_track_plays", row.top_plays),
-            ("track_sum_squares", Cell::Count(row.sum_squares)),
-            ("track_entropy", Cell::Float(row.entropy.nats())),
-            count("active_hours", row.active_hours),
-            count("offline", row.offline),
-            count("shuffled", row.shuffled),
-            count("skipped", row.skipped),
-            count("hosted", row.hosted),
-        ]);
-        cells.extend(by_source);
-        return cells;
-    }
-    cells.extend([
-        count("listeners", row.listeners),
-        count("top_account_plays", row.top_plays),
-        ("account_sum_squares", Cell::Count(row.sum_squares)),
-        count("countries", row.countries),
-        count("devices", row.devices),
-        count("ip_prefixes", row.ip_prefixes),
-    ]);
-    cells.extend(by_source);
-    cells.push(count("new_account_plays", row.new_account_plays));
-    if axis != Axis::Track {
-        cells.push(count("tracks", row.tracks));
-    }
-    if matches!(axis, Axis::Uploader | Axis::Distributor) {
-        cells.push(count("uploads", row.uploads));
-    }
-    cells
+    let cell = |column: &Column| match (column.read)(row) {
+        Figure::Count(count) => (column.name, Cell::Count(count)),
+        Figure::Fraction(fraction) => (column.name, Cell::Float(fraction)),
+    };
+    columns(axis).map(cell).collect()
 }
 
 /// The columns of `account_group` after `as_of`.
@@ -277,6 +235,15 @@ pub fn verdict_columns() -> Columns {
     [subject, id, verdict, ("r", Holds::Float)].into_iter().chain(texts).collect()
 }
 
+/// The columns of `rule_hit` after `as_of`.
+pub fn hit_columns() -> Columns {
+    let [subject, id, rule] = ["subject", "subject_id", "rule"].map(|name| (name, Holds::Text));
+    let texts = ["window", "action", "effect"].map(|name| (name, Holds::Text));
+    let why = ["code", "reason", "ground", "owner", "policy_version"].map(|name| (name, Holds::Text));
+    let head = [subject, id, rule, ("rule_version", Holds::Count)];
+    head.into_iter().chain(texts).chain([("decides", Holds::Count)]).chain(why).collect()
+}
+
 /// The columns of `withheld`, `as_of` included.
 pub fn withheld_columns(names: &NameTable) -> Columns {
     let id = |space| Holds::Id(names.kind(space));
@@ -323,6 +290,8 @@ pub enum RowKey {
     Pair(Id, Id),
     /// A subject and its id as a text.
     Subject(Subject, String),
+    /// The same, and a rule by its place.
+    Hit(Subject, String, u16),
 }
 
 /// What stands behind the key.
@@ -346,6 +315,8 @@ pub enum RowValue {
     Risk(Box<RiskRow>),
     /// A verdict.
     Verdict(Box<VerdictRow>),
+    /// A rule that matches.
+    Hit(Box<HitRow>),
     /// Why a track is not paid yet.
     Payout(Box<PayoutRow>),
     /// What a distributor's tracks declare.
@@ -378,6 +349,19 @@ pub struct VerdictRow {
     pub policy_version: Arc<str>,
     /// The models that had a say, as a JSON array.
     pub models_json: String,
+}
+
+/// A row of `rule_hit`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HitRow {
+    /// The rule.
+    pub clause: Arc<Clause>,
+    /// What becomes of the match.
+    pub effect: Effect,
+    /// Whether the verdict is what the rule calls for, and would be less without rules.
+    pub decides: bool,
+    /// The policy that has the rule.
+    pub policy_version: Arc<str>,
 }
 
 /// A row of `payout_hold`.
@@ -413,7 +397,9 @@ pub fn push_cells<'a>(
         RowKey::Scored(id, side) => to.extend([Cell::Id(id), Cell::Text(side.name())]),
         RowKey::Link(kind, id) => to.extend([Cell::Text(kind), Cell::Id(id)]),
         RowKey::Pair(a, b) => to.extend([Cell::Id(a), Cell::Id(b)]),
-        RowKey::Subject(subject, id) => to.extend([Cell::Text(subject.name()), Cell::Text(id)]),
+        RowKey::Subject(subject, id) | RowKey::Hit(subject, id, _) => {
+            to.extend([Cell::Text(subject.name()), Cell::Text(id)])
+        }
     }
     match value {
         RowValue::Window(row) => {
@@ -429,6 +415,13 @@ pub fn push_cells<'a>(
         RowValue::Risk(row) => {
             to.extend(row.risks.map(|risk| Cell::Float(risk.share())));
             to.push(Cell::Text(&row.parts));
+        }
+        RowValue::Hit(row) => {
+            let Clause { id, version, window, action, code, reason, ground, owner, .. } = &*row.clause;
+            to.extend([Cell::Text(id), Cell::Count((*version).into()), Cell::Text(window)]);
+            to.extend([Cell::Text(action.name()), Cell::Text(row.effect.name()), Cell::Count(row.decides.into())]);
+            to.extend([code, reason, ground, owner].map(|text| Cell::Text(text)));
+            to.push(Cell::Text(&row.policy_version));
         }
         RowValue::Payout(row) => to.extend([
             Cell::Text(&row.distributor),

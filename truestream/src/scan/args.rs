@@ -19,6 +19,7 @@ use super::detectors::{self, Detector};
 use super::hearing::Allowance;
 use super::{preview, prints};
 use crate::exit::Failure;
+use crate::replay::laws::latest;
 
 /// Listens to audio files and writes down what is wrong with them.
 #[derive(Args, Clone, Debug)]
@@ -147,7 +148,8 @@ impl ScanArgs {
                 ..Allowance::default()
             },
             detectors: detectors::all(),
-            listening: policy::listening(self.policy.as_deref()).map_err(|error| Failure::Input(error.to_string()))?,
+            listening: policy::listening(latest(self.policy.as_deref())?.as_deref())
+                .map_err(|error| Failure::Input(error.to_string()))?,
         })
     }
 }

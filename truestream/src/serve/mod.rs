@@ -172,7 +172,7 @@ fn flow(
 ) -> Result<JoinHandle<()>, Failure> {
     let Living { plan, context, timely, names, judge, wanted, .. } = living;
     let (sender, said) = sync_channel::<Said>(SAID_WAITING_MAX);
-    let policy = judge.as_ref().map(|judge| judge.policy.clone());
+    let segments = judge.as_ref().map(|judge| judge.segments.clone());
     let teller = Teller {
         names: names.clone(),
         play_files: PlayFiles::Entries,
@@ -182,7 +182,7 @@ fn flow(
     };
     let reader = (Reader::new(disk), durable);
     let incoming = Incoming::new(names, kinds, wanted);
-    let first = FromLog::new(reader, incoming, policy, plan.clock, progress.clone(), sender.clone());
+    let first = FromLog::new(reader, incoming, segments, plan.clock, progress.clone(), sender.clone());
     let first = Mutex::new(Some(first));
     let (builders, connections) = timely.communication.try_build().map_err(Failure::Usage)?;
     let (failed, stop) = (failure.clone(), progress.clone());

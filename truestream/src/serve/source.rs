@@ -20,13 +20,13 @@ use dataflows::river::{Change, Ends, Ledger};
 use dataflows::windows::Inflow;
 use datasets::arrivals::{Incoming, Listing, News, Tier};
 use datasets::log::{self, Durable, LogError, Offsets, Reader};
-use records::{Code, Key, Millis, Policy, Refusal};
+use records::{Code, Key, Millis, Refusal};
 use timely::worker::Worker;
 
 use crate::exit::Failure;
 use crate::replay::drive::{Next, Source};
 use crate::replay::feed::{claim, listed};
-use crate::replay::judge::{release, segment};
+use crate::replay::judge::{Segments, release};
 
 /// How long the log is waited for before somebody looks whether the service is to end.
 const WAIT: Duration = Duration::from_millis(20);
@@ -89,7 +89,7 @@ pub struct FromLog {
     reader: Reader,
     durable: Arc<Durable>,
     incoming: Incoming,
-    policy: Option<Arc<Policy>>,
+    segments: Option<Segments>,
     clock: Clock,
     offsets: Offsets,
     progress: Arc<Progress>,
@@ -109,7 +109,7 @@ impl FromLog {
     pub fn new(
         (reader, durable): (Reader, Arc<Durable>),
         incoming: Incoming,
-        policy: Option<Arc<Policy>>,
+        segments: Option<Segments>,
         clock: Clock,
         progress: Arc<Progress>,
         said: SyncSender<Said>,
@@ -118,7 +118,7 @@ impl FromLog {
             reader,
             durable,
             incoming,
-            policy,
+            segments,
             clock,
             offsets: Offsets::new(),
             progress,
@@ -293,7 +293,7 @@ impl Source for FromLog {
             if *in_force <= row.valid_from {
                 *in_force = row.valid_from;
                 ends.plays.send(Inflow::Track(listed(&row)));
-                if self.policy.is_some() {
+                if self.segments.is_some() {
                     ends.entries.send(Entry::Release(row.track, release(&row)));
                 }
             }
@@ -305,8 +305,8 @@ impl Source for FromLog {
             let in_force = self.in_force.tiers.entry(row.distributor).or_insert(row.valid_from);
             if *in_force <= row.valid_from {
                 *in_force = row.valid_from;
-                if let Some(policy) = &self.policy {
-                    ends.entries.send(Entry::Segment(row.distributor, segment(policy, &row)));
+                if let Some(segments) = &self.segments {
+                    ends.entries.send(Entry::Segment(row.distributor, segments.of(&row)));
                 }
             }
         }

@@ -9,7 +9,7 @@ use crate::exit::Failure;
 /// What of each view was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Emit {
+pub(crate) enum Emit {
     /// The last instant.
     Last,
     /// Every instant.
@@ -34,26 +34,26 @@ struct File {
 
 /// The settings of a run.
 #[derive(Clone, Debug)]
-pub(super) struct Settings {
+pub(crate) struct Settings {
     /// The refresh interval.
-    pub(super) every_ms: i64,
+    pub(crate) every_ms: i64,
     /// The windows: name and length in milliseconds, shortest first.
-    pub(super) windows: Vec<(String, i64)>,
+    pub(crate) windows: Vec<(String, i64)>,
     /// More accounts than this make a hub.
-    pub(super) hub: i64,
+    pub(crate) hub: i64,
     /// The links that are switched on.
-    pub(super) links: Vec<String>,
+    pub(crate) links: Vec<String>,
     /// The views that were written.
-    pub(super) views: Vec<String>,
+    pub(crate) views: Vec<String>,
     /// What of each.
-    pub(super) emit: Emit,
+    pub(crate) emit: Emit,
     /// The first and the last instant that the run spoke about; `None` where nothing ever arrived.
-    pub(super) as_of_ms: Option<(i64, i64)>,
+    pub(crate) as_of_ms: Option<(i64, i64)>,
 }
 
 impl Settings {
     /// Reads `run.json` in the folder that a replay wrote.
-    pub(super) fn read(out: &Path) -> Result<Settings, Failure> {
+    pub(crate) fn read(out: &Path) -> Result<Settings, Failure> {
         let path = out.join("run.json");
         let wrong = |why: String| Failure::Input(format!("{}: {why}", path.display()));
         let text = std::fs::read_to_string(&path)
@@ -86,12 +86,12 @@ impl Settings {
     }
 
     /// Whether the view of this name was written.
-    pub(super) fn wrote(&self, name: &str) -> bool {
+    pub(crate) fn wrote(&self, name: &str) -> bool {
         self.views.iter().any(|view| view == name)
     }
 
     /// Whether the link of this name is switched on.
-    pub(super) fn has_link(&self, name: &str) -> bool {
+    pub(crate) fn has_link(&self, name: &str) -> bool {
         self.links.iter().any(|link| link == name)
     }
 }

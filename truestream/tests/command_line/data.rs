@@ -142,3 +142,19 @@ fn columns_but(rows: &RecordBatch, name: &str) -> Vec<(String, ArrayRef, bool)> 
 pub fn text(path: &Path) -> String {
     path.display().to_string()
 }
+
+/// The texts of some columns of a table, row by row; an instant in milliseconds.
+pub fn rows(path: &Path, columns: &[&str]) -> Vec<Vec<String>> {
+    let table = read(path);
+    let texts = |name: &&str| {
+        let column = table.column_by_name(name).unwrap_or_else(|| panic!("no {name}"));
+        let whole = match column.data_type() {
+            DataType::Timestamp(..) => &cast(column, &DataType::Int64).expect("whole numbers"),
+            _ => column,
+        };
+        let texts = cast(whole, &DataType::Utf8).expect("texts");
+        texts.as_any().downcast_ref::<StringArray>().expect("texts").clone()
+    };
+    let texts: Vec<_> = columns.iter().map(texts).collect();
+    (0..table.num_rows()).map(|row| texts.iter().map(|column| column.value(row).to_owned()).collect()).collect()
+}

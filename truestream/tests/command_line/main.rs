@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ royalties
 //! ```
 
 mod alive;
@@ -20,6 +20,7 @@ mod ops;
 mod policy;
 mod process;
 mod registry;
+mod royalties;
 mod sameness;
 mod scan;
 mod told;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::data::text;
+use crate::data::{rows, text};
 use crate::process::truestream;
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -107,4 +107,228 @@ fn a_backtest_names_whom_a_change_would_hold_or_free() {
     let same = ["policy", "backtest", "built-in", "--data", &data];
     let told = truestream(&[&same[..], &more].concat()).good();
     assert!(told.out.contains("nobody is decided otherwise"), "{told:?}");
+}
+
+const CONDITIONS: &str = r#"
+[[rule]]
+id = "card_testers"
+version = 2
+subject = "account"
+window = "24h"
+when = "plays >= 5 and skipped / payable not between 0.25 and 9 and track_entropy > 1"
+action = "hold"
+code = "R1"
+reason = "many plays, few of them skipped"
+ground = "terms 4.2"
+owner = "payments"
+expires = "2030-01-01"
+tests = [
+    { row = { plays = 5, skipped = 1, payable = 5, track_entropy = 2 }, matches = true },
+    { row = { plays = 5, skipped = 5 }, matches = false },
+]
+
+[[rule]]
+id = "everybody"
+version = 1
+subject = "account"
+window = "24h"
+when = "plays > 0"
+action = "block"
+code = "R2"
+reason = "plays"
+owner = "nobody"
+shadow = true
+from = "2026-01-02"
+expires = "2030-01-01"
+tests = [{ row = { plays = 1 }, matches = true }, { row = {}, matches = false }]
+
+[[rule]]
+id = "half"
+version = 1
+subject = "track"
+window = "24h"
+when = "plays > 0"
+action = "escalate"
+code = "R3"
+reason = "plays"
+owner = "labels"
+rollout_percent = 50
+expires = "2030-01-01"
+tests = [{ row = { plays = 1 }, matches = true }, { row = {}, matches = false }]
+
+[[rule]]
+id = "nobody"
+version = 1
+subject = "playlist"
+window = "24h"
+when = "plays > 1000000"
+action = "hold"
+code = "R4"
+reason = "plays"
+owner = "playlists"
+expires = "2030-01-01"
+tests = [{ row = { plays = 1000001 }, matches = true }, { row = {}, matches = false }]
+"#;
+
+#[test]
+fn rules_match_whom_sql_matches_and_the_gravest_that_acts_decides() {
+    let policy = folder(&[("policy.toml", "version = \"rules\""), ("conditions.toml", CONDITIONS)]);
+    truestream(&["policy", "check", &path(&policy)]).good();
+    let (data, tables) = (text(crate::data::world()), policy.path().join("tables"));
+    let views = "account_window,track_window,verdict,rule_hit";
+    let line = ["replay", "--data", &data, "--out", &text(&tables), "--every", "24h", "--windows", "24h,7d"];
+    let more = ["--emit", "all", "--views", views, "--policy", &path(&policy), "--json"];
+    let told = truestream(&[&line[..], &more].concat()).good().json();
+
+    // The same conditions, by SQLite. Its numbers are real, so that a share is no whole number.
+    let base = rusqlite::Connection::open_in_memory().expect("a base");
+    base.execute_batch(
+        "CREATE TABLE t (as_of, id, window, plays REAL, skipped REAL, payable REAL, track_entropy REAL)",
+    )
+    .expect("a table");
+    let columns = ["as_of", "account_id", "window", "plays", "skipped", "payable", "track_entropy"];
+    for row in rows(&tables.join("account_window.parquet"), &columns) {
+        base.execute("INSERT INTO t VALUES (?, ?, ?, ?, ?, ?, ?)", rusqlite::params_from_iter(row)).expect("a row");
+    }
+    let expected = |when: &str| -> Vec<Vec<String>> {
+        let sql = format!("SELECT as_of, id FROM t WHERE window = '24h' AND ({when})");
+        let mut query = base.prepare(&sql).expect("SQL that both understand");
+        let found = query.query_map([], |row| Ok(vec![row.get(0)?, row.get(1)?])).expect("rows");
+        let mut found: Vec<Vec<String>> = found.collect::<Result<_, _>>().expect("rows");
+        found.sort();
+        found
+    };
+    let columns = ["as_of", "subject_id", "rule", "effect", "decides", "subject"];
+    let hits = rows(&tables.join("rule_hit.parquet"), &columns);
+    let found = |rule: &str| {
+        let mut found: Vec<_> = hits.iter().filter(|hit| hit[2] == rule).map(|hit| hit[..2].to_vec()).collect();
+        found.sort();
+        found
+    };
+    let first = expected("plays >= 5 and skipped / payable not between 0.25 and 9 and track_entropy > 1");
+    let second = expected("plays > 0 and as_of >= '1767312000000'");
+    assert!(first.len() > 5 && second.len() > first.len(), "{} {}", first.len(), second.len());
+    assert_eq!((found("card_testers"), found("everybody")), (first, second));
+
+    // What is in the shadow decides nothing, however grave it is; whoever a rule decides has its verdict.
+    assert!(hits.iter().all(|hit| hit[2] != "everybody" || (hit[3].as_str(), hit[4].as_str()) == ("shadow", "0")));
+    let of = |effect: &str| hits.iter().filter(|hit| hit[2] == "half" && hit[3] == effect).count();
+    let (acts, waits) = (of("acts"), of("not_rolled_out"));
+    assert!(acts * 3 > waits && waits * 3 > acts && acts + waits > 100, "{acts} {waits}");
+    let columns = ["as_of", "subject_id", "subject", "verdict", "reasons", "rules"];
+    let verdicts = rows(&tables.join("verdict.parquet"), &columns);
+    let decided: Vec<_> = hits.iter().filter(|hit| hit[4] == "1").collect();
+    assert!(decided.len() > 100, "{}", decided.len());
+    for hit in decided {
+        let row = verdicts.iter().find(|row| row[0] == hit[0] && row[1] == hit[1] && row[2] == hit[5]);
+        let row = row.unwrap_or_else(|| panic!("no verdict: {hit:?}"));
+        let (verdict, words) = match hit[2].as_str() {
+            "half" => ("escalate", "[\"plays [rule half/1 calls for escalate: R3]"),
+            _ => ("hold", "[\"many plays, few of them skipped [rule card_testers/2 calls for hold: R1; terms 4.2]"),
+        };
+        assert_eq!((row[3].as_str(), row[4].starts_with(words)), (verdict, true), "{row:?}");
+        assert!(row[5].contains(&format!("\"rule.{}\"", hit[2])), "{row:?}");
+    }
+    // A rule that matches nobody is told with its owner.
+    assert_eq!((&told["rules"][3]["rule"], &told["rules"][3]["matches"]), (&"nobody".into(), &0.into()));
+}
+
+#[test]
+fn a_rule_that_cannot_be_is_named_with_what_is_wrong() {
+    for (right, wrong, says) in [
+        ("plays >= 5 and", "playz >= 5 and", "`playz`"),
+        ("plays >= 5 and", "plays >= 5 and and", "found `and` as word 5"),
+        ("plays >= 5 and", "exists (select 1) and", "`exists`"),
+        ("plays >= 5 and", "plays >= 5; drop", "found ';'"),
+        ("plays >= 5 and", "plays >= 6 and", "does not match the row"),
+        ("id = \"everybody\"", "id = \"card_testers\"", "twice"),
+        ("action = \"hold\"", "action = \"ban\"", "conditions.toml"),
+        ("action = \"hold\"", "action = \"allow\"", "expected hold, escalate or block"),
+        ("window = \"24h\"", "window = \"a day\"", "window"),
+        ("owner = \"payments\"\nexpires = \"2030-01-01\"", "owner = \"payments\"", "expires"),
+        ("from = \"2026-01-02\"", "from = \"2031-01-02\"", "expires before from"),
+        (
+            "tests = [{ row = { plays = 1 }, matches = true }, { row = {}, matches = false }]",
+            "tests = []",
+            "a test row",
+        ),
+        ("{ plays = 1 }", "{ listens = 1 }", "`listens`"),
+    ] {
+        assert!(CONDITIONS.contains(right), "{right}");
+        let text = CONDITIONS.replacen(right, wrong, 1);
+        let folder = folder(&[("policy.toml", "version = \"x\""), ("conditions.toml", &text)]);
+        let told = truestream(&["policy", "check", &path(&folder)]);
+        assert_eq!((told.code, told.out.contains(says)), (Some(4), true), "{wrong}: {told:?}");
+    }
+    // A rule about a window that a run does not have stops the run.
+    let policy = folder(&[("policy.toml", "version = \"x\""), ("conditions.toml", CONDITIONS)]);
+    let data = text(crate::data::world());
+    let out = text(&policy.path().join("tables"));
+    let line = ["replay", "--data", &data, "--out", &out, "--windows", "7d", "--policy", &path(&policy)];
+    let told = truestream(&line);
+    assert_eq!((told.code, told.err.contains("reads the window 24h, expected one of")), (Some(2), true), "{told:?}");
+}
+
+#[test]
+fn a_replay_uses_the_policy_of_each_day_and_every_old_verdict_is_found_again() {
+    let scratch = folder(&[]);
+    let (data, store) = (text(crate::data::world()), text(&scratch.path().join("laws")));
+    let steps = |hold: u8| {
+        format!("[default]\nhold = {hold}\nescalate = 90\nblock = 95\nescalate_signals = 2\nblock_signals = 3")
+    };
+    let days = ["2025-12-01", "2026-01-01T12:00:00Z", "2026-01-02", "2026-01-02T06:00:00Z", "2026-01-02T18:00:00Z"];
+    let mut policies = Vec::new();
+    for (number, from) in days.iter().enumerate() {
+        let (name, weight) = (format!("v{number}"), 20 + 15 * number);
+        let rules = format!("[account]\nedge = {{ on = true, weight = {weight} }}");
+        let version = format!("version = \"{name}\"");
+        let mut files = vec![("policy.toml", version.as_str()), ("rules.toml", &rules)];
+        let (thresholds, conditions) = (steps(1 + number as u8 * 7), CONDITIONS.to_owned());
+        files.push(("thresholds.toml", &thresholds));
+        files.extend((number % 2 == 1).then_some(("conditions.toml", conditions.as_str())));
+        let policy = folder(&files);
+        let line = ["policy", "activate", &path(&policy), "--store", &store, "--from", from, "--by", "ann"];
+        truestream(&[&line[..], &["--why", "a test"]].concat()).good();
+        policies.push((name, policy));
+    }
+    let replayed = |policy: &str, out: &str| {
+        let out = scratch.path().join(out);
+        let line = ["replay", "--data", &data, "--out", &text(&out), "--every", "6h", "--windows", "24h,7d"];
+        truestream(&[&line[..], &["--emit", "all", "--views", "verdict,rule_hit", "--policy", policy]].concat()).good();
+        let columns = ["as_of", "subject", "subject_id", "verdict", "r", "reasons", "rules", "policy_version"];
+        let hits = ["as_of", "subject", "subject_id", "rule", "effect", "decides", "policy_version"];
+        let mut found = rows(&out.join("verdict.parquet"), &columns);
+        found.extend(rows(&out.join("rule_hit.parquet"), &hits));
+        found
+    };
+    let dated = replayed(&store, "dated");
+    for (name, policy) in &policies {
+        let version = |row: &&Vec<String>| row.last() == Some(name);
+        let mine: Vec<_> = dated.iter().filter(version).collect();
+        assert!(!mine.is_empty(), "{name}: {} rows", mine.len());
+        let as_of: std::collections::BTreeSet<&String> = mine.iter().map(|row| &row[0]).collect();
+        // Of these instants the policy alone says the same, to the last word.
+        let alone = replayed(&path(policy), name);
+        let alone: Vec<_> = alone.iter().filter(|row| as_of.contains(&row[0])).collect();
+        assert_eq!(mine, alone, "{name}");
+    }
+    // A rollback puts the one before into force again; what was in force stays known.
+    let line = ["policy", "rollback", "--store", &store, "--from", "2026-02-01", "--by", "bob", "--why", "too strict"];
+    let told = truestream(&line).good();
+    assert!(told.out.contains("6: \"v3\" is in force as of 2026-02-01"), "{told:?}");
+    for (as_of, version) in [("2026-01-02T06:00:00Z", "v3"), ("2026-01-02T05:59:59Z", "v2"), ("2026-03-01", "v3")] {
+        let told = truestream(&["policy", "show", &store, "--as-of", as_of]).good();
+        assert!(told.out.contains(&format!("version = {version} ")), "{as_of}: {told:?}");
+    }
+    let told = truestream(&["policy", "history", &store]).good();
+    assert!(told.out.contains("by bob") && told.out.contains("nobody changed"), "{told:?}");
+    let early = ["policy", "activate", &path(&policies[0].1), "--store", &store, "--from", "2026-01-15", "--by", "x"];
+    let told = truestream(&[&early[..], &["--why", "x"]].concat());
+    assert_eq!((told.code, told.err.contains("stays so")), (Some(4), true), "{told:?}");
+    // Who changes what was activated is found out.
+    let chain = Path::new(&store).join("activations.jsonl");
+    let changed = std::fs::read_to_string(&chain).expect("a chain").replacen("ann", "eve", 1);
+    std::fs::write(&chain, changed).expect("written");
+    let told = truestream(&["replay", "--data", &data, "--out", &text(&scratch.path().join("x")), "--policy", &store]);
+    assert_eq!((told.code, told.err.contains("nobody changed")), (Some(4), true), "{told:?}");
 }

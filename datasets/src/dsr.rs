@@ -1,0 +1,205 @@
+//! Usage reports to who delivered the music: DDEX DSR, flat file, one per recipient and month.
+//!
+//! ```text
+//! HEAD ──▶ SY02.04 (all usage) ──▶ blocks: AS02.04 (a track), SU02.03 (paid), SU02.03 (not paid) ──▶ FOOT
+//! ```
+//!
+//! Each track has one row of usage per flag: those that royalties are owed for, and those that none are owed for. So whoever delivered
+//! it sees how many streams count for nothing. HEAD and SU02.03 are written as DDEX's public definitions of the records say; of the
+//! records of tracks and sums only the cells that tell something here.
+
+use records::Millis;
+
+use crate::Error;
+use crate::formats::instant;
+
+/// A month's usage of one recipient's tracks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Unique with the sender.
+    pub message_id: String,
+    /// When it was made.
+    pub created_at: Millis,
+    /// The first day of the month, `2026-01-01`.
+    pub from: String,
+    /// Its last day.
+    pub until: String,
+    /// Who reports.
+    pub sender: String,
+    /// Who delivered.
+    pub recipient: String,
+    /// The tracks, each once.
+    pub usages: Vec<Usage>,
+}
+
+/// The streams of one track.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// The platform's id of it.
+    pub track: String,
+    /// ISRC; empty where there is none.
+    pub isrc: String,
+    /// Title.
+    pub title: String,
+    /// Main artist.
+    pub artist: String,
+    /// Streams that royalties are owed for.
+    pub paid: u64,
+    /// Streams that none are owed for.
+    pub unpaid: u64,
+}
+
+const VERSION: &str = "dsrf/1.3/7/1.3";
+const SUMMARY: &str = "1";
+
+/// The report as text.
+pub fn write(report: &Report) -> String {
+    let Report { message_id, created_at, from, until, sender, recipient, usages } = report;
+    let created_at = instant::to_text(*created_at);
+    let head = [
+        "HEAD",
+        VERSION,
+        "BasicAudioProfile",
+        "1.3",
+        message_id,
+        &created_at,
+        "1",
+        "1",
+        from,
+        until,
+        "",
+        sender,
+        "",
+        "",
+        recipient,
+    ];
+    let all = usages.iter().map(|usage| usage.paid + usage.unpaid).sum::<u64>().to_string();
+    let summary = ["SY02.04", SUMMARY, "", "", "SubscriptionModel", "OnDemandStream", "Worldwide", "", &all];
+    let mut lines = vec![line(&head), line(&summary)];
+    let mut rows = 0;
+    for (block, usage) in usages.iter().enumerate() {
+        let block = (block + 1).to_string();
+        let Usage { track, isrc, title, artist, paid, unpaid } = usage;
+        lines.push(line(&["AS02.04", &block, "1", track, isrc, title, "", artist]));
+        for (owed, streams) in [("true", paid), ("false", unpaid)] {
+            if *streams > 0 {
+                rows += 1;
+                let (id, streams) = (rows.to_string(), streams.to_string());
+                lines.push(line(&["SU02.03", &block, SUMMARY, &id, "", "1", owed, &streams]));
+            }
+        }
+    }
+    let (count, blocks) = ((lines.len() + 1).to_string(), usages.len().to_string());
+    lines.push(line(&["FOOT", &count, &count, "1", &blocks, &blocks]));
+    lines.join("\n") + "\n"
+}
+
+/// Cells between tabs; what would end a cell becomes a blank, and the sign between several values of a cell is escaped.
+fn line(cells: &[&str]) -> String {
+    let clean = |cell: &&str| {
+        let blank = |c: char| if c.is_control() { ' ' } else { c };
+        cell.chars().map(blank).collect::<String>().replace('|', "\\|")
+    };
+    cells.iter().map(clean).collect::<Vec<_>>().join("\t")
+}
+
+/// Reads a report of the form that [`write`] writes; records of other types are passed over.
+///
+/// # Errors
+/// Names the line that is cut, out of its block, or promises other numbers than there are.
+pub fn read(text: &str) -> Result<Report, Error> {
+    let mut lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.split('\t').collect::<Vec<_>>()));
+    let wrong = |at: usize, what: &str| Error::Input(format!("line {at}: {what}"));
+    let (_, head) = lines.next().ok_or_else(|| wrong(1, "found nothing, expected HEAD"))?;
+    let [kind, _, _, _, message_id, created_at, _, _, from, until, _, sender, _, _, recipient, ..] = head[..] else {
+        return Err(wrong(1, "found fewer than 15 cells, expected HEAD"));
+    };
+    let created_at = instant::from_text(created_at).filter(|_| kind == "HEAD");
+    let created_at = created_at.ok_or_else(|| wrong(1, "expected HEAD with the time of creation as its sixth cell"))?;
+    let plain = |cell: &str| cell.replace("\\|", "|");
+    let [message_id, from, until, sender, recipient] = [message_id, from, until, sender, recipient].map(plain);
+    let mut report = Report { message_id, created_at, from, until, sender, recipient, usages: Vec::new() };
+    let mut blocks: Vec<String> = Vec::new();
+    let mut foot = None;
+    for (at, cells) in lines {
+        match (cells[0], &cells[1..]) {
+            ("AS02.04", [block, _, track, isrc, title, _, artist, ..]) => {
+                blocks.push((*block).to_owned());
+                let [track, isrc, title, artist] = [track, isrc, title, artist].map(|cell| plain(cell));
+                report.usages.push(Usage { track, isrc, title, artist, ..Usage::default() });
+            }
+            ("SU02.03", [block, _, _, _, _, owed, streams, ..]) => {
+                let usage = report.usages.last_mut().filter(|_| blocks.last().is_some_and(|known| known == block));
+                let usage = usage.ok_or_else(|| wrong(at, "found usage outside the block of its track"))?;
+                let streams: u64 = streams.parse().map_err(|_| wrong(at, "expected a number of streams as cell 8"))?;
+                match *owed {
+                    "true" => usage.paid += streams,
+                    "false" => usage.unpaid += streams,
+                    _ => return Err(wrong(at, "expected true or false as cell 7")),
+                }
+            }
+            ("AS02.04" | "SU02.03", _) => return Err(wrong(at, "found fewer than 8 cells")),
+            ("FOOT", [lines, ..]) => foot = Some((at, lines.parse::<usize>().ok())),
+            _ => {}
+        }
+    }
+    match foot {
+        Some((at, promised)) if promised == Some(at) => Ok(report),
+        Some((at, _)) => Err(wrong(at, "FOOT promises another number of lines than there are")),
+        None => Err(Error::Input("the report breaks off: it has no FOOT".to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report() -> Report {
+        let usage = |track: &str, title: &str, paid, unpaid| Usage {
+            track: track.to_owned(),
+            isrc: "SEXXX2600001".to_owned(),
+            title: title.to_owned(),
+            artist: "Å | B".to_owned(),
+            paid,
+            unpaid,
+        };
+        Report {
+            message_id: "2026-01/d1".to_owned(),
+            created_at: 1_770_000_000_000,
+            from: "2026-01-01".to_owned(),
+            until: "2026-01-31".to_owned(),
+            sender: "platform".to_owned(),
+            recipient: "d1".to_owned(),
+            usages: vec![usage("1", "Song", 90, 10), usage("2", "Other", 0, 3), usage("3", "", 1, 0)],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let text = write(&report());
+        assert_eq!(read(&text).unwrap(), report());
+        assert!(text.contains("\nSU02.03\t1\t1\t1\t\t1\ttrue\t90\nSU02.03\t1\t1\t2\t\t1\tfalse\t10\n"), "{text}");
+        assert!(text.ends_with("FOOT\t10\t10\t1\t3\t3\n"), "{text}");
+        let mut strange = report();
+        strange.usages[0].title = "a\tb\nc".to_owned();
+        assert_eq!(read(&write(&strange)).unwrap().usages[0].title, "a b c");
+    }
+
+    #[test]
+    fn what_is_no_report_is_refused_with_its_line() {
+        let text = write(&report());
+        let cut = |upto: &str| text[..text.find(upto).unwrap()].to_owned();
+        for (text, says) in [
+            (String::new(), "line 1"),
+            (cut("FOOT"), "no FOOT"),
+            (text.replace("\ttrue\t90", "\tmaybe\t90"), "line 4: expected true or false"),
+            (text.replace("\ttrue\t90", "\ttrue\tmany"), "line 4"),
+            (text.replace("SU02.03\t2\t", "SU02.03\t9\t"), "line 7: found usage outside"),
+            (text.replace("FOOT\t10", "FOOT\t11"), "line 10: FOOT promises"),
+            (text.replacen("HEAD", "HAED", 1), "line 1"),
+        ] {
+            let error = read(&text).unwrap_err().to_string();
+            assert!(error.contains(says), "{says}: {error}");
+        }
+    }
+}

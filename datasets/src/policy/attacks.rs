@@ -1,0 +1,130 @@
+//! The attacks that must not pay under a policy: `attacks.toml`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use records::attack::{Attack, Attacks};
+use records::policy::Percent;
+use records::royalty::Micros;
+use serde::{Deserialize, Deserializer};
+
+use super::{ATTACKS, amount, parse, read, refuse_strangers};
+use crate::Error;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AttacksFile {
+    #[serde(deserialize_with = "an_amount")]
+    stream_rate: Micros,
+    mean_times: f64,
+    attack: Vec<Written>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    name: String,
+    accounts: u64,
+    #[serde(default = "one")]
+    accounts_per_circle: u64,
+    streams_per_day: u64,
+    #[serde(default)]
+    own_streams_per_day: u64,
+    tracks: u64,
+    plan: String,
+    #[serde(deserialize_with = "an_amount")]
+    seat_cost: Micros,
+    signals: BTreeMap<String, Percent>,
+    caught: Percent,
+    #[serde(default, deserialize_with = "an_amount")]
+    most: Micros,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn an_amount<'de, D: Deserializer<'de>>(from: D) -> Result<Micros, D::Error> {
+    let text = String::deserialize(from)?;
+    let expected = || serde::de::Error::custom(format!("found {text:?}, expected an amount such as \"0.004\""));
+    amount(&text).ok_or_else(expected)
+}
+
+impl AttacksFile {
+    fn read(self, path: &Path) -> Result<Attacks, Error> {
+        let wrong = |what: String| Err(Error::Input(format!("{}: {what}", path.display())));
+        if !(self.mean_times.is_finite() && self.mean_times > 0.0) {
+            return wrong(format!("found mean_times {}, expected a number above 0", self.mean_times));
+        }
+        let mut attacks = Vec::new();
+        for written in self.attack {
+            let Written { name, accounts, accounts_per_circle, streams_per_day, own_streams_per_day, tracks, .. } =
+                written;
+            let counts = [accounts, accounts_per_circle, streams_per_day, tracks];
+            if counts.iter().any(|count| !(1..=1_000_000_000).contains(count)) || own_streams_per_day > 1_000_000 {
+                return wrong(format!("attack {name:?}: found a count that cannot be, expected 1 to 1,000,000,000"));
+            }
+            let Written { plan, seat_cost, signals, caught, most, .. } = written;
+            attacks.push(Attack {
+                name,
+                accounts,
+                accounts_per_circle,
+                streams_per_day,
+                own_streams_per_day,
+                tracks,
+                plan,
+                seat_cost,
+                signals,
+                caught,
+                most,
+            });
+        }
+        Ok(Attacks { stream_rate: self.stream_rate, mean_times: self.mean_times, attacks })
+    }
+}
+
+/// The attacks that must not pay: `attacks.toml` of the policy in `folder`, or the built-in ones.
+///
+/// # Errors
+/// When the folder or the file cannot be read, or says what cannot be.
+pub fn attacks(folder: Option<&Path>) -> Result<Attacks, Error> {
+    if let Some(folder) = folder {
+        refuse_strangers(folder)?;
+        if let Some(attacks) = own_attacks(folder)? {
+            return Ok(attacks);
+        }
+    }
+    let built_in = Path::new("built-in policy").join(ATTACKS.0);
+    parse::<AttacksFile>(&built_in, ATTACKS.1)?.read(&built_in)
+}
+
+pub(super) fn own_attacks(folder: &Path) -> Result<Option<Attacks>, Error> {
+    let file: Option<AttacksFile> = read(folder, ATTACKS.0)?;
+    file.map(|file| file.read(&folder.join(ATTACKS.0))).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attacks_are_as_built_in_or_as_the_folder_says() {
+        let built_in = attacks(None).unwrap();
+        assert!(built_in.attacks.len() >= 5 && built_in.stream_rate == 4_000);
+        let folder = tempfile::tempdir().unwrap();
+        let write = |text: &str| std::fs::write(folder.path().join("attacks.toml"), text).unwrap();
+        assert_eq!(attacks(Some(folder.path())).unwrap(), built_in);
+        for (right, wrong) in [
+            ("accounts = 1040", "accounts = 0"),
+            ("\"3.33\"", "\"cheap\""),
+            ("caught = 44", "caught = 144"),
+            ("mean_times = 2.0", "mean_times = nan"),
+            ("tracks = 100000", "songs = 100000"),
+        ] {
+            let text: Vec<&str> = ATTACKS.1.lines().filter(|line| !line.starts_with('#')).collect();
+            write(&text.join("\n").replacen(right, wrong, 1));
+            let error = attacks(Some(folder.path())).unwrap_err().to_string();
+            assert!(error.contains("attacks.toml") && error.contains("expected"), "{error}");
+        }
+    }
+}

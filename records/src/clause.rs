@@ -1,0 +1,125 @@
+//! Rules that people write as conditions over the tables: of whom, when, what then, and who answers for it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Percent;
+use crate::{Millis, Subject, Verdict};
+
+/// A rule as a condition over the numbers of a window table.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Clause {
+    /// Its name, which is unique in the policy.
+    pub id: String,
+    /// Counted up with every change.
+    pub version: u32,
+    /// Whose window table it reads.
+    pub subject: Subject,
+    /// Which window, as `--windows` names it.
+    pub window: String,
+    /// The condition, in SQL.
+    pub when: String,
+    /// What is done at least when it holds.
+    pub action: Verdict,
+    /// A word that can be counted.
+    pub code: String,
+    /// Why, in a sentence for the one it is done to.
+    pub reason: String,
+    /// The ground of a statement of reasons: the clause or law that it rests on.
+    pub ground: String,
+    /// Whether it is only written down what it would do.
+    pub shadow: bool,
+    /// For how many of a hundred subjects it acts, drawn by their ids.
+    pub rollout_percent: Percent,
+    /// Who answers for it.
+    pub owner: String,
+    /// In force as of these instants on; `None` is always.
+    pub from: Option<Millis>,
+    /// And until this one, when its owner looks at it again.
+    pub expires: Millis,
+}
+
+/// What becomes of a match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Its action is called for.
+    Acts,
+    /// It is only written down: the rule is in the shadow.
+    Shadow,
+    /// It is only written down: the subject is not among those for whom the rule acts yet.
+    NotRolledOut,
+}
+
+impl Effect {
+    /// The word in the tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Effect::Acts => "acts",
+            Effect::Shadow => "shadow",
+            Effect::NotRolledOut => "not_rolled_out",
+        }
+    }
+}
+
+impl Clause {
+    /// What becomes of a match of the subject with this id: always the same for the same rule and id. A greater
+    /// `rollout_percent` only adds subjects.
+    pub fn effect(&self, subject_id: &str) -> Effect {
+        match () {
+            () if self.shadow => Effect::Shadow,
+            () if self.drawn(subject_id) >= self.rollout_percent.get() => Effect::NotRolledOut,
+            () => Effect::Acts,
+        }
+    }
+
+    /// A number from 0 to 99: FNV-1a (Fowler, Noll, Vo) over the rule's id and the subject's, mixed by MurmurHash3's finalizer.
+    fn drawn(&self, subject_id: &str) -> u8 {
+        let bytes = self.id.bytes().chain([0]).chain(subject_id.bytes());
+        let hash =
+            bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+        let hash = (hash ^ (hash >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
+        let hash = (hash ^ (hash >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
+        ((hash ^ (hash >> 33)) % 100) as u8
+    }
+
+    /// Whether it is in force as of the instant.
+    pub fn is_in_force(&self, as_of: Millis) -> bool {
+        self.from.is_none_or(|from| as_of >= from) && as_of < self.expires
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_rolled_out_to_stays_when_more_come() {
+        let clause = |percent, shadow| Clause {
+            id: "r".to_owned(),
+            version: 1,
+            subject: Subject::Account,
+            window: "24h".to_owned(),
+            when: "plays > 1".to_owned(),
+            action: Verdict::Hold,
+            code: String::new(),
+            reason: String::new(),
+            ground: String::new(),
+            shadow,
+            rollout_percent: Percent::new(percent).unwrap(),
+            owner: String::new(),
+            from: Some(5),
+            expires: 7,
+        };
+        let acts = |percent| {
+            let clause = clause(percent, false);
+            (0..10_000).filter(|id: &u32| clause.effect(&id.to_string()) == Effect::Acts).collect::<Vec<_>>()
+        };
+        let (ten, half) = (acts(10), acts(50));
+        // Binomial: 4 standard deviations are 120 and 200 of 10 000.
+        assert!(ten.len().abs_diff(1_000) < 120 && half.len().abs_diff(5_000) < 200, "{} {}", ten.len(), half.len());
+        assert!(ten.iter().all(|id| half.contains(id)));
+        assert_eq!((acts(0).len(), acts(100).len()), (0, 10_000));
+        assert_eq!(clause(100, true).effect("1"), Effect::Shadow);
+        assert_eq!([4, 5, 6, 7].map(|as_of| clause(1, false).is_in_force(as_of)), [false, true, true, false]);
+    }
+}

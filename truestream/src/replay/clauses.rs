@@ -1,0 +1,99 @@
+//! Rules that people wrote as conditions: read, tested by their own rows, and laid over the windows of a run.
+//!
+//! ```text
+//! conditions.toml ──▶ typed conditions ──their test rows──▶ rules ──windows of the run──▶ what the dataflow asks
+//! ```
+
+use std::path::Path;
+use std::sync::Arc;
+
+use dataflows::clock::{Clock, Tick};
+use dataflows::risk::Asked;
+use datasets::policy::{self, TestedClause};
+use features::columns::row_of;
+use features::condition::Condition;
+use features::tally::Axis;
+use records::clause::Clause;
+use records::{Millis, Subject};
+
+use super::args::millis;
+use super::laws::Law;
+use crate::exit::Failure;
+
+/// The rules of the policy in the folder with their conditions; none are built in.
+///
+/// # Errors
+/// When a rule cannot be, or does not match the rows that it says it matches.
+pub fn read(folder: Option<&Path>) -> Result<Vec<(Clause, Condition)>, Failure> {
+    let tested = policy::clauses(folder).map_err(|error| Failure::Input(error.to_string()))?;
+    match faults(&tested).first() {
+        Some(fault) => Err(Failure::Input(fault.clone())),
+        None => Ok(tested.into_iter().filter_map(|TestedClause { clause, .. }| conditioned(clause).ok()).collect()),
+    }
+}
+
+/// What is wrong with the rules, one by one.
+pub fn faults(rules: &[TestedClause]) -> Vec<String> {
+    let fault = |rule: &TestedClause| {
+        let Err(fault) = test(rule) else { return None };
+        Some(format!("conditions.toml: rule {:?}: {fault}", rule.clause.id))
+    };
+    rules.iter().filter_map(fault).collect()
+}
+
+fn test(rule: &TestedClause) -> Result<(), String> {
+    let axis = axis(rule.clause.subject);
+    millis(&rule.clause.window).map_err(|error| format!("window: {error}"))?;
+    let (_, condition) = conditioned(rule.clause.clone())?;
+    for test in &rule.tests {
+        let row = row_of(axis, &test.row).map_err(|error| format!("tests: {error}"))?;
+        if condition.holds(&row) != test.matches {
+            let (says, expected) = if test.matches { ("does not match", "does") } else { ("matches", "does not") };
+            return Err(format!("found that it {says} the row {:?}, expected that it {expected}", test.row));
+        }
+    }
+    Ok(())
+}
+
+fn conditioned(clause: Clause) -> Result<(Clause, Condition), String> {
+    let condition = Condition::read(&clause.when, axis(clause.subject)).map_err(|error| format!("when: {error}"))?;
+    Ok((clause, condition))
+}
+
+fn axis(subject: Subject) -> Axis {
+    match subject {
+        Subject::Account => Axis::Account,
+        Subject::Artist => Axis::Artist,
+        Subject::Distributor => Axis::Distributor,
+        Subject::Playlist => Axis::Playlist,
+        Subject::Track => Axis::Track,
+        Subject::Uploader => Axis::Uploader,
+    }
+}
+
+/// What the dataflow asks of rows: the rules of all policies, each while its policy is in force.
+///
+/// # Errors
+/// When a rule reads a window that the run does not have.
+pub fn asked(laws: &[Law], windows: &[(Millis, Arc<str>)], clock: Clock) -> Result<Arc<[Asked]>, Failure> {
+    let first_as_of = |instant: Millis| clock.first_after(instant - 1);
+    let asked = |place: usize, (clause, condition): &(Clause, Condition)| {
+        let ends = laws.get(place + 1).map_or(Tick::MAX, |next| next.from);
+        let length = millis(&clause.window)?;
+        let window = windows.iter().position(|(ms, _)| *ms == length).ok_or_else(|| {
+            let labels: Vec<&str> = windows.iter().map(|(_, label)| &**label).collect();
+            let found = format!("rule {:?} of the policy reads the window {}", clause.id, clause.window);
+            Failure::Usage(format!("{found}, expected one of --windows {}", labels.join(",")))
+        })?;
+        Ok(Asked {
+            axis: axis(clause.subject),
+            window: window as u8,
+            policy: place as u16,
+            condition: condition.clone(),
+            from: clause.from.map_or(0, first_as_of).max(laws[place].from),
+            until: first_as_of(clause.expires).min(ends),
+        })
+    };
+    let all = laws.iter().enumerate().flat_map(|(place, law)| law.rules.iter().map(move |rule| (place, rule)));
+    all.map(|(place, rule)| asked(place, rule)).collect()
+}

@@ -1,0 +1,111 @@
+//! The policies of a run: one, or those that were activated, each from its instant on.
+//!
+//! ```text
+//! policy folder ─────────────┐
+//! activated policies ──days──┴──▶ laws: policy, rules, what must be declared; each from a tick on
+//! ```
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use dataflows::clock::{Clock, Tick};
+use datasets::policy;
+use features::condition::Condition;
+use records::Policy;
+use records::clause::Clause;
+use records::declaring::Declaring;
+
+use super::clauses;
+use crate::exit::Failure;
+
+/// A policy, and from when on it is in force.
+pub struct Law {
+    /// The first tick.
+    pub from: Tick,
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// The rules that people wrote.
+    pub rules: Vec<(Clause, Condition)>,
+    /// What must be declared.
+    pub declaring: Declaring,
+}
+
+/// The policy in the folder, or the last one that was activated there, or else the built-in one.
+///
+/// # Errors
+/// When the folder holds no policy.
+pub fn policy_of(folder: Option<&Path>) -> Result<Policy, Failure> {
+    match latest(folder)? {
+        Some(folder) => policy::load(&folder).map_err(input),
+        None => Ok(policy::built_in()),
+    }
+}
+
+/// The folder of a policy that was given, or of the last one that was activated in it.
+///
+/// # Errors
+/// When what was activated was changed.
+pub fn latest(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
+    folder.map(policy::latest).transpose().map_err(input)
+}
+
+fn input(error: datasets::Error) -> Failure {
+    Failure::Input(error.to_string())
+}
+
+/// The policy in the folder, or those that were activated in it, in the order of coming into force.
+///
+/// # Errors
+/// When a policy cannot be read, or suspicion flows otherwise under one of them: what has travelled cannot change its way.
+pub fn read(folder: Option<&Path>, clock: Clock) -> Result<Vec<Law>, Failure> {
+    let Some(store) = folder.filter(|folder| policy::is_store(folder)) else { return Ok(vec![law(folder, 0)?]) };
+    let mut laws: Vec<Law> = Vec::new();
+    for activation in policy::activations(store).map_err(input)? {
+        // As of its own instant it is in force.
+        let from = clock.first_after(activation.from_ms() - 1);
+        let law = law(Some(&activation.folder(store)), from)?;
+        // Of those that come into force at one tick the last one is.
+        laws.retain(|known| known.from < from);
+        laws.push(law);
+    }
+    for pair in laws.windows(2) {
+        let same = [
+            (pair[0].policy.flow == pair[1].policy.flow, "flow.toml"),
+            (pair[0].declaring.own == pair[1].declaring.own, "[own] of disclosure.toml"),
+        ];
+        if let Some((_, what)) = same.into_iter().find(|(same, _)| !same) {
+            let [one, two] = [&pair[0], &pair[1]].map(|law| &law.policy.version);
+            let found = format!("{what} differs between {one:?} and {two:?}: replay each on its own");
+            return Err(Failure::Input(format!("{}: {found}", store.display())));
+        }
+    }
+    Ok(laws)
+}
+
+/// The policies that are in force from the first tick on.
+///
+/// # Errors
+/// When none is in force then.
+pub fn since(mut laws: Vec<Law>, first: Tick) -> Result<Vec<Law>, Failure> {
+    let begun = laws.iter().filter(|law| law.from <= first).count();
+    if begun == 0 {
+        return Err(Failure::Input(
+            "no policy is in force when the first play arrives; activate an earlier one".to_owned(),
+        ));
+    }
+    let mut laws = laws.split_off(begun - 1);
+    laws[0].from = 0;
+    Ok(laws)
+}
+
+/// The policies where nobody knows when the first play arrives: the first one is in force from the beginning.
+pub fn from_the_beginning(mut laws: Vec<Law>) -> Vec<Law> {
+    laws[0].from = 0;
+    laws
+}
+
+fn law(folder: Option<&Path>, from: Tick) -> Result<Law, Failure> {
+    let policy = folder.map_or_else(|| Ok(policy::built_in()), policy::load).map_err(input)?;
+    let declaring = policy::declaring(folder).map_err(input)?;
+    Ok(Law { from, policy: Arc::new(policy), rules: clauses::read(folder)?, declaring })
+}

@@ -1,0 +1,214 @@
+//! `truestream royalties`: what each track gets for a month, and what of its streams is not paid and why.
+//!
+//! ```text
+//! plays, catalogue, accounts ──┐                               ┌──▶ royalty, royalty_day
+//! verdicts, holds, groups ─────┴──▶ month ──terms──▶ shared ───┼──▶ dsr/RECIPIENT.tsv
+//! royalties of an earlier close ───────────────────────────────┴──▶ royalty_difference
+//! ```
+
+mod calendar;
+mod difference;
+mod month;
+mod tables;
+
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+use datasets::formats::instant;
+use datasets::policy::{self, amount, amount_text};
+use records::Millis;
+use records::royalty::{Micros, Terms};
+use serde_json::{Value, json};
+
+use self::calendar::Month;
+use self::month::{Closed, Line};
+use crate::exit::Failure;
+use crate::inputs::InputArgs;
+use crate::replay;
+use crate::replay::laws::latest;
+use crate::verify::Settings;
+
+/// Shares the money of a month: payable, held, withheld and ineligible streams of every track, and reports to who delivered them.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  truestream replay --data W --out R --every 6h --windows 28d --emit changes
+  truestream royalties --data W --tables R --month 2026-01 --out january
+      who gets what, under the terms of royalties.toml of the built-in policy
+  truestream royalties --data W --tables R --month 2026-01 --policy strict --pool 250000 --out january
+      other terms, and the money that there really was
+  truestream royalties --data W --tables R2 --month 2026-01 --close 2026-03-01 --against january --out again
+      opened again with what is known on the first of March: what that changes
+
+docs/ROYALTIES.md says what each number means.
+Exit codes: 0 done, 2 options that cannot be, 4 an input that cannot be read, 5 an output that cannot be written.")]
+pub struct RoyaltiesArgs {
+    /// Where the tables come from: the same files that the replay read
+    #[command(flatten)]
+    pub input: InputArgs,
+    /// What `truestream replay` made of them: verdict, payout_hold, account_group
+    #[arg(long, value_name = "DIR")]
+    pub tables: PathBuf,
+    /// The month, such as 2026-01 (UTC)
+    #[arg(long, value_name = "YYYY-MM")]
+    pub month: String,
+    /// A folder of policy files whose royalties.toml holds, instead of the built-in one
+    #[arg(long, value_name = "DIR")]
+    pub policy: Option<PathBuf>,
+    /// All money of the month for recordings, in the currency, shared among accounts as their plans' fees are; without it the fees are the money
+    #[arg(long, value_name = "AMOUNT")]
+    pub pool: Option<String>,
+    /// What is known when the month is closed; as many days after its end as the terms say, or the last instant of the tables if that is earlier
+    #[arg(long, value_name = "TIME")]
+    pub close: Option<String>,
+    /// The royalties of an earlier close of this month: what differs is told, and written as royalty_difference
+    #[arg(long, value_name = "DIR")]
+    pub against: Option<PathBuf>,
+    /// Where the tables go
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the options cannot be, an input cannot be read, or the output cannot be written.
+pub fn run(args: &RoyaltiesArgs) -> Result<(), Failure> {
+    let told = royalties(args)?;
+    let text = if args.json { format!("{:#}\n", told.json()) } else { told.text() };
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Output(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
+    let input = |error: datasets::Error| Failure::Input(error.to_string());
+    let month = Month::read(&args.month)
+        .ok_or_else(|| Failure::Usage(format!("--month {}: expected a month such as 2026-01", args.month)))?;
+    let terms = policy::terms(latest(args.policy.as_deref())?.as_deref()).map_err(input)?;
+    let policy_version = replay::policy_of(args.policy.as_deref())?.version;
+    let pool = args.pool.as_ref().map(|text| {
+        amount(text).ok_or_else(|| Failure::Usage(format!("--pool {text}: expected an amount such as 250000.00")))
+    });
+    let pool = pool.transpose()?;
+    let settings = Settings::read(&args.tables)?;
+    let close = close(args, &terms, month, &settings)?;
+    let inputs = args.input.inputs()?;
+    let closed = month::close(&inputs, &args.tables, &settings, &terms, month, close, pool)?;
+    // Read before anything is written: it may be the folder that is replaced.
+    let earlier = args.against.as_ref().map(|folder| difference::Earlier::read(folder, month)).transpose()?;
+    let differences = earlier.map(|earlier| difference::between(&earlier, &closed));
+    let told = Told { month, close, policy_version, terms, closed, differences };
+    tables::write(&args.out, &told)?;
+    Ok(told)
+}
+
+/// What is known when the month is closed: a multiple of the refresh interval, as verdicts are.
+fn close(args: &RoyaltiesArgs, terms: &Terms, month: Month, settings: &Settings) -> Result<Millis, Failure> {
+    let (_, last) =
+        settings.as_of_ms.ok_or_else(|| Failure::Input(format!("{}: nothing ever arrived", args.tables.display())))?;
+    let wanted = match &args.close {
+        None => month.end_ms + Millis::from(terms.close_days) * calendar::DAY_MS,
+        Some(text) => {
+            instant::from_text(text).ok_or_else(|| Failure::Usage(format!("--close {text}: expected a time")))?
+        }
+    };
+    let close = wanted.min(last).div_euclid(settings.every_ms) * settings.every_ms;
+    if close <= month.start_ms {
+        return Err(Failure::Usage(format!(
+            "--month {}: it begins later than the tables end, {}",
+            args.month,
+            instant::to_minute(last)
+        )));
+    }
+    Ok(close)
+}
+
+/// A month that was closed.
+struct Told {
+    month: Month,
+    close: Millis,
+    policy_version: String,
+    terms: Terms,
+    closed: Closed,
+    differences: Option<Vec<difference::Difference>>,
+}
+
+impl Told {
+    fn sums(&self) -> Line {
+        let mut sum = Line::default();
+        self.closed.lines.iter().for_each(|line| sum.add(line));
+        sum
+    }
+
+    fn json(&self) -> Value {
+        let sum = self.sums();
+        let mut why = serde_json::Map::new();
+        for line in &self.closed.lines {
+            if let Some(reason) = line.ineligible_because {
+                let tracks = why.entry(reason).or_insert(json!(0));
+                *tracks = json!(tracks.as_u64().unwrap_or_default() + 1);
+            }
+        }
+        json!({
+            "month": self.month.text(),
+            "close": instant::to_text(self.close),
+            "is_over": self.close >= self.month.end_ms,
+            "policy_version": self.policy_version,
+            "sharing": self.terms.sharing,
+            "currency": self.terms.currency,
+            "pool": amount_text(self.closed.pool),
+            "payable": amount_text(sum.paid_micros),
+            "held": amount_text(sum.held_micros),
+            "left": amount_text(self.closed.left),
+            "streams": sum.streams(),
+            "payable_streams": sum.payable,
+            "held_streams": sum.held,
+            "withheld_streams": sum.withheld,
+            "ineligible_streams": sum.ineligible,
+            "tracks": self.closed.lines.len(),
+            "ineligible_tracks": why,
+            "differences": self.differences.as_ref().map(|all| all.len()),
+            "moved": self.differences.as_ref().map(|all| amount_text(difference::moved(all))),
+        })
+    }
+
+    fn text(&self) -> String {
+        let sum = self.sums();
+        let Terms { currency, sharing, .. } = &self.terms;
+        let money = |micros: Micros| format!("{} {currency}", amount_text(micros));
+        let mut text = String::new();
+        let _ = writeln!(
+            text,
+            "{} as known at {}, {}, policy {}",
+            self.month.text(),
+            instant::to_minute(self.close),
+            sharing.name(),
+            self.policy_version
+        );
+        if self.close < self.month.end_ms {
+            let _ = writeln!(text, "Note      the month is not over: the tables end before");
+        }
+        let _ = writeln!(text, "Pool      {}", money(self.closed.pool));
+        let _ = writeln!(text, "Payable   {} for {} streams", money(sum.paid_micros), sum.payable);
+        let _ = writeln!(text, "Held      {} for {} streams, until somebody decides", money(sum.held_micros), sum.held);
+        let _ = writeln!(text, "Withheld  {} streams: nobody listened", sum.withheld);
+        let _ = writeln!(text, "Ineligible {} streams of tracks that have no share under the terms", sum.ineligible);
+        if self.closed.left > 0 {
+            let _ = writeln!(text, "Left      {}: no stream has a claim to it", money(self.closed.left));
+        }
+        if let Some(all) = &self.differences {
+            let moved = money(difference::moved(all));
+            let _ = writeln!(text, "Changed   {} tracks; {moved} moved (see royalty_difference)", all.len());
+        }
+        text
+    }
+}

@@ -1,0 +1,571 @@
+//! Reads a month out of plays, catalogue and tables of a replay, and shares its money.
+//!
+//! ```text
+//! verdicts ──▶ courses ──┐
+//! plays ─────────────────┴──▶ standing of each stream ──┬──▶ twelve months: streams, independent listeners ──▶ eligible?
+//!                                                       └──▶ the month by account, track and day ──terms──▶ lines
+//! ```
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::Path;
+
+use datasets::arrivals::read_corrections;
+use datasets::names::play_id_of;
+use datasets::tables::read::{IdKinds, id_kinds, read_table};
+use datasets::tables::rows::{Rows, Value};
+use datasets::tables::{IdKind, Inputs};
+use features::apportion::divide;
+use features::royalty::{self, Standing, Streams, eligible};
+use features::standing::Course;
+use features::tally::PAYABLE_MS;
+use records::royalty::{Micros, Terms};
+use records::{Account, Id, IdSpace, Millis, Subject, Track, Verdict};
+
+use super::calendar::{DAY_MS, Month};
+use crate::exit::Failure;
+use crate::verify::Settings;
+
+/// A month that was closed.
+pub struct Closed {
+    /// All money.
+    pub pool: Micros,
+    /// What no stream has a claim to.
+    pub left: Micros,
+    /// The tracks with a stream in the month, by id.
+    pub lines: Vec<Line>,
+    /// Streams by day, counted from the first of the month, and place of the line.
+    pub days: BTreeMap<(u32, u32), [u64; 4]>,
+}
+
+/// A track.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Line {
+    /// Its id as a text.
+    pub track: String,
+    /// Its row of the catalogue in force at the close.
+    pub artist: String,
+    pub distributor: String,
+    pub isrc: String,
+    pub title: String,
+    pub artist_name: String,
+    /// In twelve months, without what was withheld.
+    pub year_streams: u64,
+    pub year_listeners: u64,
+    /// How many it needs.
+    pub listeners_needed: u64,
+    /// Why it has no share.
+    pub ineligible_because: Option<&'static str>,
+    /// Streams of the month.
+    pub payable: u64,
+    pub held: u64,
+    pub withheld: u64,
+    pub ineligible: u64,
+    /// What is paid, and what waits.
+    pub paid_micros: Micros,
+    pub held_micros: Micros,
+}
+
+impl Line {
+    /// Adds the counts and the money of another.
+    pub fn add(&mut self, other: &Line) {
+        self.payable += other.payable;
+        self.held += other.held;
+        self.withheld += other.withheld;
+        self.ineligible += other.ineligible;
+        self.paid_micros += other.paid_micros;
+        self.held_micros += other.held_micros;
+    }
+
+    /// All streams.
+    pub fn streams(&self) -> u64 {
+        self.payable + self.held + self.withheld + self.ineligible
+    }
+}
+
+fn input(error: datasets::Error) -> Failure {
+    Failure::Input(error.to_string())
+}
+
+/// Closes the month.
+///
+/// # Errors
+/// When an input cannot be read, or the tables were made of other files.
+pub fn close(
+    inputs: &Inputs,
+    tables: &Path,
+    settings: &Settings,
+    terms: &Terms,
+    month: Month,
+    close: Millis,
+    pool: Option<Micros>,
+) -> Result<Closed, Failure> {
+    same_files(inputs, tables)?;
+    let kinds = id_kinds(inputs.by_table()).map_err(input)?;
+    let catalogue = catalogue(inputs, &kinds, close)?;
+    let known = Known {
+        courses: courses(tables, close)?,
+        waiting: waiting(tables, close)?,
+        catalogue: &catalogue,
+        window_ms: settings.windows.last().map_or(0, |(_, ms)| *ms),
+        every_ms: settings.every_ms,
+    };
+    let mut heard = Heard::new(circles(tables, close)?);
+    listen(inputs, tables, &kinds, month, close, &known, &mut heard)?;
+    let plans = plans(inputs, &kinds)?;
+    Ok(shared(heard, &catalogue, &plans, terms, pool))
+}
+
+/// What was refused is known by file and row, so the files must be the replay's.
+fn same_files(inputs: &Inputs, tables: &Path) -> Result<(), Failure> {
+    let path = tables.join("run.json");
+    let wrong = |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(|error| wrong(&error))?;
+    let run: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+    let given: Vec<String> = inputs.plays.iter().map(|path| path.display().to_string()).collect();
+    match run["inputs"]["plays"] == serde_json::json!(given) {
+        true => Ok(()),
+        false => Err(wrong(&format!("it was made of plays {}, given are {given:?}", run["inputs"]["plays"]))),
+    }
+}
+
+/// The rows of the catalogue in force at the close.
+fn catalogue(inputs: &Inputs, kinds: &IdKinds, close: Millis) -> Result<HashMap<Id, Track>, Failure> {
+    let mut catalogue: HashMap<Id, Track> = HashMap::new();
+    let keep = |track: Track| {
+        let is_later = |known: &Track| track.valid_from > known.valid_from;
+        if track.valid_from.is_none_or(|from| from < close) && catalogue.get(&track.track_id).is_none_or(is_later) {
+            catalogue.insert(track.track_id.clone(), track);
+        }
+    };
+    read_table(&inputs.tracks, kinds, keep, &mut Vec::new()).map_err(input)?;
+    Ok(catalogue)
+}
+
+fn plans(inputs: &Inputs, kinds: &IdKinds) -> Result<HashMap<Id, String>, Failure> {
+    let mut plans = HashMap::new();
+    let keep = |account: Account| {
+        if let Some(plan) = account.plan {
+            plans.insert(account.account_id, plan);
+        }
+    };
+    read_table(&inputs.accounts, kinds, keep, &mut Vec::new()).map_err(input)?;
+    Ok(plans)
+}
+
+/// The rows of a table of the replay as of instants up to the close: the instant, whether the row comes (or goes), and the row.
+fn each_until(
+    path: &Path,
+    columns: &[&str],
+    close: Millis,
+    mut take: impl FnMut(Millis, bool, &Rows),
+) -> Result<(), Failure> {
+    let wanted: Vec<&str> = ["as_of", "diff"].into_iter().chain(columns.iter().copied()).collect();
+    let mut rows = Rows::open(path, &wanted).map_err(input)?;
+    while rows.advance().map_err(input)? {
+        if let Value::Int(as_of) = rows.value(0)
+            && as_of <= close
+        {
+            take(as_of, rows.value(1) != Value::Int(-1), &rows);
+        }
+    }
+    Ok(())
+}
+
+fn text_of(value: Value<'_>) -> String {
+    match value {
+        Value::Text(text) => text.to_owned(),
+        Value::Int(number) => number.to_string(),
+        Value::UInt(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// The verdicts over time of every subject that ever had one, by its id.
+type Courses = HashMap<Subject, HashMap<String, Course>>;
+
+/// The verdicts on accounts, tracks, artists and uploaders as of instants up to the close.
+///
+/// # Errors
+/// When the replay wrote no verdicts.
+fn courses(tables: &Path, close: Millis) -> Result<Courses, Failure> {
+    let path = tables.join("verdict.parquet");
+    let has_changes = datasets::tables::rows::columns(&path).map_err(input)?.iter().any(|column| column.name == "diff");
+    let mut courses = Courses::new();
+    each_until(&path, &["subject", "subject_id", "verdict"], close, |as_of, comes, row| {
+        let subject = match row.value(2) {
+            Value::Text("account") => Subject::Account,
+            Value::Text("track") => Subject::Track,
+            Value::Text("artist") => Subject::Artist,
+            Value::Text("uploader") => Subject::Uploader,
+            _ => return,
+        };
+        let verdict = match row.value(4) {
+            Value::Text("block") => Verdict::Block,
+            Value::Text("escalate") => Verdict::Escalate,
+            _ => Verdict::Hold,
+        };
+        let course = courses.entry(subject).or_default().entry(text_of(row.value(3))).or_default();
+        match comes {
+            true => course.begins(as_of, verdict),
+            false => course.ends(as_of),
+        }
+        if !has_changes {
+            // Rows as of an instant say nothing of the next one.
+            course.ends(as_of + 1);
+        }
+    })?;
+    Ok(courses)
+}
+
+/// Tracks that wait for what they must declare, as of the close.
+fn waiting(tables: &Path, close: Millis) -> Result<HashSet<String>, Failure> {
+    let path = tables.join("payout_hold.parquet");
+    let mut waiting = HashSet::new();
+    if path.is_file() {
+        each_until(&path, &["track_id"], close, |_, comes, row| {
+            let track = text_of(row.value(2));
+            if comes {
+                waiting.insert(track)
+            } else {
+                waiting.remove(&track)
+            };
+        })?;
+    }
+    Ok(waiting)
+}
+
+/// Accounts that were ever linked, by the name of one of them.
+fn circles(tables: &Path, close: Millis) -> Result<HashMap<String, String>, Failure> {
+    let path = tables.join("account_group.parquet");
+    let mut parents: HashMap<String, String> = HashMap::new();
+    if path.is_file() {
+        each_until(&path, &["account_id", "group_id"], close, |_, comes, row| {
+            let [account, group] = [2, 3].map(|at| root(&parents, text_of(row.value(at))));
+            if comes && account != group {
+                parents.insert(account, group);
+            }
+        })?;
+    }
+    let accounts: Vec<String> = parents.keys().cloned().collect();
+    Ok(accounts.into_iter().map(|account| (account.clone(), root(&parents, account))).collect())
+}
+
+fn root(parents: &HashMap<String, String>, mut account: String) -> String {
+    while let Some(parent) = parents.get(&account) {
+        account.clone_from(parent);
+    }
+    account
+}
+
+/// What decides how a stream stands.
+struct Known<'a> {
+    courses: Courses,
+    waiting: HashSet<String>,
+    catalogue: &'a HashMap<Id, Track>,
+    window_ms: Millis,
+    every_ms: Millis,
+}
+
+/// The courses of those whom plays of a track are about.
+struct Judged<'a> {
+    track: Option<&'a Course>,
+    owners: Vec<&'a Course>,
+    waits: bool,
+}
+
+impl Known<'_> {
+    fn course(&self, subject: Subject, id: &str) -> Option<&Course> {
+        self.courses.get(&subject)?.get(id)
+    }
+
+    fn judged(&self, track: &Id) -> Judged<'_> {
+        let row = self.catalogue.get(track);
+        let owner = |subject, id: Option<&Id>| self.course(subject, &id?.to_string());
+        let artist = owner(Subject::Artist, row.and_then(|row| row.artist_id.as_ref()));
+        let uploader = owner(Subject::Uploader, row.and_then(|row| row.uploader_id.as_ref()));
+        let track = track.to_string();
+        Judged {
+            track: self.course(Subject::Track, &track),
+            owners: artist.into_iter().chain(uploader).collect(),
+            waits: self.waiting.contains(&track),
+        }
+    }
+
+    /// A blocked account or track makes a stream count for nothing; whatever else speaks against somebody makes its money wait.
+    fn standing(&self, ended_at: Millis, account: Option<&Course>, judged: &Judged) -> Standing {
+        let gravest = |course: &Course| course.gravest(ended_at, self.window_ms, self.every_ms);
+        let own = account.into_iter().chain(judged.track).map(gravest).max().unwrap_or_default();
+        let of_owners = judged.owners.iter().map(|course| gravest(course)).max().unwrap_or_default();
+        match own {
+            Verdict::Block => Standing::Withheld,
+            Verdict::Allow if of_owners == Verdict::Allow && !judged.waits => Standing::Payable,
+            _ => Standing::Held,
+        }
+    }
+}
+
+/// Numbers in the order in which ids were met.
+#[derive(Default)]
+struct Places {
+    of: HashMap<Id, u32>,
+    ids: Vec<Id>,
+}
+
+impl Places {
+    fn of(&mut self, id: Id) -> u32 {
+        let next = self.ids.len() as u32;
+        *self.of.entry(id).or_insert_with_key(|id| {
+            self.ids.push(id.clone());
+            next
+        })
+    }
+
+    /// The places in the order of the ids, by the places in which they were met.
+    fn sorted(&self) -> Vec<u32> {
+        let mut order: Vec<usize> = (0..self.ids.len()).collect();
+        order.sort_by(|a, b| self.ids[*a].cmp(&self.ids[*b]));
+        let mut places = vec![0; order.len()];
+        order.into_iter().enumerate().for_each(|(place, met)| places[met] = place as u32);
+        places
+    }
+}
+
+/// What was heard.
+struct Heard {
+    accounts: Places,
+    tracks: Places,
+    circles: HashMap<String, String>,
+    /// The circle of each account, by the first of its accounts that was met.
+    circle_of: Vec<u32>,
+    first_of_circle: HashMap<String, u32>,
+    /// Streams of the twelve months, and who was behind them.
+    year: Vec<(u64, HashSet<u32>)>,
+    /// Streams of the month by account, track, being chosen, day and standing.
+    month: HashMap<(u32, u32, bool, u32, Standing), u64>,
+}
+
+impl Heard {
+    fn new(circles: HashMap<String, String>) -> Heard {
+        Heard {
+            accounts: Places::default(),
+            tracks: Places::default(),
+            circles,
+            circle_of: Vec::new(),
+            first_of_circle: HashMap::new(),
+            year: Vec::new(),
+            month: HashMap::new(),
+        }
+    }
+
+    fn account(&mut self, id: Id) -> u32 {
+        let place = self.accounts.of(id);
+        if place as usize == self.circle_of.len() {
+            let name = self.accounts.ids[place as usize].to_string();
+            let circle = self.circles.get(&name).cloned().unwrap_or(name);
+            self.circle_of.push(*self.first_of_circle.entry(circle).or_insert(place));
+        }
+        place
+    }
+}
+
+/// Hears every stream of the twelve months that is known at the close.
+fn listen(
+    inputs: &Inputs,
+    tables: &Path,
+    kinds: &IdKinds,
+    month: Month,
+    close: Millis,
+    known: &Known,
+    heard: &mut Heard,
+) -> Result<(), Failure> {
+    let corrections = read_corrections(&inputs.corrections, kinds, &mut Vec::new()).map_err(input)?;
+    let corrected: HashSet<u128> =
+        corrections.into_iter().filter(|(_, at)| *at < close).map(|(play, _)| play).collect();
+    let refused = refused(tables)?;
+    let mut judged: Vec<Judged> = Vec::new();
+    let mut course_of: Vec<Option<&Course>> = Vec::new();
+    for path in &inputs.plays {
+        let none = HashSet::new();
+        let refused = refused.get(&path.display().to_string()).unwrap_or(&none);
+        let columns = ["play_id", "account_id", "track_id", "ended_at", "arrived_at", "played_ms", "source"];
+        let mut rows = Rows::open(path, &columns).map_err(input)?;
+        let mut number = 0;
+        while rows.advance().map_err(input)? {
+            let row = number;
+            number += 1;
+            let Value::Int(ended_at) = rows.value(3) else { continue };
+            let arrived_at = if let Value::Int(at) = rows.value(4) { at.max(ended_at) } else { ended_at };
+            let is_known = arrived_at < close && (month.year_start_ms()..month.end_ms).contains(&ended_at);
+            if !is_known || whole(rows.value(5)) < u64::from(PAYABLE_MS) || refused.contains(&row) {
+                continue;
+            }
+            let id = |at, space: IdSpace| id(rows.value(at), kinds[space as usize]);
+            let (Some(play), Some(account), Some(track)) =
+                (id(0, IdSpace::Play), id(1, IdSpace::Account), id(2, IdSpace::Track))
+            else {
+                continue;
+            };
+            let key = match &play {
+                Id::Number(number) => u128::from(*number),
+                Id::Text(text) => play_id_of(text),
+            };
+            if corrected.contains(&key) {
+                continue;
+            }
+            let (account, track) = (heard.account(account), heard.tracks.of(track));
+            if course_of.len() <= account as usize {
+                course_of.push(known.course(Subject::Account, &heard.accounts.ids[account as usize].to_string()));
+            }
+            if judged.len() <= track as usize {
+                judged.push(known.judged(&heard.tracks.ids[track as usize]));
+                heard.year.push(Default::default());
+            }
+            let standing = known.standing(ended_at, course_of[account as usize], &judged[track as usize]);
+            if standing != Standing::Withheld {
+                let (streams, circles) = &mut heard.year[track as usize];
+                *streams += 1;
+                circles.insert(heard.circle_of[account as usize]);
+            }
+            if ended_at >= month.start_ms {
+                let chosen = matches!(rows.value(6), Value::Text("search" | "library"));
+                let day = ((ended_at - month.start_ms) / DAY_MS) as u32;
+                *heard.month.entry((account, track, chosen, day, standing)).or_default() += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rows of plays that the replay refused, by file.
+fn refused(tables: &Path) -> Result<HashMap<String, HashSet<u64>>, Failure> {
+    let mut refused: HashMap<String, HashSet<u64>> = HashMap::new();
+    let mut rows = Rows::open(&tables.join("refusal.parquet"), &["source", "file", "row"]).map_err(input)?;
+    while rows.advance().map_err(input)? {
+        if rows.value(0) == Value::Text("plays") {
+            refused.entry(text_of(rows.value(1))).or_default().insert(whole(rows.value(2)));
+        }
+    }
+    Ok(refused)
+}
+
+fn whole(value: Value<'_>) -> u64 {
+    match value {
+        Value::Int(number) => u64::try_from(number).unwrap_or(0),
+        Value::UInt(number) => number,
+        _ => 0,
+    }
+}
+
+/// The id as the replay knows it.
+fn id(value: Value<'_>, kind: IdKind) -> Option<Id> {
+    let number = |number: u64| match kind {
+        IdKind::Text => Id::from(number.to_string()),
+        IdKind::Number => Id::Number(number),
+    };
+    match value {
+        Value::Text(text) => Some(Id::from(text)),
+        Value::UInt(value) => Some(number(value)),
+        Value::Int(value) => u64::try_from(value).ok().map(number),
+        _ => None,
+    }
+}
+
+/// Shares the money, in the order of ids.
+fn shared(
+    heard: Heard,
+    catalogue: &HashMap<Id, Track>,
+    plans: &HashMap<Id, String>,
+    terms: &Terms,
+    pool: Option<Micros>,
+) -> Closed {
+    let (accounts, tracks) = (heard.accounts.sorted(), heard.tracks.sorted());
+    let mut lines = vec![Line::default(); tracks.len()];
+    let mut facts = vec![royalty::Track { artist: None, weight: records::policy::Percent::whole() }; tracks.len()];
+    let mut artists = Places::default();
+    let mut by_id: Vec<usize> = (0..tracks.len()).collect();
+    by_id.sort_by_key(|met| tracks[*met]);
+    for met in by_id {
+        let (track, (year_streams, circles)) = (&heard.tracks.ids[met], &heard.year[met]);
+        let row = catalogue.get(track);
+        let text = |value: Option<&String>| value.cloned().unwrap_or_default();
+        let of_id = |value: Option<&Id>| value.map(ToString::to_string).unwrap_or_default();
+        let year_listeners = circles.len() as u64;
+        let genre = row.and_then(|row| row.genre.as_deref());
+        let seconds = row.and_then(|row| row.duration_ms).map(|ms| ms / 1_000);
+        let weight = eligible(terms, (*year_streams, year_listeners), genre, seconds);
+        let place = tracks[met] as usize;
+        facts[place] = royalty::Track {
+            artist: row.and_then(|row| row.artist_id.clone()).map(|artist| artists.of(artist)),
+            weight: weight.unwrap_or_default(),
+        };
+        lines[place] = Line {
+            track: track.to_string(),
+            artist: of_id(row.and_then(|row| row.artist_id.as_ref())),
+            distributor: of_id(row.and_then(|row| row.distributor_id.as_ref())),
+            isrc: text(row.and_then(|row| row.isrc.as_ref())),
+            title: text(row.and_then(|row| row.title.as_ref())),
+            artist_name: text(row.and_then(|row| row.artist_name.as_ref())),
+            year_streams: *year_streams,
+            year_listeners,
+            listeners_needed: royalty::listeners_needed(&terms.threshold, *year_streams),
+            ineligible_because: weight.err().map(royalty::Ineligible::name),
+            ..Line::default()
+        };
+    }
+    let mut days: BTreeMap<(u32, u32), [u64; 4]> = BTreeMap::new();
+    let mut streams: BTreeMap<(u32, u32, bool, Standing), u64> = BTreeMap::new();
+    for ((account, track, chosen, day, standing), count) in heard.month {
+        let (account, track) = (accounts[account as usize], tracks[track as usize]);
+        let line = &mut lines[track as usize];
+        let has_share = line.ineligible_because.is_none() || standing == Standing::Withheld;
+        let standing = if has_share { standing } else { Standing::Ineligible };
+        let of_line = match standing {
+            Standing::Payable => &mut line.payable,
+            Standing::Held => &mut line.held,
+            Standing::Withheld => &mut line.withheld,
+            Standing::Ineligible => &mut line.ineligible,
+        };
+        *of_line += count;
+        days.entry((day, track)).or_default()[standing as usize] += count;
+        *streams.entry((account, track, chosen, standing)).or_default() += count;
+    }
+    let mut money = vec![0; accounts.len()];
+    for (account, ..) in streams.keys() {
+        money[*account as usize] = 1;
+    }
+    for (met, id) in heard.accounts.ids.iter().enumerate() {
+        // Who streamed nothing in the month is not known to have paid for it.
+        money[accounts[met] as usize] *= terms.brings(plans.get(id).map(String::as_str));
+    }
+    let money = pool.map_or(money.clone(), |pool| divide(pool, &money));
+    let streams: Vec<Streams> = streams
+        .into_iter()
+        .map(|((account, track, chosen, standing), count)| Streams { account, track, chosen, standing, count })
+        .collect();
+    let shared = royalty::share(terms, &money, &facts, &streams);
+    for (line, payment) in lines.iter_mut().zip(shared.payments) {
+        (line.paid_micros, line.held_micros) = (payment.payable, payment.held);
+    }
+    let mut closed = Closed { pool: pool.unwrap_or_else(|| money.iter().sum()), left: shared.left, lines, days };
+    closed.left += closed.pool - money.iter().sum::<Micros>();
+    closed.keep_heard();
+    closed
+}
+
+impl Closed {
+    /// Leaves out tracks without a stream in the month.
+    fn keep_heard(&mut self) {
+        let mut places = vec![None; self.lines.len()];
+        let mut next = 0;
+        for (place, line) in self.lines.iter().enumerate() {
+            if line.streams() > 0 {
+                places[place] = Some(next);
+                next += 1;
+            }
+        }
+        self.lines.retain(|line| line.streams() > 0);
+        let days = std::mem::take(&mut self.days);
+        let placed = |((day, track), counts): ((u32, u32), [u64; 4])| Some(((day, places[track as usize]?), counts));
+        self.days = days.into_iter().filter_map(placed).collect();
+    }
+}

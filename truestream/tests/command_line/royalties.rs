@@ -1,0 +1,209 @@
+//! A month's money as the payout path meets it: exact, explained, opened again.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use datasets::dsr;
+use tempfile::TempDir;
+
+use crate::data::{read, rows, text};
+use crate::process::{files, truestream};
+
+/// Whoever is suspected at all is blocked, and a track needs one stream.
+fn strict() -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    let thresholds = "[default]\nhold = 1\nescalate = 2\nblock = 30\nescalate_signals = 0\nblock_signals = 0";
+    let built_in: BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
+    let royalties = built_in["royalties.toml"].replace("streams_min = 1000", "streams_min = 3");
+    let royalties = royalties.replace("listeners_min = 50", "listeners_min = 2");
+    let files =
+        [("policy.toml", "version = \"strict\""), ("thresholds.toml", thresholds), ("royalties.toml", &royalties)];
+    for (name, content) in files {
+        std::fs::write(folder.path().join(name), content).expect("written");
+    }
+    folder
+}
+
+fn replayed(policy: &Path, out: &Path, emit: &str) {
+    let (data, out) = (text(crate::data::world()), text(out));
+    let line = ["replay", "--data", &data, "--out", &out, "--every", "6h", "--windows", "24h,28d", "--emit", emit];
+    let views = match emit {
+        "last" => "verdict,withheld,track_window,account_group,payout_hold",
+        _ => "verdict,account_group,payout_hold",
+    };
+    truestream(&[&line[..], &["--views", views, "--policy", &text(policy)]].concat()).good();
+}
+
+/// The numbers of a column by track.
+fn by_track(path: &Path, column: &str, keep: impl Fn(&[String]) -> bool) -> BTreeMap<String, u64> {
+    let has_window = read(path).column_by_name("window").is_some();
+    let mut columns = vec!["track_id", column];
+    columns.extend(has_window.then_some("window"));
+    let rows = rows(path, &columns).into_iter().filter(|row| keep(row));
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    for row in rows {
+        *sums.entry(row[0].clone()).or_default() += row[1].parse::<u64>().expect("a number");
+    }
+    sums.retain(|_, sum| *sum > 0);
+    sums
+}
+
+fn added(of: &[BTreeMap<String, u64>]) -> BTreeMap<String, u64> {
+    let mut sums: BTreeMap<String, u64> = BTreeMap::new();
+    of.iter().flatten().for_each(|(track, count)| *sums.entry(track.clone()).or_default() += count);
+    sums
+}
+
+fn micros(amount: &serde_json::Value) -> u64 {
+    datasets::policy::amount(amount.as_str().expect("an amount")).expect("an amount")
+}
+
+#[test]
+fn a_month_is_shared_to_the_last_millionth_and_reported() {
+    let policy = strict();
+    let (tables, out) = (policy.path().join("tables"), policy.path().join("january"));
+    replayed(policy.path(), &tables, "last");
+    let (data, tables_text, out_text) = (text(crate::data::world()), text(&tables), text(&out));
+    let line = ["royalties", "--data", &data, "--tables", &tables_text, "--month", "2026-01", "--out", &out_text];
+    let policy_text = text(policy.path());
+    let more = ["--policy", &policy_text, "--pool", "1000.01", "--json"];
+    let told = truestream(&[&line[..], &more].concat()).good().json();
+    assert_eq!(micros(&told["pool"]), 1_000_010_000);
+    assert_eq!(micros(&told["payable"]) + micros(&told["held"]) + micros(&told["left"]), micros(&told["pool"]));
+    let royalty = out.join("royalty.parquet");
+    let all = |column: &str| by_track(&royalty, column, |_| true);
+    let of = ["payable", "held", "withheld", "ineligible"].map(all);
+    let paid: u64 = all("payable_micros").values().sum();
+    assert_eq!(paid, micros(&told["payable"]));
+
+    // All streams are those that the window of 28 days counts: the world lasts two days.
+    let counted = by_track(&tables.join("track_window.parquet"), "payable", |row| row[2] == "28d");
+    assert_eq!(added(&of), counted);
+    // Those withheld are the plays that the table of withheld plays names, and all plays of blocked tracks.
+    let lengths: BTreeMap<String, u64> = rows(&Path::new(&data).join("plays.parquet"), &["play_id", "played_ms"])
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].parse().expect("a length")))
+        .collect();
+    let blocked = rows(&tables.join("verdict.parquet"), &["subject", "subject_id", "verdict"]);
+    let is_blocked =
+        |track: &String| blocked.iter().any(|row| row[0] == "track" && row[1] == *track && row[2] == "block");
+    let mut withheld: BTreeMap<String, u64> = BTreeMap::new();
+    for row in rows(&tables.join("withheld.parquet"), &["play_id", "track_id"]) {
+        if lengths[&row[0]] >= 30_000 && !is_blocked(&row[1]) {
+            *withheld.entry(row[1].clone()).or_default() += 1;
+        }
+    }
+    withheld
+        .extend(counted.iter().filter(|(track, _)| is_blocked(track)).map(|(track, count)| (track.clone(), *count)));
+    assert!(withheld.len() > 5, "{}", withheld.len());
+    assert_eq!(of[2], withheld);
+    // Days add up to the month.
+    let days = out.join("royalty_day.parquet");
+    for (column, sums) in ["payable", "held", "withheld", "ineligible"].iter().zip(&of) {
+        assert_eq!(&by_track(&days, column, |_| true), sums, "{column}");
+    }
+    // Reports are read back and say the same of every track that somebody delivered.
+    let mut reported: [BTreeMap<String, u64>; 2] = Default::default();
+    for (name, bytes) in files(&out.join("dsr")) {
+        let report =
+            dsr::read(&String::from_utf8(bytes).expect("text")).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((report.from.as_str(), report.until.as_str()), ("2026-01-01", "2026-01-31"));
+        for usage in report.usages {
+            reported[0].insert(usage.track.clone(), usage.paid);
+            reported[1].insert(usage.track, usage.unpaid);
+        }
+    }
+    reported.iter_mut().for_each(|side| side.retain(|_, streams| *streams > 0));
+    let delivered: BTreeMap<String, String> = rows(&royalty, &["track_id", "distributor_id"])
+        .into_iter()
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    let has = |(track, _): &(&String, &u64)| !delivered[*track].is_empty();
+    let of_delivered = |sums: &BTreeMap<String, u64>| -> BTreeMap<String, u64> {
+        sums.iter().filter(has).map(|(track, count)| (track.clone(), *count)).collect()
+    };
+    assert_eq!(reported[0], of_delivered(&of[0]));
+    assert_eq!(reported[1], of_delivered(&added(&of[1..])));
+
+    // The same again is the same bytes; other terms move money and lose none.
+    let again = policy.path().join("again");
+    let again_text = text(&again);
+    let line = ["royalties", "--data", &data, "--tables", &tables_text, "--month", "2026-01", "--out", &again_text];
+    let against = ["--against", &out_text];
+    let same = truestream(&[&line[..], &more, &against].concat()).good().json();
+    assert_eq!((&same["differences"], &same["moved"]), (&0.into(), &"0.000000".into()));
+    assert_eq!(std::fs::read(again.join("royalty.parquet")).ok(), std::fs::read(&royalty).ok());
+    let terms = std::fs::read_to_string(policy.path().join("royalties.toml")).expect("terms");
+    std::fs::write(policy.path().join("royalties.toml"), terms.replace("\"pro_rata\"", "\"user_centric\""))
+        .expect("written");
+    let other = truestream(&[&line[..], &more, &against].concat()).good().json();
+    assert!(other["differences"].as_u64() > Some(20) && micros(&other["moved"]) > 0, "{other:#}");
+    assert_eq!(micros(&other["payable"]) + micros(&other["held"]) + micros(&other["left"]), 1_000_010_000);
+}
+
+#[test]
+fn a_month_that_is_opened_again_says_what_changed() {
+    let policy = strict();
+    let [tables, early, late] = ["tables", "early", "late"].map(|name| policy.path().join(name));
+    replayed(policy.path(), &tables, "changes");
+    let (data, tables, policy_text) = (text(crate::data::world()), text(&tables), text(policy.path()));
+    let line =
+        ["royalties", "--data", &data, "--tables", &tables, "--month", "2026-01", "--policy", &policy_text, "--json"];
+    let first = ["--out", &text(&early), "--close", "2026-01-02T06:00:00Z"];
+    let first = truestream(&[&line[..], &first].concat()).good().json();
+    let second = ["--out", &text(&late), "--against", &text(&early)];
+    let second = truestream(&[&line[..], &second].concat()).good().json();
+    assert!(first["streams"].as_u64() < second["streams"].as_u64() && first["is_over"] == false);
+    let differences = rows(
+        &late.join("royalty_difference.parquet"),
+        &["track_id", "payable_before", "payable_after", "payable_micros_before", "payable_micros_after"],
+    );
+    assert_eq!(Some(differences.len() as u64), second["differences"].as_u64());
+    let [before, after] = [&early, &late].map(|folder| by_track(&folder.join("royalty.parquet"), "payable", |_| true));
+    for row in &differences {
+        let count = |of: &BTreeMap<String, u64>| of.get(&row[0]).copied().unwrap_or_default().to_string();
+        assert_eq!((&row[1], &row[2]), (&count(&before), &count(&after)));
+    }
+    let wrong = ["royalties", "--data", &data, "--tables", &tables, "--out", &text(&late)];
+    for (more, code, says) in [
+        (vec!["--month", "2026-02"], Some(2), "begins later than the tables end"),
+        (vec!["--month", "January"], Some(2), "such as 2026-01"),
+        (vec!["--month", "2026-01", "--pool", "much"], Some(2), "such as 250000.00"),
+        (vec!["--month", "2026-01", "--against", "/nowhere"], Some(4), "nowhere"),
+    ] {
+        let told = truestream(&[&wrong[..], &more].concat());
+        assert_eq!((told.code, told.err.contains(says)), (code, true), "{told:?}");
+    }
+}
+
+#[test]
+fn no_catalogued_attack_pays_under_the_built_in_policy_and_a_policy_under_which_one_does_is_refused() {
+    let told = truestream(&["economics", "--json"]).good().json();
+    let attacks = told["attacks"].as_array().expect("a list");
+    assert!(attacks.len() >= 5 && attacks.iter().all(|attack| attack["pays"] == false), "{told:#}");
+    assert!(truestream(&["economics"]).good().out.contains("breadth_farm"));
+    let folder = TempDir::new().expect("a folder");
+    let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).expect("written");
+    write("policy.toml", "version = \"x\"");
+    truestream(&["policy", "check", &text(folder.path())]).good();
+    // Without the cap a seat earns 76 and not 4.
+    let built_in: BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
+    write(
+        "royalties.toml",
+        &built_in["royalties.toml"].replace("account_streams_max = 1000", "account_streams_max = 0"),
+    );
+    let told = truestream(&["policy", "check", &text(folder.path())]);
+    assert_eq!(told.code, Some(4), "{told:?}");
+    assert!(
+        told.out.contains("\"breadth_farm\": found that it keeps 39.41 EUR per account and month (escalate, 44 %"),
+        "{told:?}"
+    );
+    // Where the model has no say, nobody holds those who play many tracks a little.
+    std::fs::remove_file(folder.path().join("royalties.toml")).expect("removed");
+    write("rules.toml", "[account]\nlearned = { on = false, weight = 0 }");
+    let told = truestream(&["policy", "check", &text(folder.path())]);
+    assert!(
+        told.out.contains("\"breadth_farm\": found that it keeps 0.67 EUR") && told.out.contains("(allow, 0 %"),
+        "{told:?}"
+    );
+}
