@@ -15,7 +15,8 @@ use arrow::ipc::writer::StreamWriter;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::data::{read, text, world};
+use crate::data::{read, rows, text, world};
+use crate::policy::CONDITIONS;
 use crate::process::{Running, start, truestream};
 
 /// What both compute.
@@ -94,9 +95,9 @@ impl Service {
         }
     }
 
-    /// Asserts that every view is what the replay wrote, byte by byte.
-    fn states(&self, tables: &Path) {
-        for view in VIEWS {
+    /// Asserts that the views are what the replay wrote, byte by byte.
+    fn states(&self, tables: &Path, views: &[&str]) {
+        for view in views {
             let (status, body) = self.ask(&format!("GET /v1/view/{view}?format=parquet"), "", b"").expect("an answer");
             assert_eq!(status, 200, "{view}");
             let expected = std::fs::read(tables.join(format!("{view}.parquet"))).expect("a table");
@@ -106,11 +107,11 @@ impl Service {
 }
 
 /// What a replay says of the world, and as of when.
-fn replayed(folder: &Path) -> (PathBuf, i64) {
+fn replayed(folder: &Path, views: &[&str], more: &[&str]) -> (PathBuf, i64) {
     let tables = folder.join("tables");
     let (data, out) = (text(world()), text(&tables));
-    let views = VIEWS.join(",");
-    truestream(&[&["replay", "--data", &data, "--out", &out, "--views", &views], &HOW[..]].concat()).good();
+    let views = views.join(",");
+    truestream(&[&["replay", "--data", &data, "--out", &out, "--views", &views], &HOW[..], more].concat()).good();
     let rows = read(&tables.join("account_window.parquet"));
     let as_of = rows.column_by_name("as_of").expect("a column").as_primitive::<TimestampMillisecondType>().value(0);
     (tables, as_of)
@@ -129,7 +130,7 @@ fn mixed(round: u64, below: u64) -> u64 {
 #[test]
 fn a_followed_folder_becomes_the_tables_of_a_replay_though_the_service_is_killed_and_ended_over_and_over() {
     let folder = TempDir::new().expect("a folder");
-    let (tables, as_of) = replayed(folder.path());
+    let (tables, as_of) = replayed(folder.path(), &VIEWS, &[]);
     let (state, data) = (folder.path().join("state"), text(world()));
     // A day of the folder in a fifth of a second: each life gets a little further.
     let follow = ["--follow", &data, "--speed", "400000x"];
@@ -146,7 +147,7 @@ fn a_followed_folder_becomes_the_tables_of_a_replay_though_the_service_is_killed
     }
     let service = Service::start(&state, &["--follow", &data, "--workers", "2"]);
     service.wait_as_of(as_of);
-    service.states(&tables);
+    service.states(&tables, &VIEWS);
     service.running.ask_to_end();
     service.running.end().good();
     let state_text = text(&state);
@@ -159,7 +160,7 @@ fn a_followed_folder_becomes_the_tables_of_a_replay_though_the_service_is_killed
     std::fs::copy(state.with_extension("token"), copy.with_extension("token")).expect("a file");
     let service = Service::start(&copy, &["--time", "told"]);
     service.wait_as_of(as_of);
-    service.states(&tables);
+    service.states(&tables, &VIEWS);
     truestream(&["serve", "--state", &text(&copy), "--listen", "127.0.0.1:0"]).failed(6, &["another process"]);
     drop(service);
     let segment = copy.join("log").join("00000000000000000001.log");
@@ -172,6 +173,28 @@ fn a_followed_folder_becomes_the_tables_of_a_replay_though_the_service_is_killed
     let again = folder.path().join("again");
     truestream(&["restore", "--backup", &text(&copy), "--state", &text(&again)]).failed(4, &["damaged"]);
     truestream(&["restore", "--backup", &state_text, "--state", &text(&folder.path().join("other"))]).good();
+}
+
+#[test]
+fn a_service_uses_the_policy_of_each_day_with_its_rules_as_a_replay_does() {
+    let folder = TempDir::new().expect("a folder");
+    let store = text(&folder.path().join("laws"));
+    for (version, from) in [("first", "2025-12-01"), ("second", "2026-01-02T12:00:00Z")] {
+        let policy = folder.path().join(version);
+        std::fs::create_dir(&policy).expect("a folder");
+        std::fs::write(policy.join("policy.toml"), format!("version = \"{version}\"")).expect("a file");
+        std::fs::write(policy.join("conditions.toml"), CONDITIONS.replace("24h", "28d")).expect("a file");
+        let line = ["policy", "activate", &text(&policy), "--store", &store, "--from", from, "--by", "x", "--why", "x"];
+        truestream(&line).good();
+    }
+    let views = ["account_window", "risk", "verdict", "rule_hit"];
+    let (tables, as_of) = replayed(folder.path(), &views, &["--policy", &store]);
+    let hits = rows(&tables.join("rule_hit.parquet"), &["policy_version"]);
+    assert!(!hits.is_empty() && hits.iter().all(|hit| hit[0] == "second"), "{hits:?}");
+    let more = ["--follow", &text(world()), "--policy", &store];
+    let service = Service::start(&folder.path().join("state"), &more);
+    service.wait_as_of(as_of);
+    service.states(&tables, &views);
 }
 
 /// The rows as lines of JSON.
@@ -237,7 +260,7 @@ fn requests() -> Vec<(&'static str, RecordBatch, Option<i64>)> {
 #[test]
 fn what_was_acknowledged_counts_once_though_the_service_is_killed_between_and_within_requests() {
     let folder = TempDir::new().expect("a folder");
-    let (tables, as_of) = replayed(folder.path());
+    let (tables, as_of) = replayed(folder.path(), &VIEWS, &[]);
     let state = folder.path().join("state");
     let options = ["--ids", "number", "--time", "told"];
     let mut service = Service::start(&state, &options);
@@ -267,7 +290,7 @@ fn what_was_acknowledged_counts_once_though_the_service_is_killed_between_and_wi
         assert_eq!(status, 200, "{}", String::from_utf8_lossy(&answer));
     }
     service.wait_as_of(as_of);
-    service.states(&tables);
+    service.states(&tables, &VIEWS);
 
     // A point of a view, in words.
     let (_, all) = service.json("GET /v1/view/account_window?window=24h&limit=1");

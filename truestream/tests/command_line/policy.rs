@@ -109,7 +109,8 @@ fn a_backtest_names_whom_a_change_would_hold_or_free() {
     assert!(told.out.contains("nobody is decided otherwise"), "{told:?}");
 }
 
-const CONDITIONS: &str = r#"
+/// Rules of several kinds, one of which never matches.
+pub const CONDITIONS: &str = r#"
 [[rule]]
 id = "card_testers"
 version = 2
