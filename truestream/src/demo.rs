@@ -7,6 +7,7 @@
 //! ```
 
 mod ears;
+mod money;
 mod school;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -23,6 +24,7 @@ use records::{Label, LabelKind, Millis};
 use serde_json::json;
 
 use self::ears::Heard;
+use self::money::Money;
 use self::school::Lesson;
 use crate::exit::Failure;
 use crate::replay::{self, ReplayArgs};
@@ -86,7 +88,7 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     let started = Instant::now();
     replay::replay(&replay_args(&data, &scanned, &tables, &models)?)?;
     let seconds = started.elapsed().as_secs_f64();
-    let report = Report::read(&data, &tables, &rules)?;
+    let report = Report::read(&data, &tables, &rules, days)?;
     let heard = Heard::read(&scanned, &tables, &world.recordings).map_err(|error| Failure::Input(error.to_string()))?;
     match args.json {
         true => print!("{}", report.json(&world, seconds, &heard, &lesson)),
@@ -137,6 +139,8 @@ struct Fate {
 }
 
 struct Report {
+    /// What attacks would have earned.
+    money: Money,
     fates: Vec<Fate>,
     /// The artists of each attack: how many there are, and how many were ever stopped.
     artists: BTreeMap<String, (u64, u64)>,
@@ -152,7 +156,7 @@ struct Report {
 type Example = (String, Millis, String, Vec<String>);
 
 impl Report {
-    fn read(data: &Path, tables: &Path, rules: &Path) -> Result<Report, Failure> {
+    fn read(data: &Path, tables: &Path, rules: &Path, days: u32) -> Result<Report, Failure> {
         let input = |error: datasets::Error| Failure::Input(error.to_string());
         let inputs = Inputs::in_folder(data).map_err(input)?;
         let kinds = id_kinds([("labels", inputs.labels.as_slice())]).map_err(input)?;
@@ -167,6 +171,7 @@ impl Report {
             }
         };
         read_all(&inputs.labels, &kinds, keep, &mut Vec::new()).map_err(input)?;
+        let money = Money::read(data, tables, &labels, days)?;
         let by_rules = Verdicts::read(&rules.join("verdict.parquet"), &HashMap::new()).map_err(input)?.accounts;
         let Verdicts { accounts: verdicts, artists: stopped, example, learned } =
             Verdicts::read(&tables.join("verdict.parquet"), &by_rules).map_err(input)?;
@@ -203,7 +208,7 @@ impl Report {
             })
         });
         let fates = fates.collect();
-        Ok(Report { fates, artists, example, learned, wronged })
+        Ok(Report { money, fates, artists, example, learned, wronged })
     }
 
     /// Families of a kind: name and fates.
@@ -275,6 +280,7 @@ impl Report {
                 format!("{caught} of {artists}")
             );
         }
+        text.push_str(&self.money.text());
         for (title, kind) in [("Honest look-alikes", LabelKind::Honest), ("Victims", LabelKind::Victim)] {
             let _ = writeln!(text, "\n{title:<20}accounts  left alone  held  escalated or blocked");
             for (family, fates) in self.families(kind) {
@@ -336,6 +342,7 @@ impl Report {
             "accounts": fates,
             "others_held_or_worse": self.wronged,
             "artists": artists,
+            "money": self.money.json(),
             "heard": heard.json(),
             "model": json!({"promoted": lesson.is_promoted, "evaluation": lesson.evaluation}),
         });

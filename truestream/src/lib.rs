@@ -4,6 +4,7 @@ pub mod ddex;
 pub mod demo;
 pub mod economics;
 pub mod exit;
+pub mod explain;
 pub mod import;
 pub mod index;
 pub mod inject;

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use truestream::ddex::{self, DdexArgs};
 use truestream::demo::{self, DemoArgs};
 use truestream::economics::{self, EconomicsArgs};
+use truestream::explain::{self, ExplainArgs};
 use truestream::import::{self, ImportArgs};
 use truestream::index::{self, IndexArgs};
 use truestream::inject::{self, InjectArgs};
@@ -50,6 +51,7 @@ enum Command {
     Policy(PolicyArgs),
     Royalties(Box<RoyaltiesArgs>),
     Economics(EconomicsArgs),
+    Explain(ExplainArgs),
     Scan(Box<ScanArgs>),
     Index(IndexArgs),
     Match(MatchArgs),
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Policy(args) => policy::run(&args),
         Command::Royalties(args) => royalties::run(&args),
         Command::Economics(args) => economics::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Match(args) => matching::run(&args),

@@ -6,6 +6,7 @@
 
 mod activation;
 mod backtest;
+mod stakes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};

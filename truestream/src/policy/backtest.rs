@@ -2,21 +2,25 @@
 //!
 //! ```text
 //! data ──┬──▶ replay under the one  ──▶ verdicts ──┐
-//!        └──▶ replay under the other ──▶ verdicts ──┴──▶ newly held, freed, other, with their payable plays and labels
+//!        └──▶ replay under the other ──▶ verdicts ──┴──▶ newly held, freed, other, with their streams and labels │ stakes
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use clap::{Args, Parser};
+use datasets::tables::Inputs;
 use datasets::tables::rows::{Rows, Value};
 use indicatif::HumanCount;
 use serde::Serialize;
 use serde_json::json;
 
+use super::stakes::Stakes;
 use super::{BUILT_IN, folder, print};
 use crate::exit::Failure;
 use crate::replay::{self, ReplayArgs};
+use crate::royalties::streams::text_of;
 
 /// Replays the same data under two policies and says whose gravest verdict is another
 #[derive(Args, Clone, Debug)]
@@ -53,7 +57,7 @@ struct Line {
 }
 
 /// Subject and id.
-type Who = (String, String);
+pub(super) type Who = (String, String);
 
 /// What is known of a subject under one policy.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,8 +76,8 @@ struct Moved {
     to: String,
     r_from: f64,
     r_to: f64,
-    /// The most payable plays that it had in a window.
-    payable: u64,
+    /// Its streams in the data: plays of 30 seconds or more.
+    streams: u64,
     /// What it is labelled as, where it is.
     label: Option<String>,
     /// The first reason of the graver verdict.
@@ -82,26 +86,38 @@ struct Moved {
 
 pub(super) fn run(args: &BacktestArgs) -> Result<(), Failure> {
     let scratch = tempfile::tempdir().map_err(|error| Failure::Output(format!("a temporary folder: {error}")))?;
+    let started = Instant::now();
     let [old, new] = ["before", "after"].map(|name| scratch.path().join(name));
-    // Plays are counted the same under both.
-    let before = replayed(args, &args.against, &old, "verdict")?;
-    let views = "verdict,account_window,track_window,artist_window,uploader_window,playlist_window,distributor_window";
-    let after = replayed(args, &args.policy, &new, views)?;
-    let (payable, labels) = (payable(&new)?, labels(&args.data)?);
-    let moved = moved(&before, &after, &payable, &labels);
-    print(&if args.json { json(args, &moved) } else { text(args, &moved) })
+    let [one, other] = [line(args, &args.against, &old)?, line(args, &args.policy, &new)?];
+    let (before, after) = std::thread::scope(|scope| {
+        let before = scope.spawn(|| replay::replay(&one));
+        let after = replay::replay(&other);
+        before.join().map_err(|_| Failure::Input("a replay failed".to_owned()))??;
+        after?;
+        Ok::<_, Failure>((gravest(&old)?, gravest(&new)?))
+    })?;
+    let labels = labels(&other.inputs()?)?;
+    let stakes = Stakes::read(&other.inputs()?, [&old, &new], &labels, &args.policy)?;
+    let moved = moved(&before, &after, &stakes, &labels);
+    let told = Told { args, moved, stakes, seconds: started.elapsed().as_secs_f64() };
+    print(&if args.json { told.json() } else { told.text() })
 }
 
-/// Replays under the policy; the gravest verdict that each subject ever had.
-fn replayed(args: &BacktestArgs, policy: &Path, out: &Path, views: &str) -> Result<BTreeMap<Who, Stands>, Failure> {
+/// How the data is replayed under the policy.
+fn line(args: &BacktestArgs, policy: &Path, out: &Path) -> Result<ReplayArgs, Failure> {
     let [data, out_text, policy_text] = [&args.data, out, policy].map(|path| path.display().to_string());
+    let views = "verdict,payout_hold";
     let mut line = vec!["replay", "--data", &data, "--out", &out_text, "--views", views, "--emit", "changes"];
     if folder(policy).is_some() {
         line.extend(["--policy", &policy_text]);
     }
     line.extend(args.more.iter().map(String::as_str));
     let parsed = Line::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?;
-    replay::replay(&parsed.replay)?;
+    Ok(parsed.replay)
+}
+
+/// The gravest verdict that each subject ever had.
+fn gravest(out: &Path) -> Result<BTreeMap<Who, Stands>, Failure> {
     let mut verdicts: BTreeMap<Who, Stands> = BTreeMap::new();
     let columns = ["diff", "subject", "subject_id", "verdict", "r", "reasons"];
     each_row(&out.join("verdict.parquet"), &columns, |row| {
@@ -129,35 +145,11 @@ fn each_row(path: &Path, columns: &[&str], mut take: impl FnMut(&Rows)) -> Resul
     Ok(())
 }
 
-fn text_of(value: Value<'_>) -> String {
-    match value {
-        Value::Text(text) => text.to_owned(),
-        Value::Int(number) => number.to_string(),
-        Value::UInt(number) => number.to_string(),
-        _ => String::new(),
-    }
-}
-
-/// The most payable plays that every subject ever had in a window.
-fn payable(tables: &Path) -> Result<BTreeMap<Who, u64>, Failure> {
-    let mut payable = BTreeMap::new();
-    for subject in ["account", "artist", "distributor", "playlist", "track", "uploader"] {
-        let (table, key) = (tables.join(format!("{subject}_window.parquet")), format!("{subject}_id"));
-        each_row(&table, &[key.as_str(), "payable"], |row| {
-            let Value::Int(plays) = row.value(1) else { return };
-            let most: &mut u64 = payable.entry((subject.to_owned(), text_of(row.value(0)))).or_default();
-            *most = (*most).max(plays.unsigned_abs());
-        })?;
-    }
-    Ok(payable)
-}
-
 /// What subjects are labelled as; nothing where the data has no labels.
-fn labels(data: &Path) -> Result<BTreeMap<Who, String>, Failure> {
-    let path = data.join("labels.parquet");
+fn labels(inputs: &Inputs) -> Result<BTreeMap<Who, String>, Failure> {
     let mut labels = BTreeMap::new();
-    if path.exists() {
-        each_row(&path, &["subject", "subject_id", "label"], |row| {
+    for path in &inputs.labels {
+        each_row(path, &["subject", "subject_id", "label"], |row| {
             labels.insert((text_of(row.value(0)), text_of(row.value(1))), text_of(row.value(2)));
         })?;
     }
@@ -171,15 +163,15 @@ fn gravity(verdict: &str) -> usize {
     GRAVITY.iter().position(|known| *known == verdict).unwrap_or_default()
 }
 
-/// Who is decided otherwise, the most payable plays first.
+/// Who is decided otherwise, the most streams first.
 fn moved(
     before: &BTreeMap<Who, Stands>,
     after: &BTreeMap<Who, Stands>,
-    payable: &BTreeMap<Who, u64>,
+    stakes: &Stakes,
     labels: &BTreeMap<Who, String>,
 ) -> Vec<Moved> {
     let allowed = Stands { verdict: ALLOW.to_owned(), r: 0.0, reason: String::new() };
-    let everybody: std::collections::BTreeSet<&Who> = before.keys().chain(after.keys()).collect();
+    let everybody: BTreeSet<&Who> = before.keys().chain(after.keys()).collect();
     let mut moved: Vec<Moved> = everybody
         .into_iter()
         .filter_map(|who| {
@@ -192,13 +184,13 @@ fn moved(
                 to: to.verdict.clone(),
                 r_from: from.r,
                 r_to: to.r,
-                payable: payable.get(who).copied().unwrap_or_default(),
+                streams: stakes.streams(who),
                 label: labels.get(who).cloned(),
                 reason: graver.reason.clone(),
             })
         })
         .collect();
-    moved.sort_by(|a, b| (&a.subject, b.payable, &a.id).cmp(&(&b.subject, a.payable, &b.id)));
+    moved.sort_by(|a, b| (&a.subject, b.streams, &a.id).cmp(&(&b.subject, a.streams, &b.id)));
     moved
 }
 
@@ -206,7 +198,7 @@ fn moved(
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Sum {
     subjects: u64,
-    payable: u64,
+    streams: u64,
     labels: BTreeMap<String, u64>,
 }
 
@@ -218,49 +210,67 @@ fn summed(moved: &[Moved]) -> BTreeMap<Way, Sum> {
     for one in moved {
         let sum = sums.entry((one.subject.clone(), one.from.clone(), one.to.clone())).or_default();
         sum.subjects += 1;
-        sum.payable += one.payable;
+        sum.streams += one.streams;
         *sum.labels.entry(one.label.clone().unwrap_or_else(|| "unlabelled".to_owned())).or_default() += 1;
     }
     sums
 }
 
-fn text(args: &BacktestArgs, moved: &[Moved]) -> String {
-    let (policy, against) = (args.policy.display(), args.against.display());
-    if moved.is_empty() {
-        return format!("{policy} beside {against}: nobody is decided otherwise");
-    }
-    let mut lines = vec![format!(
-        "{policy} beside {against}, as of the last instant; plays are payable ones of the longest window"
-    )];
-    for ((subject, from, to), Sum { subjects: many, payable: plays, labels }) in summed(moved) {
-        let labels: Vec<String> = labels.iter().map(|(label, many)| format!("{many} {label}")).collect();
-        let plural = if many == 1 { "" } else { "s" };
-        lines.push(format!(
-            "{subject}: {from} -> {to}: {many} {subject}{plural}, {} plays ({})",
-            HumanCount(plays),
-            labels.join(", ")
-        ));
-        let alike = moved.iter().filter(|one| (&one.subject, &one.from, &one.to) == (&subject, &from, &to));
-        lines.extend(alike.take(args.named).map(|one| {
-            format!(
-                "  {}  {:.2} -> {:.2}, {} plays: {}",
-                one.id,
-                one.r_from,
-                one.r_to,
-                HumanCount(one.payable),
-                one.reason
-            )
-        }));
-    }
-    lines.join("\n")
+/// What there is to tell.
+struct Told<'a> {
+    args: &'a BacktestArgs,
+    moved: Vec<Moved>,
+    stakes: Stakes,
+    seconds: f64,
 }
 
-fn json(args: &BacktestArgs, moved: &[Moved]) -> String {
-    let sums = summed(moved).into_iter().map(|((subject, from, to), Sum { subjects: many, payable: plays, labels })| {
-        json!({"subject": subject, "from": from, "to": to, "subjects": many, "payable": plays, "labels": labels})
-    });
-    let [policy, against] = [&args.policy, &args.against].map(|policy| policy.display().to_string());
-    format!("{:#}", json!({"policy": policy, "against": against, "sums": sums.collect::<Vec<_>>(), "moved": moved}))
+impl Told<'_> {
+    /// The artists who newly have a verdict.
+    fn decided(&self) -> BTreeSet<&str> {
+        let newly = |one: &&Moved| one.subject == "artist" && one.from == ALLOW;
+        self.moved.iter().filter(newly).map(|one| one.id.as_str()).collect()
+    }
+
+    fn text(&self) -> String {
+        let Told { args, moved, stakes, seconds } = self;
+        let (policy, against) = (args.policy.display(), args.against.display());
+        let mut lines = vec![match moved.len() {
+            0 => format!("{policy} beside {against}, {seconds:.1} s: nobody is decided otherwise"),
+            many => format!(
+                "{policy} beside {against}, {seconds:.1} s: {many} are decided otherwise, by their gravest verdict"
+            ),
+        }];
+        for ((subject, from, to), Sum { subjects: many, streams, labels }) in summed(moved) {
+            let labels: Vec<String> = labels.iter().map(|(label, many)| format!("{many} {label}")).collect();
+            let plural = if many == 1 { "" } else { "s" };
+            lines.push(format!(
+                "{subject}: {from} -> {to}: {many} {subject}{plural}, {} streams ({})",
+                HumanCount(streams),
+                labels.join(", ")
+            ));
+            let alike = moved.iter().filter(|one| (&one.subject, &one.from, &one.to) == (&subject, &from, &to));
+            lines.extend(alike.take(args.named).map(|one| {
+                let Moved { id, r_from, r_to, streams, reason, .. } = one;
+                format!("  {id}  {r_from:.2} -> {r_to:.2}, {} streams: {reason}", HumanCount(*streams))
+            }));
+        }
+        lines.push(stakes.text(&self.decided(), args.named));
+        lines.join("\n")
+    }
+
+    fn json(&self) -> String {
+        let Told { args, moved, stakes, seconds } = self;
+        let sums = summed(moved).into_iter().map(|((subject, from, to), Sum { subjects: many, streams, labels })| {
+            json!({"subject": subject, "from": from, "to": to, "subjects": many, "streams": streams, "labels": labels})
+        });
+        let sums: Vec<_> = sums.collect();
+        let [policy, against] = [&args.policy, &args.against].map(|policy| policy.display().to_string());
+        let stakes = stakes.json(&self.decided());
+        let told = json!({
+            "policy": policy, "against": against, "seconds": seconds, "sums": sums, "moved": moved, "stakes": stakes,
+        });
+        format!("{told:#}")
+    }
 }
 
 #[cfg(test)]
@@ -274,17 +284,17 @@ mod tests {
         let who = |id: &str| ("track".to_owned(), id.to_owned());
         let before = BTreeMap::from([(who("1"), stands("hold", 0.4, "was")), (who("2"), stands("hold", 0.5, "same"))]);
         let after = BTreeMap::from([(who("2"), stands("hold", 0.6, "same")), (who("3"), stands("block", 0.9, "now"))]);
-        let payable = BTreeMap::from([(who("1"), 7), (who("3"), 8)]);
+        let stakes = Stakes::with_streams([(who("1"), 7), (who("3"), 8)]);
         let labels = BTreeMap::from([(who("3"), "fraud".to_owned())]);
-        let found = moved(&before, &after, &payable, &labels);
+        let found = moved(&before, &after, &stakes, &labels);
         let told: Vec<_> = found
             .iter()
-            .map(|one| (one.id.as_str(), one.from.as_str(), one.to.as_str(), one.payable, one.reason.as_str()))
+            .map(|one| (one.id.as_str(), one.from.as_str(), one.to.as_str(), one.streams, one.reason.as_str()))
             .collect();
         assert_eq!(told, [("3", ALLOW, "block", 8, "now"), ("1", "hold", ALLOW, 7, "was")]);
         let sums = summed(&found);
         let sum = &sums[&("track".to_owned(), ALLOW.to_owned(), "block".to_owned())];
-        assert_eq!((sum.subjects, sum.payable, sum.labels.get("fraud")), (1, 8, Some(&1)));
-        assert!(moved(&before, &before, &payable, &labels).is_empty());
+        assert_eq!((sum.subjects, sum.streams, sum.labels.get("fraud")), (1, 8, Some(&1)));
+        assert!(moved(&before, &before, &stakes, &labels).is_empty());
     }
 }

@@ -9,6 +9,7 @@
 mod calendar;
 mod difference;
 mod month;
+pub(crate) mod streams;
 mod tables;
 
 use std::fmt::Write as _;

@@ -9,19 +9,16 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
-use datasets::arrivals::read_corrections;
-use datasets::names::play_id_of;
+use datasets::tables::Inputs;
 use datasets::tables::read::{IdKinds, id_kinds, read_table};
-use datasets::tables::rows::{Rows, Value};
-use datasets::tables::{IdKind, Inputs};
 use features::apportion::divide;
 use features::royalty::{self, Standing, Streams, eligible};
 use features::standing::Course;
-use features::tally::PAYABLE_MS;
 use records::royalty::{Micros, Terms};
-use records::{Account, Id, IdSpace, Millis, Subject, Track, Verdict};
+use records::{Account, Id, Millis, Track};
 
 use super::calendar::{DAY_MS, Month};
+use super::streams::{Judged, Known, Stream, catalogue, each_stream, each_until, text_of};
 use crate::exit::Failure;
 use crate::verify::Settings;
 
@@ -99,46 +96,13 @@ pub fn close(
     close: Millis,
     pool: Option<Micros>,
 ) -> Result<Closed, Failure> {
-    same_files(inputs, tables)?;
     let kinds = id_kinds(inputs.by_table()).map_err(input)?;
     let catalogue = catalogue(inputs, &kinds, close)?;
-    let known = Known {
-        courses: courses(tables, close)?,
-        waiting: waiting(tables, close)?,
-        catalogue: &catalogue,
-        window_ms: settings.windows.last().map_or(0, |(_, ms)| *ms),
-        every_ms: settings.every_ms,
-    };
+    let known = Known::read(tables, settings, &catalogue, close)?;
     let mut heard = Heard::new(circles(tables, close)?);
     listen(inputs, tables, &kinds, month, close, &known, &mut heard)?;
     let plans = plans(inputs, &kinds)?;
     Ok(shared(heard, &catalogue, &plans, terms, pool))
-}
-
-/// What was refused is known by file and row, so the files must be the replay's.
-fn same_files(inputs: &Inputs, tables: &Path) -> Result<(), Failure> {
-    let path = tables.join("run.json");
-    let wrong = |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(&path).map_err(|error| wrong(&error))?;
-    let run: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
-    let given: Vec<String> = inputs.plays.iter().map(|path| path.display().to_string()).collect();
-    match run["inputs"]["plays"] == serde_json::json!(given) {
-        true => Ok(()),
-        false => Err(wrong(&format!("it was made of plays {}, given are {given:?}", run["inputs"]["plays"]))),
-    }
-}
-
-/// The rows of the catalogue in force at the close.
-fn catalogue(inputs: &Inputs, kinds: &IdKinds, close: Millis) -> Result<HashMap<Id, Track>, Failure> {
-    let mut catalogue: HashMap<Id, Track> = HashMap::new();
-    let keep = |track: Track| {
-        let is_later = |known: &Track| track.valid_from > known.valid_from;
-        if track.valid_from.is_none_or(|from| from < close) && catalogue.get(&track.track_id).is_none_or(is_later) {
-            catalogue.insert(track.track_id.clone(), track);
-        }
-    };
-    read_table(&inputs.tracks, kinds, keep, &mut Vec::new()).map_err(input)?;
-    Ok(catalogue)
 }
 
 fn plans(inputs: &Inputs, kinds: &IdKinds) -> Result<HashMap<Id, String>, Failure> {
@@ -150,88 +114,6 @@ fn plans(inputs: &Inputs, kinds: &IdKinds) -> Result<HashMap<Id, String>, Failur
     };
     read_table(&inputs.accounts, kinds, keep, &mut Vec::new()).map_err(input)?;
     Ok(plans)
-}
-
-/// The rows of a table of the replay as of instants up to the close: the instant, whether the row comes (or goes), and the row.
-fn each_until(
-    path: &Path,
-    columns: &[&str],
-    close: Millis,
-    mut take: impl FnMut(Millis, bool, &Rows),
-) -> Result<(), Failure> {
-    let wanted: Vec<&str> = ["as_of", "diff"].into_iter().chain(columns.iter().copied()).collect();
-    let mut rows = Rows::open(path, &wanted).map_err(input)?;
-    while rows.advance().map_err(input)? {
-        if let Value::Int(as_of) = rows.value(0)
-            && as_of <= close
-        {
-            take(as_of, rows.value(1) != Value::Int(-1), &rows);
-        }
-    }
-    Ok(())
-}
-
-fn text_of(value: Value<'_>) -> String {
-    match value {
-        Value::Text(text) => text.to_owned(),
-        Value::Int(number) => number.to_string(),
-        Value::UInt(number) => number.to_string(),
-        _ => String::new(),
-    }
-}
-
-/// The verdicts over time of every subject that ever had one, by its id.
-type Courses = HashMap<Subject, HashMap<String, Course>>;
-
-/// The verdicts on accounts, tracks, artists and uploaders as of instants up to the close.
-///
-/// # Errors
-/// When the replay wrote no verdicts.
-fn courses(tables: &Path, close: Millis) -> Result<Courses, Failure> {
-    let path = tables.join("verdict.parquet");
-    let has_changes = datasets::tables::rows::columns(&path).map_err(input)?.iter().any(|column| column.name == "diff");
-    let mut courses = Courses::new();
-    each_until(&path, &["subject", "subject_id", "verdict"], close, |as_of, comes, row| {
-        let subject = match row.value(2) {
-            Value::Text("account") => Subject::Account,
-            Value::Text("track") => Subject::Track,
-            Value::Text("artist") => Subject::Artist,
-            Value::Text("uploader") => Subject::Uploader,
-            _ => return,
-        };
-        let verdict = match row.value(4) {
-            Value::Text("block") => Verdict::Block,
-            Value::Text("escalate") => Verdict::Escalate,
-            _ => Verdict::Hold,
-        };
-        let course = courses.entry(subject).or_default().entry(text_of(row.value(3))).or_default();
-        match comes {
-            true => course.begins(as_of, verdict),
-            false => course.ends(as_of),
-        }
-        if !has_changes {
-            // Rows as of an instant say nothing of the next one.
-            course.ends(as_of + 1);
-        }
-    })?;
-    Ok(courses)
-}
-
-/// Tracks that wait for what they must declare, as of the close.
-fn waiting(tables: &Path, close: Millis) -> Result<HashSet<String>, Failure> {
-    let path = tables.join("payout_hold.parquet");
-    let mut waiting = HashSet::new();
-    if path.is_file() {
-        each_until(&path, &["track_id"], close, |_, comes, row| {
-            let track = text_of(row.value(2));
-            if comes {
-                waiting.insert(track)
-            } else {
-                waiting.remove(&track)
-            };
-        })?;
-    }
-    Ok(waiting)
 }
 
 /// Accounts that were ever linked, by the name of one of them.
@@ -255,53 +137,6 @@ fn root(parents: &HashMap<String, String>, mut account: String) -> String {
         account.clone_from(parent);
     }
     account
-}
-
-/// What decides how a stream stands.
-struct Known<'a> {
-    courses: Courses,
-    waiting: HashSet<String>,
-    catalogue: &'a HashMap<Id, Track>,
-    window_ms: Millis,
-    every_ms: Millis,
-}
-
-/// The courses of those whom plays of a track are about.
-struct Judged<'a> {
-    track: Option<&'a Course>,
-    owners: Vec<&'a Course>,
-    waits: bool,
-}
-
-impl Known<'_> {
-    fn course(&self, subject: Subject, id: &str) -> Option<&Course> {
-        self.courses.get(&subject)?.get(id)
-    }
-
-    fn judged(&self, track: &Id) -> Judged<'_> {
-        let row = self.catalogue.get(track);
-        let owner = |subject, id: Option<&Id>| self.course(subject, &id?.to_string());
-        let artist = owner(Subject::Artist, row.and_then(|row| row.artist_id.as_ref()));
-        let uploader = owner(Subject::Uploader, row.and_then(|row| row.uploader_id.as_ref()));
-        let track = track.to_string();
-        Judged {
-            track: self.course(Subject::Track, &track),
-            owners: artist.into_iter().chain(uploader).collect(),
-            waits: self.waiting.contains(&track),
-        }
-    }
-
-    /// A blocked account or track makes a stream count for nothing; whatever else speaks against somebody makes its money wait.
-    fn standing(&self, ended_at: Millis, account: Option<&Course>, judged: &Judged) -> Standing {
-        let gravest = |course: &Course| course.gravest(ended_at, self.window_ms, self.every_ms);
-        let own = account.into_iter().chain(judged.track).map(gravest).max().unwrap_or_default();
-        let of_owners = judged.owners.iter().map(|course| gravest(course)).max().unwrap_or_default();
-        match own {
-            Verdict::Block => Standing::Withheld,
-            Verdict::Allow if of_owners == Verdict::Allow && !judged.waits => Standing::Payable,
-            _ => Standing::Held,
-        }
-    }
 }
 
 /// Numbers in the order in which ids were met.
@@ -378,96 +213,29 @@ fn listen(
     known: &Known,
     heard: &mut Heard,
 ) -> Result<(), Failure> {
-    let corrections = read_corrections(&inputs.corrections, kinds, &mut Vec::new()).map_err(input)?;
-    let corrected: HashSet<u128> =
-        corrections.into_iter().filter(|(_, at)| *at < close).map(|(play, _)| play).collect();
-    let refused = refused(tables)?;
     let mut judged: Vec<Judged> = Vec::new();
     let mut course_of: Vec<Option<&Course>> = Vec::new();
-    for path in &inputs.plays {
-        let none = HashSet::new();
-        let refused = refused.get(&path.display().to_string()).unwrap_or(&none);
-        let columns = ["play_id", "account_id", "track_id", "ended_at", "arrived_at", "played_ms", "source"];
-        let mut rows = Rows::open(path, &columns).map_err(input)?;
-        let mut number = 0;
-        while rows.advance().map_err(input)? {
-            let row = number;
-            number += 1;
-            let Value::Int(ended_at) = rows.value(3) else { continue };
-            let arrived_at = if let Value::Int(at) = rows.value(4) { at.max(ended_at) } else { ended_at };
-            let is_known = arrived_at < close && (month.year_start_ms()..month.end_ms).contains(&ended_at);
-            if !is_known || whole(rows.value(5)) < u64::from(PAYABLE_MS) || refused.contains(&row) {
-                continue;
-            }
-            let id = |at, space: IdSpace| id(rows.value(at), kinds[space as usize]);
-            let (Some(play), Some(account), Some(track)) =
-                (id(0, IdSpace::Play), id(1, IdSpace::Account), id(2, IdSpace::Track))
-            else {
-                continue;
-            };
-            let key = match &play {
-                Id::Number(number) => u128::from(*number),
-                Id::Text(text) => play_id_of(text),
-            };
-            if corrected.contains(&key) {
-                continue;
-            }
-            let (account, track) = (heard.account(account), heard.tracks.of(track));
-            if course_of.len() <= account as usize {
-                course_of.push(known.course(Subject::Account, &heard.accounts.ids[account as usize].to_string()));
-            }
-            if judged.len() <= track as usize {
-                judged.push(known.judged(&heard.tracks.ids[track as usize]));
-                heard.year.push(Default::default());
-            }
-            let standing = known.standing(ended_at, course_of[account as usize], &judged[track as usize]);
-            if standing != Standing::Withheld {
-                let (streams, circles) = &mut heard.year[track as usize];
-                *streams += 1;
-                circles.insert(heard.circle_of[account as usize]);
-            }
-            if ended_at >= month.start_ms {
-                let chosen = matches!(rows.value(6), Value::Text("search" | "library"));
-                let day = ((ended_at - month.start_ms) / DAY_MS) as u32;
-                *heard.month.entry((account, track, chosen, day, standing)).or_default() += 1;
-            }
+    each_stream(inputs, tables, kinds, month.year_start_ms()..month.end_ms, close, |stream| {
+        let Stream { ended_at, is_chosen, .. } = stream;
+        let (account, track) = (heard.account(stream.account), heard.tracks.of(stream.track));
+        if course_of.len() <= account as usize {
+            course_of.push(known.of_account(&heard.accounts.ids[account as usize]));
         }
-    }
-    Ok(())
-}
-
-/// The rows of plays that the replay refused, by file.
-fn refused(tables: &Path) -> Result<HashMap<String, HashSet<u64>>, Failure> {
-    let mut refused: HashMap<String, HashSet<u64>> = HashMap::new();
-    let mut rows = Rows::open(&tables.join("refusal.parquet"), &["source", "file", "row"]).map_err(input)?;
-    while rows.advance().map_err(input)? {
-        if rows.value(0) == Value::Text("plays") {
-            refused.entry(text_of(rows.value(1))).or_default().insert(whole(rows.value(2)));
+        if judged.len() <= track as usize {
+            judged.push(known.judged(&heard.tracks.ids[track as usize]));
+            heard.year.push(Default::default());
         }
-    }
-    Ok(refused)
-}
-
-fn whole(value: Value<'_>) -> u64 {
-    match value {
-        Value::Int(number) => u64::try_from(number).unwrap_or(0),
-        Value::UInt(number) => number,
-        _ => 0,
-    }
-}
-
-/// The id as the replay knows it.
-fn id(value: Value<'_>, kind: IdKind) -> Option<Id> {
-    let number = |number: u64| match kind {
-        IdKind::Text => Id::from(number.to_string()),
-        IdKind::Number => Id::Number(number),
-    };
-    match value {
-        Value::Text(text) => Some(Id::from(text)),
-        Value::UInt(value) => Some(number(value)),
-        Value::Int(value) => u64::try_from(value).ok().map(number),
-        _ => None,
-    }
+        let standing = known.standing(ended_at, course_of[account as usize], &judged[track as usize]);
+        if standing != Standing::Withheld {
+            let (streams, circles) = &mut heard.year[track as usize];
+            *streams += 1;
+            circles.insert(heard.circle_of[account as usize]);
+        }
+        if ended_at >= month.start_ms {
+            let day = ((ended_at - month.start_ms) / DAY_MS) as u32;
+            *heard.month.entry((account, track, is_chosen, day, standing)).or_default() += 1;
+        }
+    })
 }
 
 /// Shares the money, in the order of ids.

@@ -27,6 +27,13 @@ fn what_the_demo_hears_is_true_and_a_verdict_says_so() {
     }
     assert!(count("copied", "heard") >= 3 && count("played", "heard") >= 10, "{told}");
 
+    // Verdicts leave attacks less than they would have had, and never more.
+    let money = told["money"].as_array().expect("a list");
+    let [before, after] = ["profit", "profit_after_verdicts"]
+        .map(|name| money.iter().map(|row| row[name].as_f64().expect("an amount")).sum::<f64>());
+    assert!(money.len() >= 3 && after < before, "{told}");
+    assert!(money.iter().all(|row| row["still_paid"].as_u64() <= row["streams"].as_u64()), "{told}");
+
     // Of what a band played, no detector says anything at all.
     let spec = WorldSpec { accounts: 120, days: 6, sound: true, ..WorldSpec::default() };
     let truth = World::new(&spec).expect("a world").recordings();
@@ -46,9 +53,15 @@ fn what_the_demo_hears_is_true_and_a_verdict_says_so() {
 
     // What was heard is not heard again, and told in words.
     let told = truestream(&[&SMALL[..], &["--out", &out]].concat()).good().out;
-    for words in
-        ["Heard ", "Recordings  ", "  decoded  ", "lines every ", "One verdict by ear: track ", "the audio is "]
-    {
+    for words in [
+        "Heard ",
+        "Recordings  ",
+        "  decoded  ",
+        "lines every ",
+        "One verdict by ear: track ",
+        "the audio is ",
+        "Does it pay? (0.004 ",
+    ] {
         assert!(told.contains(words), "no `{words}` in {told}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::data::{rows, text};
@@ -95,18 +96,34 @@ fn a_backtest_names_whom_a_change_would_hold_or_free() {
     let moved = told["moved"].as_array().expect("a list");
     let held = |row: &&serde_json::Value| row["from"] == "allow" && row["to"] == "hold";
     assert!(moved.iter().filter(held).count() > 10, "{told:#}");
-    assert!(moved.iter().any(|row| row["payable"].as_u64() > Some(0) && row["reason"] != ""));
+    assert!(moved.iter().any(|row| row["streams"].as_u64() > Some(0) && row["reason"] != ""));
     let sums: u64 =
         told["sums"].as_array().expect("a list").iter().map(|sum| sum["subjects"].as_u64().unwrap_or(0)).sum();
     assert_eq!(sums, moved.len() as u64);
+
+    // What newly waits is told as money, and who of the honest artists would notice.
+    let stakes = &told["stakes"];
+    let waits: Vec<_> = stakes["ways"].as_array().into_iter().flatten().collect();
+    let newly = waits.iter().find(|way| way["from"] == "paid" && way["to"] == "waits").expect("streams that wait");
+    let (streams, amount) = (newly["streams"].as_u64().expect("a count"), newly["amount"].as_f64().expect("an amount"));
+    assert!(streams > 100 && (amount - streams as f64 * 0.004).abs() < 1e-9, "{stakes:#}");
+    let touched = stakes["honest_artists_touched"].as_array().expect("a list");
+    let lost: u64 = touched.iter().filter_map(|artist| artist["lost"].as_u64()).sum();
+    assert!(lost > 0 && lost <= streams, "{stakes:#}");
+    assert!(stakes["honest_artists"].as_u64() >= Some(touched.len() as u64), "{stakes:#}");
 
     // The other way round they are freed, and nobody moves between a policy and itself.
     let back = ["policy", "backtest", "built-in", "--against", &path(&strict), "--data", &data];
     let freed = truestream(&[&back[..], &["--json"], &more].concat()).good().json();
     assert_eq!(freed["moved"].as_array().map(Vec::len), Some(moved.len()));
+    let back_again = |way: &&serde_json::Value| way["from"] == "waits" && way["to"] == "paid";
+    let freed =
+        freed["stakes"]["ways"].as_array().into_iter().flatten().find(back_again).expect("streams that are freed");
+    assert_eq!(freed["streams"].as_u64(), Some(streams));
     let same = ["policy", "backtest", "built-in", "--data", &data];
     let told = truestream(&[&same[..], &more].concat()).good();
     assert!(told.out.contains("nobody is decided otherwise"), "{told:?}");
+    assert!(told.out.contains("every stream stands as before"), "{told:?}");
 }
 
 /// Rules of several kinds, one of which never matches.
@@ -313,6 +330,22 @@ fn a_replay_uses_the_policy_of_each_day_and_every_old_verdict_is_found_again() {
         let alone: Vec<_> = alone.iter().filter(|row| as_of.contains(&row[0])).collect();
         assert_eq!(mine, alone, "{name}");
     }
+    // One of them is explained, out of the tables of all days, and found anew under the law of its day alone.
+    let third = ("2026-01-02T00:00:00Z", "1767312000000");
+    let of_third = |row: &&Vec<String>| row.len() == 8 && row[0] == third.1 && row[1] == "account";
+    let one = dated.iter().find(of_third).expect("a verdict under the third policy");
+    let explain = |tables: &str| {
+        let tables = text(&scratch.path().join(tables));
+        let line = ["explain", "account", &one[2], "--tables", &tables, "--as-of", third.0, "--policy", &store];
+        truestream(&[&line[..], &["--data", &data, "--json"]].concat())
+    };
+    let told = explain("dated").good().json();
+    let found = (&told["verdict"]["verdict"], &told["verdict"]["policy_version"], &told["activation"]["number"]);
+    assert_eq!(found, (&json!(one[3]), &json!("v2"), &json!(3)), "{told:#}");
+    assert_eq!(told["verdict"]["reasons"].to_string(), one[5], "{told:#}");
+    assert_eq!(told["found_anew"], true);
+    // Tables that were made under another law say something else.
+    explain("v4").failed(3, &["found anew it is another"]);
     // A rollback puts the one before into force again; what was in force stays known.
     let line = ["policy", "rollback", "--store", &store, "--from", "2026-02-01", "--by", "bob", "--why", "too strict"];
     let told = truestream(&line).good();

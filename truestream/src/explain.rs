@@ -1,0 +1,351 @@
+//! `truestream explain`: one subject as of one instant, with the law of that day, the evidence, the rules, and the same found anew.
+//!
+//! ```text
+//! risk, verdict, rule_hit, payout_hold ──as of T──▶ rows of the subject ──┐
+//! activated policies ──in force as of T──▶ law ───────────────────────────┼──▶ explanation
+//! plays under that law alone ──replay──▶ the rows again ──same?───────────┘
+//! ```
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser};
+use datasets::formats::instant;
+use datasets::policy::{self, Activation};
+use datasets::tables::rows::{Rows, Value, columns};
+use records::Millis;
+use serde_json::{Map, Value as Json, json};
+
+use crate::exit::Failure;
+use crate::replay::{self, ReplayArgs};
+use crate::verify::{Emit, Settings};
+
+/// The tables that speak about a subject, and what names the row among its subject's.
+const TABLES: [(&str, &str); 4] = [("verdict", ""), ("risk", ""), ("rule_hit", "rule"), ("payout_hold", "")];
+/// Those that a policy decides.
+const DECIDED: [&str; 3] = ["verdict", "risk", "rule_hit"];
+
+/// Says why a subject is decided as it is, or was on an earlier day: verdict, law, evidence, rules.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  truestream replay --data W --out R --every 6h --emit changes --policy laws
+  truestream explain track 4711 --tables R
+      as of the last instant
+  truestream explain account 144 --tables R --as-of 2026-01-03 --policy laws
+      as of that day, and which activation was in force
+  truestream explain account 144 --tables R --as-of 2026-01-03 --policy laws --data W
+      and found anew: the plays, replayed under the policy of that day alone, must say the same, to the last word.
+      What stands after -- goes to truestream replay (--evidence, --models)
+
+Exit codes: 0 done, 2 options that cannot be, 3 found anew it is another, 4 an input that cannot be read.")]
+pub struct ExplainArgs {
+    /// account, artist, distributor, playlist, track or uploader
+    pub subject: String,
+    /// Its id
+    pub id: String,
+    /// What `truestream replay` wrote
+    #[arg(long, value_name = "DIR")]
+    pub tables: PathBuf,
+    /// As of this instant; the last one of the tables otherwise
+    #[arg(long, value_name = "TIME")]
+    pub as_of: Option<String>,
+    /// The policy of the replay: says which activation was in force
+    #[arg(long, value_name = "DIR")]
+    pub policy: Option<PathBuf>,
+    /// The plays of the replay: the rows are found anew
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Print as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// More options of `truestream replay`
+    #[arg(last = true, value_name = "OPTIONS")]
+    pub more: Vec<String>,
+}
+
+#[derive(Parser)]
+struct Line {
+    #[command(flatten)]
+    replay: ReplayArgs,
+}
+
+/// A row: column and value. Beside it stands since when it is stated like this.
+type Row = BTreeMap<String, Json>;
+
+/// The rows of a subject, by table and what names the row.
+type Rowset = BTreeMap<(&'static str, String), (Millis, Row)>;
+
+/// Runs the command.
+///
+/// # Errors
+/// When the options cannot be, a table cannot be read, or what is found anew is another.
+pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
+    let settings = Settings::read(&args.tables)?;
+    if !settings.wrote("verdict") {
+        return Err(Failure::Input(format!("{}: the replay wrote no verdicts", args.tables.display())));
+    }
+    let as_of = as_of(args, &settings)?;
+    let rows = rows(&args.tables, args, as_of)?;
+    let activation = match args.policy.as_deref().filter(|folder| policy::is_store(folder)) {
+        Some(store) => Some(policy::in_force(store, as_of).map_err(input)?),
+        None => None,
+    };
+    let again = args.data.as_ref().map(|data| again(args, data, &settings, as_of, activation.as_ref())).transpose()?;
+    let is_same = again.as_ref().map(|again| decided(again) == decided(&rows));
+    let told = Told { args, as_of, rows, activation, is_same };
+    let text = if args.json { format!("{:#}\n", told.json()) } else { told.text() };
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            return Err(Failure::Output(format!("standard output: {error}")));
+        }
+        _ => {}
+    }
+    match is_same {
+        Some(false) => Err(Failure::Different(format!("{} {}: found anew it is another", args.subject, args.id))),
+        _ => Ok(()),
+    }
+}
+
+fn input(error: datasets::Error) -> Failure {
+    Failure::Input(error.to_string())
+}
+
+/// The instant that is asked about: a multiple of the refresh interval.
+fn as_of(args: &ExplainArgs, settings: &Settings) -> Result<Millis, Failure> {
+    let tables = args.tables.display();
+    let (first, last) = settings.as_of_ms.ok_or_else(|| Failure::Input(format!("{tables}: nothing ever arrived")))?;
+    let Some(text) = &args.as_of else { return Ok(last) };
+    let asked = instant::from_text(text).ok_or_else(|| Failure::Usage(format!("--as-of {text}: expected a time")))?;
+    let as_of = asked.div_euclid(settings.every_ms) * settings.every_ms;
+    let is_told = if settings.emit == Emit::Last { as_of == last } else { (first..=last).contains(&as_of) };
+    if is_told {
+        return Ok(as_of);
+    }
+    let [first, last] = [first, last].map(instant::to_minute);
+    let why = format!(
+        "--as-of {text}: the tables tell {first} to {last}; with --emit last, which is the default, the last alone"
+    );
+    Err(Failure::Usage(why))
+}
+
+/// The rows of the subject as of the instant, with since when each is so.
+fn rows(tables: &Path, args: &ExplainArgs, as_of: Millis) -> Result<Rowset, Failure> {
+    let mut rows = Rowset::new();
+    for (table, named) in TABLES {
+        let path = tables.join(format!("{table}.parquet"));
+        if path.is_file() && (table != "payout_hold" || args.subject == "track") {
+            read(&path, table, named, args, as_of, &mut rows)?;
+        }
+    }
+    Ok(rows)
+}
+
+fn read(
+    path: &Path,
+    table: &'static str,
+    named: &str,
+    args: &ExplainArgs,
+    as_of: Millis,
+    to: &mut Rowset,
+) -> Result<(), Failure> {
+    let names: Vec<String> = columns(path).map_err(input)?.into_iter().map(|column| column.name).collect();
+    let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
+    let place = |name: &str| names.iter().position(|column| column == name);
+    let has_changes = place("diff").is_some();
+    let id = place("subject_id").or(place("track_id")).unwrap_or_default();
+    let mut rows = Rows::open(path, &wanted).map_err(input)?;
+    while rows.advance().map_err(input)? {
+        let Value::Int(at) = rows.value(place("as_of").unwrap_or_default()) else { continue };
+        let is_it = json_of(rows.value(id)) == json!(args.id) || text_of(rows.value(id)) == args.id;
+        let of_it = place("subject").is_none_or(|place| text_of(rows.value(place)) == args.subject);
+        let is_then = if has_changes { at <= as_of } else { at == as_of };
+        if !(is_it && of_it && is_then) {
+            continue;
+        }
+        let key = (table, place(named).map(|place| text_of(rows.value(place))).unwrap_or_default());
+        if place("diff").is_some_and(|place| rows.value(place) == Value::Int(-1)) {
+            to.remove(&key);
+            continue;
+        }
+        let cell = |(column, name): (usize, &String)| (name.clone(), json_of(rows.value(column)));
+        let told = names.iter().enumerate().filter(|(_, name)| !["as_of", "diff"].contains(&name.as_str()));
+        to.insert(key, (at, told.map(cell).collect()));
+    }
+    Ok(())
+}
+
+fn text_of(value: Value<'_>) -> String {
+    match json_of(value) {
+        Json::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// The value; lists that tables hold as texts are lists.
+fn json_of(value: Value<'_>) -> Json {
+    match value {
+        Value::Text(text) if text.starts_with('[') => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        Value::Text(text) => json!(text),
+        Value::Int(number) => json!(number),
+        Value::UInt(number) => json!(number),
+        Value::Float(number) => json!(number),
+        _ => Json::Null,
+    }
+}
+
+/// The rows that a replay of the same plays states as of the instant, under the policy of that day alone.
+fn again(
+    args: &ExplainArgs,
+    data: &Path,
+    settings: &Settings,
+    as_of: Millis,
+    activation: Option<&Activation>,
+) -> Result<Rowset, Failure> {
+    let scratch = tempfile::tempdir().map_err(|error| Failure::Output(format!("a temporary folder: {error}")))?;
+    let law = match (&args.policy, activation) {
+        (Some(store), Some(activation)) => Some(activation.folder(store)),
+        (policy, _) => policy.clone(),
+    };
+    let wrote: Vec<&str> = DECIDED.into_iter().filter(|table| settings.wrote(table)).collect();
+    let windows: Vec<&str> = settings.windows.iter().map(|(label, _)| label.as_str()).collect();
+    let (every, views) = (format!("{}min", settings.every_ms / 60_000), wrote.join(","));
+    let out = scratch.path().join("again");
+    let texts = [data, &out].map(|path| path.display().to_string());
+    let mut line = vec!["replay", "--data", &texts[0], "--out", &texts[1], "--emit", "changes", "--views", &views];
+    let (windows, law) = (windows.join(","), law.map(|law| law.display().to_string()));
+    line.extend(["--every", &every, "--windows", &windows]);
+    line.extend(law.iter().flat_map(|law| ["--policy", law]));
+    line.extend(args.more.iter().map(String::as_str));
+    let parsed = Line::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?;
+    replay::replay(&parsed.replay)?;
+    rows(&out, args, as_of)
+}
+
+/// What a policy decides, without since when.
+fn decided(rows: &Rowset) -> Vec<(&(&'static str, String), &Row)> {
+    rows.iter().filter(|((table, _), _)| DECIDED.contains(table)).map(|(key, (_, row))| (key, row)).collect()
+}
+
+struct Told<'a> {
+    args: &'a ExplainArgs,
+    as_of: Millis,
+    rows: Rowset,
+    activation: Option<Activation>,
+    /// Whether it was found anew, where that was asked.
+    is_same: Option<bool>,
+}
+
+impl Told<'_> {
+    fn row(&self, table: &'static str) -> Option<&(Millis, Row)> {
+        self.rows.get(&(table, String::new()))
+    }
+
+    fn all(&self, table: &'static str) -> impl Iterator<Item = &(Millis, Row)> {
+        self.rows.iter().filter(move |((of, _), _)| *of == table).map(|(_, row)| row)
+    }
+
+    fn text(&self) -> String {
+        let ExplainArgs { subject, id, .. } = self.args;
+        let mut text = format!("{subject} {id} as of {}: ", instant::to_minute(self.as_of));
+        match self.row("verdict") {
+            None => text.push_str("allow\n"),
+            Some((since, row)) => {
+                let since = instant::to_minute(*since);
+                let _ = writeln!(text, "{} at risk {}, stated so since {since}", plain(&row["verdict"]), row["r"]);
+                let reasons = row["reasons"].as_array().into_iter().flatten();
+                for reason in reasons {
+                    let _ = writeln!(text, "  {}", plain(reason));
+                }
+            }
+        }
+        self.law(&mut text);
+        if let Some((_, row)) = self.row("risk") {
+            let _ = writeln!(
+                text,
+                "Evidence  risk {} = content {}, behaviour {}, policy {}",
+                row["r"], row["rc"], row["rb"], row["rp"]
+            );
+            for part in row["parts"].as_array().into_iter().flatten() {
+                let _ = writeln!(
+                    text,
+                    "  {:<22} saw {}, its rule weighs {}, adds {}",
+                    plain(&part["name"]),
+                    part["value"],
+                    part["weight"],
+                    part["share"]
+                );
+            }
+        }
+        for (since, row) in self.all("rule_hit") {
+            let [rule, version, action, effect, reason] =
+                ["rule", "rule_version", "action", "effect", "reason"].map(|name| plain(&row[name]));
+            let decides = if row["decides"] == json!(1) { ", decides" } else { "" };
+            let since = instant::to_minute(*since);
+            let _ = writeln!(
+                text,
+                "Rule      {rule}/{version} calls for {action} ({effect}{decides}), since {since}: {reason}"
+            );
+        }
+        if let Some((since, row)) = self.row("payout_hold") {
+            let rest: Vec<String> = row.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
+            let _ = writeln!(text, "Payout    waits since {}: {}", instant::to_minute(*since), rest.join(", "));
+        }
+        match self.is_same {
+            Some(true) => text.push_str(
+                "Anew      the same plays under the policy of that day alone say the same, to the last word\n",
+            ),
+            Some(false) => {
+                text.push_str("Anew      the same plays under the policy of that day alone say something else\n")
+            }
+            None => {}
+        }
+        text
+    }
+
+    /// Under which policy.
+    fn law(&self, text: &mut String) {
+        let version = self.row("verdict").map(|(_, row)| plain(&row["policy_version"]));
+        let models = self.row("verdict").map(|(_, row)| plain(&row["models"]));
+        let version = version.or_else(|| self.activation.as_ref().map(|activation| activation.version.clone()));
+        let Some(version) = version else { return };
+        let _ = writeln!(text, "Law       policy {version:?}, models {}", models.unwrap_or_else(|| "[]".to_owned()));
+        if let Some(activation) = &self.activation {
+            let Activation { number, from, by, why, digest, version: activated, .. } = activation;
+            let _ = writeln!(
+                text,
+                "  activation {number}, in force as of {from}, by {by}: {why}; files {}",
+                &digest[..digest.len().min(16)]
+            );
+            if *activated != version {
+                let _ = writeln!(text, "  the tables were made under another policy than this one, {activated:?}");
+            }
+        }
+    }
+
+    fn json(&self) -> Json {
+        let with_since = |(since, row): &(Millis, Row)| {
+            let mut row: Map<String, Json> = row.clone().into_iter().collect();
+            row.insert("since_ms".to_owned(), json!(since));
+            Json::Object(row)
+        };
+        json!({
+            "subject": self.args.subject,
+            "subject_id": self.args.id,
+            "as_of_ms": self.as_of,
+            "verdict": self.row("verdict").map(with_since),
+            "risk": self.row("risk").map(with_since),
+            "rules": self.all("rule_hit").map(with_since).collect::<Vec<_>>(),
+            "payout_hold": self.row("payout_hold").map(with_since),
+            "activation": self.activation,
+            "found_anew": self.is_same,
+        })
+    }
+}
+
+/// As people read it.
+fn plain(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned)
+}

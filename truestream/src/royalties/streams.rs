@@ -1,0 +1,315 @@
+//! Every stream that a replay knows, and how it stands: paid, waiting, or of nobody.
+//!
+//! ```text
+//! verdicts ──▶ courses ──┐
+//! payout_hold ───────────┴──▶ standing
+//! plays, without those refused, corrected or shorter than 30 s ──▶ streams
+//! ```
+
+use std::collections::{HashMap, HashSet};
+use std::ops::Range;
+use std::path::Path;
+
+use datasets::arrivals::read_corrections;
+use datasets::names::play_id_of;
+use datasets::tables::read::{IdKinds, read_table};
+use datasets::tables::rows::{Rows, Value};
+use datasets::tables::{IdKind, Inputs};
+use features::royalty::Standing;
+use features::standing::Course;
+use features::tally::PAYABLE_MS;
+use records::{Id, IdSpace, Millis, Subject, Track, Verdict};
+
+use crate::exit::Failure;
+use crate::verify::Settings;
+
+fn input(error: datasets::Error) -> Failure {
+    Failure::Input(error.to_string())
+}
+
+/// A play of 30 seconds or more.
+pub(crate) struct Stream {
+    /// Who listened.
+    pub(crate) account: Id,
+    /// What was played.
+    pub(crate) track: Id,
+    /// The playlist it came from.
+    pub(crate) playlist: Option<Id>,
+    /// When it ended.
+    pub(crate) ended_at: Millis,
+    /// Whether it was searched for or stood in the listener's library.
+    pub(crate) is_chosen: bool,
+}
+
+/// Hears every stream that ended in the time and is known at the close, in the order of the files.
+///
+/// # Errors
+/// When an input cannot be read, or the tables were made of other files.
+pub(crate) fn each_stream(
+    inputs: &Inputs,
+    tables: &Path,
+    kinds: &IdKinds,
+    ended: Range<Millis>,
+    close: Millis,
+    mut hear: impl FnMut(Stream),
+) -> Result<(), Failure> {
+    same_files(inputs, tables)?;
+    let corrections = read_corrections(&inputs.corrections, kinds, &mut Vec::new()).map_err(input)?;
+    let corrected: HashSet<u128> =
+        corrections.into_iter().filter(|(_, at)| *at < close).map(|(play, _)| play).collect();
+    let (refused, none) = (refused(tables)?, HashSet::new());
+    for path in &inputs.plays {
+        let refused = refused.get(&path.display().to_string()).unwrap_or(&none);
+        let columns =
+            ["play_id", "account_id", "track_id", "ended_at", "arrived_at", "played_ms", "source", "playlist_id"];
+        let mut rows = Rows::open(path, &columns).map_err(input)?;
+        let mut number = 0;
+        while rows.advance().map_err(input)? {
+            let row = number;
+            number += 1;
+            let Value::Int(ended_at) = rows.value(3) else { continue };
+            let arrived_at = if let Value::Int(at) = rows.value(4) { at.max(ended_at) } else { ended_at };
+            let is_known = arrived_at < close && ended.contains(&ended_at);
+            if !is_known || whole(rows.value(5)) < u64::from(PAYABLE_MS) || refused.contains(&row) {
+                continue;
+            }
+            let id = |at, space: IdSpace| id(rows.value(at), kinds[space as usize]);
+            let (Some(play), Some(account), Some(track)) =
+                (id(0, IdSpace::Play), id(1, IdSpace::Account), id(2, IdSpace::Track))
+            else {
+                continue;
+            };
+            let key = match &play {
+                Id::Number(number) => u128::from(*number),
+                Id::Text(text) => play_id_of(text),
+            };
+            if !corrected.contains(&key) {
+                let is_chosen = matches!(rows.value(6), Value::Text("search" | "library"));
+                hear(Stream { account, track, playlist: id(7, IdSpace::Playlist), ended_at, is_chosen });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The rows of plays that the replay refused, by file.
+fn refused(tables: &Path) -> Result<HashMap<String, HashSet<u64>>, Failure> {
+    let mut refused: HashMap<String, HashSet<u64>> = HashMap::new();
+    let mut rows = Rows::open(&tables.join("refusal.parquet"), &["source", "file", "row"]).map_err(input)?;
+    while rows.advance().map_err(input)? {
+        if rows.value(0) == Value::Text("plays") {
+            refused.entry(text_of(rows.value(1))).or_default().insert(whole(rows.value(2)));
+        }
+    }
+    Ok(refused)
+}
+
+fn whole(value: Value<'_>) -> u64 {
+    match value {
+        Value::Int(number) => u64::try_from(number).unwrap_or(0),
+        Value::UInt(number) => number,
+        _ => 0,
+    }
+}
+
+/// The id as the replay knows it.
+fn id(value: Value<'_>, kind: IdKind) -> Option<Id> {
+    let number = |number: u64| match kind {
+        IdKind::Text => Id::from(number.to_string()),
+        IdKind::Number => Id::Number(number),
+    };
+    match value {
+        Value::Text(text) => Some(Id::from(text)),
+        Value::UInt(value) => Some(number(value)),
+        Value::Int(value) => u64::try_from(value).ok().map(number),
+        _ => None,
+    }
+}
+
+/// The rows of the catalogue in force at the close.
+pub(crate) fn catalogue(inputs: &Inputs, kinds: &IdKinds, close: Millis) -> Result<HashMap<Id, Track>, Failure> {
+    let mut catalogue: HashMap<Id, Track> = HashMap::new();
+    let keep = |track: Track| {
+        let is_later = |known: &Track| track.valid_from > known.valid_from;
+        if track.valid_from.is_none_or(|from| from < close) && catalogue.get(&track.track_id).is_none_or(is_later) {
+            catalogue.insert(track.track_id.clone(), track);
+        }
+    };
+    read_table(&inputs.tracks, kinds, keep, &mut Vec::new()).map_err(input)?;
+    Ok(catalogue)
+}
+
+/// What decides how a stream stands.
+pub(crate) struct Known<'a> {
+    courses: Courses,
+    waiting: HashSet<String>,
+    catalogue: &'a HashMap<Id, Track>,
+    window_ms: Millis,
+    every_ms: Millis,
+}
+
+/// The courses of those whom plays of a track are about.
+pub(crate) struct Judged<'a> {
+    track: Option<&'a Course>,
+    owners: Vec<&'a Course>,
+    waits: bool,
+}
+
+impl Judged<'_> {
+    /// Without what must be declared.
+    pub(crate) fn by_verdicts_alone(self) -> Self {
+        Judged { waits: false, ..self }
+    }
+}
+
+impl<'a> Known<'a> {
+    /// What the tables say as of instants up to the close.
+    ///
+    /// # Errors
+    /// When the replay wrote no verdicts, or a table cannot be read.
+    pub(crate) fn read(
+        tables: &Path,
+        settings: &Settings,
+        catalogue: &'a HashMap<Id, Track>,
+        close: Millis,
+    ) -> Result<Known<'a>, Failure> {
+        Ok(Known {
+            courses: courses(tables, close)?,
+            waiting: waiting(tables, close)?,
+            catalogue,
+            window_ms: settings.windows.last().map_or(0, |(_, ms)| *ms),
+            every_ms: settings.every_ms,
+        })
+    }
+
+    /// The verdicts on the account over time.
+    pub(crate) fn of_account(&self, id: &Id) -> Option<&Course> {
+        self.course(Subject::Account, &id.to_string())
+    }
+
+    fn course(&self, subject: Subject, id: &str) -> Option<&Course> {
+        self.courses.get(&subject)?.get(id)
+    }
+
+    /// The verdicts over time that plays of the track are about, beside their accounts'.
+    pub(crate) fn judged(&self, track: &Id) -> Judged<'_> {
+        let row = self.catalogue.get(track);
+        let owner = |subject, id: Option<&Id>| self.course(subject, &id?.to_string());
+        let artist = owner(Subject::Artist, row.and_then(|row| row.artist_id.as_ref()));
+        let uploader = owner(Subject::Uploader, row.and_then(|row| row.uploader_id.as_ref()));
+        let track = track.to_string();
+        Judged {
+            track: self.course(Subject::Track, &track),
+            owners: artist.into_iter().chain(uploader).collect(),
+            waits: self.waiting.contains(&track),
+        }
+    }
+
+    /// A blocked account or track makes a stream count for nothing; whatever else speaks against somebody makes its money wait.
+    pub(crate) fn standing(&self, ended_at: Millis, account: Option<&Course>, judged: &Judged) -> Standing {
+        let gravest = |course: &Course| course.gravest(ended_at, self.window_ms, self.every_ms);
+        let own = account.into_iter().chain(judged.track).map(gravest).max().unwrap_or_default();
+        let of_owners = judged.owners.iter().map(|course| gravest(course)).max().unwrap_or_default();
+        match own {
+            Verdict::Block => Standing::Withheld,
+            Verdict::Allow if of_owners == Verdict::Allow && !judged.waits => Standing::Payable,
+            _ => Standing::Held,
+        }
+    }
+}
+
+/// The verdicts over time of every subject that ever had one, by its id.
+type Courses = HashMap<Subject, HashMap<String, Course>>;
+
+/// The verdicts on accounts, tracks, artists and uploaders as of instants up to the close.
+///
+/// # Errors
+/// When the replay wrote no verdicts.
+fn courses(tables: &Path, close: Millis) -> Result<Courses, Failure> {
+    let path = tables.join("verdict.parquet");
+    let has_changes = datasets::tables::rows::columns(&path).map_err(input)?.iter().any(|column| column.name == "diff");
+    let mut courses = Courses::new();
+    each_until(&path, &["subject", "subject_id", "verdict"], close, |as_of, comes, row| {
+        let subject = match row.value(2) {
+            Value::Text("account") => Subject::Account,
+            Value::Text("track") => Subject::Track,
+            Value::Text("artist") => Subject::Artist,
+            Value::Text("uploader") => Subject::Uploader,
+            _ => return,
+        };
+        let verdict = match row.value(4) {
+            Value::Text("block") => Verdict::Block,
+            Value::Text("escalate") => Verdict::Escalate,
+            _ => Verdict::Hold,
+        };
+        let course = courses.entry(subject).or_default().entry(text_of(row.value(3))).or_default();
+        match comes {
+            true => course.begins(as_of, verdict),
+            false => course.ends(as_of),
+        }
+        if !has_changes {
+            // Rows as of an instant say nothing of the next one.
+            course.ends(as_of + 1);
+        }
+    })?;
+    Ok(courses)
+}
+
+/// Tracks that wait for what they must declare, as of the close.
+fn waiting(tables: &Path, close: Millis) -> Result<HashSet<String>, Failure> {
+    let path = tables.join("payout_hold.parquet");
+    let mut waiting = HashSet::new();
+    if path.is_file() {
+        each_until(&path, &["track_id"], close, |_, comes, row| {
+            let track = text_of(row.value(2));
+            if comes {
+                waiting.insert(track)
+            } else {
+                waiting.remove(&track)
+            };
+        })?;
+    }
+    Ok(waiting)
+}
+
+/// The rows of a table of the replay as of instants up to the close: the instant, whether the row comes (or goes), and the row.
+pub(crate) fn each_until(
+    path: &Path,
+    columns: &[&str],
+    close: Millis,
+    mut take: impl FnMut(Millis, bool, &Rows),
+) -> Result<(), Failure> {
+    let wanted: Vec<&str> = ["as_of", "diff"].into_iter().chain(columns.iter().copied()).collect();
+    let mut rows = Rows::open(path, &wanted).map_err(input)?;
+    while rows.advance().map_err(input)? {
+        if let Value::Int(as_of) = rows.value(0)
+            && as_of <= close
+        {
+            take(as_of, rows.value(1) != Value::Int(-1), &rows);
+        }
+    }
+    Ok(())
+}
+
+/// The value as a text; empty where it is none.
+pub(crate) fn text_of(value: Value<'_>) -> String {
+    match value {
+        Value::Text(text) => text.to_owned(),
+        Value::Int(number) => number.to_string(),
+        Value::UInt(number) => number.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// What was refused is known by file and row, so the files must be the replay's.
+pub(crate) fn same_files(inputs: &Inputs, tables: &Path) -> Result<(), Failure> {
+    let path = tables.join("run.json");
+    let wrong = |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(|error| wrong(&error))?;
+    let run: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+    let given: Vec<String> = inputs.plays.iter().map(|path| path.display().to_string()).collect();
+    match run["inputs"]["plays"] == serde_json::json!(given) {
+        true => Ok(()),
+        false => Err(wrong(&format!("it was made of plays {}, given are {given:?}", run["inputs"]["plays"]))),
+    }
+}
