@@ -10,7 +10,7 @@ use records::Millis;
 use serde::Serialize;
 
 use super::examples::{Instants, Known, Span};
-use super::registry::{Lock, Registry, write_whole};
+use super::registry::{Lock, Registry, hash, write_whole};
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
 use crate::replay::{self, ReplayArgs, millis};
@@ -99,7 +99,7 @@ impl Manifest {
             found.sort_by(|a, b| (&a.file, &a.hash).cmp(&(&b.file, &b.hash)));
             files.extend(found);
         }
-        let hash = |text: String| blake3::hash(text.as_bytes()).to_hex().to_string();
+        let hash = |text: String| hash(text.as_bytes());
         Ok(Manifest {
             features: profile::VERSION.to_owned(),
             names_hash: hash(profile::names().join("\n")),
@@ -118,7 +118,7 @@ impl Manifest {
 
     /// A hash of all of it.
     pub fn hash(&self) -> String {
-        blake3::hash(self.json().as_bytes()).to_hex().to_string()
+        hash(self.json().as_bytes())
     }
 
     /// Feature rows do not depend on labels.

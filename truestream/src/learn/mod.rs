@@ -18,10 +18,13 @@ mod evaluate;
 mod examples;
 mod measure;
 mod models;
+mod poisoned;
+mod probability;
 mod promote;
 mod queue;
 mod registry;
 mod sequences;
+mod settings;
 mod train;
 
 pub use self::drift::DriftArgs;

@@ -10,7 +10,7 @@ use models::Scorer;
 use serde_json::json;
 
 use super::EXIT_CODES;
-use super::registry::{MODEL, Registry, Run, Version, write_whole};
+use super::registry::{MODEL, Registry, Run, Version, hash, write_whole};
 use crate::exit::Failure;
 
 /// Shows versions of the model: all of them, one, or how two differ.
@@ -114,7 +114,7 @@ fn import(registry: &Registry, file: &Path, held_out: bool, json: bool) -> Resul
         read if read == scorer => {}
         _ => return Err(input(&"it is another model once it is written and read back")),
     }
-    let hash = |text: &str| blake3::hash(text.as_bytes()).to_hex().to_string();
+    let hash = |text: &str| hash(text.as_bytes());
     let mut params = vec![
         ("features", profile::VERSION.to_owned()),
         ("imported_from", file.file_name().unwrap_or_default().to_string_lossy().into_owned()),

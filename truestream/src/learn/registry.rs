@@ -221,7 +221,7 @@ impl Registry {
     fn unchanged(&self, version: &Version, name: &str, hash_name: &str) -> Result<Vec<u8>, Failure> {
         let path = self.artifact(version, name);
         let bytes = fs::read(&path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
-        let hash = blake3::hash(&bytes).to_hex().to_string();
+        let hash = hash(&bytes);
         if version.params.get(hash_name) != Some(&hash) {
             return Err(Failure::Input(format!(
                 "{}: its hash is {hash}, version {} was registered with {}; restore the file from a backup",
@@ -486,6 +486,11 @@ fn read_values(folder: &Path) -> Result<BTreeMap<String, String>, Failure> {
         values.insert(entry.file_name().to_string_lossy().into_owned(), value);
     }
     Ok(values)
+}
+
+/// The hash that files and settings are known by: BLAKE3, 64 hexadecimal digits.
+pub fn hash(content: &[u8]) -> String {
+    blake3::hash(content).to_hex().to_string()
 }
 
 /// Writes a file, and the folders above it.

@@ -1,44 +1,32 @@
 //! `truestream train`: a model out of plays and labels, into the registry.
 //!
 //! ```text
-//! features ──▶ examples ──▶ audit ──▶ trees (fit) ───────────────────┬──▶ probabilities (calibrate) ──▶ measures (test) ──▶ version
+//! features ──▶ examples ──▶ poisoned? ──▶ trees (fit) ───────────────────┬──▶ probabilities (calibrate) ──▶ measures (test) ──▶ version
 //!                 └──▶ sequences of a sample ──▶ network (fit) or no ──┘
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
-use std::path::Path;
 
 use clap::Args;
 use datasets::formats::instant::to_text;
 use features::{profile, sequence};
 use indicatif::{ProgressBar, ProgressStyle};
-use models::boost::{Booster, Monotone, Settings, fit};
-use models::calibration::Calibration;
-use models::measures::auc;
+use models::boost::{Booster, Settings, fit};
 use models::temporal::{self, Network, NetworkError};
-use models::{Scorer, Stack, Table, sharpness, unlabelled};
+use models::{Scorer, Stack, sharpness, unlabelled};
 use records::Millis;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::data::{DataArgs, Features};
 use super::examples::{Known, Lots, Use};
 use super::measure::{ByAccount, Report};
-use super::registry::{Lock, MODEL, NETWORK_FILE, Registry, Run, Version};
+use super::probability::{ONE_KIND, Of, calibrated, of_accounts};
+use super::registry::{Lock, MODEL, NETWORK_FILE, Registry, Run, Version, hash};
 use super::sequences::FORMS;
-use super::{EXIT_CODES, card, cohorts};
+use super::settings::{Chosen, Source};
+use super::{EXIT_CODES, card, cohorts, poisoned};
 use crate::exit::Failure;
-
-/// Fewer fraud accounts than this to learn from, or to measure with, are anecdotes.
-const FRAUD_FIT_MIN: usize = 20;
-const FRAUD_TEST_MIN: usize = 5;
-/// A feature that alone tells fraud from all others this well says what the label says: recorded after the fact, or made of
-/// it. The strongest honest feature of a world of farms alone, plays per network prefix, reaches .9991.
-const LEAK_AUC: f64 = 0.9999;
-/// More features than this share without a single value are a broken feed and no data.
-const EMPTY_SHARE_MAX: f64 = 0.5;
 
 /// Trains a model on plays and labels and puts it into the registry.
 #[derive(Args, Clone, Debug)]
@@ -130,85 +118,6 @@ pub fn version(args: &TrainArgs) -> Result<Version, Failure> {
     }
 }
 
-/// How trees and network are trained.
-struct Chosen {
-    trees: Settings,
-    network: Option<Source>,
-}
-
-/// Where the network comes from.
-enum Source {
-    Lessons(temporal::Settings),
-    /// A file, read.
-    File(Box<Network>),
-}
-
-impl Chosen {
-    fn of(args: &TrainArgs) -> Result<Chosen, Failure> {
-        let seed = args.data.seed;
-        let is_asked = |name: &&str| args.only.is_empty() || args.only.iter().any(|only| only == name);
-        // Trees end where accounts that they have not seen are scored best.
-        let trees = Settings {
-            trees_max: 400,
-            learning_rate: 0.05,
-            patience: 30,
-            feature_share: 0.7,
-            seed,
-            monotone: profile::rising().filter(is_asked).map(|name| (name.to_owned(), Monotone::Rising)).collect(),
-            ..Settings::default()
-        };
-        let network = temporal::Settings { seed, ..temporal::Settings::default() };
-        let named_in = args.settings.as_ref().map_or(String::new(), |path| format!("{}: ", path.display()));
-        let input = |error: &dyn std::fmt::Display| Failure::Input(format!("{named_in}{error}"));
-        let text = args.settings.as_ref().map_or(Ok("{}".to_owned()), std::fs::read_to_string);
-        let text = text.map_err(|error| input(&error))?;
-        let mut named: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(&text).map_err(|error| input(&error))?;
-        let of_network = match named.remove("network").unwrap_or_else(|| json!({})) {
-            serde_json::Value::Object(named) => named,
-            other => return Err(input(&format!("`network` is {other}; expected an object of settings"))),
-        };
-        let network = with(&network, of_network).map_err(|error| input(&format!("network: {error}")))?;
-        let from = args.network_from.as_deref().map(network_from).transpose()?;
-        let trees = with(&trees, named).map_err(|error| input(&error))?;
-        if trees.trees_max == 0 {
-            return Err(input(&"trees_max is 0; expected at least 1"));
-        }
-        Ok(Chosen { trees, network: from.map(Source::File).or(args.network.then_some(Source::Lessons(network))) })
-    }
-
-    fn json(&self) -> serde_json::Value {
-        let mut all = json!(self.trees);
-        match &self.network {
-            None => {}
-            Some(Source::Lessons(settings)) => all["network"] = json!(settings),
-            Some(Source::File(network)) => all["network_from"] = json!(hash(&network.to_bytes())),
-        }
-        all
-    }
-}
-
-/// The network in a file of either format.
-fn network_from(path: &Path) -> Result<Box<Network>, Failure> {
-    let input = |error: &dyn std::fmt::Display| Failure::Input(format!("{}: {error}", path.display()));
-    let bytes = std::fs::read(path).map_err(|error| input(&error))?;
-    let read = match path.extension().is_some_and(|extension| extension == "onnx") {
-        true => Network::from_onnx(&bytes),
-        false => Network::from_bytes(&bytes),
-    };
-    read.map(Box::new).map_err(|error| input(&error))
-}
-
-/// The settings with those replaced that are named.
-fn with<T: Serialize + DeserializeOwned>(
-    settings: &T,
-    named: serde_json::Map<String, serde_json::Value>,
-) -> Result<T, serde_json::Error> {
-    let mut all = serde_json::to_value(settings).expect("settings are plain data");
-    all.as_object_mut().expect("settings have names").extend(named);
-    serde_json::from_value(all)
-}
-
 /// Refuses names that are no features, and those that stand twice.
 fn known_features(option: &str, names: &[String]) -> Result<(), Failure> {
     for (at, name) in names.iter().enumerate() {
@@ -296,7 +205,7 @@ impl Shop<'_> {
         let (mut to_fit, mut to_calibrate) = (of(Use::Fit), of(Use::Calibrate));
         // A family that was left out is unseen in all of its accounts.
         let to_test = known.of_accounts(|account| account.used == Use::Test || held_out(account.family.as_ref()));
-        let empty = audit(args, registry, &to_fit, &to_test)?;
+        let empty = poisoned::audit(args, registry, &to_fit, &to_test)?;
 
         let hidden = match args.hidden_max > 0.0 {
             true => Some(self.suspect(&chosen.trees, &mut to_fit, &mut to_calibrate)?),
@@ -501,133 +410,9 @@ impl Shop<'_> {
     }
 }
 
-fn hash(content: &[u8]) -> String {
-    blake3::hash(content).to_hex().to_string()
-}
-
-const ONE_KIND: &str = "the accounts that probabilities are fitted to are all fraud or all not; more labels are needed";
-
 /// Whether a family as it is written in labels (`name` or `name/level`) is of this name.
 fn is_of(family: &str, name: &str) -> bool {
     family == name || family.split_once('/').is_some_and(|(head, _)| head == name)
-}
-
-/// What a probability is said of.
-#[derive(Clone, Copy)]
-enum Of {
-    /// An account as of one look.
-    Row,
-    /// An account that once scores so high. Who is judged every day is held for the worst of them, so what counts is how
-    /// many of those who are held at all are fraud.
-    Account,
-}
-
-fn calibrated(booster: Booster, known: &Known, of: Of) -> Result<Scorer, Failure> {
-    let learned = |error: models::boost::BoostError| Failure::Input(error.to_string());
-    let scores = booster.scores(&known.table).map_err(learned)?;
-    let calibration = match of {
-        Of::Row => {
-            let weights: Vec<f32> = known.account_of.iter().map(|at| known.accounts[*at].stands_for as f32).collect();
-            probabilities(&scores, &known.labels, &weights)?
-        }
-        Of::Account => of_accounts(known, &scores)?,
-    };
-    Ok(Scorer::new(profile::VERSION, booster, calibration))
-}
-
-/// The probability that an account is fraud whose highest score this is.
-fn of_accounts(known: &Known, scores: &[f64]) -> Result<Calibration, Failure> {
-    let by_account = ByAccount::of(known, scores);
-    probabilities(&by_account.scores, &by_account.labels, &by_account.weights())
-}
-
-/// Probabilities are fitted to what is, so everything counts as often as it stands for somebody.
-fn probabilities(scores: &[f64], labels: &[f32], weights: &[f32]) -> Result<Calibration, Failure> {
-    let fitted = Calibration::fit(scores, labels, weights);
-    fitted.ok_or_else(|| Failure::Input(ONE_KIND.to_owned()))
-}
-
-/// Refuses what looks like data and is none. Returns the features without a value.
-fn audit(args: &TrainArgs, registry: &Registry, to_fit: &Known, to_test: &Known) -> Result<Vec<String>, Failure> {
-    let table = &to_fit.table;
-    let unknown = table.names().iter().find(|name| !profile::names().contains(&name.as_str()));
-    if let Some(name) = unknown {
-        return Err(Failure::Input(format!(
-            "column {name} is no feature of {}: nothing may be learned from it",
-            profile::VERSION
-        )));
-    }
-    let fraud = |known: &Known| {
-        let rows = known.account_of.iter().zip(&known.labels).filter(|(_, label)| **label == 1.0);
-        rows.map(|(account, _)| account).collect::<BTreeSet<_>>().len()
-    };
-    let (to_learn, to_measure) = (fraud(to_fit), fraud(to_test));
-    if to_learn < FRAUD_FIT_MIN || to_measure < FRAUD_TEST_MIN {
-        return Err(Failure::Input(format!(
-            "{to_learn} fraud accounts to learn from and {to_measure} to measure with; at least {FRAUD_FIT_MIN} and \
-             {FRAUD_TEST_MIN} are needed: label more accounts, reach further back with --history, or overlay attacks with \
-             `truestream inject`"
-        )));
-    }
-    let empty = empty(table);
-    if empty.len() as f64 > EMPTY_SHARE_MAX * table.names().len() as f64 {
-        return Err(Failure::Input(format!(
-            "{} of {} features have no value in any row ({}, ...): the plays lack most columns, or the feed broke",
-            empty.len(),
-            table.names().len(),
-            empty.iter().take(3).cloned().collect::<Vec<_>>().join(", ")
-        )));
-    }
-    if let Some(champion) = registry.champion()? {
-        refuse_lost(&registry.scorer(&champion)?, champion.number, &empty)?;
-    }
-    let leaks: Vec<(String, f64)> = leaks(to_fit).into_iter().filter(|(name, _)| !args.trust.contains(name)).collect();
-    if !leaks.is_empty() {
-        let names: Vec<&str> = leaks.iter().map(|(name, _)| name.as_str()).collect();
-        let told: Vec<String> = leaks.iter().map(|(name, auc)| format!("{name} (AUC {auc:.4})")).collect();
-        return Err(Failure::Input(format!(
-            "each of these features alone tells fraud from all others: {}. They probably say what the label says; where they are known \
-             before the label, --trust {} goes on",
-            told.join(", "),
-            names.join(" --trust ")
-        )));
-    }
-    Ok(empty)
-}
-
-fn empty(table: &Table) -> Vec<String> {
-    let columns = table.names().iter().zip(table.columns());
-    columns.filter(|(_, column)| column.iter().all(|value| value.is_nan())).map(|(name, _)| name.clone()).collect()
-}
-
-/// What the champion asks about must have values.
-fn refuse_lost(champion: &Scorer, number: u32, empty: &[String]) -> Result<(), Failure> {
-    let asked = |name: &String| {
-        let at = champion.booster.features.iter().position(|feature| feature == name);
-        champion.booster.trees.iter().flat_map(|tree| &tree.splits).any(|split| Some(split.feature as usize) == at)
-    };
-    match empty.iter().find(|name| asked(name)) {
-        None => Ok(()),
-        Some(name) => Err(Failure::Input(format!(
-            "feature {name} has no value in any row, and version {number}, the champion, asks about it: the feed lost it"
-        ))),
-    }
-}
-
-/// Features that alone tell fraud from all others, and how well.
-fn leaks(known: &Known) -> Vec<(String, f64)> {
-    let columns = known.table.names().iter().zip(known.table.columns());
-    let ones = vec![1.0; known.labels.len()];
-    let alone = columns.filter_map(|(name, column)| {
-        // Missing values stand at either end, whichever helps more.
-        let ends = [f64::MIN, f64::MAX].into_iter().filter_map(|missing| {
-            let values: Vec<f64> =
-                column.iter().map(|value| if value.is_nan() { missing } else { f64::from(*value) }).collect();
-            auc(&values, &known.labels, &ones).map(|auc| auc.max(1.0 - auc))
-        });
-        Some((name.clone(), ends.reduce(f64::max)?))
-    });
-    alone.filter(|(_, auc)| *auc >= LEAK_AUC).collect()
 }
 
 fn progress(args: &TrainArgs, steps: usize, of: &str) -> ProgressBar {
