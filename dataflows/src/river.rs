@@ -108,7 +108,7 @@ impl Plan {
     }
 
     /// All window lengths that somebody needs, in ticks, shortest first.
-    fn lengths(&self) -> Vec<Tick> {
+    pub fn lengths(&self) -> Vec<Tick> {
         let mut lengths = self.windows.clone();
         if self.computed().is_empty() {
             lengths.clear();

@@ -78,7 +78,7 @@ fn damage(error: LogError) -> Result<LogError, LogError> {
 
 /// Reads a sealed segment; returns how many entries it has.
 fn check_sealed(disk: &dyn Disk, sealed: &Sealed) -> Result<u64, LogError> {
-    let name = segment_name(sealed.first);
+    let name = sealed.name();
     let bytes = read_whole(disk, &name)?;
     let damaged = |offset: usize, what: &str| LogError::Damaged {
         file: name.clone(),
@@ -88,18 +88,19 @@ fn check_sealed(disk: &dyn Disk, sealed: &Sealed) -> Result<u64, LogError> {
     if !frame::is_segment_head(&name, &bytes, sealed.first)? {
         return Err(damaged(0, "its head is not what was written"));
     }
-    let (mut at, mut next) = (SEGMENT_HEAD, sealed.first);
+    let (mut at, mut next, mut entries) = (SEGMENT_HEAD, sealed.first, 0);
     while at < bytes.len() {
-        let frame = frame::read(&bytes[at..]).filter(|frame| frame.number == next);
+        let frame = frame::read(&bytes[at..]).filter(|frame| sealed.follows(frame.number, next));
         let frame = frame.ok_or_else(|| damaged(at, "a frame cannot be read"))?;
         Entry::from_bytes(frame.body).ok_or_else(|| no_entry(&name, at as u64))?;
         at += frame.bytes();
-        next += 1;
+        next = frame.number + 1;
+        entries += 1;
     }
     if next != sealed.last + 1 || blake3::hash(&bytes).to_hex().as_str() != sealed.blake3 {
         return Err(damaged(0, "its hash is not the one in the manifest"));
     }
-    Ok(next - sealed.first)
+    Ok(entries)
 }
 
 /// Copies the log, as far as it is durable, into an empty folder; the original may be in use. Returns what is in the copy.
@@ -107,6 +108,21 @@ fn check_sealed(disk: &dyn Disk, sealed: &Sealed) -> Result<u64, LogError> {
 /// # Errors
 /// When the original is damaged, or one of the disks fails.
 pub fn copy(from: &dyn Disk, to: &dyn Disk) -> Result<Findings, LogError> {
+    loop {
+        let manifest = Manifest::read(from)?;
+        match copy_of(&manifest, from, to) {
+            // A segment was squeezed meanwhile: the file that was to be copied is gone.
+            Err(LogError::Damaged { .. }) if was_squeezed(&manifest, &Manifest::read(from)?) => {}
+            copied => return copied,
+        }
+    }
+}
+
+fn was_squeezed(before: &Manifest, after: &Manifest) -> bool {
+    before.segments.iter().zip(&after.segments).any(|(before, after)| before.is_squeezed != after.is_squeezed)
+}
+
+fn copy_of(manifest: &Manifest, from: &dyn Disk, to: &dyn Disk) -> Result<Findings, LogError> {
     let put = |name: &str, bytes: &[u8]| {
         let written = || {
             to.write_at(name, 0, bytes)?;
@@ -114,10 +130,9 @@ pub fn copy(from: &dyn Disk, to: &dyn Disk) -> Result<Findings, LogError> {
         };
         written().map_err(|error| io(name, error))
     };
-    let manifest = Manifest::read(from)?;
     for sealed in &manifest.segments {
         check_sealed(from, sealed)?;
-        let name = segment_name(sealed.first);
+        let name = sealed.name();
         put(&name, &read_whole(from, &name)?)?;
     }
     let next = manifest.segments.last().map_or(1, |sealed| sealed.last + 1);

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::disk::Disk;
 use super::entry::Offsets;
 use super::frame::FORMAT;
-use super::{LogError, io};
+use super::{LogError, io, segment_name, squeezed_name};
 
 /// Its name in the folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -40,6 +40,21 @@ pub struct Sealed {
     pub bytes: u64,
     /// The hash of all of it, in hexadecimal.
     pub blake3: String,
+    /// Whether entries were taken from it; the numbers of the others stayed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_squeezed: bool,
+}
+
+impl Sealed {
+    /// Whether an entry of this number may come where `next` is the least that may.
+    pub(super) fn follows(&self, number: u64, next: u64) -> bool {
+        number == next || (self.is_squeezed && number > next && number <= self.last)
+    }
+
+    /// The name of its file.
+    pub(super) fn name(&self) -> String {
+        if self.is_squeezed { squeezed_name(self.first) } else { segment_name(self.first) }
+    }
 }
 
 impl Default for Manifest {

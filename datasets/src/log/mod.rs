@@ -5,8 +5,9 @@
 //!                                   └──▶ segment full: sealed, its BLAKE3 in the manifest, the next one begun
 //! ```
 //!
-//! Files of the folder: `<number of its first entry>.log` are segments, `manifest.json` lists the sealed ones, `durable`
-//! is a hint how far the last segment was durable, `lock` is held by the one writer.
+//! Files of the folder: `<number of its first entry>.log` are segments, `<number>-1.log` is one from which was taken what
+//! nobody needs any more, `manifest.json` lists the sealed ones, `durable` is a hint how far the last segment was durable,
+//! `lock` is held by the one writer.
 //!
 //! What a crash tears off the end was never acknowledged, and is cut off. Everything else that cannot be read was
 //! damaged: it is named by file and byte, and never skipped.
@@ -17,6 +18,7 @@ mod entry;
 mod frame;
 mod manifest;
 mod reader;
+mod retention;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
@@ -29,6 +31,7 @@ pub use entry::{Entry, Offsets, Rows, TABLES, Unread};
 pub use frame::{BODY_MAX, FORMAT};
 pub use manifest::{MANIFEST, Manifest, Sealed};
 pub use reader::Reader;
+pub use retention::squeezed;
 pub use writer::{Durable, Log, SEGMENT_BYTES, Taken};
 
 /// What can go wrong with a log.
@@ -90,8 +93,14 @@ fn segment_name(first: u64) -> String {
     format!("{first:020}.log")
 }
 
-/// The number of the first entry of the segment of this name; `None` when it is no segment.
-fn segment_first(name: &str) -> Option<u64> {
-    let digits = name.strip_suffix(".log").filter(|digits| digits.len() == 20)?;
-    digits.parse().ok()
+/// The name of that segment once it was squeezed.
+fn squeezed_name(first: u64) -> String {
+    format!("{first:020}-1.log")
+}
+
+/// The number of the first entry of the segment of this name, and whether it was squeezed; `None` when it is no segment.
+fn segment_of(name: &str) -> Option<(u64, bool)> {
+    let stem = name.strip_suffix(".log")?;
+    let (digits, is_squeezed) = stem.strip_suffix("-1").map_or((stem, false), |digits| (digits, true));
+    Some((digits.parse().ok().filter(|_| digits.len() == 20)?, is_squeezed))
 }

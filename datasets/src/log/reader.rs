@@ -5,14 +5,17 @@ use std::sync::Arc;
 use super::disk::Disk;
 use super::entry::Entry;
 use super::frame::{self, FRAME_HEAD, SEGMENT_HEAD};
+use super::manifest::{Manifest, Sealed};
 use super::writer::no_entry;
 use super::{LogError, io, segment_name};
 
 /// One who follows the log from its first entry on.
 pub struct Reader {
     disk: Arc<dyn Disk>,
-    /// The number of the next entry.
+    /// The number of the next entry, or, where a segment has gaps, the least that it can have.
     next: u64,
+    /// What the manifest says of the segment, if it was sealed before it was begun to be read.
+    sealed: Option<Sealed>,
     segment: String,
     /// Where in the segment it begins.
     at: u64,
@@ -22,7 +25,7 @@ pub struct Reader {
 impl Reader {
     /// A reader before the first entry.
     pub fn new(disk: Arc<dyn Disk>) -> Reader {
-        Reader { disk, next: 1, segment: segment_name(1), at: 0, frame: Vec::new() }
+        Reader { disk, next: 1, sealed: None, segment: segment_name(1), at: 0, frame: Vec::new() }
     }
 
     /// The next entry, with its number; `None` when it is not durable yet, which is known up to `durable`.
@@ -34,19 +37,23 @@ impl Reader {
             return Ok(None);
         }
         if self.at > 0 && self.disk.len(&self.segment).map_err(|error| io(&self.segment, error))? == Some(self.at) {
-            self.segment = segment_name(self.next);
             self.at = 0;
         }
         if self.at == 0 {
+            self.sealed = Manifest::read(&*self.disk)?.segments.into_iter().find(|sealed| sealed.first == self.next);
+            self.segment = self.sealed.as_ref().map_or_else(|| segment_name(self.next), Sealed::name);
             self.read_head()?;
         }
         self.read_frame()?;
-        let frame = frame::read(&self.frame).filter(|frame| frame.number == self.next);
+        let is_next = |number: u64| {
+            number == self.next || self.sealed.as_ref().is_some_and(|sealed| sealed.follows(number, self.next))
+        };
+        let frame = frame::read(&self.frame).filter(|frame| is_next(frame.number));
         let frame = frame.ok_or_else(|| self.damaged("a frame cannot be read"))?;
         let entry = Entry::from_bytes(frame.body).ok_or_else(|| no_entry(&self.segment, self.at))?;
-        let number = self.next;
+        let number = frame.number;
         self.at += frame.bytes() as u64;
-        self.next += 1;
+        self.next = number + 1;
         Ok(Some((number, entry)))
     }
 

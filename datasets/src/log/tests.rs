@@ -111,8 +111,13 @@ fn small_log(entries: u64, segment: u64) -> (Arc<SimulatedDisk>, Vec<Entry>) {
     (disk, entries)
 }
 
+fn numbered(entries: Vec<Entry>) -> Vec<(u64, Entry)> {
+    (1..).zip(entries).collect()
+}
+
 /// Flips one bit of every byte, and lets nothing pass.
-fn flip_all(disk: &Arc<SimulatedDisk>, entries: &[Entry], segment: u64) {
+fn flip_all(disk: &Arc<SimulatedDisk>, entries: &[(u64, Entry)], segment: u64) {
+    let last = entries.last().map_or(0, |(number, _)| *number);
     let mut chance = Chance::of(3, Purpose::Sample, 0, 0);
     for name in disk.names().expect("names") {
         let bytes = disk.len(&name).expect("a length").expect("a file");
@@ -128,8 +133,8 @@ fn flip_all(disk: &Arc<SimulatedDisk>, entries: &[Entry], segment: u64) {
             // Whoever reads it all the same reads what was written, or nothing.
             let mut reader = Reader::new(disk.clone());
             for entry in entries {
-                match reader.next(entries.len() as u64) {
-                    Ok(read) => assert_eq!(read.as_ref().map(|(_, read)| read), Some(entry), "byte {byte} of {name}"),
+                match reader.next(last) {
+                    Ok(read) => assert_eq!(read.as_ref(), Some(entry), "byte {byte} of {name}"),
                     Err(_) => break,
                 }
             }
@@ -144,7 +149,12 @@ fn flip_all(disk: &Arc<SimulatedDisk>, entries: &[Entry], segment: u64) {
 fn every_flipped_byte_is_named() {
     let (disk, entries) = small_log(12, SEGMENT);
     assert!(disk.names().expect("names").len() >= 5, "sealed ones, the last one, manifest and hint");
-    flip_all(&disk, &entries, SEGMENT);
+    flip_all(&disk, &numbered(entries), SEGMENT);
+    let mut log = Log::open(disk.clone(), SEGMENT).expect("whole");
+    squeeze(&mut log, &disk, u64::MAX).expect("room");
+    let found = found_with_gaps(&disk, 12);
+    assert!(found.len() < 12);
+    flip_all(&disk, &found, SEGMENT);
 }
 
 /// Fifty logs of 20 KiB: a mebibyte.
@@ -153,7 +163,7 @@ fn every_flipped_byte_is_named() {
 fn every_flipped_byte_of_a_mebibyte_is_named() {
     for more in 0..50 {
         let (disk, entries) = small_log(25 + more % 3, 5_000);
-        flip_all(&disk, &entries, 5_000);
+        flip_all(&disk, &numbered(entries), 5_000);
     }
 }
 
@@ -206,4 +216,82 @@ fn one_writer_only_and_a_copy_is_the_same_log() {
         assert_eq!(reader.next(9).expect("whole"), Some((offset, entry(offset))));
     }
     assert_eq!(reader.next(9).expect("whole"), None);
+}
+
+/// Takes all plays out of the segments that end before this entry.
+fn squeeze(log: &mut Log, disk: &Arc<SimulatedDisk>, before: u64) -> Result<(), LogError> {
+    while let Some(sealed) = log.to_squeeze(before) {
+        log.replace(squeezed(&**disk, &sealed, |rows| rows.table != "plays")?)?;
+    }
+    Ok(())
+}
+
+/// What is there of the entries 1 to `last`: whole, or without the rows of plays; the time of one may be told by a later one.
+fn found_with_gaps(disk: &Arc<SimulatedDisk>, last: u64) -> Vec<(u64, Entry)> {
+    let mut reader = Reader::new(disk.clone());
+    let mut found = Vec::new();
+    while let Some(next) = reader.next(last).unwrap_or_else(|error| panic!("{error}")) {
+        found.push(next);
+    }
+    assert!(found.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    assert_eq!(found.last().map(|(number, _)| *number), Some(last));
+    for number in 1..=last {
+        let written = entry(number);
+        let rows = written.rows.as_ref().expect("all have rows");
+        let there = found.iter().find(|(found, _)| *found == number).map(|(_, entry)| entry);
+        match there.and_then(|entry| entry.rows.as_ref()) {
+            Some(found) if found == rows => {}
+            Some(found) => {
+                assert!(rows.table == "plays" && found.columns.is_empty() && found.refused == rows.refused);
+            }
+            None => assert!(rows.table == "plays" && rows.refused.is_empty(), "entry {number}"),
+        }
+    }
+    let told = |entries: &mut dyn Iterator<Item = Option<i64>>| entries.flatten().max();
+    assert_eq!(
+        told(&mut found.iter().map(|(_, entry)| entry.until)),
+        told(&mut (1..=last).map(|number| entry(number).until))
+    );
+    found
+}
+
+#[test]
+fn only_what_is_not_needed_leaves_whatever_the_disk_does() {
+    for seed in 0..seeds(150) {
+        let mut chance = Chance::of(seed, Purpose::Sample, 2, 0);
+        let (disk, entries) = small_log(30, SEGMENT);
+        let mut last = entries.len() as u64;
+        for _ in 0..5 {
+            let one_in = |chance: &mut Chance| if chance.below(2) == 0 { 0 } else { 2 + chance.below_u64(20) };
+            let (read, write, sync) = (one_in(&mut chance), one_in(&mut chance), one_in(&mut chance));
+            let names = one_in(&mut chance);
+            let mut log = reopen(&disk, &mut chance, Faults { read, write, sync, names, room: None });
+            assert_eq!(log.durable().last(), last, "seed {seed}");
+            assert_eq!(log.append(&entry(last)).expect("known"), Taken::Known);
+            disk.set_faults(Faults { read, write, sync, names, room: None });
+            let _ = squeeze(&mut log, &disk, chance.below_u64(last + 2));
+            disk.set_faults(Faults::default());
+            let _ = log.append(&entry(last + 1)).and_then(|_| log.commit());
+            disk.crash();
+            let mut log = reopen(&disk, &mut chance, Faults::default());
+            // A frame that nobody was told of may be there.
+            last = log.durable().last();
+            found_with_gaps(&disk, last);
+            assert!(check(&*disk).expect("no faults").damage.is_empty(), "seed {seed}");
+            assert!(log.to_squeeze(0).is_none() && squeeze(&mut log, &disk, 0).is_ok());
+        }
+        let mut log = reopen(&disk, &mut chance, Faults::default());
+        let sealed = log.to_squeeze(u64::MAX);
+        squeeze(&mut log, &disk, u64::MAX).expect("no faults");
+        let found = found_with_gaps(&disk, last);
+        assert!(log.to_squeeze(u64::MAX).is_none());
+        assert!(sealed.is_none() || found.len() < last as usize, "seed {seed}: something left");
+        let copy = Arc::new(SimulatedDisk::new(seed));
+        copy_is_the_same(&disk, &copy, last, &found);
+    }
+}
+
+fn copy_is_the_same(disk: &Arc<SimulatedDisk>, to: &Arc<SimulatedDisk>, last: u64, found: &[(u64, Entry)]) {
+    assert_eq!(copy(&**disk, &**to).expect("whole").entries, found.len() as u64);
+    assert_eq!(found_with_gaps(to, last), found);
 }

@@ -7,7 +7,7 @@ use super::disk::Disk;
 use super::entry::{Entry, Offsets};
 use super::frame::{self, BODY_MAX, FRAME_HEAD, SEGMENT_HEAD};
 use super::manifest::{Manifest, Sealed};
-use super::{LogError, io, segment_first, segment_name};
+use super::{LogError, io, segment_name, segment_of};
 
 /// A segment is sealed when it is this long.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
@@ -88,6 +88,7 @@ impl Log {
         let manifest = Manifest::read(&*disk)?;
         let first = manifest.segments.last().map_or(1, |sealed| sealed.last + 1);
         check_names(&*disk, &manifest, first)?;
+        sweep(&*disk, &manifest)?;
         let mut log = Log {
             offsets: manifest.offsets.clone(),
             disk,
@@ -205,12 +206,32 @@ impl Log {
         let Some(active) = self.active.as_ref().filter(|active| active.first <= last) else { return Ok(()) };
         let mut manifest = self.manifest.clone();
         let blake3 = active.hash.finalize().to_hex().to_string();
-        manifest.segments.push(Sealed { first: active.first, last, bytes: active.bytes, blake3 });
+        manifest.segments.push(Sealed { first: active.first, last, bytes: active.bytes, blake3, is_squeezed: false });
         manifest.offsets = self.offsets.clone();
         manifest.write(&*self.disk)?;
         self.manifest = manifest;
         self.active = None;
         self.begin_segment(last + 1)
+    }
+
+    /// The first sealed segment that ends before this entry and was never squeezed.
+    pub fn to_squeeze(&self, before: u64) -> Option<Sealed> {
+        self.manifest.segments.iter().find(|sealed| !sealed.is_squeezed && sealed.last < before).cloned()
+    }
+
+    /// Puts a squeezed segment, whose file is durable, in the place of the one it was made of.
+    ///
+    /// # Errors
+    /// When the disk fails; then one of the two counts, and the other is removed when the log is opened again.
+    pub fn replace(&mut self, squeezed: Sealed) -> Result<(), LogError> {
+        let mut manifest = self.manifest.clone();
+        let found = manifest.segments.iter_mut().find(|sealed| sealed.first == squeezed.first);
+        let Some(sealed) = found.filter(|sealed| !sealed.is_squeezed) else { return Ok(()) };
+        let name = sealed.name();
+        *sealed = squeezed;
+        manifest.write(&*self.disk).inspect_err(|error| self.stop_unless_full(error))?;
+        self.manifest = manifest;
+        self.disk.remove(&name).and_then(|()| self.disk.sync_names()).map_err(|error| io(&name, error))
     }
 
     fn stop_unless_full(&mut self, error: &LogError) {
@@ -282,7 +303,7 @@ pub(super) fn no_entry(name: &str, offset: u64) -> LogError {
 /// All sealed segments must be there at their length, and no other but the one that follows them.
 pub(super) fn check_names(disk: &dyn Disk, manifest: &Manifest, next: u64) -> Result<(), LogError> {
     for sealed in &manifest.segments {
-        let name = segment_name(sealed.first);
+        let name = sealed.name();
         let found = disk.len(&name).map_err(|error| io(&name, error))?;
         let what = match found {
             Some(bytes) if bytes == sealed.bytes => continue,
@@ -292,10 +313,24 @@ pub(super) fn check_names(disk: &dyn Disk, manifest: &Manifest, next: u64) -> Re
         return Err(LogError::Damaged { offset: found.unwrap_or(0).min(sealed.bytes), file: name, what });
     }
     for name in disk.names().map_err(|error| io(".", error))? {
-        let Some(first) = segment_first(&name) else { continue };
+        let Some((first, _)) = segment_of(&name) else { continue };
         if first != next && !manifest.segments.iter().any(|sealed| sealed.first == first) {
             let what = format!("a segment that the manifest does not have; the next one is {}", segment_name(next));
             return Err(LogError::Damaged { file: name, offset: 0, what });
+        }
+    }
+    Ok(())
+}
+
+/// Removes files whose other form counts: a crash left them.
+fn sweep(disk: &dyn Disk, manifest: &Manifest) -> Result<(), LogError> {
+    for name in disk.names().map_err(|error| io(".", error))? {
+        let is_other = |sealed: &Sealed| {
+            segment_of(&name)
+                .is_some_and(|(first, is_squeezed)| sealed.first == first && sealed.is_squeezed != is_squeezed)
+        };
+        if manifest.segments.iter().any(is_other) {
+            disk.remove(&name).map_err(|error| io(&name, error))?;
         }
     }
     Ok(())

@@ -65,6 +65,9 @@ pub struct ServeArgs {
     /// Follow no faster than so many times real time, such as 100x
     #[arg(long, value_name = "FACTOR", requires = "follow")]
     pub speed: Option<String>,
+    /// Plays that left the longest window and are older than this leave the log, a segment of 64 MiB at a time; unless said, none ever does
+    #[arg(long, value_name = "TIME")]
+    pub keep: Option<String>,
     /// Above nine tenths of this memory, in MiB, nothing more is taken in
     #[arg(long, default_value_t = 4096, value_name = "MIB")]
     pub memory_max: u64,

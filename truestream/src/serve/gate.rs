@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SendError, Sender, channel};
 use std::thread::JoinHandle;
 
 use datasets::log::{Entry, Log, LogError, Taken};
@@ -30,10 +30,14 @@ pub enum Refused {
     Broken(String),
 }
 
-struct Request {
-    entry: Entry,
-    bytes: usize,
-    answer: Box<dyn FnOnce(Answer) + Send>,
+enum Request {
+    Take {
+        entry: Entry,
+        bytes: usize,
+        answer: Box<dyn FnOnce(Answer) + Send>,
+    },
+    /// Something else that only the one who writes may do.
+    Do(Box<dyn FnOnce(&mut Log) + Send>),
 }
 
 /// The way in, for many threads.
@@ -67,9 +71,20 @@ impl Gate {
             self.waiting.fetch_sub(bytes, Ordering::Relaxed);
             return answer(Err(Refused::Later("too much waits to be written".to_owned())));
         }
-        if let Err(closed) = self.requests.send(Request { entry, bytes, answer: Box::new(answer) }) {
-            (closed.0.answer)(Err(Refused::Broken("the service ends".to_owned())));
+        let request = Request::Take { entry, bytes, answer: Box::new(answer) };
+        if let Err(SendError(Request::Take { answer, .. })) = self.requests.send(request) {
+            answer(Err(Refused::Broken("the service ends".to_owned())));
         }
+    }
+
+    /// Has something done to the log between two entries, and waits for it; `None` when the service ends.
+    pub fn with<T: Send + 'static>(&self, what: impl FnOnce(&mut Log) -> T + Send + 'static) -> Option<T> {
+        let (sender, done) = channel();
+        let what = move |log: &mut Log| {
+            let _ = sender.send(what(log));
+        };
+        self.requests.send(Request::Do(Box::new(what))).ok()?;
+        done.recv().ok()
     }
 
     /// Hands in an entry and waits until it is durable.
@@ -89,9 +104,14 @@ fn take_in(mut log: Log, requests: &Receiver<Request>, waiting: &AtomicUsize) ->
     while let Ok(first) = requests.recv() {
         let (mut taken, mut written) = (Vec::new(), 0);
         let mut next = Some(first);
-        while let Some(Request { entry, bytes, answer }) = next.take() {
-            written += bytes;
-            taken.push((log.append(&entry).map_err(|error| refused(&error)), answer));
+        while let Some(request) = next.take() {
+            match request {
+                Request::Take { entry, bytes, answer } => {
+                    written += bytes;
+                    taken.push((log.append(&entry).map_err(|error| refused(&error)), answer));
+                }
+                Request::Do(what) => what(&mut log),
+            }
             if log.waiting_bytes() < COMMIT_BYTES {
                 next = requests.try_recv().ok();
             }

@@ -13,6 +13,7 @@ mod args;
 mod gate;
 mod house;
 pub mod ops;
+mod room;
 mod shelf;
 mod source;
 mod state;
@@ -24,6 +25,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use dataflows::clock::Tick;
 use dataflows::river;
 use datasets::arrivals::Incoming;
 use datasets::intake::Followed;
@@ -36,6 +38,7 @@ pub use self::args::ServeArgs;
 use self::args::{Ids, Time};
 use self::gate::Gate;
 use self::house::Service;
+use self::room::make_room;
 use self::shelf::{Keeper, Shelf};
 use self::source::{Courier, Follower, FromLog, Progress, Said};
 use self::state::StateFolder;
@@ -71,8 +74,16 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let state = StateFolder::new(&args.state);
     let (log, disk) = open(&state)?;
     let inputs = args.follow.as_deref().map(Inputs::in_folder).transpose().map_err(input)?;
-    let kinds = state.settle(|| first_kinds(args.ids, inputs.as_ref()))?;
+    let kinds = match state.kinds()? {
+        Some(kinds) => kinds,
+        None => first_kinds(args.ids, inputs.as_ref())?,
+    };
     let living = prepare_living(&args.as_replay(), kinds)?;
+    let longest = living.plan.lengths().last().copied().unwrap_or(0);
+    let kept_ms = kept_ms(args, living.plan.clock.instant(longest))?;
+    // Nothing is settled by a start that is refused.
+    state.settle(&kinds, kept_ms, living.plan.clock.instant(longest))?;
+    let kept = kept_ms.map_or(longest, |kept_ms| living.plan.clock.first_after(kept_ms));
     let followed = match &inputs {
         Some(inputs) => Some(Followed::read("follow", inputs, every_ms, &kinds).map_err(input)?),
         None => None,
@@ -102,7 +113,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         began_at,
         started: Instant::now(),
     });
-    let flow = flow(living, (disk, durable), kinds, &shelf, &progress, &failure)?;
+    let room = args.keep.is_some().then(|| make_room(disk.clone(), gate.clone(), progress.clone()));
+    let flow = flow((living, kept), (disk, durable), kinds, &shelf, &progress, &failure)?;
     let time = match followed {
         Some(followed) => Some(follow(followed, pace, gate, progress.clone(), failure.clone())),
         None if args.time == Time::Wall => Some(tell_time(every_ms, gate, progress.clone(), failure.clone())),
@@ -118,7 +130,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let bound = |address: SocketAddr| eprintln!("Listening on http://{address}");
     let served = console::serve(service, args.listen, ANSWERING, bound, over);
     progress.stopping.store(true, Ordering::Relaxed);
-    for thread in [time, Some(flow)].into_iter().flatten() {
+    for thread in [time, room, Some(flow)].into_iter().flatten() {
         thread.join().map_err(|_| Failure::Input("a thread of the service failed".to_owned()))?;
     }
     served.map_err(|error| Failure::Output(format!("{}: {error}", args.listen)))?;
@@ -161,9 +173,20 @@ fn first_kinds(ids: Ids, followed: Option<&Inputs>) -> Result<IdKinds, Failure> 
     }
 }
 
+/// For how long plays are kept at least, where they are not kept for ever: as long as a view looks back.
+fn kept_ms(args: &ServeArgs, longest_ms: Millis) -> Result<Option<Millis>, Failure> {
+    let Some(text) = &args.keep else { return Ok(None) };
+    let kept_ms = millis(text)?;
+    if kept_ms < longest_ms {
+        let days = longest_ms as f64 / 86_400_000.0;
+        return Err(Failure::Usage(format!("--keep {text}: a view looks back {days} days; expected at least that")));
+    }
+    Ok(Some(kept_ms))
+}
+
 /// Starts the workers and whoever keeps the views; the thread ends when the service does.
 fn flow(
-    living: Living,
+    (living, kept): (Living, Tick),
     (disk, durable): (Arc<dyn Disk>, Arc<datasets::log::Durable>),
     kinds: IdKinds,
     shelf: &Arc<Shelf>,
@@ -182,7 +205,7 @@ fn flow(
     };
     let reader = (Reader::new(disk), durable);
     let incoming = Incoming::new(names, kinds, wanted);
-    let first = FromLog::new(reader, incoming, segments, plan.clock, progress.clone(), sender.clone());
+    let first = FromLog::new(reader, incoming, segments, (plan.clock, kept), progress.clone(), sender.clone());
     let first = Mutex::new(Some(first));
     let (builders, connections) = timely.communication.try_build().map_err(Failure::Usage)?;
     let (failed, stop) = (failure.clone(), progress.clone());

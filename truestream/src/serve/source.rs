@@ -5,9 +5,11 @@
 //! ```
 //!
 //! A row counts from the tick of its arrival on; one that comes late, from the first tick that is not stated yet. So
-//! what is stated depends on the log alone, and a service that starts again states the same.
+//! what is stated depends on the log alone, and a service that starts again states the same. What the log had when it
+//! started is stated in strides of many ticks: what is stated of an instant depends on what arrived before it, and not
+//! on what was stated in between.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -18,7 +20,7 @@ use dataflows::clock::{Clock, Tick};
 use dataflows::risk::Entry;
 use dataflows::river::{Change, Ends, Ledger};
 use dataflows::windows::Inflow;
-use datasets::arrivals::{Incoming, Listing, News, Tier};
+use datasets::arrivals::{Incoming, Listing, News, Suspect, Tier};
 use datasets::log::{self, Durable, LogError, Offsets, Reader};
 use records::{Code, Key, Millis, Refusal};
 use timely::worker::Worker;
@@ -32,6 +34,9 @@ use crate::replay::judge::{Segments, release};
 const WAIT: Duration = Duration::from_millis(20);
 /// A row that says it arrives later than so much after what is stated has a wrong clock.
 const AHEAD_MS: Millis = 24 * 3_600_000;
+
+/// Rows of a stride, about 100 bytes each: so many wait in memory while the service catches up.
+const STRIDE_ROWS: usize = 1_000_000;
 
 /// What the workers and the gate know of each other.
 #[derive(Default)]
@@ -48,6 +53,8 @@ pub struct Progress {
     pub stated_entries: AtomicU64,
     /// Plays read into the dataflow.
     pub plays: AtomicU64,
+    /// Plays of entries up to this one will never count again.
+    pub needless: AtomicU64,
 }
 
 /// What the first worker tells whoever keeps the views.
@@ -77,6 +84,16 @@ struct Held {
     refusals: Vec<Refusal>,
 }
 
+impl Held {
+    fn append(&mut self, other: Held) {
+        let Held { claims, listings, tiers, refusals } = other;
+        self.claims.extend(claims);
+        self.listings.extend(listings);
+        self.tiers.extend(tiers);
+        self.refusals.extend(refusals);
+    }
+}
+
 /// What of the catalogue is in force.
 #[derive(Default)]
 struct InForce {
@@ -102,6 +119,14 @@ pub struct FromLog {
     stated: Option<Tick>,
     in_force: InForce,
     entry: u64,
+    /// The last entry that was there when the service started.
+    began_at: u64,
+    /// Rows that were read since something was stated.
+    read_rows: usize,
+    /// So many ticks after its end, or its arrival, a play is kept.
+    kept: Tick,
+    /// Entries with plays, and the tick from which on none of them can count.
+    needed_until: VecDeque<(u64, Tick)>,
 }
 
 impl FromLog {
@@ -110,10 +135,11 @@ impl FromLog {
         (reader, durable): (Reader, Arc<Durable>),
         incoming: Incoming,
         segments: Option<Segments>,
-        clock: Clock,
+        (clock, kept): (Clock, Tick),
         progress: Arc<Progress>,
         said: SyncSender<Said>,
     ) -> FromLog {
+        let began_at = durable.last();
         FromLog {
             reader,
             durable,
@@ -129,6 +155,10 @@ impl FromLog {
             stated: None,
             in_force: InForce::default(),
             entry: 0,
+            began_at,
+            read_rows: 0,
+            kept,
+            needed_until: VecDeque::new(),
         }
     }
 
@@ -192,6 +222,11 @@ impl FromLog {
         match news {
             News::Plays(plays) => {
                 self.progress.plays.fetch_add(plays.len() as u64, Ordering::Relaxed);
+                self.read_rows += plays.len();
+                let end = |play: &Suspect| self.tick(play.at).max(self.clock.first_after(play.play.ended_at));
+                if let Some(last) = plays.iter().map(end).max() {
+                    self.needed_until.push_back((number, last + self.kept + 1));
+                }
                 let latest = self.complete.map_or(Millis::MAX, |complete| self.clock.instant(complete) + AHEAD_MS);
                 for play in plays {
                     if play.at > latest {
@@ -200,9 +235,11 @@ impl FromLog {
                         self.hold_refusals(now, vec![refusal]);
                         continue;
                     }
-                    let tick = self.tick(play.at);
+                    // Of two rows of one id the first one counts: one that comes late comes after what is stated, whatever it says.
+                    let at = self.complete.map_or(play.at, |complete| play.at.max(self.clock.instant(complete)));
+                    let tick = self.tick(at);
                     // Entries are numbered from 1 on and 2^32 of them fill no disk of ours.
-                    self.held(tick).claims.push(claim(number as u32, play));
+                    self.held(tick).claims.push(claim(number as u32, Suspect { at, ..play }));
                 }
             }
             News::Corrections(corrections) => {
@@ -245,6 +282,24 @@ impl FromLog {
         self.complete = Some(tick);
     }
 
+    /// Whether more is read before anything is stated.
+    fn catches_up(&self) -> bool {
+        self.entry < self.began_at && self.read_rows < STRIDE_ROWS
+    }
+
+    /// The next tick to state: with it everything is stated that is complete, if the service is to catch up.
+    fn next_complete(&mut self) -> Option<Tick> {
+        let complete = self.complete.filter(|complete| self.stated.is_none_or(|stated| stated < *complete))?;
+        if self.entry > self.began_at {
+            return Some(self.held.keys().next().copied().filter(|tick| *tick <= complete).unwrap_or(complete));
+        }
+        let later = self.held.split_off(&(complete + 1));
+        let mut stride = Held::default();
+        std::mem::replace(&mut self.held, later).into_values().for_each(|held| stride.append(held));
+        self.held.insert(complete, stride);
+        Some(complete)
+    }
+
     fn damaged(error: LogError) -> Failure {
         Failure::Input(format!("log: {error}"))
     }
@@ -262,12 +317,15 @@ impl Source for FromLog {
             if self.progress.stopping.load(Ordering::Relaxed) {
                 return Ok(Next::End);
             }
-            if let Some(complete) = self.complete.filter(|complete| self.stated.is_none_or(|stated| stated < *complete))
+            if !self.catches_up()
+                && let Some(tick) = self.next_complete()
             {
-                let waiting = self.held.keys().next().copied().filter(|tick| *tick <= complete);
-                return Ok(Next::At(waiting.unwrap_or(complete)));
+                self.read_rows = 0;
+                return Ok(Next::At(tick));
             }
-            self.progress.stated_entries.store(self.entry, Ordering::Release);
+            if self.stated == self.complete {
+                self.progress.stated_entries.store(self.entry, Ordering::Release);
+            }
             let durable = self.durable.wait_beyond(self.entry, WAIT);
             match self.reader.next(durable).map_err(FromLog::damaged)? {
                 Some((number, entry)) => {
@@ -321,6 +379,9 @@ impl Source for FromLog {
 
     fn done(&mut self, tick: Tick, _took: Duration) {
         self.stated = Some(tick);
+        while self.needed_until.pop_front_if(|(_, until)| *until <= tick).is_some() {}
+        let needless = self.needed_until.front().map_or(self.entry, |(entry, _)| entry - 1);
+        self.progress.needless.store(needless, Ordering::Release);
         // A closed channel means that the service ends.
         let _ = self.said.send(Said::Stated(tick));
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use datasets::tables::IdKind;
 use datasets::tables::read::IdKinds;
-use records::IdSpace;
+use records::{IdSpace, Millis};
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
@@ -20,11 +20,14 @@ const LOG: &str = "log";
 /// The version of the folder's form.
 const FORMAT: u32 = 1;
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Serialize, Deserialize)]
 struct Settled {
     format: u32,
     /// Of each space in its order: whether its ids are numbers.
     numbers: Vec<bool>,
+    /// The shortest time, in milliseconds, for which plays were ever kept; missing where none left the log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    kept_ms: Option<Millis>,
 }
 
 /// The folder.
@@ -41,19 +44,30 @@ impl StateFolder {
         self.0.join(LOG)
     }
 
-    /// What its ids are; settled now, if they were not before.
+    /// Settles what the ids are, if that was not settled before, and that plays older than `kept_ms` may leave the log from now on.
     ///
     /// # Errors
-    /// When the file is damaged, of another version, or cannot be written.
-    pub fn settle(&self, begin: impl FnOnce() -> Result<IdKinds, Failure>) -> Result<IdKinds, Failure> {
-        if let Some(kinds) = self.kinds()? {
-            return Ok(kinds);
+    /// When plays that the longest window wants may have left it already, or the file cannot be read or written.
+    pub fn settle(&self, kinds: &IdKinds, kept_ms: Option<Millis>, longest_ms: Millis) -> Result<(), Failure> {
+        let before = self.settled()?;
+        let kept_before = before.as_ref().and_then(|settled| settled.kept_ms);
+        if let Some(kept) = kept_before.filter(|kept| *kept < longest_ms) {
+            let days = |ms: Millis| ms as f64 / 86_400_000.0;
+            return Err(Failure::Usage(format!(
+                "a view looks back {} days, and plays older than {} may have left the log by an earlier --keep: choose shorter --windows, or \
+                 begin with another --state",
+                days(longest_ms),
+                days(kept)
+            )));
         }
-        let kinds = begin()?;
         let numbers = kinds.iter().map(|kind| *kind == IdKind::Number).collect();
-        let text = serde_json::to_vec(&Settled { format: FORMAT, numbers }).expect("truth values are JSON");
-        self.write(SETTLED, &text)?;
-        Ok(kinds)
+        let kept_ms = [kept_before, kept_ms].into_iter().flatten().min();
+        let settled = Settled { format: FORMAT, numbers, kept_ms };
+        if before.as_ref() != Some(&settled) {
+            let text = serde_json::to_vec(&settled).expect("truth values and numbers are JSON");
+            self.write(SETTLED, &text)?;
+        }
+        Ok(())
     }
 
     /// What its ids are; `None` before it began.
@@ -61,6 +75,15 @@ impl StateFolder {
     /// # Errors
     /// When the file is damaged or of another version.
     pub fn kinds(&self) -> Result<Option<IdKinds>, Failure> {
+        let Some(settled) = self.settled()? else { return Ok(None) };
+        let mut kinds = [IdKind::Text; IdSpace::ALL.len()];
+        for (kind, is_number) in kinds.iter_mut().zip(settled.numbers) {
+            *kind = if is_number { IdKind::Number } else { IdKind::Text };
+        }
+        Ok(Some(kinds))
+    }
+
+    fn settled(&self) -> Result<Option<Settled>, Failure> {
         let path = self.0.join(SETTLED);
         let text = match std::fs::read(&path) {
             Ok(text) => text,
@@ -72,11 +95,7 @@ impl StateFolder {
         if settled.format != FORMAT || settled.numbers.len() != IdSpace::ALL.len() {
             return Err(damaged("written by another version of this program"));
         }
-        let mut kinds = [IdKind::Text; IdSpace::ALL.len()];
-        for (kind, is_number) in kinds.iter_mut().zip(settled.numbers) {
-            *kind = if is_number { IdKind::Number } else { IdKind::Text };
-        }
-        Ok(Some(kinds))
+        Ok(Some(settled))
     }
 
     /// The hash of the token; a new token is told once, if there is none yet.

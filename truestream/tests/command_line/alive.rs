@@ -9,13 +9,13 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Int64Type, TimestampMillisecondType, UInt32Type, UInt64Type};
 use arrow::ipc::writer::StreamWriter;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::data::{read, rows, text, world};
+use crate::data::{MONDAY, read, rewrite, rows, text, world};
 use crate::policy::CONDITIONS;
 use crate::process::{Running, start, truestream};
 
@@ -48,8 +48,12 @@ struct Service {
 impl Service {
     /// Starts one on the folder; the token is told the first time and kept beside it.
     fn start(state: &Path, more: &[&str]) -> Service {
+        Service::start_as(&HOW, state, more)
+    }
+
+    fn start_as(how: &[&str], state: &Path, more: &[&str]) -> Service {
         let state_text = text(state);
-        let line = [&["serve", "--state", &state_text, "--listen", "127.0.0.1:0"], &HOW[..], more].concat();
+        let line = [&["serve", "--state", &state_text, "--listen", "127.0.0.1:0"], how, more].concat();
         let mut running = start(&line);
         running.wait_until("listening", |running| {
             running.err().contains("Listening on http://") && running.err().ends_with('\n')
@@ -107,11 +111,11 @@ impl Service {
 }
 
 /// What a replay says of the world, and as of when.
-fn replayed(folder: &Path, views: &[&str], more: &[&str]) -> (PathBuf, i64) {
+fn replayed(how: &[&str], world: &Path, folder: &Path, views: &[&str], more: &[&str]) -> (PathBuf, i64) {
     let tables = folder.join("tables");
-    let (data, out) = (text(world()), text(&tables));
+    let (data, out) = (text(world), text(&tables));
     let views = views.join(",");
-    truestream(&[&["replay", "--data", &data, "--out", &out, "--views", &views], &HOW[..], more].concat()).good();
+    truestream(&[&["replay", "--data", &data, "--out", &out, "--views", &views], how, more].concat()).good();
     let rows = read(&tables.join("account_window.parquet"));
     let as_of = rows.column_by_name("as_of").expect("a column").as_primitive::<TimestampMillisecondType>().value(0);
     (tables, as_of)
@@ -130,7 +134,7 @@ fn mixed(round: u64, below: u64) -> u64 {
 #[test]
 fn a_followed_folder_becomes_the_tables_of_a_replay_though_the_service_is_killed_and_ended_over_and_over() {
     let folder = TempDir::new().expect("a folder");
-    let (tables, as_of) = replayed(folder.path(), &VIEWS, &[]);
+    let (tables, as_of) = replayed(&HOW, world(), folder.path(), &VIEWS, &[]);
     let (state, data) = (folder.path().join("state"), text(world()));
     // A day of the folder in a fifth of a second: each life gets a little further.
     let follow = ["--follow", &data, "--speed", "400000x"];
@@ -188,13 +192,67 @@ fn a_service_uses_the_policy_of_each_day_with_its_rules_as_a_replay_does() {
         truestream(&line).good();
     }
     let views = ["account_window", "risk", "verdict", "rule_hit"];
-    let (tables, as_of) = replayed(folder.path(), &views, &["--policy", &store]);
+    let (tables, as_of) = replayed(&HOW, world(), folder.path(), &views, &["--policy", &store]);
     let hits = rows(&tables.join("rule_hit.parquet"), &["policy_version"]);
     assert!(!hits.is_empty() && hits.iter().all(|hit| hit[0] == "second"), "{hits:?}");
     let more = ["--follow", &text(world()), "--policy", &store];
     let service = Service::start(&folder.path().join("state"), &more);
     service.wait_as_of(as_of);
     service.states(&tables, &views);
+}
+
+#[test]
+fn plays_that_count_no_more_leave_the_log_and_nothing_else_changes() {
+    let folder = TempDir::new().expect("a folder");
+    let how = ["--every", "6h", "--windows", "7d"];
+    let long = folder.path().join("world");
+    truestream(&["world", "--accounts", "60", "--days", "16", "--seed", "12", "--out", &text(&long)]).good();
+    // Corrections come for weeks after the last play, and then there is little left to compare.
+    rewrite(&long, "corrections", 500, |rows| {
+        let arrived = rows.column_by_name("arrived_at").expect("a column").as_primitive::<TimestampMillisecondType>();
+        let early = arrived.iter().map(|at| at.map(|at| at < MONDAY + 12 * 86_400_000)).collect();
+        filter_record_batch(&rows, &early).expect("rows")
+    });
+    let (tables, as_of) = replayed(&how, &long, folder.path(), &VIEWS, &[]);
+    let (state, data) = (folder.path().join("state"), text(&long));
+    truestream(&["serve", "--state", &text(&state), "--listen", "127.0.0.1:0", "--keep", "3d"])
+        .failed(2, &["--keep 3d"]);
+    let follow = ["--follow", &data, "--keep", "8d", "--speed", "500000x"];
+    let squeezed = || {
+        let names = std::fs::read_dir(state.join("log")).expect("a folder").flatten().map(|entry| entry.file_name());
+        names.filter(|name| name.to_string_lossy().ends_with("-1.log")).count()
+    };
+    // Whoever ends in order seals a segment; whoever is killed may leave two forms of one.
+    for round in 0..14 {
+        let service = Service::start_as(&how, &state, &follow);
+        sleep(Duration::from_millis(150));
+        match round % 3 {
+            2 => service.running.kill(),
+            _ => {
+                service.running.ask_to_end();
+                service.running.end().good();
+            }
+        }
+    }
+    let service = Service::start_as(&how, &state, &follow[..4]);
+    service.wait_as_of(as_of);
+    let until = Instant::now() + Duration::from_secs(60);
+    while squeezed() < 2 {
+        assert!(Instant::now() < until, "{} segments without plays", squeezed());
+        sleep(Duration::from_millis(20));
+    }
+    service.states(&tables, &VIEWS);
+    service.running.ask_to_end();
+    service.running.end().good();
+    truestream(&["fsck", "--state", &text(&state)]).good();
+    let copy = folder.path().join("copy");
+    truestream(&["backup", "--state", &text(&state), "--out", &text(&copy)]).good();
+    std::fs::copy(state.with_extension("token"), copy.with_extension("token")).expect("a file");
+    let service = Service::start_as(&how, &copy, &["--time", "told"]);
+    service.wait_as_of(as_of);
+    service.states(&tables, &VIEWS);
+    let long = ["serve", "--state", &text(&state), "--listen", "127.0.0.1:0", "--every", "6h", "--windows", "28d"];
+    truestream(&long).failed(2, &["looks back 28 days", "8"]);
 }
 
 /// The rows as lines of JSON.
@@ -260,7 +318,7 @@ fn requests() -> Vec<(&'static str, RecordBatch, Option<i64>)> {
 #[test]
 fn what_was_acknowledged_counts_once_though_the_service_is_killed_between_and_within_requests() {
     let folder = TempDir::new().expect("a folder");
-    let (tables, as_of) = replayed(folder.path(), &VIEWS, &[]);
+    let (tables, as_of) = replayed(&HOW, world(), folder.path(), &VIEWS, &[]);
     let state = folder.path().join("state");
     let options = ["--ids", "number", "--time", "told"];
     let mut service = Service::start(&state, &options);
