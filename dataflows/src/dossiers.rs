@@ -173,6 +173,11 @@ impl Dossiers {
         self.touched.extend(self.dossiers.keys());
     }
 
+    /// Takes up the dossiers of these accounts again at the next close.
+    pub fn reopen_those(&mut self, accounts: impl Iterator<Item = Key>) {
+        self.touched.extend(accounts);
+    }
+
     /// Tells of each account of which something new came: its plays in the longest window, the facts, and what a network says
     /// (NaN where none does).
     pub fn close(&mut self, mut tell: impl FnMut(Key, u32, &AccountFacts, f32)) {

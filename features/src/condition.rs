@@ -425,25 +425,4 @@ mod tests {
             }
         }
     }
-
-    /// How long a row takes; run with --release.
-    #[test]
-    #[ignore = "a measurement"]
-    fn a_row_costs() {
-        let rows: Vec<WindowRow> = (0..100_000)
-            .map(|n| WindowRow { plays: n % 300, payable: n % 7, skipped: n % 11, tracks: n % 13, ..row() })
-            .collect();
-        for text in [
-            "plays > 100",
-            "plays >= 5 and skipped * 2 <= plays",
-            "plays >= 5 and skipped / payable not between 0.25 and 9 and track_entropy > 1",
-        ] {
-            let condition = Condition::read(text, Axis::Account).unwrap();
-            let began = std::time::Instant::now();
-            let held = (0..100).flat_map(|_| &rows).filter(|row| condition.holds(std::hint::black_box(row))).count();
-            let each_ns = began.elapsed().as_nanos() as f64 / (100.0 * rows.len() as f64);
-            println!("{each_ns:.1} ns a row, {held} held: {text}");
-            assert!(each_ns < 300.0, "aimed at: 0.3 us a row");
-        }
-    }
 }

@@ -13,6 +13,7 @@ pub mod clause;
 pub mod declaring;
 pub mod listening;
 pub mod policy;
+pub mod reputation;
 pub mod royalty;
 
 mod catalogue;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use features::profile;
 use features::risk::fuse;
-use features::signals::{AccountFacts, Name, Signal, of_account, of_model, of_surroundings};
+use features::signals::{AccountFacts, Signal, of_account, of_model, of_surroundings};
 use hashbrown::{HashMap, HashSet};
 use models::Because;
 use models::Model;
@@ -43,8 +43,8 @@ struct Said {
     plays: u32,
     signals: Vec<Signal>,
     learned: Option<Learned>,
-    /// The policy under which it was weighed.
-    policy: u16,
+    /// What the signals come to without the model's.
+    risk: Risk,
 }
 
 /// The accounts of one worker.
@@ -72,9 +72,13 @@ impl Keep for Accounts {
     }
 
     fn open(&mut self, tick: Tick, _out: &mut Vec<OwnRisk>) {
-        let [model, policy] = [self.models.open(tick), self.policies.open(tick)];
-        if model || policy {
+        if self.models.open(tick) {
             self.dossiers.reopen();
+        }
+        if self.policies.open(tick) {
+            // A policy weighs signals; who shows none is weighed as before.
+            let speaking = self.said.iter().filter(|(_, said)| !said.signals.is_empty());
+            self.dossiers.reopen_those(speaking.map(|(account, _)| *account));
         }
     }
 
@@ -84,20 +88,20 @@ impl Keep for Accounts {
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<OwnRisk>) {
         let Accounts { policies, dossiers, said, models } = self;
-        let (place, policy) = policies.current().expect("a policy is in force from the beginning");
+        let (_, policy) = policies.current().expect("a policy is in force from the beginning");
         let model = models.current().map(|(place, model)| (place, &**model));
         dossiers.close(|account, plays, facts, network| {
-            let now = match plays {
-                0 => Said::default(),
-                _ => Said { policy: place, ..say(plays, facts, model, network) },
-            };
+            let now = if plays > 0 { say(plays, facts, policy, model, network) } else { Said::default() };
             if said.get(&account).unwrap_or(&Said::default()) == &now {
                 return;
             }
-            // What a model says is about the account alone: two who look alike to it are no evidence about each other.
-            let seen: Vec<Signal> = now.signals.iter().copied().filter(|signal| signal.name != Name::Learned).collect();
-            let risk = risk(policy, &seen);
-            out.push(OwnRisk { account, risk, plays, signals: now.signals.clone(), learned: now.learned.clone() });
+            out.push(OwnRisk {
+                account,
+                risk: now.risk,
+                plays,
+                signals: now.signals.clone(),
+                learned: now.learned.clone(),
+            });
             match plays {
                 0 => said.remove(&account),
                 _ => said.insert(account, now),
@@ -111,8 +115,10 @@ const EXPLAINED_MIN: u16 = 1_000;
 /// Features that are named.
 const NAMED: usize = 3;
 
-fn say(plays: u32, facts: &AccountFacts, model: Option<(u16, &Model)>, network: f32) -> Said {
+fn say(plays: u32, facts: &AccountFacts, policy: &Policy, model: Option<(u16, &Model)>, network: f32) -> Said {
     let mut signals = of_account(facts);
+    // What a model says is about the account alone: two who look alike to it are no evidence about each other.
+    let risk = risk(policy, &signals);
     let learned = model.and_then(|(place, model)| {
         let features = profile::of_account(facts);
         let fraud = fraud(model, &features, network);
@@ -122,7 +128,7 @@ fn say(plays: u32, facts: &AccountFacts, model: Option<(u16, &Model)>, network: 
         let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };
         Some(Learned { model: place, because: because.map(looked).collect() })
     });
-    Said { plays, signals, learned, policy: 0 }
+    Said { plays, signals, learned, risk }
 }
 
 fn risk(policy: &Policy, signals: &[Signal]) -> Risk {

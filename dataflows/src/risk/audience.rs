@@ -113,6 +113,8 @@ struct Dossier {
     uploader: Held<Standing>,
     artist: Held<Following>,
     segment: Held<u16>,
+    /// Whether a signal speaks against it, whatever a policy makes of that.
+    speaks: bool,
     said: Option<Judgement>,
     standing: Standing,
     following: Following,
@@ -200,7 +202,8 @@ impl Keep for Audience {
 
     fn open(&mut self, tick: Tick, _out: &mut Vec<Told>) {
         if self.policies.open(tick) {
-            self.touched.extend(self.dossiers.keys());
+            let Audience { dossiers, touched, .. } = self;
+            touched.extend(dossiers.iter().filter(|(_, dossier)| dossier.speaks).map(|(subject, _)| *subject));
         }
     }
 
@@ -242,6 +245,7 @@ impl Keep for Audience {
             let rows = dossier.judged_rows(windows);
             // Who is not in the longest window is in none, and nothing is said of them.
             let signals = if rows.is_empty() { Vec::new() } else { dossier.signals(subject, &rows) };
+            dossier.speaks = !signals.is_empty();
             let judged = judgement(policy, subject, dossier.segment.value(), dossier.heard(subject), signals);
             if judged != dossier.said {
                 out.push(Told::Judged(((subject, key), judged.clone())));

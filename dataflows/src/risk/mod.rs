@@ -66,6 +66,11 @@ pub struct Judging {
 }
 
 impl Judging {
+    /// The ticks at which another policy comes into force.
+    pub fn turns(&self) -> impl Iterator<Item = Tick> {
+        self.policies.iter().skip(1).map(|(from, _)| *from)
+    }
+
     /// How suspicion travels.
     fn flow(&self) -> Flow {
         self.policies.first().expect("somebody judges by a policy").1.flow

@@ -42,6 +42,9 @@ pub(super) struct BacktestArgs {
     /// Subjects of each kind that are named
     #[arg(long, default_value_t = 10)]
     named: usize,
+    /// End with exit code 3 where more honest artists than so many newly have a verdict or lose streams of people
+    #[arg(long, value_name = "N")]
+    artists_max: Option<usize>,
     /// Print as JSON
     #[arg(long)]
     json: bool,
@@ -100,7 +103,16 @@ pub(super) fn run(args: &BacktestArgs) -> Result<(), Failure> {
     let stakes = Stakes::read(&other.inputs()?, [&old, &new], &labels, &args.policy)?;
     let moved = moved(&before, &after, &stakes, &labels);
     let told = Told { args, moved, stakes, seconds: started.elapsed().as_secs_f64() };
-    print(&if args.json { told.json() } else { told.text() })
+    print(&if args.json { told.json() } else { told.text() })?;
+    let wronged = told.stakes.wronged(&told.decided());
+    match args.artists_max.filter(|most| wronged > *most) {
+        Some(most) => {
+            let told =
+                format!("{wronged} honest artists have a verdict or lose streams of people that they had not before");
+            Err(Failure::Different(format!("{told}, expected at most {most}")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// How the data is replayed under the policy.

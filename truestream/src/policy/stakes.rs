@@ -177,6 +177,12 @@ impl Stakes {
         touched
     }
 
+    /// How many honest artists newly have a verdict or lose streams of people; `decided` are the artists who newly have a verdict.
+    pub(super) fn wronged(&self, decided: &BTreeSet<&str>) -> usize {
+        let is_wronged = |(id, artist): &(&String, &Artist)| artist.lost > 0 || decided.contains(id.as_str());
+        self.artists.iter().filter(is_wronged).count()
+    }
+
     /// In words, with so many artists by name; `decided` are the artists who newly have a verdict.
     pub(super) fn text(&self, decided: &BTreeSet<&str>, named: usize) -> String {
         let mut text = format!("Money at {} {} a stream:", self.amount(1), self.currency);

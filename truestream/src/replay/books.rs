@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
+use dataflows::risk::Judging;
 use dataflows::river::Change;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind, Part, TableWriter, ViewFile, part_of};
@@ -20,12 +21,13 @@ use super::args::{Emit, ReplayArgs};
 use super::declared::Declarations;
 use super::judge::Rows;
 use super::prepare::Prepared;
+use super::reputation::Reputations;
 use super::summary::Summary;
 use super::teller::{PlayFiles, Teller, Told};
 use super::views::{
     RowKey, RowValue, VIEWS, View, audience_feature_columns, feature_columns, group_columns, hit_columns, hub_columns,
-    hubs_are_texts, ledger_columns, lockstep_columns, network_columns, payout_columns, push_cells, risk_columns,
-    score_columns, sequence_columns, verdict_columns, window_columns, withheld_columns,
+    hubs_are_texts, ledger_columns, lockstep_columns, network_columns, payout_columns, push_cells, reputation_columns,
+    risk_columns, score_columns, sequence_columns, verdict_columns, window_columns, withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -43,10 +45,13 @@ pub struct Books {
     names: Arc<NameTable>,
     labels: Vec<Arc<str>>,
     teller: Teller,
+    reputations: Option<Reputations>,
     open: Vec<Book>,
     refusals: Vec<Refusal>,
     /// Rows of window views that changed, where nothing is written.
     changed_rows: u64,
+    /// Judgements that changed at the ticks at which another policy came into force.
+    turns: BTreeMap<Tick, u64>,
     written: Vec<(&'static str, u64)>,
 }
 
@@ -80,9 +85,11 @@ impl Books {
                 judge: prepared.judge.take(),
                 sides: std::mem::take(&mut prepared.sides),
             },
+            reputations: prepared.reputations.take(),
             open: Vec::new(),
             refusals: Vec::new(),
             changed_rows: 0,
+            turns: prepared.plan.judging.iter().flat_map(Judging::turns).map(|tick| (tick, 0)).collect(),
             written: Vec::new(),
         };
         if prepared.is_first_process {
@@ -119,10 +126,16 @@ impl Books {
             self.changed_rows += rows.len() as u64;
             return Ok(());
         }
+        if let (Change::Judged(rows), Some(judged)) = (&change, self.turns.get_mut(&tick)) {
+            *judged += rows.len() as u64;
+        }
         match self.teller.tell(change) {
             Told::Refused(refusals) => self.refusals.extend(refusals),
             Told::Rows(views) => {
                 for (view, rows) in views {
+                    if let (View::Verdict, Some(reputations)) = (view, &mut self.reputations) {
+                        reputations.judged(tick, &rows);
+                    }
                     self.record(tick, view, rows)?;
                 }
             }
@@ -132,14 +145,24 @@ impl Books {
 
     /// Enters what the catalogue and the evidence alone decide, for all ticks.
     pub fn declare(&mut self, declarations: Declarations) -> Result<(), Failure> {
-        if self.open.iter().all(|book| !matches!(book.view, View::PayoutHold | View::DisclosureLedger)) {
+        let is_asked = |book: &Book| matches!(book.view, View::PayoutHold | View::DisclosureLedger | View::Reputation);
+        if !self.open.iter().any(is_asked) {
             return Ok(());
         }
         let names = self.names.clone();
         declarations.flow(self.until, &names, |tick, payouts, ledgers| {
+            if let Some(reputations) = &mut self.reputations {
+                reputations.declared(tick, &payouts);
+            }
             self.record(tick, View::PayoutHold, payouts)?;
             self.record(tick, View::DisclosureLedger, ledgers)
         })
+    }
+
+    /// Enters what verdicts, declarations and the catalogue say of those who brought tracks and playlists, for all ticks.
+    pub fn repute(&mut self) -> Result<(), Failure> {
+        let Some(reputations) = self.reputations.take() else { return Ok(()) };
+        reputations.flow(self.until, |tick, rows| self.record(tick, View::Reputation, rows))
     }
 
     /// Records what changed in a view at the tick.
@@ -169,6 +192,11 @@ impl Books {
     /// The rules that people wrote as conditions, and how many matches of each began.
     pub fn clauses(&self) -> &[(Arc<Clause>, u64)] {
         self.teller.judge.as_ref().map_or(&[], |judge| &judge.clauses)
+    }
+
+    /// The ticks at which another policy came into force, and how many judgements changed at each.
+    pub fn turns(&self) -> impl Iterator<Item = (Tick, u64)> {
+        self.turns.range(..=self.until).map(|(tick, judged)| (*tick, *judged))
     }
 
     /// How many rows changed, where nothing is written.
@@ -350,6 +378,7 @@ pub fn columns_of(view: View, names: &NameTable, links: &[LinkKind]) -> Option<V
         View::RuleHit => hit_columns(),
         View::PayoutHold => payout_columns(names),
         View::DisclosureLedger => ledger_columns(names),
+        View::Reputation => reputation_columns(),
         View::Withheld | View::Refusal => return None,
     })
 }

@@ -53,7 +53,7 @@ pub struct Feed {
     threads: usize,
     stopped: AtomicBool,
     /// How long the first worker of the process took for each refresh, in microseconds.
-    took_us: Mutex<Vec<u32>>,
+    took_us: Mutex<Vec<(Tick, u32)>>,
     /// Rows read into plays by this process.
     pub plays: AtomicU64,
     /// The tick that the first worker of the process works on.
@@ -98,7 +98,8 @@ impl Feed {
 
     /// How long refreshes took; `None` when there was none.
     pub fn refreshes(&self) -> Option<Refreshes> {
-        let mut took_us = self.took_us.lock().expect("no worker panics with it").clone();
+        let took_us = self.took_us.lock().expect("no worker panics with it");
+        let mut took_us: Vec<u32> = took_us.iter().map(|(_, took)| *took).collect();
         took_us.sort_unstable();
         let last = took_us.len().checked_sub(1)?;
         // The nearest rank: the least time within which that share of the refreshes was done.
@@ -106,6 +107,12 @@ impl Feed {
             f64::from(took_us[((share * took_us.len() as f64).ceil() as usize).clamp(1, last + 1) - 1]) / 1e3
         };
         Some(Refreshes { p50_ms: within(0.50), p99_ms: within(0.99), max_ms: within(1.0) })
+    }
+
+    /// How long the refresh of the tick took, in milliseconds; `None` when there was none.
+    pub fn refresh_ms(&self, tick: Tick) -> Option<f64> {
+        let took_us = self.took_us.lock().expect("no worker panics with it");
+        took_us.iter().find(|(known, _)| *known == tick).map(|(_, took)| f64::from(*took) / 1e3)
     }
 
     /// Feeds this worker's share until the inputs end.
@@ -167,7 +174,7 @@ struct Files<'a, L: Iterator, E: Iterator, C: Iterator> {
     /// Whether the worker is the first of its process.
     is_first: bool,
     started: Instant,
-    took_us: Vec<u32>,
+    took_us: Vec<(Tick, u32)>,
 }
 
 impl<'a, L, E, C> Source for Files<'a, L, E, C>
@@ -233,8 +240,8 @@ where
         tick
     }
 
-    fn done(&mut self, _tick: Tick, took: Duration) {
-        self.took_us.push(took.as_micros() as u32);
+    fn done(&mut self, tick: Tick, took: Duration) {
+        self.took_us.push((tick, took.as_micros() as u32));
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod laws;
 mod learned;
 pub(crate) mod prepare;
 mod progress;
+mod reputation;
 mod summary;
 pub(crate) mod teller;
 pub(crate) mod views;
@@ -151,6 +152,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
         return Err(error);
     }
     progress.finish();
+    books.repute()?;
     let summary = Summary::new(args, &prepared, &feed, &books, started.elapsed());
     books.finish(&prepared, &summary)?;
     Ok(summary)

@@ -14,11 +14,11 @@ use dataflows::sequences::Asked;
 use dataflows::tallies::Cadence;
 use datasets::arrivals::{self, Facts, Listing, Survey, Tier, Wanted};
 use datasets::names::{NameTable, Naming};
-use datasets::tables::read::{INSTANT_MAX, IdKinds, id_kinds};
+use datasets::tables::read::{INSTANT_MAX, IdKinds, id_kinds, read_table};
 use datasets::tables::{IdKind, Inputs};
 use features::sequence;
 use features::tally::Axis;
-use records::{IdSpace, Key, Millis, Refusal};
+use records::{Id, IdSpace, Key, Millis, Playlist, Refusal};
 use timely::CommunicationConfig;
 
 use super::args::{Emit, ReplayArgs, millis};
@@ -28,11 +28,12 @@ use super::evidence::{Heard, HeardCounts};
 use super::judge::Judge;
 use super::laws;
 use super::learned::{self, Scorers};
+use super::reputation::Reputations;
 use super::views::{LINKS, VIEWS, View};
 use crate::exit::Failure;
 
 /// The views for which subjects are judged.
-const JUDGED: [View; 4] = [View::Risk, View::Verdict, View::RuleHit, View::Withheld];
+const JUDGED: [View; 5] = [View::Risk, View::Verdict, View::RuleHit, View::Withheld, View::Reputation];
 
 /// A run that is ready to start.
 pub struct Prepared {
@@ -75,6 +76,8 @@ pub struct Prepared {
     pub judge: Option<Judge>,
     /// What is declared, where somebody asks.
     pub declarations: Option<Declarations>,
+    /// What reputations follow from, where they are asked for.
+    pub reputations: Option<Reputations>,
     /// The ids of the plays that are corrected, where plays are withheld.
     pub corrected: HashSet<u128>,
     /// Corrections as (arrival, play id), by arrival.
@@ -171,6 +174,10 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         clauses,
         copies: tells_recordings,
     });
+    let reputations = match setting.views.contains(&View::Reputation) {
+        true => Some(Reputations::new(names.clone(), &by_tick, owners(&inputs, &kinds)?, first)),
+        false => None,
+    };
     let facts = Arc::new(facts);
     let payments = {
         let facts = facts.clone();
@@ -195,6 +202,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         heard: (!inputs.evidence.is_empty() || tells_recordings).then_some(heard_counts),
         judge,
         declarations: declarations.filter(|_| setting.declares()),
+        reputations,
         corrected: match setting.views.contains(&View::Withheld) {
             true => corrections.iter().map(|(_, id)| *id).collect(),
             false => HashSet::new(),
@@ -240,7 +248,7 @@ pub struct Living {
 }
 
 /// The views that a living service does not keep: they rest on files that can be read again, on models or on sound.
-const NOT_LIVING: [View; 8] = [
+const NOT_LIVING: [View; 9] = [
     View::Features,
     View::AudienceFeatures(Axis::Track),
     View::AudienceFeatures(Axis::Uploader),
@@ -249,6 +257,7 @@ const NOT_LIVING: [View; 8] = [
     View::Scores,
     View::PayoutHold,
     View::DisclosureLedger,
+    View::Reputation,
 ];
 
 /// Reads the options for a service whose ids are of these kinds.
@@ -307,6 +316,15 @@ pub fn prepare_living(args: &ReplayArgs, kinds: IdKinds) -> Result<Living, Failu
         names,
         judge,
     })
+}
+
+/// The owners of playlists.
+fn owners(inputs: &Inputs, kinds: &IdKinds) -> Result<Vec<(Id, Id)>, Failure> {
+    let mut owners = Vec::new();
+    let keep = |playlist: Playlist| owners.extend(playlist.owner_id.map(|owner| (playlist.playlist_id, owner)));
+    // What is refused of the table was told before.
+    read_table(&inputs.playlists, kinds, keep, &mut Vec::new()).map_err(|error| Failure::Input(error.to_string()))?;
+    Ok(owners)
 }
 
 /// Whose sequences are written.
@@ -458,7 +476,7 @@ impl Setting {
     }
 
     fn declares(&self) -> bool {
-        self.views.iter().any(|view| matches!(view, View::PayoutHold | View::DisclosureLedger))
+        self.views.iter().any(|view| matches!(view, View::PayoutHold | View::DisclosureLedger | View::Reputation))
     }
 
     /// Whether the view must be computed, to be written or for another.
@@ -513,6 +531,8 @@ fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
             View::Withheld => emit == Emit::Last,
             // Written where there are rules.
             View::RuleHit => false,
+            // Follows from other tables: for who asks.
+            View::Reputation => false,
             // What most of a catalogue lacks would be told again at every instant.
             View::PayoutHold | View::DisclosureLedger => matches!(emit, Emit::Last | Emit::Changes),
             View::Features | View::AudienceFeatures(_) | View::Sequences | View::Network | View::Scores => false,

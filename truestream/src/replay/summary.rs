@@ -53,6 +53,8 @@ pub struct Summary {
     suspects: Vec<Suspect>,
     /// The rules that people wrote, and how many matches of each began.
     clauses: Vec<(Arc<Clause>, u64)>,
+    /// The policies that came into force in between.
+    turns: Vec<Turn>,
     /// How long the refreshes took, where each of them was stated.
     refreshes: Option<Refreshes>,
     /// Rows of views that changed, counted where they are not written.
@@ -111,6 +113,29 @@ impl Aftermath {
     }
 }
 
+/// A policy that came into force while the river flowed.
+struct Turn {
+    version: String,
+    from: Millis,
+    /// Judgements that changed at that instant.
+    judged: u64,
+    refresh_ms: Option<f64>,
+}
+
+impl Turn {
+    fn all(prepared: &Prepared, books: &Books, feed: &Feed, emit: Emit) -> Vec<Turn> {
+        let policies = prepared.plan.judging.iter().flat_map(|judging| &judging.policies);
+        let versions: BTreeMap<_, _> = policies.map(|(from, policy)| (*from, policy.version.clone())).collect();
+        let turn = |(tick, judged)| Turn {
+            version: versions.get(&tick).cloned().unwrap_or_default(),
+            from: prepared.plan.clock.instant(tick),
+            judged,
+            refresh_ms: feed.refresh_ms(tick).filter(|_| emit != Emit::Last),
+        };
+        books.turns().map(turn).collect()
+    }
+}
+
 impl Summary {
     /// Of a run that has come to its end.
     pub fn new(args: &ReplayArgs, prepared: &Prepared, feed: &Feed, books: &Books, elapsed: Duration) -> Summary {
@@ -148,6 +173,7 @@ impl Summary {
             verdicts: prepared.views.contains(&View::Verdict).then(|| verdicts(books)),
             suspects: suspects(books),
             clauses: books.clauses().to_vec(),
+            turns: Turn::all(prepared, books, feed, args.emit),
             refreshes: (args.emit != Emit::Last).then(|| feed.refreshes()).flatten(),
             changed_rows: (args.emit == Emit::None).then(|| books.changed_rows()),
             elapsed,
@@ -245,6 +271,9 @@ impl Summary {
             "rules": self.clauses.iter().map(|(clause, matches)| {
                 json!({"rule": clause.id, "version": clause.version, "matches": matches})
             }).collect::<Vec<_>>(),
+            "policy_turns": self.turns.iter().map(|Turn { version, from, judged, refresh_ms }| {
+                json!({"version": version, "from_ms": from, "judged": judged, "refresh_ms": refresh_ms})
+            }).collect::<Vec<_>>(),
             "refresh_ms": self.refreshes.map(|Refreshes { p50_ms, p99_ms, max_ms }| {
                 json!({"p50": p50_ms, "p99": p99_ms, "max": max_ms})
             }),
@@ -316,6 +345,11 @@ impl Summary {
                 text,
                 "Payout    {tracks} tracks wait for what they must declare of generative AI (see payout_hold)"
             );
+        }
+        for Turn { version, from, judged, refresh_ms } in &self.turns {
+            let took = refresh_ms.map_or(String::new(), |took| format!("; that refresh took {took:.1} ms"));
+            let from = instant(*from);
+            let _ = writeln!(text, "Policy    {version:?} in force as of {from}: {judged} judged anew at once{took}");
         }
         for (clause, matches) in &self.clauses {
             let Clause { id, version, action, shadow, owner, .. } = &**clause;

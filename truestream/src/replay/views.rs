@@ -12,7 +12,8 @@ use features::profile::{self, Profile, track, uploader};
 use features::sequence::Sequence;
 use features::tally::Axis;
 use records::clause::{Clause, Effect};
-use records::declaring::Ledger;
+use records::declaring::{Doubt, Ledger};
+use records::reputation::Record;
 use records::{Id, IdSpace, Risk, Subject, Verdict};
 
 /// A table that a replay can write.
@@ -48,12 +49,14 @@ pub enum View {
     PayoutHold,
     /// What distributors declare beside what is heard.
     DisclosureLedger,
+    /// What became of what uploaders, distributors and owners of playlists brought.
+    Reputation,
     /// Rows that were set aside.
     Refusal,
 }
 
 /// All views, in the order of the contract.
-pub const VIEWS: [(&str, View); 22] = [
+pub const VIEWS: [(&str, View); 23] = [
     ("account_window", View::Window(Axis::Account)),
     ("track_window", View::Window(Axis::Track)),
     ("artist_window", View::Window(Axis::Artist)),
@@ -75,6 +78,7 @@ pub const VIEWS: [(&str, View); 22] = [
     ("withheld", View::Withheld),
     ("payout_hold", View::PayoutHold),
     ("disclosure_ledger", View::DisclosureLedger),
+    ("reputation", View::Reputation),
     ("refusal", View::Refusal),
 ];
 
@@ -269,6 +273,14 @@ pub fn ledger_columns(names: &NameTable) -> Columns {
     [("distributor_id", Holds::Id(names.kind(IdSpace::Distributor)))].into_iter().chain(counts).collect()
 }
 
+/// The columns of `reputation` after `as_of`.
+pub fn reputation_columns() -> Columns {
+    let ids = ["subject", "subject_id"].map(|name| (name, Holds::Text));
+    let counts = ["subjects", "held", "escalated", "blocked", "overturned", "contradicted"];
+    let counts = counts.map(|name| (name, Holds::Count));
+    ids.into_iter().chain(counts).chain([("reputation", Holds::Float)]).collect()
+}
+
 /// A key of a row, ordered as the contract orders rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
@@ -290,7 +302,9 @@ pub enum RowKey {
     Pair(Id, Id),
     /// A subject and its id as a text.
     Subject(Subject, String),
-    /// The same, and a rule by its place.
+    /// Who answers for tracks or playlists: kind and id as a text.
+    Owner(&'static str, String),
+    /// A subject and its id as a text, and a rule by its place.
     Hit(Subject, String, u16),
 }
 
@@ -319,6 +333,8 @@ pub enum RowValue {
     Hit(Box<HitRow>),
     /// Why a track is not paid yet.
     Payout(Box<PayoutRow>),
+    /// What became of what somebody brought.
+    Record(Box<Record>),
     /// What a distributor's tracks declare.
     Ledger(Box<Ledger>),
 }
@@ -381,6 +397,13 @@ pub struct PayoutRow {
     pub policy_version: Arc<str>,
 }
 
+impl PayoutRow {
+    /// Whether what is declared is contradicted by what is heard.
+    pub fn is_contradicted(&self) -> bool {
+        self.rules_json.contains(Doubt::Contradicted.rule())
+    }
+}
+
 /// The cells of a row after `as_of` (and `diff`).
 pub fn push_cells<'a>(
     axis: Option<Axis>,
@@ -397,6 +420,7 @@ pub fn push_cells<'a>(
         RowKey::Scored(id, side) => to.extend([Cell::Id(id), Cell::Text(side.name())]),
         RowKey::Link(kind, id) => to.extend([Cell::Text(kind), Cell::Id(id)]),
         RowKey::Pair(a, b) => to.extend([Cell::Id(a), Cell::Id(b)]),
+        RowKey::Owner(kind, id) => to.extend([Cell::Text(kind), Cell::Text(id)]),
         RowKey::Subject(subject, id) | RowKey::Hit(subject, id, _) => {
             to.extend([Cell::Text(subject.name()), Cell::Text(id)])
         }
@@ -431,6 +455,11 @@ pub fn push_cells<'a>(
             Cell::Text(&row.rules_json),
             Cell::Text(&row.policy_version),
         ]),
+        RowValue::Record(record) => {
+            let Record { subjects, held, escalated, blocked, overturned, contradicted, .. } = **record;
+            to.extend([subjects, held, escalated, blocked, overturned, contradicted].map(Cell::Count));
+            to.push(Cell::Float(f64::from(record.reputation()) / 10_000.0));
+        }
         RowValue::Ledger(ledger) => to.extend(ledger.counts().map(|(_, count)| Cell::Count(count))),
         RowValue::Verdict(row) => to.extend([
             Cell::Text(row.verdict.name()),

@@ -194,7 +194,7 @@ fn names(key: &RowKey, text: &str) -> bool {
         | RowKey::Scored(id, _)
         | RowKey::Link(_, id) => is_written(id, text),
         RowKey::Pair(a, b) => is_written(a, text) || is_written(b, text),
-        RowKey::Subject(_, id) | RowKey::Hit(_, id, _) => id == text,
+        RowKey::Subject(_, id) | RowKey::Owner(_, id) | RowKey::Hit(_, id, _) => id == text,
     }
 }
 

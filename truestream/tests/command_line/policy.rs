@@ -1,5 +1,6 @@
 //! Policies as those who edit them meet them: mistakes, settings, differences and examples.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde_json::json;
@@ -112,6 +113,10 @@ fn a_backtest_names_whom_a_change_would_hold_or_free() {
     assert!(lost > 0 && lost <= streams, "{stakes:#}");
     assert!(stakes["honest_artists"].as_u64() >= Some(touched.len() as u64), "{stakes:#}");
 
+    // Who sets a limit is told where it is passed.
+    let limit = ["--json", "--artists-max", "0"];
+    truestream(&[&line[..], &limit, &more].concat()).failed(3, &["honest artists", "expected at most 0"]);
+
     // The other way round they are freed, and nobody moves between a policy and itself.
     let back = ["policy", "backtest", "built-in", "--against", &path(&strict), "--data", &data];
     let freed = truestream(&[&back[..], &["--json"], &more].concat()).good().json();
@@ -124,6 +129,75 @@ fn a_backtest_names_whom_a_change_would_hold_or_free() {
     let told = truestream(&[&same[..], &more].concat()).good();
     assert!(told.out.contains("nobody is decided otherwise"), "{told:?}");
     assert!(told.out.contains("every stream stands as before"), "{told:?}");
+}
+
+#[test]
+fn reputations_are_what_verdicts_and_catalogue_say_at_every_instant() {
+    let steps = "[default]\nhold = 1\nescalate = 20\nblock = 40\nescalate_signals = 1\nblock_signals = 2";
+    let strict = folder(&[("policy.toml", "version = \"strict\""), ("thresholds.toml", steps)]);
+    let (data, tables) = (crate::data::world(), strict.path().join("tables"));
+    let line = ["replay", "--data", &text(data), "--out", &text(&tables), "--every", "6h", "--windows", "24h"];
+    let line = [&line[..], &["--policy", &path(&strict)]].concat();
+    truestream(&[&line[..], &["--emit", "all", "--views", "verdict,reputation"]].concat()).good();
+    let mut owners: BTreeMap<(String, String), Vec<(&str, String)>> = BTreeMap::new();
+    for row in rows(&data.join("tracks.parquet"), &["track_id", "uploader_id", "distributor_id"]) {
+        let brought = [("uploader", row[1].clone()), ("distributor", row[2].clone())];
+        owners.insert(("track".to_owned(), row[0].clone()), brought.into());
+    }
+    for row in rows(&data.join("playlists.parquet"), &["playlist_id", "owner_id"]) {
+        owners.insert(("playlist".to_owned(), row[0].clone()), vec![("playlist_owner", row[1].clone())]);
+    }
+    let mut verdicts: BTreeMap<String, BTreeMap<(String, String), String>> = BTreeMap::new();
+    for row in rows(&tables.join("verdict.parquet"), &["as_of", "subject", "subject_id", "verdict"]) {
+        verdicts.entry(row[0].clone()).or_default().insert((row[1].clone(), row[2].clone()), row[3].clone());
+    }
+    let mut expected: Vec<Vec<String>> = Vec::new();
+    let mut once: BTreeSet<(String, String)> = BTreeSet::new();
+    let mut overturned_ever = 0;
+    for (as_of, now) in &verdicts {
+        once.extend(now.keys().cloned());
+        // All, held, escalated, blocked, overturned, halves of bad things.
+        let mut sums: BTreeMap<(&str, &String), [u64; 6]> = BTreeMap::new();
+        for (thing, brought) in &owners {
+            let (place, halves) = match now.get(thing).map(String::as_str) {
+                Some("hold") => (1, 1),
+                Some("escalate") => (2, 1),
+                Some("block") => (3, 2),
+                _ if once.contains(thing) => (4, 0),
+                _ => (0, 0),
+            };
+            for (kind, id) in brought.iter().filter(|(_, id)| !id.is_empty()) {
+                let sum = sums.entry((kind, id)).or_default();
+                sum[0] += 1;
+                sum[5] += halves;
+                if place > 0 {
+                    sum[place] += 1;
+                }
+            }
+        }
+        for ((kind, id), [all, held, escalated, blocked, overturned, halves]) in sums {
+            overturned_ever += overturned;
+            if halves + overturned > 0 {
+                let share = (4.0 + all as f64 - halves as f64 / 2.0) / (5.0 + all as f64);
+                let counts = [all, held, escalated, blocked, overturned].map(|count| count.to_string());
+                let share = format!("{:.4}", (share * 10_000.0 + 1e-6).round() / 10_000.0);
+                let ids = [as_of.clone(), kind.to_owned(), id.clone()];
+                expected.push(ids.into_iter().chain(counts).chain([share]).collect());
+            }
+        }
+    }
+    let columns =
+        ["as_of", "subject", "subject_id", "subjects", "held", "escalated", "blocked", "overturned", "reputation"];
+    let mut found = rows(&tables.join("reputation.parquet"), &columns);
+    for row in &mut found {
+        let share: f64 = row[8].parse().expect("a number");
+        row[8] = format!("{share:.4}");
+    }
+    found.retain(|row| verdicts.contains_key(&row[0]));
+    found.sort();
+    expected.sort();
+    assert!(expected.len() > 20 && overturned_ever > 0, "{} rows, {overturned_ever} overturned", expected.len());
+    assert_eq!(found, expected);
 }
 
 /// Rules of several kinds, one of which never matches.
@@ -324,7 +398,7 @@ fn a_replay_uses_the_policy_of_each_day_and_every_old_verdict_is_found_again() {
         let version = |row: &&Vec<String>| row.last() == Some(name);
         let mine: Vec<_> = dated.iter().filter(version).collect();
         assert!(!mine.is_empty(), "{name}: {} rows", mine.len());
-        let as_of: std::collections::BTreeSet<&String> = mine.iter().map(|row| &row[0]).collect();
+        let as_of: BTreeSet<&String> = mine.iter().map(|row| &row[0]).collect();
         // Of these instants the policy alone says the same, to the last word.
         let alone = replayed(&path(policy), name);
         let alone: Vec<_> = alone.iter().filter(|row| as_of.contains(&row[0])).collect();
