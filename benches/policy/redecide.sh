@@ -43,7 +43,7 @@ expires = "2030-01-01"
 tests = [{ row = { plays = 100, skipped = 5 }, matches = true }, { row = { plays = 100, skipped = 6 }, matches = false }]
 END
 
-how=(--data world --every "$every" --views risk,verdict,rule_hit)
+how=(--data world --every "$every" --windows 24h,7d,28d --views risk,verdict,rule_hit)
 "$truestream" replay "${how[@]}" --policy before --out before.tables --json > before.json
 last=$(python3 -c 'import json; print(json.load(open("before.tables/run.json"))["last_as_of_ms"])')
 from=$(python3 -c "import datetime; print(datetime.datetime.fromtimestamp($last / 1000, datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%SZ'))")
@@ -63,7 +63,7 @@ for change in thresholds weight rule; do
     for table in risk verdict rule_hit; do
         cmp -s "$change.dated/$table.parquet" "$change.alone/$table.parquet" || equal="no: $table"
     done
-    "$truestream" policy backtest "$change" --against before --data world --json -- --every "$every" > "$change.backtest.json"
+    "$truestream" policy backtest "$change" --against before --data world --json -- --every "$every" --windows 24h,7d,28d > "$change.backtest.json"
     python3 - "$change" "$equal" "$began" "$ended" <<'END'
 import json, sys
 change, equal, began, ended = sys.argv[1:]
