@@ -117,7 +117,7 @@ mod tests {
         for (right, wrong) in [
             ("accounts = 1040", "accounts = 0"),
             ("\"3.33\"", "\"cheap\""),
-            ("caught = 44", "caught = 144"),
+            ("caught = 65", "caught = 165"),
             ("mean_times = 2.0", "mean_times = nan"),
             ("tracks = 100000", "songs = 100000"),
         ] {

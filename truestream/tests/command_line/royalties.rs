@@ -195,7 +195,7 @@ fn no_catalogued_attack_pays_under_the_built_in_policy_and_a_policy_under_which_
     let told = truestream(&["policy", "check", &text(folder.path())]);
     assert_eq!(told.code, Some(4), "{told:?}");
     assert!(
-        told.out.contains("\"breadth_farm\": found that it keeps 39.41 EUR per account and month (escalate, 44 %"),
+        told.out.contains("\"breadth_farm\": found that it keeps 23.38 EUR per account and month (escalate, 65 %"),
         "{told:?}"
     );
     // Where the model has no say, nobody holds those who play many tracks a little.
