@@ -3,12 +3,14 @@
 //! ```text
 //! POST /v1/TABLE     ──▶ who is it? room? ──▶ body ──▶ House::take ──▶ 200 once it is durable
 //! GET  /v1/view/NAME ──▶ who is it?       ──────────▶ House::view ──▶ rows as of one instant
+//! GET  /v1/query     ──▶ who is it? room? ──────────▶ House::query ──▶ the rows of a statement, as they come about
 //! GET  /health, /metrics
 //! ```
 //!
 //! What is taken and shown is decided behind the [`House`]; here stand limits, tokens and status codes.
 
 use std::collections::HashMap;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,13 +23,20 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::sleep;
 
 /// A body may be so long, packed or not.
 pub const BODY_MAX: usize = 32 << 20;
 /// Bodies of requests that are under way may take so much memory together, in KiB; more is asked to come again.
 const BODIES_KIB: u32 = 256 << 10;
+/// A statement may be so long.
+const STATEMENT_MAX: usize = 1 << 20;
+/// So many statements are answered at once; more are asked to come again.
+const STATEMENTS: usize = 64;
+/// Bytes of an answer that are sent at once, and how often that much may wait for who reads it.
+const CHUNK_BYTES: usize = 64 << 10;
+const CHUNKS_WAITING: usize = 4;
 
 /// Requests that are under way when the service ends are answered within this time, or not at all.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
@@ -71,6 +80,19 @@ impl Reply {
     }
 }
 
+/// Writes what it has; an error ends the answer, and who reads it notices.
+pub type Writing = Box<dyn FnOnce(&mut (dyn Write + Send)) -> Result<(), String> + Send>;
+
+/// The rows of a statement, to be written as they come about.
+pub struct Written {
+    /// The media type.
+    pub media_type: &'static str,
+    /// As of when they are stated, for the header `Truestream-As-Of`.
+    pub as_of: Option<i64>,
+    /// Writes them.
+    pub write: Writing,
+}
+
 /// Who takes and shows.
 pub trait House: Send + Sync + 'static {
     /// Whether somebody with this token may come in.
@@ -82,6 +104,12 @@ pub trait House: Send + Sync + 'static {
     /// Shows a view.
     fn view(&self, name: &str, query: &HashMap<String, String>) -> Reply;
 
+    /// Answers a statement of SQL, in the format of that name.
+    ///
+    /// # Errors
+    /// The reply that says what is wrong with it.
+    fn query(&self, statement: &str, format: Option<&str>) -> Result<Written, Reply>;
+
     /// Says how the service is.
     fn health(&self) -> Reply;
 
@@ -92,6 +120,7 @@ pub trait House: Send + Sync + 'static {
 struct Door<H> {
     house: H,
     bodies: Arc<Semaphore>,
+    statements: Arc<Semaphore>,
 }
 
 /// Serves until the process is asked to end (SIGTERM, or an interrupt from the keyboard), or `is_over` says so. Then no
@@ -120,11 +149,13 @@ pub fn serve<H: House>(
             }
             drop(ends);
         });
-        let door = Arc::new(Door { house, bodies: Arc::new(Semaphore::new(BODIES_KIB as usize)) });
+        let bodies = Arc::new(Semaphore::new(BODIES_KIB as usize));
+        let door = Arc::new(Door { house, bodies, statements: Arc::new(Semaphore::new(STATEMENTS)) });
         let routes = Router::new()
             .route("/health", get(health::<H>))
             .route("/metrics", get(metrics::<H>))
             .route("/v1/view/{name}", get(view::<H>))
+            .route("/v1/query", get(query::<H>).post(query::<H>))
             .route("/v1/{table}", post(take::<H>))
             .with_state(door);
         let mut slow = ended.clone();
@@ -170,6 +201,77 @@ async fn view<H: House>(
     match tokio::task::spawn_blocking(move || house.view(&name, &query)).await {
         Ok(reply) => respond(reply),
         Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the view could not be read"),
+    }
+}
+
+async fn query<H: House>(
+    State(door): Doors<H>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    if !is_let_in(&*door.house, &headers) {
+        return no_token();
+    }
+    let Ok(room) = door.statements.clone().try_acquire_owned() else {
+        return later("too many statements are under way");
+    };
+    let statement = match query.get("sql") {
+        Some(statement) => statement.clone(),
+        None => match to_bytes(body, STATEMENT_MAX).await.map(|body| String::from_utf8(body.into())) {
+            Ok(Ok(statement)) if !statement.trim().is_empty() => statement,
+            Ok(_) => return problem(StatusCode::BAD_REQUEST, "no statement: expected ?sql=SELECT… or a body of UTF-8"),
+            Err(_) => return problem(StatusCode::PAYLOAD_TOO_LARGE, "the statement is longer than 1 MiB"),
+        },
+    };
+    let house = door.house.clone();
+    let asked = move || house.query(&statement, query.get("format").map(String::as_str));
+    match tokio::task::spawn_blocking(asked).await {
+        Ok(Ok(written)) => stream(written, room),
+        Ok(Err(reply)) => respond(reply),
+        Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the statement could not be answered"),
+    }
+}
+
+/// Sends what is written while it is written.
+fn stream(written: Written, room: OwnedSemaphorePermit) -> Response {
+    let (sender, mut chunks) = mpsc::channel(CHUNKS_WAITING);
+    tokio::task::spawn_blocking(move || {
+        let mut pipe = Pipe { sender, chunk: Vec::new() };
+        let ended = (written.write)(&mut pipe).and_then(|()| pipe.flush().map_err(|error| error.to_string()));
+        if let Err(why) = ended {
+            // Whoever reads must not take the half for the whole: the connection ends without its end.
+            let _ = pipe.sender.blocking_send(Err(std::io::Error::other(why)));
+        }
+        drop(room);
+    });
+    let body = Body::from_stream(futures::stream::poll_fn(move |context| chunks.poll_recv(context)));
+    let mut response = (StatusCode::OK, [(header::CONTENT_TYPE, written.media_type)], body).into_response();
+    if let Some(as_of) = written.as_of {
+        response.headers_mut().insert("truestream-as-of", as_of.into());
+    }
+    response
+}
+
+/// Bytes on their way to who asked.
+struct Pipe {
+    sender: mpsc::Sender<std::io::Result<Vec<u8>>>,
+    chunk: Vec<u8>,
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.chunk.extend_from_slice(bytes);
+        if self.chunk.len() >= CHUNK_BYTES {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        let chunk = std::mem::take(&mut self.chunk);
+        let gone = |_| std::io::Error::other("nobody reads the answer any more");
+        if chunk.is_empty() { Ok(()) } else { self.sender.blocking_send(Ok(chunk)).map_err(gone) }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// The crates from left to right: each may depend only on those before it. `tests` and `benches` read from all.
-const LAYERS: [&str; 11] = [
+const LAYERS: [&str; 12] = [
     "records",
     "datasets",
     "ptxsim",
@@ -11,6 +11,7 @@ const LAYERS: [&str; 11] = [
     "features",
     "models",
     "dataflows",
+    "sql",
     "console",
     "truestream",
     "tests",

@@ -10,6 +10,7 @@ pub mod index;
 pub mod inject;
 pub mod inputs;
 pub mod learn;
+pub mod load;
 pub mod matching;
 pub mod policy;
 pub mod replay;

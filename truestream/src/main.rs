@@ -13,6 +13,7 @@ use truestream::import::{self, ImportArgs};
 use truestream::index::{self, IndexArgs};
 use truestream::inject::{self, InjectArgs};
 use truestream::learn::{self, DriftArgs, EvaluateArgs, ModelsArgs, PromoteArgs, QueueArgs, RollbackArgs, TrainArgs};
+use truestream::load::{self, LoadArgs};
 use truestream::matching::{self, MatchArgs};
 use truestream::policy::{self, PolicyArgs};
 use truestream::replay::{self, ReplayArgs};
@@ -44,6 +45,7 @@ enum Command {
     Inject(Box<InjectArgs>),
     Replay(Box<ReplayArgs>),
     Serve(Box<ServeArgs>),
+    Load(LoadArgs),
     Fsck(FsckArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
@@ -80,6 +82,7 @@ fn main() -> ExitCode {
         Command::Inject(args) => inject::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::Load(args) => load::run(&args),
         Command::Fsck(args) => ops::fsck(&args),
         Command::Backup(args) => ops::backup(&args),
         Command::Restore(args) => ops::restore(&args),

@@ -148,6 +148,14 @@ fn parquet(body: &[u8]) -> Result<Vec<RecordBatch>, Error> {
     guarded(read).map_err(|error| Error::Input(format!("not readable as Parquet: {error}")))
 }
 
+/// Plays as an Arrow IPC stream, as they may be sent.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn arrow_of(plays: &[Play], kinds: &IdKinds) -> Result<Vec<u8>, Error> {
+    stream(&[batch_of_kinds(plays, kinds)])
+}
+
 /// The batches as an Arrow IPC stream; nothing where there is no row.
 fn stream(batches: &[RecordBatch]) -> Result<Vec<u8>, Error> {
     let mut stream = Vec::new();

@@ -16,5 +16,5 @@ pub use duplicates::read_duplicates;
 pub use evidence::read_evidence;
 pub use features::{FeatureRows, SequenceRows, read_features, read_sequences};
 pub use files::Inputs;
-pub use output::{Cell, Holds, ViewFile};
+pub use output::{Cell, Holds, Rows, ViewFile};
 pub use write::{ParquetFile, Part, TableWriter, part_of};

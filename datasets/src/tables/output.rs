@@ -4,8 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, Float32Builder, Float64Builder, Int8Builder, Int64Builder, ListBuilder, RecordBatch, StringBuilder,
-    TimestampMillisecondBuilder, UInt64Builder,
+    ArrayRef, Float32Builder, Float64Builder, Int8Builder, Int64Builder, ListBuilder, RecordBatch, RecordBatchOptions,
+    StringBuilder, TimestampMillisecondBuilder, UInt64Builder,
 };
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use records::{Id, Millis};
@@ -25,6 +25,8 @@ pub enum Holds {
     Instant,
     /// Texts.
     Text,
+    /// Texts, null where there is none.
+    Remark,
     /// Ids, all numbers or all texts.
     Id(IdKind),
     /// Counts and sums.
@@ -52,6 +54,8 @@ pub enum Cell<'a> {
     Feature(f32),
     Series(&'a [f32]),
     Diff(i8),
+    /// No text, where a column may have none.
+    Nothing,
 }
 
 enum Builder {
@@ -69,7 +73,7 @@ impl Builder {
     fn new(holds: Holds) -> Builder {
         match holds {
             Holds::Instant => Builder::Instant(TimestampMillisecondBuilder::new().with_timezone("UTC")),
-            Holds::Text | Holds::Id(IdKind::Text) => Builder::Text(StringBuilder::new()),
+            Holds::Text | Holds::Remark | Holds::Id(IdKind::Text) => Builder::Text(StringBuilder::new()),
             Holds::Id(IdKind::Number) => Builder::Number(UInt64Builder::new()),
             Holds::Count => Builder::Count(Int64Builder::new()),
             Holds::Float => Builder::Float(Float64Builder::new()),
@@ -83,6 +87,7 @@ impl Builder {
         match (self, cell) {
             (Builder::Instant(to), Cell::Instant(instant)) => to.append_value(instant),
             (Builder::Text(to), Cell::Text(text)) => to.append_value(text),
+            (Builder::Text(to), Cell::Nothing) => to.append_null(),
             (Builder::Text(to), Cell::Id(Id::Text(text))) => to.append_value(text),
             (Builder::Text(to), Cell::Id(Id::Number(number))) => to.append_value(number.to_string()),
             (Builder::Number(to), Cell::Id(Id::Number(number))) => to.append_value(*number),
@@ -112,13 +117,85 @@ impl Builder {
     }
 }
 
+/// Rows of a view in the making: columns of Arrow, or some of them.
+pub struct Rows {
+    schema: Arc<Schema>,
+    /// A builder for each column that is wanted, where it stands in a row.
+    builders: Vec<Option<Builder>>,
+    held: usize,
+    held_numbers: usize,
+}
+
+impl Rows {
+    /// No rows yet, with these columns; of them only those at the places `wanted`, where it says so.
+    pub fn of(columns: &[(&str, Holds)], wanted: Option<&[usize]>) -> Rows {
+        let is_wanted = |at: usize| wanted.is_none_or(|wanted| wanted.contains(&at));
+        let builders = columns.iter().enumerate().map(|(at, (_, holds))| is_wanted(at).then(|| Builder::new(*holds)));
+        let fields = columns.iter().enumerate().filter(|(at, _)| is_wanted(*at)).map(|(_, column)| field(column));
+        Rows {
+            schema: Arc::new(Schema::new(fields.collect::<Vec<_>>())),
+            builders: builders.collect(),
+            held: 0,
+            held_numbers: 0,
+        }
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.held
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.held == 0
+    }
+
+    /// Appends a row: a cell for each column of the view, in their order.
+    pub fn push<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) {
+        for (builder, cell) in self.builders.iter_mut().zip(cells) {
+            let Some(builder) = builder else { continue };
+            if let Cell::Series(numbers) = cell {
+                self.held_numbers += numbers.len();
+            }
+            builder.push(cell);
+        }
+        self.held += 1;
+    }
+
+    /// Takes the rows out.
+    pub fn take(&mut self) -> RecordBatch {
+        let columns = self.builders.iter_mut().flatten().map(Builder::finish).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(self.held));
+        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options);
+        (self.held, self.held_numbers) = (0, 0);
+        batch.expect("each row gives every column a cell")
+    }
+}
+
+/// How a column stands in files and in SQL.
+fn field((name, holds): &(&str, Holds)) -> Field {
+    let data_type = match holds {
+        Holds::Instant => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
+        Holds::Text | Holds::Remark | Holds::Id(IdKind::Text) => DataType::Utf8,
+        Holds::Id(IdKind::Number) => DataType::UInt64,
+        Holds::Count => DataType::Int64,
+        Holds::Float => DataType::Float64,
+        Holds::Feature => DataType::Float32,
+        Holds::Series => DataType::new_list(DataType::Float32, true),
+        Holds::Diff => DataType::Int8,
+    };
+    Field::new(*name, data_type, matches!(holds, Holds::Feature | Holds::Remark))
+}
+
 /// A view's Parquet file in the making.
 pub struct ViewFile {
     file: ParquetFile,
-    schema: Arc<Schema>,
-    builders: Vec<Builder>,
-    held: usize,
-    held_numbers: usize,
+    waiting: Rows,
     rows: u64,
 }
 
@@ -128,29 +205,8 @@ impl ViewFile {
     /// # Errors
     /// When the folder cannot be written.
     pub fn create(path: &Path, columns: &[(&str, Holds)]) -> Result<ViewFile, Error> {
-        let fields = columns.iter().map(|(name, holds)| {
-            let data_type = match holds {
-                Holds::Instant => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
-                Holds::Text | Holds::Id(IdKind::Text) => DataType::Utf8,
-                Holds::Id(IdKind::Number) => DataType::UInt64,
-                Holds::Count => DataType::Int64,
-                Holds::Float => DataType::Float64,
-                Holds::Feature => DataType::Float32,
-                Holds::Series => DataType::new_list(DataType::Float32, true),
-                Holds::Diff => DataType::Int8,
-            };
-            Field::new(*name, data_type, *holds == Holds::Feature)
-        });
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        let builders = columns.iter().map(|(_, holds)| Builder::new(*holds)).collect();
-        Ok(ViewFile {
-            file: ParquetFile::create(path, schema.clone())?,
-            schema,
-            builders,
-            held: 0,
-            held_numbers: 0,
-            rows: 0,
-        })
+        let waiting = Rows::of(columns, None);
+        Ok(ViewFile { file: ParquetFile::create(path, waiting.schema.clone())?, waiting, rows: 0 })
     }
 
     /// Appends a row: a cell for each column, in their order.
@@ -158,15 +214,10 @@ impl ViewFile {
     /// # Errors
     /// When the disk does not take it.
     pub fn push<'a>(&mut self, cells: impl IntoIterator<Item = Cell<'a>>) -> Result<(), Error> {
-        for (builder, cell) in self.builders.iter_mut().zip(cells) {
-            if let Cell::Series(numbers) = cell {
-                self.held_numbers += numbers.len();
-            }
-            builder.push(cell);
-        }
-        self.held += 1;
+        self.waiting.push(cells);
         self.rows += 1;
-        if self.held == BATCH_ROWS || self.held_numbers >= BATCH_NUMBERS { self.flush() } else { Ok(()) }
+        let is_full = self.waiting.held == BATCH_ROWS || self.waiting.held_numbers >= BATCH_NUMBERS;
+        if is_full { self.flush() } else { Ok(()) }
     }
 
     /// Completes the file, which is not published yet; returns how many rows it has.
@@ -174,16 +225,13 @@ impl ViewFile {
     /// # Errors
     /// When the disk does not take the rest.
     pub fn complete(mut self) -> Result<(u64, Part), Error> {
-        if self.held > 0 {
+        if !self.waiting.is_empty() {
             self.flush()?;
         }
         Ok((self.rows, self.file.complete()?))
     }
 
     fn flush(&mut self) -> Result<(), Error> {
-        let columns = self.builders.iter_mut().map(Builder::finish).collect();
-        let batch = RecordBatch::try_new(self.schema.clone(), columns).expect("each row gives every column a cell");
-        (self.held, self.held_numbers) = (0, 0);
-        self.file.write(&batch)
+        self.file.write(&self.waiting.take())
     }
 }

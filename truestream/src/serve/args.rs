@@ -17,6 +17,11 @@ Examples:
       200 means: on disk
   curl -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8490/v1/view/account_window?key=a1&window=24h'
       rows as of one instant, which the header truestream-as-of tells
+  curl -H \"Authorization: Bearer $TOKEN\" --data 'SELECT verdict, count(*) FROM verdict GROUP BY 1' \\
+       'http://127.0.0.1:8490/v1/query?format=csv'
+      any question in SQL, over all views as of one instant
+  PGPASSWORD=$TOKEN psql -h 127.0.0.1 -p 5433 -U truestream truestream
+      the same in psql, pandas or any other client of PostgreSQL
   truestream serve --state service --follow world --every 1h --speed 3600x
       a folder of tables arrives as it once did, an hour a second
 
@@ -29,6 +34,9 @@ pub struct ServeArgs {
     /// Where to listen
     #[arg(long, default_value = "127.0.0.1:8490", value_name = "ADDRESS")]
     pub listen: SocketAddr,
+    /// Where to listen for clients of PostgreSQL
+    #[arg(long, default_value = "127.0.0.1:5433", value_name = "ADDRESS")]
+    pub sql_listen: SocketAddr,
     /// Listen beyond this machine although nothing is encrypted
     #[arg(long)]
     pub insecure_listen: bool,
@@ -71,6 +79,15 @@ pub struct ServeArgs {
     /// Above nine tenths of this memory, in MiB, nothing more is taken in
     #[arg(long, default_value_t = 4096, value_name = "MIB")]
     pub memory_max: u64,
+    /// A statement of SQL that works for longer is ended, such as 30s
+    #[arg(long, default_value = "30s", value_name = "TIME")]
+    pub sql_timeout: String,
+    /// Memory, in MiB, that all statements together may hold for sorting, grouping and joining
+    #[arg(long, default_value_t = 512, value_name = "MIB")]
+    pub sql_memory: u64,
+    /// Threads that work on statements
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub sql_threads: u16,
 }
 
 /// What ids are.

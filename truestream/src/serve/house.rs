@@ -6,12 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use console::{House, Reply, Sent};
+use console::{House, Reply, Sent, Written};
 use datasets::intake::{self, Format};
 use datasets::log::{Durable, Entry, TABLES, Taken, Unread};
 use datasets::tables::read::IdKinds;
 use records::Millis;
 use serde_json::{Value, json};
+use sql::{Database, Format as AnswerFormat};
 
 use super::args::Time;
 use super::gate::{Answer, Gate, Refused};
@@ -38,6 +39,8 @@ pub struct Service {
     pub durable: Arc<Durable>,
     /// The views.
     pub shelf: Arc<Shelf>,
+    /// The views, as SQL sees them.
+    pub database: Arc<Database>,
     /// How far the dataflow is.
     pub progress: Arc<Progress>,
     /// Above so many bytes nothing more is taken in.
@@ -113,8 +116,9 @@ impl House for Service {
 
     fn view(&self, name: &str, query: &HashMap<String, String>) -> Reply {
         if name == "refusal" {
-            let (as_of, refusals) = self.shelf.refusals();
-            let rows: Vec<Value> = refusals.iter().map(|refusal| json!(refusal)).collect();
+            let stated = self.shelf.now();
+            let as_of = self.shelf.outline.as_of(&stated);
+            let rows: Vec<Value> = stated.refusals.iter().rev().map(|refusal| json!(**refusal)).collect();
             return Reply { as_of, ..Reply::json(200, json!({ "as_of": as_of, "rows": rows }).to_string()) };
         }
         let parquet = match query.get("format").map(String::as_str) {
@@ -145,6 +149,23 @@ impl House for Service {
             Ok(body) => Reply { status: 200, media_type: "application/vnd.apache.parquet", as_of: answer.as_of, body },
             Err(why) => problem(503, &why),
         }
+    }
+
+    fn query(&self, statement: &str, format: Option<&str>) -> Result<Written, Reply> {
+        let name = format.unwrap_or("json");
+        let format = AnswerFormat::named(name).ok_or_else(|| {
+            let known = AnswerFormat::ALL.map(|(name, _)| name).join(", ");
+            problem(400, &format!("format={name}: expected one of {known}"))
+        })?;
+        let answer = self.database.ask(statement).map_err(|wrong| {
+            let body = json!({ "error": wrong.message, "code": wrong.code });
+            Reply::json(wrong.status(), body.to_string())
+        })?;
+        Ok(Written {
+            media_type: format.media_type(),
+            as_of: answer.as_of,
+            write: Box::new(move |to| answer.write(format, to).map_err(|wrong| wrong.message)),
+        })
     }
 
     fn health(&self) -> Reply {
@@ -186,6 +207,8 @@ impl House for Service {
         say("refused_rows", "counter", "Rows that were refused.", refused as f64);
         say("gate_waiting_bytes", "gauge", "Bytes that wait to be written.", self.gate.waiting_bytes() as f64);
         say("resident_bytes", "gauge", "Memory in use.", resident_bytes().unwrap_or(0) as f64);
+        say("sql_statements", "counter", "Statements of SQL that were asked.", self.database.statements() as f64);
+        say("sql_rows_read", "counter", "Rows of views that statements have read.", self.database.rows_read() as f64);
         say("up_seconds", "gauge", "For how long it runs.", self.started.elapsed().as_secs_f64());
         text.push_str("# HELP truestream_view_rows Rows of a view.\n# TYPE truestream_view_rows gauge\n");
         for (view, rows) in rows {
@@ -212,7 +235,7 @@ fn problem(status: u16, why: &str) -> Reply {
 }
 
 /// The memory that the process has, where the system tells.
-fn resident_bytes() -> Option<u64> {
+pub fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)

@@ -11,12 +11,15 @@
 
 mod args;
 mod gate;
+mod glossary;
 mod house;
+mod lookup;
 pub mod ops;
 mod room;
 mod shelf;
 mod source;
 mod state;
+mod tables;
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -33,6 +36,7 @@ use datasets::log::{Disk, Entry, Folder, Log, Reader, SEGMENT_BYTES};
 use datasets::tables::read::{IdKinds, id_kinds};
 use datasets::tables::{IdKind, Inputs};
 use records::{IdSpace, Millis};
+use sql::{Database, Limits, Users};
 
 pub use self::args::ServeArgs;
 use self::args::{Ids, Time};
@@ -41,7 +45,8 @@ use self::house::Service;
 use self::room::make_room;
 use self::shelf::{Keeper, Shelf};
 use self::source::{Courier, Follower, FromLog, Progress, Said};
-use self::state::StateFolder;
+use self::state::{StateFolder, USER};
+use self::tables::Tables;
 use crate::exit::Failure;
 use crate::replay::drive::drive;
 use crate::replay::prepare::{Living, prepare_living};
@@ -55,6 +60,8 @@ const SAID_WAITING_MAX: usize = 256;
 const GATE_BYTES: usize = 128 << 20;
 /// How often somebody looks at the clock.
 const CLOCK_EVERY: Duration = Duration::from_millis(100);
+/// Connections at once on the PostgreSQL wire.
+const CONNECTIONS: usize = 200;
 /// Threads that answer requests.
 const ANSWERING: usize = 2;
 
@@ -63,11 +70,12 @@ const ANSWERING: usize = 2;
 /// # Errors
 /// When the options cannot be, the log or an input is damaged, the disk fails, or another process holds the folder.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
-    if !args.listen.ip().is_loopback() && !args.insecure_listen {
-        return Err(Failure::Usage(format!(
-            "--listen {}: nothing is encrypted yet, so only this machine is listened to; put a proxy with TLS before it, or say --insecure-listen",
-            args.listen
-        )));
+    for (option, address) in [("--listen", args.listen), ("--sql-listen", args.sql_listen)] {
+        if !address.ip().is_loopback() && !args.insecure_listen {
+            return Err(Failure::Usage(format!(
+                "{option} {address}: nothing is encrypted yet, so only this machine is listened to; put a proxy with TLS before it, or say --insecure-listen"
+            )));
+        }
     }
     let pace = args.speed.as_deref().map(speed).transpose()?;
     let every_ms = millis(&args.every)?;
@@ -88,7 +96,13 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         Some(inputs) => Some(Followed::read("follow", inputs, every_ms, &kinds).map_err(input)?),
         None => None,
     };
-    let token = state.token(|token| println!("Token, told this once: {token}"))?;
+    let (token, new_token) = state.token()?;
+    let (users, new_password) = state.users(new_token.as_deref())?;
+    match (new_token, new_password) {
+        (Some(token), _) => println!("Token, told this once: {token}\nIt is the password of the user {USER}, too"),
+        (None, Some(password)) => println!("Password of the user {USER}, told this once: {password}"),
+        (None, None) => {}
+    }
 
     let (durable, began_at) = (log.durable(), log.durable().last());
     let (gate, written) = Gate::open(log, GATE_BYTES);
@@ -101,6 +115,18 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         living.plan.links.clone(),
         living.views.clone(),
     ));
+    let tables = Arc::new(Tables { shelf: shelf.clone(), memory_max: args.memory_max << 20 });
+    let limits = Limits {
+        statement: Duration::from_millis(millis(&args.sql_timeout)?.unsigned_abs()),
+        memory: (args.sql_memory << 20) as usize,
+        threads: args.sql_threads.into(),
+        connections: CONNECTIONS,
+    };
+    let database = Database::open(tables, limits);
+    let database = Arc::new(database.map_err(|error| Failure::Output(format!("SQL: {error}")))?);
+    let asked_at = database.listen(args.sql_listen, Users::new(users));
+    let asked_at = asked_at.map_err(|error| Failure::Output(format!("--sql-listen {}: {error}", args.sql_listen)))?;
+    eprintln!("Asked by psql -h {} -p {} -U {USER} {USER}", asked_at.ip(), asked_at.port());
     let service = Arc::new(Service {
         token,
         kinds,
@@ -108,6 +134,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         gate: gate.clone(),
         durable: durable.clone(),
         shelf: shelf.clone(),
+        database,
         progress: progress.clone(),
         memory_max: args.memory_max << 20,
         began_at,

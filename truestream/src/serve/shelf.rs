@@ -1,8 +1,11 @@
-//! Keeps the views where readers find them: every answer is of one instant, and a reader never holds up the dataflow.
+//! Keeps the views where readers find them: every answer is of one instant, and nobody waits for anybody.
 //!
 //! ```text
 //! changes of a tick ──▶ rows ──▶ put together until the tick is stated ──▶ all views at once ──▶ readers
 //! ```
+//!
+//! The maps share what did not change with the maps before them. A reader holds those of its instant for as long as it
+//! reads; meanwhile the keeper makes the next ones.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -11,37 +14,52 @@ use std::sync::{Arc, RwLock};
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
 use datasets::names::NameTable;
-use datasets::tables::{Cell, Holds, IdKind, ViewFile};
+use datasets::tables::{Cell, Holds, ViewFile};
+use imbl::{OrdMap, Vector};
 use records::{Id, Millis, Refusal};
 use serde_json::{Map, Value, json};
+use sql::Equal;
 
+use super::lookup::{Span, spans};
 use super::source::Said;
 use crate::exit::Failure;
 use crate::replay::books::columns_of;
 use crate::replay::judge::Rows;
 use crate::replay::teller::{Teller, Told};
-use crate::replay::views::{RowKey, RowValue, VIEWS, View, push_cells};
+use crate::replay::views::{RowKey, RowValue, VIEWS, View, key_column, push_cells};
 
 /// So many of the last refusals are kept to be read; the dead letters in the log are all of them.
 const REFUSALS_KEPT: usize = 10_000;
 
-/// The views as of one instant.
-#[derive(Default)]
-struct Stated {
+/// The rows of a view, in its order.
+pub type Rowed = OrdMap<RowKey, Arc<RowValue>>;
+
+/// The views as of one instant. A copy shares everything with what it is a copy of.
+#[derive(Clone, Default)]
+pub struct Stated {
     as_of: Option<Tick>,
-    views: BTreeMap<View, BTreeMap<RowKey, RowValue>>,
-    refusals: VecDeque<Refusal>,
+    views: BTreeMap<View, Rowed>,
+    /// The last refusals, oldest first.
+    pub refusals: Vector<Arc<Refusal>>,
     refused: u64,
+}
+
+/// What does not change while the service runs.
+pub struct Outline {
+    clock: Clock,
+    /// What ids are called.
+    pub names: Arc<NameTable>,
+    /// What windows are called, shortest first.
+    pub labels: Vec<Arc<str>>,
+    links: Vec<LinkKind>,
+    kept: Vec<View>,
 }
 
 /// The views, shared with readers.
 pub struct Shelf {
-    clock: Clock,
-    names: Arc<NameTable>,
-    labels: Vec<Arc<str>>,
-    links: Vec<LinkKind>,
-    kept: Vec<View>,
-    stated: RwLock<Stated>,
+    /// What does not change.
+    pub outline: Arc<Outline>,
+    stated: RwLock<Arc<Stated>>,
 }
 
 /// Who puts what changed on the shelf.
@@ -68,7 +86,75 @@ pub struct Answer {
     /// As of when; `None` where nothing is stated yet.
     pub as_of: Option<Millis>,
     view: View,
-    rows: Vec<(RowKey, RowValue)>,
+    rows: Vec<(RowKey, Arc<RowValue>)>,
+}
+
+impl Stated {
+    /// Copies rows out of these parts of a view, at most so many, of those that are wanted; what was looked at is
+    /// taken off the parts.
+    pub fn copy(
+        &self,
+        view: View,
+        parts: &mut VecDeque<Span>,
+        rows_max: usize,
+        mut take: impl FnMut(&RowKey, &Arc<RowValue>) -> bool,
+    ) {
+        let Some(rows) = self.views.get(&view) else { return parts.clear() };
+        let mut taken = 0;
+        while taken < rows_max {
+            let (from, end) = match parts.pop_front() {
+                None => return,
+                Some(Span::Row(key)) => {
+                    taken += usize::from(rows.get_key_value(&key).is_some_and(|(key, value)| take(key, value)));
+                    continue;
+                }
+                Some(Span::Rows(from, end)) => (Some(from), end),
+                Some(Span::All) => (None, None),
+            };
+            let range = match &from {
+                Some(from) => rows.range::<_, RowKey>(from..),
+                None => rows.range::<_, RowKey>(..),
+            };
+            for (key, value) in range.take_while(|(key, _)| end.as_ref().is_none_or(|end| *key < end)) {
+                if taken == rows_max {
+                    parts.push_front(Span::Rows(key.clone(), end));
+                    return;
+                }
+                taken += usize::from(take(key, value));
+            }
+        }
+    }
+}
+
+impl Outline {
+    /// The views that are kept.
+    pub fn kept(&self) -> &[View] {
+        &self.kept
+    }
+
+    /// As of when the views are stated; `None` before the first time.
+    pub fn as_of(&self, stated: &Stated) -> Option<Millis> {
+        stated.as_of.map(|tick| self.clock.instant(tick))
+    }
+
+    /// The columns of a view, `as_of` among them.
+    pub fn columns(&self, view: View) -> Vec<(&'static str, Holds)> {
+        let columns = columns_of(view, &self.names, &self.links).unwrap_or_default();
+        [("as_of", Holds::Instant)].into_iter().chain(columns).collect()
+    }
+
+    /// The cells of a row, in the order of the columns.
+    pub fn push_row<'a>(
+        &'a self,
+        view: View,
+        as_of: Option<Millis>,
+        key: &'a RowKey,
+        value: &'a RowValue,
+        to: &mut Vec<Cell<'a>>,
+    ) {
+        to.push(Cell::Instant(as_of.unwrap_or_default()));
+        push_cells(view.axis(), &self.labels, key, value, to);
+    }
 }
 
 impl Shelf {
@@ -80,84 +166,62 @@ impl Shelf {
         links: Vec<LinkKind>,
         kept: Vec<View>,
     ) -> Shelf {
-        Shelf { clock, names, labels, links, kept, stated: RwLock::default() }
+        let outline = Arc::new(Outline { clock, names, labels, links, kept });
+        Shelf { outline, stated: RwLock::default() }
+    }
+
+    /// All views as they are stated now.
+    pub fn now(&self) -> Arc<Stated> {
+        self.stated.read().expect("no writer panics").clone()
     }
 
     /// The names of the views that are kept.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.kept.iter().map(|view| view.name())
+        self.outline.kept.iter().map(|view| view.name())
     }
 
     /// As of when everything is stated; `None` before the first time.
     pub fn as_of(&self) -> Option<Millis> {
-        self.stated.read().expect("no writer panics").as_of.map(|tick| self.clock.instant(tick))
+        self.outline.as_of(&self.now())
     }
 
     /// How many rows each view has, and how many were refused.
     pub fn counts(&self) -> (Vec<(&'static str, usize)>, u64) {
-        let stated = self.stated.read().expect("no writer panics");
-        let rows = |view: &View| (view.name(), stated.views.get(view).map_or(0, BTreeMap::len));
-        (self.kept.iter().filter(|view| **view != View::Refusal).map(rows).collect(), stated.refused)
+        let stated = self.now();
+        let rows = |view: &View| (view.name(), stated.views.get(view).map_or(0, Rowed::len));
+        (self.outline.kept.iter().filter(|view| **view != View::Refusal).map(rows).collect(), stated.refused)
     }
 
     /// The rows of the view that are asked for, all as of one instant; `None` when no such view is kept.
     pub fn ask(&self, view: &str, asked: &Asked) -> Option<Answer> {
-        let (_, view) = *VIEWS.iter().find(|(name, kept)| *name == view && self.kept.contains(kept))?;
-        let stated = self.stated.read().expect("no writer panics");
-        let as_of = stated.as_of.map(|tick| self.clock.instant(tick));
+        let (_, view) = *VIEWS.iter().find(|(name, kept)| *name == view && self.outline.kept.contains(kept))?;
+        let stated = self.now();
         let mut rows = Vec::new();
-        if let Some(state) = stated.views.get(&view) {
-            let wanted = |(key, _): &(&RowKey, &RowValue)| self.is_asked(key, asked);
-            let most = asked.rows_max.unwrap_or(usize::MAX);
-            let copied = |(key, value): (&RowKey, &RowValue)| (key.clone(), value.clone());
-            match self.points(view, asked) {
-                Some(points) => {
-                    let found = points.iter().filter_map(|key| state.get_key_value(key));
-                    rows.extend(found.filter(wanted).take(most).map(copied));
-                }
-                None => rows.extend(state.iter().filter(wanted).take(most).map(copied)),
+        let mut parts = spans(view, &equal(view, asked), &self.outline.names, &self.outline.labels).into();
+        stated.copy(view, &mut parts, asked.rows_max.unwrap_or(usize::MAX), |key, value| {
+            let is_asked = self.is_asked(key, asked);
+            if is_asked {
+                rows.push((key.clone(), value.clone()));
             }
-        }
-        Some(Answer { as_of, view, rows })
-    }
-
-    /// The last refusals, newest first, with as of when.
-    pub fn refusals(&self) -> (Option<Millis>, Vec<Refusal>) {
-        let stated = self.stated.read().expect("no writer panics");
-        (stated.as_of.map(|tick| self.clock.instant(tick)), stated.refusals.iter().rev().cloned().collect())
-    }
-
-    /// The few keys that can be meant, where the view has them in the order of that key.
-    fn points(&self, view: View, asked: &Asked) -> Option<Vec<RowKey>> {
-        let axis = view.axis()?;
-        let (_, space) = crate::replay::views::key_column(axis);
-        let text = asked.key.as_deref()?;
-        let id = match self.names.kind(space) {
-            IdKind::Number => Id::Number(text.parse().ok()?),
-            IdKind::Text => Id::from(text),
-        };
-        Some((0..self.labels.len() as u8).map(|window| RowKey::Window(window, id.clone())).collect())
+            is_asked
+        });
+        Some(Answer { as_of: self.outline.as_of(&stated), view, rows })
     }
 
     fn is_asked(&self, key: &RowKey, asked: &Asked) -> bool {
         let in_window = |label: &str| match key {
-            RowKey::Window(window, _) => *self.labels[usize::from(*window)] == *label,
+            RowKey::Window(window, _) => *self.outline.labels[usize::from(*window)] == *label,
             _ => true,
         };
         asked.window.as_deref().is_none_or(in_window) && asked.key.as_deref().is_none_or(|text| names(key, text))
     }
 
-    fn columns(&self, view: View) -> Vec<(&'static str, Holds)> {
-        let columns = columns_of(view, &self.names, &self.links).unwrap_or_default();
-        [("as_of", Holds::Instant)].into_iter().chain(columns).collect()
-    }
-
     /// The answer as objects, with the columns of the tables.
     pub fn json(&self, answer: &Answer) -> Vec<Value> {
-        let columns = self.columns(answer.view);
-        let object = |(key, value): &(RowKey, RowValue)| {
-            let mut cells = vec![Cell::Instant(answer.as_of.unwrap_or_default())];
-            push_cells(answer.view.axis(), &self.labels, key, value, &mut cells);
+        let columns = self.outline.columns(answer.view);
+        let object = |(key, value): &(RowKey, Arc<RowValue>)| {
+            let mut cells = Vec::with_capacity(columns.len());
+            self.outline.push_row(answer.view, answer.as_of, key, value, &mut cells);
             let named = columns.iter().zip(cells).map(|((name, _), cell)| ((*name).to_owned(), cell_json(cell)));
             Value::Object(named.collect::<Map<String, Value>>())
         };
@@ -170,17 +234,31 @@ impl Shelf {
     /// When the file cannot be written.
     pub fn write(&self, answer: &Answer, path: &Path) -> Result<(), Failure> {
         let output = |error: datasets::Error| Failure::Output(error.to_string());
-        let mut file = ViewFile::create(path, &self.columns(answer.view)).map_err(output)?;
+        let mut file = ViewFile::create(path, &self.outline.columns(answer.view)).map_err(output)?;
         let mut cells = Vec::new();
         for (key, value) in &answer.rows {
             cells.clear();
-            cells.push(Cell::Instant(answer.as_of.unwrap_or_default()));
-            push_cells(answer.view.axis(), &self.labels, key, value, &mut cells);
+            self.outline.push_row(answer.view, answer.as_of, key, value, &mut cells);
             file.push(cells.iter().copied()).map_err(output)?;
         }
         let (_, part) = file.complete().map_err(output)?;
         part.publish().map_err(output)
     }
+}
+
+/// What is asked as conditions on columns, where a key is one column.
+fn equal(view: View, asked: &Asked) -> Vec<Equal> {
+    let key = match view {
+        View::Window(axis) => Some(key_column(axis).0),
+        View::Groups => Some("account_id"),
+        View::Risk | View::Verdict => Some("subject_id"),
+        _ => None,
+    };
+    let condition =
+        |column: &str, text: &str| Equal { column: column.to_owned(), any_of: vec![sql::Value::Text(text.to_owned())] };
+    let key = key.zip(asked.key.as_deref()).map(|(column, text)| condition(column, text));
+    let window = asked.window.as_deref().map(|text| condition("window", text));
+    key.into_iter().chain(window).collect()
 }
 
 /// Whether the key, or a part of it, is written like this.
@@ -216,6 +294,7 @@ fn cell_json(cell: Cell<'_>) -> Value {
         Cell::Feature(number) => json!(number),
         Cell::Series(numbers) => json!(numbers),
         Cell::Diff(diff) => json!(diff),
+        Cell::Nothing => Value::Null,
     }
 }
 
@@ -237,21 +316,24 @@ impl Keeper {
     }
 
     fn publish(&mut self, tick: Tick) {
-        let mut stated = self.shelf.stated.write().expect("no writer panics");
+        let mut stated = Stated::clone(&self.shelf.now());
         for (view, rows) in self.rows.drain(..) {
             let state = stated.views.entry(view).or_default();
             for (key, value) in rows {
                 match value {
-                    Some(value) => state.insert(key, value),
+                    Some(value) => state.insert(key, Arc::new(value)),
                     None => state.remove(&key),
                 };
             }
         }
         self.refusals.sort();
         stated.refused += self.refusals.len() as u64;
-        stated.refusals.extend(self.refusals.drain(..));
+        stated.refusals.extend(self.refusals.drain(..).map(Arc::new));
         let over = stated.refusals.len().saturating_sub(REFUSALS_KEPT);
-        stated.refusals.drain(..over);
+        stated.refusals = stated.refusals.split_off(over);
         stated.as_of = Some(tick);
+        let before = std::mem::replace(&mut *self.shelf.stated.write().expect("no writer panics"), Arc::new(stated));
+        // Outside the lock: it may be the last to hold many rows.
+        drop(before);
     }
 }

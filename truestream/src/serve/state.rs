@@ -1,5 +1,6 @@
 //! The folder of a service: what was settled when it began, and who may come in.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use datasets::tables::IdKind;
 use datasets::tables::read::IdKinds;
 use records::{IdSpace, Millis};
 use serde::{Deserialize, Serialize};
+use sql::Verifier;
 
 use crate::exit::Failure;
 
@@ -15,6 +17,10 @@ use crate::exit::Failure;
 const SETTLED: &str = "service.json";
 /// The hash of the token.
 const TOKEN: &str = "token.blake3";
+/// Who may ask through PostgreSQL's clients: a name and a verifier per line.
+const USERS: &str = "users.scram";
+/// The user that there is at the start.
+pub const USER: &str = "truestream";
 /// The folder of the log.
 const LOG: &str = "log";
 /// The version of the folder's form.
@@ -98,29 +104,54 @@ impl StateFolder {
         Ok(Some(settled))
     }
 
-    /// The hash of the token; a new token is told once, if there is none yet.
+    /// The hash of the token, and the token itself where it is new.
     ///
     /// # Errors
     /// When the file is damaged or cannot be written.
-    pub fn token(&self, tell: impl FnOnce(&str)) -> Result<blake3::Hash, Failure> {
+    pub fn token(&self) -> Result<(blake3::Hash, Option<String>), Failure> {
         let path = self.0.join(TOKEN);
         match std::fs::read_to_string(&path) {
             Ok(hash) => {
                 let hash = blake3::Hash::from_hex(hash.trim());
-                hash.map_err(|_| Failure::Input(format!("{}: no hash; remove it for a new token", path.display())))
+                let damaged = |_| Failure::Input(format!("{}: no hash; remove it for a new token", path.display()));
+                Ok((hash.map_err(damaged)?, None))
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let mut random = [0; 32];
-                let source = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random));
-                source.map_err(|error| Failure::Input(format!("/dev/urandom: {error}")))?;
-                let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+                let token = secret()?;
                 let hash = blake3::hash(token.as_bytes());
                 self.write(TOKEN, hash.to_hex().as_bytes())?;
-                tell(&token);
-                Ok(hash)
+                Ok((hash, Some(token)))
             }
             Err(error) => Err(Failure::Input(format!("{}: {error}", path.display()))),
         }
+    }
+
+    /// Who may ask through PostgreSQL's clients, and the password of the first user where it is new: the token, if that
+    /// is new too.
+    ///
+    /// # Errors
+    /// When the file is damaged or cannot be written.
+    pub fn users(&self, token: Option<&str>) -> Result<(HashMap<String, Verifier>, Option<String>), Failure> {
+        let path = self.0.join(USERS);
+        let text = match (std::fs::read_to_string(&path), token) {
+            (Ok(text), None) => text,
+            (Err(error), _) if error.kind() != ErrorKind::NotFound => {
+                return Err(Failure::Input(format!("{}: {error}", path.display())));
+            }
+            (_, token) => {
+                let password = token.map_or_else(secret, |token| Ok(token.to_owned()))?;
+                let verifier = Verifier::of(&password);
+                self.write(USERS, format!("{USER} {verifier}\n").as_bytes())?;
+                return Ok((HashMap::from([(USER.to_owned(), verifier)]), Some(password)));
+            }
+        };
+        let user = |line: &str| {
+            let (name, verifier) = line.split_once(' ')?;
+            Some((name.to_owned(), verifier.parse().ok()?))
+        };
+        let users: Option<HashMap<String, Verifier>> = text.lines().map(user).collect();
+        let damaged = || Failure::Input(format!("{}: damaged; remove it for a new password", path.display()));
+        Ok((users.ok_or_else(damaged)?, None))
     }
 
     /// Copies what is not the log.
@@ -128,7 +159,7 @@ impl StateFolder {
     /// # Errors
     /// When a file cannot be read or written.
     pub fn copy_rest(&self, to: &StateFolder) -> Result<(), Failure> {
-        for name in [SETTLED, TOKEN] {
+        for name in [SETTLED, TOKEN, USERS] {
             match std::fs::read(self.0.join(name)) {
                 Ok(bytes) => to.write(name, &bytes)?,
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
@@ -150,4 +181,12 @@ impl StateFolder {
         };
         written().map_err(|error| Failure::Output(format!("{}: {error}", path.display())))
     }
+}
+
+/// 256 bits that nobody guesses.
+fn secret() -> Result<String, Failure> {
+    let mut random = [0; 32];
+    let source = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random));
+    source.map_err(|error| Failure::Input(format!("/dev/urandom: {error}")))?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }

@@ -53,7 +53,9 @@ impl Service {
 
     fn start_as(how: &[&str], state: &Path, more: &[&str]) -> Service {
         let state_text = text(state);
-        let line = [&["serve", "--state", &state_text, "--listen", "127.0.0.1:0"], how, more].concat();
+        let line =
+            [&["serve", "--state", &state_text, "--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"], how, more]
+                .concat();
         let mut running = start(&line);
         running.wait_until("listening", |running| {
             running.err().contains("Listening on http://") && running.err().ends_with('\n')
@@ -90,6 +92,16 @@ impl Service {
         (status, serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {line}")))
     }
 
+    /// The rows of a statement.
+    fn sql(&self, statement: &str) -> RecordBatch {
+        let asked = self.ask("POST /v1/query?format=parquet", "", statement.as_bytes());
+        let (status, body) = asked.expect("an answer");
+        assert_eq!(status, 200, "{statement}: {}", String::from_utf8_lossy(&body));
+        let file = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(file.path(), unchunked(&body)).expect("a file");
+        read(file.path())
+    }
+
     /// Waits until everything is stated as of the instant.
     fn wait_as_of(&self, as_of: i64) {
         let until = Instant::now() + Duration::from_secs(120);
@@ -106,7 +118,25 @@ impl Service {
             assert_eq!(status, 200, "{view}");
             let expected = std::fs::read(tables.join(format!("{view}.parquet"))).expect("a table");
             assert!(body == expected, "{view} differs: {} bytes, a replay wrote {}", body.len(), expected.len());
+            let (told, written) =
+                (self.sql(&format!("SELECT * FROM {view}")), read(&tables.join(format!("{view}.parquet"))));
+            assert_eq!(told.columns(), written.columns(), "{view} through SQL");
         }
+    }
+}
+
+/// A body that was sent while it came about: parts, each after its length.
+fn unchunked(mut body: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    loop {
+        let end = body.windows(2).position(|bytes| bytes == b"\r\n").expect("a length");
+        let length = std::str::from_utf8(&body[..end]).expect("a length");
+        let length = usize::from_str_radix(length, 16).expect("a length");
+        if length == 0 {
+            return whole;
+        }
+        whole.extend(&body[end + 2..end + 2 + length]);
+        body = &body[end + 4 + length..];
     }
 }
 
@@ -165,7 +195,8 @@ fn a_followed_folder_becomes_the_tables_of_a_replay_though_the_service_is_killed
     let service = Service::start(&copy, &["--time", "told"]);
     service.wait_as_of(as_of);
     service.states(&tables, &VIEWS);
-    truestream(&["serve", "--state", &text(&copy), "--listen", "127.0.0.1:0"]).failed(6, &["another process"]);
+    truestream(&["serve", "--state", &text(&copy), "--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"])
+        .failed(6, &["another process"]);
     drop(service);
     let segment = copy.join("log").join("00000000000000000001.log");
     let mut bytes = std::fs::read(&segment).expect("a segment");
@@ -173,7 +204,8 @@ fn a_followed_folder_becomes_the_tables_of_a_replay_though_the_service_is_killed
     bytes[middle] ^= 1;
     std::fs::write(&segment, bytes).expect("a segment");
     truestream(&["fsck", "--state", &text(&copy)]).failed(3, &["damage"]);
-    truestream(&["serve", "--state", &text(&copy), "--listen", "127.0.0.1:0"]).failed(4, &["damaged at byte"]);
+    truestream(&["serve", "--state", &text(&copy), "--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"])
+        .failed(4, &["damaged at byte"]);
     let again = folder.path().join("again");
     truestream(&["restore", "--backup", &text(&copy), "--state", &text(&again)]).failed(4, &["damaged"]);
     truestream(&["restore", "--backup", &state_text, "--state", &text(&folder.path().join("other"))]).good();

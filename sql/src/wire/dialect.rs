@@ -1,0 +1,60 @@
+//! What some clients ask of PostgreSQL's catalogue in words that are not understood here, in words that are.
+
+use std::ops::ControlFlow;
+
+use datafusion::arrow::datatypes::DataType;
+use datafusion::error::Result;
+use datafusion::logical_expr::{Expr as Planned, LogicalPlan, LogicalPlanBuilder, cast};
+use datafusion::sql::sqlparser::ast::{
+    BinaryOperator, Expr, FunctionArguments, Statement, Value, visit_expressions_mut,
+};
+
+/// Columns of `pg_type` that hold names of functions; clients compare them with 0.
+const FUNCTIONS: [&str; 4] = ["typreceive", "typsend", "typinput", "typoutput"];
+
+/// Says the statement in words that are understood.
+pub(super) fn adapt(statement: &mut Statement) {
+    let _ = visit_expressions_mut(statement, |expr| {
+        match expr {
+            Expr::Function(function) => {
+                let name = function.name.to_string().to_ascii_lowercase();
+                let asks = function.args.to_string();
+                let lists_names = name == "array" && matches!(function.args, FunctionArguments::Subquery(_));
+                // Of roles and storage options, of which there are none here.
+                let is_of_nothing = lists_names && asks.contains("pg_catalog.")
+                    || name.ends_with("array_to_string") && asks.contains("reloptions");
+                if is_of_nothing {
+                    *expr = Expr::Value(Value::Null.into());
+                }
+            }
+            Expr::BinaryOp { left, op: BinaryOperator::NotEq | BinaryOperator::Eq, right } => {
+                let is_function = FUNCTIONS.iter().any(|name| left.to_string().ends_with(name));
+                if is_function && right.to_string() == "0" {
+                    **right = Expr::Value(Value::SingleQuotedString("-".to_owned()).into());
+                }
+            }
+            _ => {}
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+/// The plan with columns that PostgreSQL has types for: it has none for whole numbers of 64 bits without a sign.
+///
+/// # Errors
+/// When the columns cannot be named.
+pub(super) fn presentable(plan: LogicalPlan) -> Result<LogicalPlan> {
+    if !plan.schema().fields().iter().any(|field| *field.data_type() == DataType::UInt64) {
+        return Ok(plan);
+    }
+    let columns = plan.schema().columns().into_iter().zip(plan.schema().fields());
+    let shown = columns.map(|(column, field)| match field.data_type() {
+        DataType::UInt64 => {
+            let (relation, name) = (column.relation.clone(), column.name.clone());
+            cast(Planned::Column(column), DataType::Decimal128(20, 0)).alias_qualified(relation, name)
+        }
+        _ => Planned::Column(column),
+    });
+    let shown: Vec<Planned> = shown.collect();
+    LogicalPlanBuilder::from(plan).project(shown)?.build()
+}

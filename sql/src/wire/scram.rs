@@ -1,0 +1,214 @@
+//! Who is it: SCRAM-SHA-256 (RFC 5802 and 7677) against verifiers, from which no password can be had.
+//!
+//! ```text
+//! client-first ──▶ server-first (nonce, salt, rounds) ──▶ client-final (proof) ──▶ server-final (our own proof)
+//! ```
+
+use std::collections::HashMap;
+use std::fmt;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::{digest, hmac, pbkdf2};
+
+/// Rounds of new verifiers: what PostgreSQL uses, and RFC 7677 asks for at least.
+const ROUNDS: NonZeroU32 = NonZeroU32::new(4_096).expect("it is not zero");
+
+type Key = [u8; 32];
+
+/// What is kept of a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Verifier {
+    rounds: NonZeroU32,
+    salt: Vec<u8>,
+    stored_key: Key,
+    server_key: Key,
+}
+
+impl Verifier {
+    /// The verifier of a new password.
+    pub fn of(password: &str) -> Verifier {
+        let mut salt = vec![0; 16];
+        SystemRandom::new().fill(&mut salt).expect("the system has random numbers");
+        Verifier::salted(password, salt, ROUNDS)
+    }
+
+    fn salted(password: &str, salt: Vec<u8>, rounds: NonZeroU32) -> Verifier {
+        let mut salted: Key = [0; 32];
+        pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, password.as_bytes(), &mut salted);
+        let stored_key = hash(&sign(&salted, b"Client Key"));
+        Verifier { rounds, salt, stored_key, server_key: sign(&salted, b"Server Key") }
+    }
+}
+
+/// As PostgreSQL writes it in `pg_authid`.
+impl fmt::Display for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [salt, stored, server] =
+            [&self.salt[..], &self.stored_key, &self.server_key].map(|bytes| BASE64.encode(bytes));
+        write!(f, "SCRAM-SHA-256${}:{salt}${stored}:{server}", self.rounds)
+    }
+}
+
+impl FromStr for Verifier {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Verifier, ()> {
+        let parts: Vec<&str> = text.trim().split(['$', ':']).collect();
+        let ["SCRAM-SHA-256", rounds, salt, stored, server] = parts[..] else { return Err(()) };
+        let bytes = |text: &str| BASE64.decode(text).map_err(drop);
+        let key = |text: &str| bytes(text)?.try_into().map_err(drop);
+        Ok(Verifier {
+            rounds: rounds.parse().map_err(drop)?,
+            salt: bytes(salt)?,
+            stored_key: key(stored)?,
+            server_key: key(server)?,
+        })
+    }
+}
+
+/// Who may come in.
+pub struct Users {
+    verifiers: HashMap<String, Verifier>,
+    /// Makes the salts of users that there are not: who asks learns nothing from the answer.
+    secret: Key,
+}
+
+impl Users {
+    /// These users.
+    pub fn new(verifiers: HashMap<String, Verifier>) -> Users {
+        let mut secret = [0; 32];
+        SystemRandom::new().fill(&mut secret).expect("the system has random numbers");
+        Users { verifiers, secret }
+    }
+
+    fn verifier(&self, user: &str) -> Verifier {
+        self.verifiers.get(user).cloned().unwrap_or_else(|| Verifier {
+            rounds: ROUNDS,
+            salt: sign(&self.secret, user.as_bytes())[..16].to_vec(),
+            // No proof hashes to this: it is a hash of what nobody knows.
+            stored_key: hash(&sign(&self.secret, b"nobody")),
+            server_key: self.secret,
+        })
+    }
+}
+
+/// An exchange that waits for the client's proof.
+pub(crate) struct Exchange {
+    verifier: Verifier,
+    binding: String,
+    client_first: String,
+    server_first: String,
+    nonce: String,
+}
+
+impl Exchange {
+    /// Begins with the client's first message; returns our answer. `None` when it cannot be read or asks for what is
+    /// not offered.
+    pub(crate) fn begin(users: &Users, user: &str, message: &[u8]) -> Option<(Exchange, String)> {
+        let mut random = [0; 18];
+        SystemRandom::new().fill(&mut random).ok()?;
+        Exchange::begin_with(users, user, message, &BASE64.encode(random))
+    }
+
+    fn begin_with(users: &Users, user: &str, message: &[u8], ours: &str) -> Option<(Exchange, String)> {
+        let text = std::str::from_utf8(message).ok()?;
+        // No channel is bound: `n` does not ask for it, `y` knows that it is not offered.
+        let (header, bare) = ["n,,", "y,,"].iter().find_map(|header| Some((*header, text.strip_prefix(header)?)))?;
+        let theirs = bare.split(',').nth(1)?.strip_prefix("r=").filter(|nonce| !nonce.is_empty())?;
+        let verifier = users.verifier(user);
+        let nonce = format!("{theirs}{ours}");
+        let server_first = format!("r={nonce},s={},i={}", BASE64.encode(&verifier.salt), verifier.rounds);
+        let exchange = Exchange {
+            verifier,
+            binding: BASE64.encode(header),
+            client_first: bare.to_owned(),
+            server_first: server_first.clone(),
+            nonce,
+        };
+        Some((exchange, server_first))
+    }
+
+    /// Ends with the client's proof; returns ours. `None` when the proof is wrong.
+    pub(crate) fn end(self, message: &[u8]) -> Option<String> {
+        let text = std::str::from_utf8(message).ok()?;
+        let (without_proof, proof) = text.rsplit_once(",p=")?;
+        let mut parts = without_proof.split(',');
+        let is_bound = parts.next()?.strip_prefix("c=")? == self.binding;
+        let is_fresh = parts.next()?.strip_prefix("r=")? == self.nonce;
+        let proof: Key = BASE64.decode(proof).ok()?.try_into().ok()?;
+        let said = format!("{},{},{without_proof}", self.client_first, self.server_first);
+        let signature = sign(&self.verifier.stored_key, said.as_bytes());
+        let client_key: Key = std::array::from_fn(|at| proof[at] ^ signature[at]);
+        let is_known = hash(&client_key) == self.verifier.stored_key;
+        (is_bound && is_fresh && is_known)
+            .then(|| format!("v={}", BASE64.encode(sign(&self.verifier.server_key, said.as_bytes()))))
+    }
+}
+
+fn sign(key: &[u8], message: &[u8]) -> Key {
+    let signed = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), message);
+    signed.as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+fn hash(bytes: &[u8]) -> Key {
+    digest::digest(&digest::SHA256, bytes).as_ref().try_into().expect("SHA-256 has 32 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The exchange that RFC 7677 prints in section 3.
+    fn printed() -> (Users, &'static str, &'static str) {
+        let salt = BASE64.decode("W22ZaJ0SNY7soEsUEjb6gQ==").expect("it is printed");
+        let verifier = Verifier::salted("pencil", salt, ROUNDS);
+        let users = Users::new(HashMap::from([("user".to_owned(), verifier)]));
+        (users, "n,,n=user,r=rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
+    }
+
+    const FINAL: &str =
+        "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ=";
+
+    #[test]
+    fn the_exchange_of_the_standard_comes_out() {
+        let (users, first, ours) = printed();
+        let (exchange, answer) = Exchange::begin_with(&users, "user", first.as_bytes(), ours).expect("it can be read");
+        assert_eq!(answer, "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
+        assert_eq!(exchange.end(FINAL.as_bytes()).as_deref(), Some("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="));
+    }
+
+    #[test]
+    fn nobody_else_comes_in() {
+        let (users, first, ours) = printed();
+        let wrong = [
+            FINAL.replace("dHzb", "dHzc"),
+            FINAL.replace("c=biws", "c=eSws"),
+            FINAL.replace("FIlj)", "FIlj("),
+            FINAL.replace(",p=", ",q="),
+            String::new(),
+        ];
+        for message in &wrong {
+            let (exchange, _) = Exchange::begin_with(&users, "user", first.as_bytes(), ours).expect("it can be read");
+            assert_eq!(exchange.end(message.as_bytes()), None, "{message}");
+        }
+        let (exchange, answer) =
+            Exchange::begin_with(&users, "nobody", first.as_bytes(), ours).expect("as for anybody");
+        assert!(answer.ends_with(",i=4096"));
+        assert_eq!(exchange.end(FINAL.as_bytes()), None);
+        for first in ["p=tls-server-end-point,,n=user,r=x", "n,,n=user", "n,,n=user,r=", "", "\u{fffd}"] {
+            assert!(Exchange::begin(&users, "user", first.as_bytes()).is_none(), "{first}");
+        }
+    }
+
+    #[test]
+    fn a_verifier_is_written_and_read() {
+        let verifier = Verifier::of("a password");
+        assert!(verifier.to_string().parse() == Ok(verifier.clone()));
+        assert!(!verifier.to_string().contains("password"));
+        assert!("SCRAM-SHA-256$0:AA==$AA==:AA==".parse::<Verifier>().is_err());
+    }
+}
