@@ -255,7 +255,7 @@ fn flow(
         worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
     })
     .map_err(Failure::Input)?;
-    let mut keeper = Keeper::new(shelf.clone(), teller);
+    let mut keeper = Keeper::new(shelf.clone(), teller, progress.clone());
     Ok(std::thread::spawn(move || {
         said.into_iter().for_each(|said| keeper.take(said));
         drop(guards);

@@ -9,6 +9,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, RwLock};
 
 use dataflows::clock::{Clock, Tick};
@@ -21,7 +22,7 @@ use serde_json::{Map, Value, json};
 use sql::Equal;
 
 use super::lookup::{Span, spans};
-use super::source::Said;
+use super::source::{Progress, Said};
 use crate::exit::Failure;
 use crate::replay::books::columns_of;
 use crate::replay::judge::Rows;
@@ -66,6 +67,7 @@ pub struct Shelf {
 pub struct Keeper {
     shelf: Arc<Shelf>,
     teller: Teller,
+    progress: Arc<Progress>,
     rows: Vec<(View, Rows)>,
     refusals: Vec<Refusal>,
 }
@@ -300,8 +302,8 @@ fn cell_json(cell: Cell<'_>) -> Value {
 
 impl Keeper {
     /// Puts on the shelf what the teller tells.
-    pub fn new(shelf: Arc<Shelf>, teller: Teller) -> Keeper {
-        Keeper { shelf, teller, rows: Vec::new(), refusals: Vec::new() }
+    pub fn new(shelf: Arc<Shelf>, teller: Teller, progress: Arc<Progress>) -> Keeper {
+        Keeper { shelf, teller, progress, rows: Vec::new(), refusals: Vec::new() }
     }
 
     /// Takes what the first worker says.
@@ -312,6 +314,7 @@ impl Keeper {
                 Told::Refused(refusals) => self.refusals.extend(refusals),
             },
             Said::Stated(tick) => self.publish(tick),
+            Said::Complete(entry) => self.progress.stated_entries.store(entry, Ordering::Release),
         }
     }
 

@@ -5,9 +5,7 @@
 //! ```
 //!
 //! A row counts from the tick of its arrival on; one that comes late, from the first tick that is not stated yet. So
-//! what is stated depends on the log alone, and a service that starts again states the same. What the log had when it
-//! started is stated in strides of many ticks: what is stated of an instant depends on what arrived before it, and not
-//! on what was stated in between.
+//! what is stated depends on the log alone, and a service that starts again states the same.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
@@ -35,9 +33,6 @@ const WAIT: Duration = Duration::from_millis(20);
 /// A row that says it arrives later than so much after what is stated has a wrong clock.
 const AHEAD_MS: Millis = 24 * 3_600_000;
 
-/// Rows of a stride, about 100 bytes each: so many wait in memory while the service catches up.
-const STRIDE_ROWS: usize = 1_000_000;
-
 /// What the workers and the gate know of each other.
 #[derive(Default)]
 pub struct Progress {
@@ -63,6 +58,8 @@ pub enum Said {
     Change(Change),
     /// All changes of ticks up to this one were told.
     Stated(Tick),
+    /// With that everything is stated that entries up to this one complete.
+    Complete(u64),
 }
 
 /// Sends what changes to whoever keeps the views.
@@ -82,16 +79,6 @@ struct Held {
     listings: Vec<Listing>,
     tiers: Vec<Tier>,
     refusals: Vec<Refusal>,
-}
-
-impl Held {
-    fn append(&mut self, other: Held) {
-        let Held { claims, listings, tiers, refusals } = other;
-        self.claims.extend(claims);
-        self.listings.extend(listings);
-        self.tiers.extend(tiers);
-        self.refusals.extend(refusals);
-    }
 }
 
 /// What of the catalogue is in force.
@@ -119,10 +106,8 @@ pub struct FromLog {
     stated: Option<Tick>,
     in_force: InForce,
     entry: u64,
-    /// The last entry that was there when the service started.
-    began_at: u64,
-    /// Rows that were read since something was stated.
-    read_rows: usize,
+    /// The last entry of which was told that everything that it completes is stated.
+    told: u64,
     /// So many ticks after its end, or its arrival, a play is kept.
     kept: Tick,
     /// Entries with plays, and the tick from which on none of them can count.
@@ -139,7 +124,6 @@ impl FromLog {
         progress: Arc<Progress>,
         said: SyncSender<Said>,
     ) -> FromLog {
-        let began_at = durable.last();
         FromLog {
             reader,
             durable,
@@ -155,8 +139,7 @@ impl FromLog {
             stated: None,
             in_force: InForce::default(),
             entry: 0,
-            began_at,
-            read_rows: 0,
+            told: 0,
             kept,
             needed_until: VecDeque::new(),
         }
@@ -222,7 +205,6 @@ impl FromLog {
         match news {
             News::Plays(plays) => {
                 self.progress.plays.fetch_add(plays.len() as u64, Ordering::Relaxed);
-                self.read_rows += plays.len();
                 let end = |play: &Suspect| self.tick(play.at).max(self.clock.first_after(play.play.ended_at));
                 if let Some(last) = plays.iter().map(end).max() {
                     self.needed_until.push_back((number, last + self.kept + 1));
@@ -282,24 +264,6 @@ impl FromLog {
         self.complete = Some(tick);
     }
 
-    /// Whether more is read before anything is stated.
-    fn catches_up(&self) -> bool {
-        self.entry < self.began_at && self.read_rows < STRIDE_ROWS
-    }
-
-    /// The next tick to state: with it everything is stated that is complete, if the service is to catch up.
-    fn next_complete(&mut self) -> Option<Tick> {
-        let complete = self.complete.filter(|complete| self.stated.is_none_or(|stated| stated < *complete))?;
-        if self.entry > self.began_at {
-            return Some(self.held.keys().next().copied().filter(|tick| *tick <= complete).unwrap_or(complete));
-        }
-        let later = self.held.split_off(&(complete + 1));
-        let mut stride = Held::default();
-        std::mem::replace(&mut self.held, later).into_values().for_each(|held| stride.append(held));
-        self.held.insert(complete, stride);
-        Some(complete)
-    }
-
     fn damaged(error: LogError) -> Failure {
         Failure::Input(format!("log: {error}"))
     }
@@ -317,14 +281,14 @@ impl Source for FromLog {
             if self.progress.stopping.load(Ordering::Relaxed) {
                 return Ok(Next::End);
             }
-            if !self.catches_up()
-                && let Some(tick) = self.next_complete()
+            if let Some(complete) = self.complete.filter(|complete| self.stated.is_none_or(|stated| stated < *complete))
             {
-                self.read_rows = 0;
-                return Ok(Next::At(tick));
+                let waiting = self.held.keys().next().copied().filter(|tick| *tick <= complete);
+                return Ok(Next::At(waiting.unwrap_or(complete)));
             }
-            if self.stated == self.complete {
-                self.progress.stated_entries.store(self.entry, Ordering::Release);
+            if self.told < self.entry {
+                self.told = self.entry;
+                let _ = self.said.send(Said::Complete(self.entry));
             }
             let durable = self.durable.wait_beyond(self.entry, WAIT);
             match self.reader.next(durable).map_err(FromLog::damaged)? {
