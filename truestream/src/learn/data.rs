@@ -174,7 +174,10 @@ impl DataArgs {
         let words = ["replay", "--data", "-", "--out", &out, "--workers", &workers];
         let words = words.into_iter().chain(options.iter().copied());
         let line = Line::try_parse_from(words).map_err(|error| Failure::Usage(error.to_string()))?;
-        replay::replay(&ReplayArgs { input: self.input.clone(), ..line.replay }).map(|_| ())
+        replay::replay(&ReplayArgs { input: self.input.clone(), ..line.replay })?;
+        // It says what the files are called, and what is kept here goes by what is in them.
+        let refusals = Path::new(&*out).join("refusal.parquet");
+        std::fs::remove_file(&refusals).map_err(|error| Failure::Output(format!("{}: {error}", refusals.display())))
     }
 
     /// How far examples reach back, in milliseconds.
