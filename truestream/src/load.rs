@@ -111,7 +111,8 @@ struct Times(Histogram<u64>);
 
 impl Times {
     fn new() -> Times {
-        Times(Histogram::new(3).expect("three digits can be"))
+        // What is recorded beyond an hour counts as an hour.
+        Times(Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("three digits can be"))
     }
 
     fn note(&mut self, since: Instant) {

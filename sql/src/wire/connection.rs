@@ -1,5 +1,6 @@
 //! One connection: who it is, and what it asks.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -13,6 +14,7 @@ use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as Planned;
 use datafusion::sql::sqlparser::ast::{Set, Statement};
 use datafusion_pg_catalog::sql::PostgresCompatibilityParser;
+use datafusion_postgres::arrow_pg::datatypes::arrow_schema_to_pg_fields;
 use datafusion_postgres::arrow_pg::datatypes::df::encode_dataframe;
 use datafusion_postgres::hooks::cursor::CursorStatementHook;
 use datafusion_postgres::hooks::set_show::SetShowHook;
@@ -206,8 +208,12 @@ struct Session {
     texts: PostgresCompatibilityParser,
     prepared: DfSessionService,
     questions: Arc<Questions>,
+    cursors: Arc<Cursors>,
     told: Mutex<Option<i64>>,
 }
+
+/// The columns of cursors, by name: who prepares a FETCH is told before it has rows.
+type Cursors = Mutex<HashMap<String, Vec<FieldInfo>>>;
 
 /// What a statement is about.
 enum About {
@@ -270,13 +276,28 @@ impl Session {
         let hooks: Vec<Arc<dyn QueryHook>> =
             vec![Arc::new(CursorStatementHook), Arc::new(SetShowHook), Arc::new(TransactionStatementHook)];
         let prepared = DfSessionService::new_with_hooks(context.clone(), hooks.clone());
+        let cursors: Arc<Cursors> = Arc::default();
         let questions = Arc::new(Questions {
             context: context.clone(),
             texts: PostgresCompatibilityParser::new(),
             inner: prepared.query_parser(),
+            cursors: cursors.clone(),
         });
         let texts = PostgresCompatibilityParser::new();
-        Session { database, context, pinned, hooks, texts, prepared, questions, told: Mutex::new(None) }
+        Session { database, context, pinned, hooks, texts, prepared, questions, cursors, told: Mutex::new(None) }
+    }
+
+    /// Notes the columns of cursors that are declared.
+    async fn note(&self, statement: &Statement) -> PgWireResult<()> {
+        let Statement::Declare { stmts } = statement else { return Ok(()) };
+        for declared in stmts {
+            let (Some(name), Some(query)) = (declared.names.first(), declared.for_query.clone()) else { continue };
+            let question = Planned::Statement(Box::new(Statement::Query(query)));
+            let plan = self.context.state().statement_to_plan(question).await.map_err(api)?;
+            let columns = arrow_schema_to_pg_fields(plan.schema().as_arrow(), &Format::UnifiedText, None)?;
+            self.cursors.lock().expect("nobody panics with it").insert(name.value.clone(), columns);
+        }
+        Ok(())
     }
 
     /// How long a statement of this client may work: what it asked for, but no longer than is allowed.
@@ -405,6 +426,7 @@ impl Session {
         if let About::Back = about {
             return Ok(Response::TransactionStart(Tag::new("ROLLBACK")));
         }
+        self.note(&statement).await?;
         for hook in &self.hooks {
             if let Some(answered) = hook.handle_simple_query(&statement, &self.context, client).await {
                 return answered;
@@ -447,6 +469,9 @@ impl ExtendedQueryHandler for Session {
         let limit = self.limit(client);
         let (_, prepared) = &portal.statement.statement;
         let about = prepared.as_ref().map(|(statement, _)| about(statement)).transpose()?;
+        if let Some((statement, _)) = prepared {
+            self.note(statement).await?;
+        }
         let answered = match (about, prepared) {
             (Some(About::Nothing(tag)), _) => Ok(Response::Execution(Tag::new(tag))),
             (Some(About::Back), _) => Ok(Response::TransactionStart(Tag::new("ROLLBACK"))),
@@ -473,6 +498,7 @@ struct Questions {
     context: Arc<SessionContext>,
     texts: PostgresCompatibilityParser,
     inner: Arc<Parser>,
+    cursors: Arc<Cursors>,
 }
 
 #[async_trait]
@@ -516,8 +542,13 @@ impl QueryParser for Questions {
     }
 
     fn get_result_schema(&self, prepared: &Prepared, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
-        if let (_, Some((Statement::Copy { .. }, _))) = prepared {
-            return Ok(Vec::new());
+        match prepared {
+            (_, Some((Statement::Copy { .. }, _))) => return Ok(Vec::new()),
+            (_, Some((Statement::Fetch { name, .. }, _))) => {
+                let cursors = self.cursors.lock().expect("nobody panics with it");
+                return Ok(cursors.get(&name.value).cloned().unwrap_or_default());
+            }
+            _ => {}
         }
         self.inner.get_result_schema(prepared, format)
     }

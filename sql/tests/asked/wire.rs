@@ -151,6 +151,9 @@ fn rows_are_fetched_in_parts() {
     transaction.batch_execute("DECLARE c CURSOR FOR SELECT id FROM left_side").expect("a cursor");
     let fetched = transaction.simple_query("FETCH FORWARD 7 FROM c").expect("rows");
     assert_eq!(fetched.iter().filter(|message| matches!(message, SimpleQueryMessage::Row(_))).count(), 7);
+    // Who prepares it is told its columns before its rows.
+    let fetch = transaction.prepare("FETCH FORWARD 3 FROM c").expect("it can be prepared");
+    assert_eq!(fetch.columns().iter().map(|column| column.name()).collect::<Vec<_>>(), ["id"]);
     transaction.batch_execute("CLOSE c").expect("it is there");
     transaction.commit().expect("nothing changed");
 }

@@ -177,7 +177,7 @@ impl DataArgs {
         replay::replay(&ReplayArgs { input: self.input.clone(), ..line.replay })?;
         // It says what the files are called, and what is kept here goes by what is in them.
         let refusals = Path::new(&*out).join("refusal.parquet");
-        std::fs::remove_file(&refusals).map_err(|error| Failure::Output(format!("{}: {error}", refusals.display())))
+        fs::remove_file(&refusals).map_err(|error| Failure::Output(format!("{}: {error}", refusals.display())))
     }
 
     /// How far examples reach back, in milliseconds.
