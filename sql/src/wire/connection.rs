@@ -28,7 +28,7 @@ use pgwire::api::auth::{
 use pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
 use pgwire::api::portal::{Format, Portal};
 use pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
-use pgwire::api::results::{FieldInfo, QueryResponse, Response, SendableRowStream, Tag};
+use pgwire::api::results::{DescribePortalResponse, FieldInfo, QueryResponse, Response, SendableRowStream, Tag};
 use pgwire::api::stmt::QueryParser;
 use pgwire::api::store::PortalStore;
 use pgwire::api::{
@@ -456,6 +456,27 @@ impl ExtendedQueryHandler for Session {
 
     fn query_parser(&self) -> Arc<Questions> {
         self.questions.clone()
+    }
+
+    async fn do_describe_portal<C>(
+        &self,
+        _client: &mut C,
+        portal: &Portal<Prepared>,
+    ) -> PgWireResult<DescribePortalResponse>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        // A cursor is a portal without a plan, about which psycopg asks before it fetches.
+        let declared = self.cursors.lock().expect("nobody panics with it").get(&portal.name).cloned();
+        let prepared = &portal.statement.statement;
+        let columns = match declared {
+            Some(columns) if prepared.1.is_none() => columns,
+            _ => self.questions.get_result_schema(prepared, Some(&portal.result_column_format))?,
+        };
+        Ok(DescribePortalResponse::new(columns))
     }
 
     async fn do_query<C>(&self, client: &mut C, portal: &Portal<Prepared>, rows_max: usize) -> PgWireResult<Response>
