@@ -27,18 +27,22 @@ const PG_CLASS: i32 = 1_259;
 /// What tables (column 0) and their columns mean, by the number of the table.
 type Comments = BTreeMap<(i32, i32), String>;
 
+/// Numbers of types by their names.
+type Types = BTreeMap<String, i32>;
+
 /// Adds to the catalogue of the context what it lacks.
 ///
 /// # Errors
 /// When the catalogue cannot be asked.
 pub(crate) async fn complete(context: &SessionContext, tables: &[Table]) -> Result<()> {
     let comments = comments(context, tables).await?;
+    let types = types(context).await?;
     let catalogue = context.catalog(DATABASE).and_then(|database| database.schema(CATALOGUE));
     let inner = catalogue.ok_or_else(|| DataFusionError::Internal("there is no catalogue".to_owned()))?;
     let descriptions = descriptions(&*inner, &comments).await?;
     let described = Arc::new(Described { inner, descriptions });
     context.catalog(DATABASE).expect("it was there just now").register_schema(CATALOGUE, described)?;
-    for (name, says) in functions(&comments) {
+    for (name, says) in functions(&comments, types) {
         context.register_udf(ScalarUDF::new_from_impl(Function::new(name, says)));
     }
     Ok(())
@@ -60,6 +64,16 @@ async fn comments(context: &SessionContext, tables: &[Table]) -> Result<Comments
         }
     }
     Ok(comments)
+}
+
+async fn types(context: &SessionContext) -> Result<Types> {
+    let mut types = Types::new();
+    for batch in context.sql("SELECT oid, typname FROM pg_catalog.pg_type").await?.collect().await? {
+        let (oids, names) = (cast(batch.column(0), &DataType::Int32)?, cast(batch.column(1), &DataType::Utf8)?);
+        let both = oids.as_primitive::<Int32Type>().iter().zip(names.as_string::<i32>());
+        types.extend(both.filter_map(|(oid, name)| Some((name?.to_owned(), oid?))));
+    }
+    Ok(types)
 }
 
 async fn descriptions(catalogue: &dyn SchemaProvider, comments: &Comments) -> Result<Arc<dyn TableProvider>> {
@@ -115,9 +129,11 @@ enum Says {
     Number(i64),
     /// What the table, or the column of the table, means.
     Comment(Comments),
+    /// The number of the type of this name, or nothing where there is none.
+    Type(Types),
 }
 
-fn functions(comments: &Comments) -> Vec<(&'static str, Says)> {
+fn functions(comments: &Comments, types: Types) -> Vec<(&'static str, Says)> {
     let version = format!("PostgreSQL 16.6 (Truestream {}; SQL by DataFusion)", env!("CARGO_PKG_VERSION"));
     let nothing = [
         "pg_get_viewdef",
@@ -138,6 +154,7 @@ fn functions(comments: &Comments) -> Vec<(&'static str, Says)> {
         ("version", Says::Text(version)),
         ("col_description", Says::Comment(comments.clone())),
         ("obj_description", Says::Comment(comments.clone())),
+        ("to_regtype", Says::Type(types)),
         ("pg_is_in_recovery", Says::Flag(false)),
         ("pg_is_other_temp_schema", Says::Flag(false)),
         ("pg_my_temp_schema", Says::Number(0)),
@@ -175,6 +192,7 @@ impl ScalarUDFImpl for Function {
         Ok(match self.says {
             Says::Flag(_) => DataType::Boolean,
             Says::Number(_) => DataType::Int64,
+            Says::Type(_) => DataType::Int32,
             _ => DataType::Utf8,
         })
     }
@@ -185,6 +203,13 @@ impl ScalarUDFImpl for Function {
             Says::Nothing => ScalarValue::Utf8(None),
             Says::Flag(flag) => ScalarValue::Boolean(Some(*flag)),
             Says::Number(number) => ScalarValue::Int64(Some(*number)),
+            Says::Type(types) => {
+                let names = args.args.first().map(|arg| arg.cast_to(&DataType::Utf8, None)?.to_array(args.number_rows));
+                let names = names.transpose()?;
+                let number = |name: Option<&str>| name.and_then(|name| types.get(name).copied());
+                let told: Int32Array = names.iter().flat_map(|names| names.as_string::<i32>()).map(number).collect();
+                return Ok(ColumnarValue::Array(Arc::new(told)));
+            }
             Says::Comment(comments) => {
                 let numbers = args.args.iter().map(|arg| match arg.cast_to(&DataType::Int32, None) {
                     Ok(number) => number.to_array(args.number_rows),
