@@ -175,9 +175,12 @@ impl DataArgs {
         let words = words.into_iter().chain(options.iter().copied());
         let line = Line::try_parse_from(words).map_err(|error| Failure::Usage(error.to_string()))?;
         replay::replay(&ReplayArgs { input: self.input.clone(), ..line.replay })?;
-        // It says what the files are called, and what is kept here goes by what is in them.
-        let refusals = Path::new(&*out).join("refusal.parquet");
-        fs::remove_file(&refusals).map_err(|error| Failure::Output(format!("{}: {error}", refusals.display())))
+        // They say what files are called and how long it took; what is kept here goes by what is in the files.
+        for name in ["refusal.parquet", "run.json"] {
+            let path = Path::new(&*out).join(name);
+            fs::remove_file(&path).map_err(|error| Failure::Output(format!("{}: {error}", path.display())))?;
+        }
+        Ok(())
     }
 
     /// How far examples reach back, in milliseconds.

@@ -90,8 +90,8 @@ fn tree(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         for entry in std::fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
             match entry.is_dir() {
                 true => folders.push(entry),
-                // What the replay of features took, and the lock, are no results.
-                false if entry.ends_with("run.json") || entry.ends_with("lock") => {}
+                // The lock is no result.
+                false if entry.ends_with("lock") => {}
                 false => {
                     let bytes = std::fs::read(&entry).expect("a file");
                     files.insert(entry.strip_prefix(root).expect("below the root").to_owned(), bytes);
@@ -112,9 +112,11 @@ fn the_same_data_gives_the_same_bytes_from_training_to_promotion_and_a_verdict_n
     let folder = TempDir::new().expect("a folder");
     town(&folder.path().join("data"), "fraud", false);
     let data = text(&folder.path().join("data"));
-    for name in ["a", "b"] {
+    // What the folder is called does not matter.
+    town(&folder.path().join("other"), "fraud", false);
+    for (name, from) in [("a", "data"), ("b", "other")] {
         let registry = text(&folder.path().join(name));
-        done(train(&folder, "data", name, &["--network", "--json"]));
+        done(train(&folder, from, name, &["--network", "--json"]));
         // Of an unevaluated version nobody is told that it is good.
         let refused = truestream(&["promote", "--registry", &registry]);
         assert!(refused.code == Some(3) && refused.err.contains("was not evaluated"), "{refused:?}");
