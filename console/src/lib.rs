@@ -5,11 +5,16 @@
 //! GET  /v1/view/NAME ──▶ who is it?       ──────────▶ House::view ──▶ rows as of one instant
 //! GET  /v1/query     ──▶ who is it? room? ──────────▶ House::query ──▶ the rows of a statement, as they come about
 //! GET  /health, /metrics
+//! /desk               ──▶ pages for people (desk.rs)
 //! ```
 //!
 //! What is taken and shown is decided behind the [`House`]; here stand limits, tokens and status codes.
 
+pub mod desk;
+mod encrypted;
+
 use std::collections::HashMap;
+use std::fmt::Debug;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,10 +26,16 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::serve::Listener;
+use records::{Deed, Role};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::sleep;
+use tokio_rustls::rustls::ServerConfig;
+
+use self::desk::Desk;
+use self::encrypted::Encrypted;
 
 /// A body may be so long, packed or not.
 pub const BODY_MAX: usize = 32 << 20;
@@ -93,10 +104,25 @@ pub struct Written {
     pub write: Writing,
 }
 
+/// Somebody who came in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// The name of the token.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+}
+
 /// Who takes and shows.
 pub trait House: Send + Sync + 'static {
-    /// Whether somebody with this token may come in.
-    fn lets_in(&self, token: &str) -> bool;
+    /// Who has this token; `None` where nobody has it now.
+    fn guest(&self, token: &str) -> Option<Guest>;
+
+    /// What one must be allowed to do to send rows of the table; `None` where there is no such table.
+    fn deed_of_table(&self, table: &str) -> Option<Deed>;
+
+    /// What one must be allowed to do to read the view; `None` where there is no such view.
+    fn deed_of_view(&self, name: &str) -> Option<Deed>;
 
     /// Takes what was sent; the answer is called once, when it is durable or refused.
     fn take(&self, sent: Sent, answer: Box<dyn FnOnce(Reply) + Send>);
@@ -104,11 +130,14 @@ pub trait House: Send + Sync + 'static {
     /// Shows a view.
     fn view(&self, name: &str, query: &HashMap<String, String>) -> Reply;
 
-    /// Answers a statement of SQL, in the format of that name.
+    /// Answers a statement of SQL that somebody asks, in the format of that name.
     ///
     /// # Errors
     /// The reply that says what is wrong with it.
-    fn query(&self, statement: &str, format: Option<&str>) -> Result<Written, Reply>;
+    fn query(&self, guest: &Guest, statement: &str, format: Option<&str>) -> Result<Written, Reply>;
+
+    /// Where people review.
+    fn desk(&self) -> &dyn Desk;
 
     /// Says how the service is.
     fn health(&self) -> Reply;
@@ -123,6 +152,16 @@ struct Door<H> {
     statements: Arc<Semaphore>,
 }
 
+/// Where to listen, and how.
+pub struct Listening {
+    /// The address.
+    pub address: SocketAddr,
+    /// The certificate and its key, where nobody is to be spoken to in plain text.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Threads that answer requests.
+    pub threads: usize,
+}
+
 /// Serves until the process is asked to end (SIGTERM, or an interrupt from the keyboard), or `is_over` says so. Then no
 /// more requests are taken, and those under way are answered, if they end soon.
 ///
@@ -130,15 +169,14 @@ struct Door<H> {
 /// When the address cannot be listened at.
 pub fn serve<H: House>(
     house: Arc<H>,
-    address: SocketAddr,
-    threads: usize,
+    Listening { address, tls, threads }: Listening,
     bound: impl FnOnce(SocketAddr),
     is_over: impl Fn() -> bool + Send + 'static,
 ) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let served = runtime.block_on(async {
         let listener = TcpListener::bind(address).await?;
-        let (ends, mut ended) = watch::channel(());
+        let (ends, ended) = watch::channel(());
         let mut terminated = signal(SignalKind::terminate())?;
         bound(listener.local_addr()?);
         tokio::spawn(async move {
@@ -150,6 +188,7 @@ pub fn serve<H: House>(
             drop(ends);
         });
         let bodies = Arc::new(Semaphore::new(BODIES_KIB as usize));
+        let desk = desk::routes(house.clone(), tls.is_some());
         let door = Arc::new(Door { house, bodies, statements: Arc::new(Semaphore::new(STATEMENTS)) });
         let routes = Router::new()
             .route("/health", get(health::<H>))
@@ -157,16 +196,29 @@ pub fn serve<H: House>(
             .route("/v1/view/{name}", get(view::<H>))
             .route("/v1/query", get(query::<H>).post(query::<H>))
             .route("/v1/{table}", post(take::<H>))
-            .with_state(door);
-        let mut slow = ended.clone();
-        let ended = async move { while ended.changed().await.is_ok() {} };
-        tokio::select! {
-            served = axum::serve(listener, routes).with_graceful_shutdown(ended).into_future() => served,
-            () = async move { while slow.changed().await.is_ok() {} sleep(ANSWERED_WITHIN).await } => Ok(()),
+            .with_state(door)
+            .merge(desk);
+        match tls {
+            Some(tls) => answer(Encrypted::new(listener, tls)?, routes, ended).await,
+            None => answer(listener, routes, ended).await,
         }
     });
     runtime.shutdown_background();
     served
+}
+
+/// Answers requests until the sender of `ended` is gone, and a little longer.
+async fn answer<L>(listener: L, routes: Router, ended: watch::Receiver<()>) -> std::io::Result<()>
+where
+    L: Listener,
+    L::Addr: Debug,
+{
+    let over = |mut ended: watch::Receiver<()>| async move { while ended.changed().await.is_ok() {} };
+    let (soon, late) = (over(ended.clone()), over(ended));
+    tokio::select! {
+        served = axum::serve(listener, routes).with_graceful_shutdown(soon).into_future() => served,
+        () = async move { late.await; sleep(ANSWERED_WITHIN).await } => Ok(()),
+    }
 }
 
 async fn over(is_over: impl Fn() -> bool) {
@@ -182,9 +234,9 @@ async fn health<H: House>(State(door): Doors<H>) -> Response {
 }
 
 async fn metrics<H: House>(State(door): Doors<H>, headers: HeaderMap) -> Response {
-    match is_let_in(&*door.house, &headers) {
-        true => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], door.house.metrics()).into_response(),
-        false => no_token(),
+    match admit(&*door.house, &headers, Deed::Watch) {
+        Ok(_) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], door.house.metrics()).into_response(),
+        Err(refused) => refused,
     }
 }
 
@@ -194,8 +246,9 @@ async fn view<H: House>(
     Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
-    if !is_let_in(&*door.house, &headers) {
-        return no_token();
+    let deed = door.house.deed_of_view(&name).unwrap_or(Deed::Read);
+    if let Err(refused) = admit(&*door.house, &headers, deed) {
+        return refused;
     }
     let house = door.house.clone();
     match tokio::task::spawn_blocking(move || house.view(&name, &query)).await {
@@ -210,9 +263,10 @@ async fn query<H: House>(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    if !is_let_in(&*door.house, &headers) {
-        return no_token();
-    }
+    let guest = match admit(&*door.house, &headers, Deed::Read) {
+        Ok(guest) => guest,
+        Err(refused) => return refused,
+    };
     let Ok(room) = door.statements.clone().try_acquire_owned() else {
         return later("too many statements are under way");
     };
@@ -225,7 +279,7 @@ async fn query<H: House>(
         },
     };
     let house = door.house.clone();
-    let asked = move || house.query(&statement, query.get("format").map(String::as_str));
+    let asked = move || house.query(&guest, &statement, query.get("format").map(String::as_str));
     match tokio::task::spawn_blocking(asked).await {
         Ok(Ok(written)) => stream(written, room),
         Ok(Err(reply)) => respond(reply),
@@ -277,8 +331,9 @@ impl Write for Pipe {
 
 async fn take<H: House>(State(door): Doors<H>, Path(table): Path<String>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
-    if !is_let_in(&*door.house, &parts.headers) {
-        return no_token();
+    let deed = door.house.deed_of_table(&table).unwrap_or(Deed::Send);
+    if let Err(refused) = admit(&*door.house, &parts.headers, deed) {
+        return refused;
     }
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let told = text("content-length").and_then(|length| length.parse::<usize>().ok());
@@ -318,9 +373,16 @@ fn room(bodies: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
     bodies.clone().try_acquire_many_owned((bytes >> 10) as u32 + 1).ok()
 }
 
-fn is_let_in<H: House>(house: &H, headers: &HeaderMap) -> bool {
+/// Who it is, if it may do that; else the refusal.
+fn admit<H: House>(house: &H, headers: &HeaderMap, deed: Deed) -> Result<Guest, Response> {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    token.and_then(|value| value.strip_prefix("Bearer ")).is_some_and(|token| house.lets_in(token.trim()))
+    let token = token.and_then(|value| value.strip_prefix("Bearer "));
+    let guest = token.and_then(|token| house.guest(token.trim())).ok_or_else(no_token)?;
+    if guest.role.may(deed) {
+        return Ok(guest);
+    }
+    let why = format!("the role {} may not {}", guest.role.name(), deed.in_words());
+    Err(problem(StatusCode::FORBIDDEN, &why))
 }
 
 fn respond(reply: Reply) -> Response {
@@ -344,5 +406,5 @@ fn later(why: &str) -> Response {
 }
 
 fn no_token() -> Response {
-    problem(StatusCode::UNAUTHORIZED, "send the header Authorization: Bearer TOKEN")
+    problem(StatusCode::UNAUTHORIZED, "send the header Authorization: Bearer TOKEN, with a token that is in force")
 }

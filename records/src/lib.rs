@@ -23,6 +23,7 @@ mod key;
 mod play;
 mod refusal;
 mod risk;
+mod role;
 
 pub use catalogue::{
     Account, Disclosure, Distributor, Label, LabelKind, Metadata, Network, NetworkKind, Playlist, Track,
@@ -34,6 +35,7 @@ pub use play::{Correction, Play, Source};
 pub use policy::Policy;
 pub use refusal::{Code, Refusal};
 pub use risk::{Contribution, Risk, Subject, Verdict};
+pub use role::{Deed, Role};
 
 /// An instant: milliseconds since the Unix epoch, UTC.
 pub type Millis = i64;

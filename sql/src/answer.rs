@@ -21,7 +21,7 @@ use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::errors::ParquetError;
 use datafusion::sql::parser::Statement;
 use futures::StreamExt;
-use records::Millis;
+use records::{Millis, Role};
 
 use crate::database::Database;
 use crate::guard::{must_plan_to_read, must_read, refused};
@@ -76,16 +76,17 @@ pub struct Answer {
 }
 
 impl Database {
-    /// Answers one statement; waits until its first rows are known. To be called from a thread that may wait.
+    /// Answers one statement of somebody with that role; waits until its first rows are known. To be called from a thread that may wait.
     ///
     /// # Errors
-    /// When it is no statement that reads, cannot be understood, or takes too much time or memory.
-    pub fn ask(self: &Arc<Database>, text: &str) -> Result<Answer, Problem> {
+    /// When it is no statement that reads, cannot be understood, asks what the role may not see, or takes too much time or memory.
+    pub fn ask(self: &Arc<Database>, role: Role, text: &str) -> Result<Answer, Problem> {
         self.counted();
         if text.len() > TEXT_MAX {
             return Err(Problem::new("54000", "the statement is longer than 1 MiB"));
         }
         let (session, pinned) = self.session();
+        pinned.settle(role);
         let moment = self.views().now();
         let as_of = moment.as_of();
         pinned.hold(moment);

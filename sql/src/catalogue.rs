@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use datafusion::arrow::array::{ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
+use datafusion::arrow::array::{Array, ArrayRef, AsArray, Int32Array, RecordBatch, StringArray};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int32Type};
 use datafusion::catalog::{MemTable, SchemaProvider, TableProvider};
@@ -131,6 +131,8 @@ enum Says {
     Comment(Comments),
     /// The number of the type of this name, or nothing where there is none.
     Type(Types),
+    /// Its arguments, a name and a value in turn, as an object of JSON.
+    Object,
 }
 
 fn functions(comments: &Comments, types: Types) -> Vec<(&'static str, Says)> {
@@ -155,6 +157,7 @@ fn functions(comments: &Comments, types: Types) -> Vec<(&'static str, Says)> {
         ("col_description", Says::Comment(comments.clone())),
         ("obj_description", Says::Comment(comments.clone())),
         ("to_regtype", Says::Type(types)),
+        ("json_build_object", Says::Object),
         ("pg_is_in_recovery", Says::Flag(false)),
         ("pg_is_other_temp_schema", Says::Flag(false)),
         ("pg_my_temp_schema", Says::Number(0)),
@@ -210,6 +213,14 @@ impl ScalarUDFImpl for Function {
                 let told: Int32Array = names.iter().flat_map(|names| names.as_string::<i32>()).map(number).collect();
                 return Ok(ColumnarValue::Array(Arc::new(told)));
             }
+            Says::Object => {
+                let parts = args.args.chunks(2).map(|pair| {
+                    Ok((texts(&pair[0], &args)?, pair.get(1).map(|value| texts(value, &args)).transpose()?))
+                });
+                let parts = parts.collect::<Result<Vec<_>>>()?;
+                let told: StringArray = (0..args.number_rows).map(|row| Some(object(&args, &parts, row))).collect();
+                return Ok(ColumnarValue::Array(Arc::new(told)));
+            }
             Says::Comment(comments) => {
                 let numbers = args.args.iter().map(|arg| match arg.cast_to(&DataType::Int32, None) {
                     Ok(number) => number.to_array(args.number_rows),
@@ -225,4 +236,27 @@ impl ScalarUDFImpl for Function {
             }
         }))
     }
+}
+
+fn texts(value: &ColumnarValue, args: &ScalarFunctionArgs) -> Result<ArrayRef> {
+    value.cast_to(&DataType::Utf8, None)?.to_array(args.number_rows)
+}
+
+/// The row's object of JSON: of a value that is no number and no truth value, its text.
+fn object(args: &ScalarFunctionArgs, parts: &[(ArrayRef, Option<ArrayRef>)], row: usize) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let value = |at: usize, values: &ArrayRef| {
+        let type_of = args.args[2 * at + 1].data_type();
+        let text = values.as_string::<i32>().value(row);
+        match values.is_null(row) {
+            true => "null".to_owned(),
+            false if type_of.is_numeric() || type_of == DataType::Boolean => text.to_owned(),
+            false => quoted(text),
+        }
+    };
+    let pair = |(at, (name, values)): (usize, &(ArrayRef, Option<ArrayRef>))| {
+        let value = values.as_ref().map_or("null".to_owned(), |values| value(at, values));
+        format!("{} : {value}", quoted(name.as_string::<i32>().value(row)))
+    };
+    format!("{{{}}}", parts.iter().enumerate().map(pair).collect::<Vec<_>>().join(", "))
 }

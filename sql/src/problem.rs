@@ -4,6 +4,7 @@ use std::fmt;
 
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
+use records::Deed;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +21,7 @@ impl Problem {
         match self.code {
             "57014" => 408,
             "53200" | "53300" => 429,
-            "25006" => 403,
+            "25006" | "42501" => 403,
             "XX000" => 500,
             _ => 400,
         }
@@ -32,6 +33,11 @@ impl Problem {
 
     pub(crate) fn forbidden(message: String) -> Problem {
         Problem::new("25006", message)
+    }
+
+    pub(crate) fn not_allowed(table: &str, deed: Deed) -> Problem {
+        let deed = deed.in_words();
+        Problem::new("42501", format!("permission denied for table {table}: who reads it must be allowed to {deed}"))
     }
 
     pub(crate) fn late(millis: u128) -> Problem {
@@ -56,6 +62,9 @@ impl From<&DataFusionError> for Problem {
     fn from(error: &DataFusionError) -> Problem {
         let message = error.strip_backtrace();
         match error.find_root() {
+            DataFusionError::External(cause) if cause.is::<Problem>() => {
+                cause.downcast_ref::<Problem>().cloned().expect("it is one")
+            }
             DataFusionError::SQL(..) => Problem::new("42601", message),
             DataFusionError::SchemaError(error, _) => match &**error {
                 SchemaError::FieldNotFound { .. } => Problem::new("42703", message),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use datafusion::arrow::array::RecordBatch;
@@ -16,29 +16,44 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use datafusion::scalar::ScalarValue;
 use datasets::tables::Rows;
+use records::{Deed, Role};
 
+use crate::problem::Problem;
 use crate::views::{Equal, Moment, Scan, Table, Value, Views};
 
 /// Rows that are read at once: DataFusion's own batch.
 const BATCH_ROWS: usize = 8_192;
 
-/// The instant of the statement that runs, in the configuration of its session: all tables of one statement are read as of it.
+/// Who asks, and the instant of the statement that runs, in the configuration of a session: all tables of one statement are read
+/// as of it.
 #[derive(Default)]
-pub(crate) struct Pinned(Mutex<Option<Arc<dyn Moment>>>);
+pub(crate) struct Pinned {
+    role: OnceLock<Role>,
+    moment: Mutex<Option<Arc<dyn Moment>>>,
+}
 
 impl Pinned {
+    /// Settles who asks, once for the session; until then no table can be read.
+    pub(crate) fn settle(&self, role: Role) {
+        self.role.get_or_init(|| role);
+    }
+
     /// Settles the instant, until it is settled anew or let go.
     pub(crate) fn hold(&self, moment: Arc<dyn Moment>) {
-        *self.0.lock().expect("nobody panics with it") = Some(moment);
+        *self.moment.lock().expect("nobody panics with it") = Some(moment);
     }
 
     /// Lets the instant go: a session that waits keeps no memory.
     pub(crate) fn let_go(&self) {
-        self.0.lock().expect("nobody panics with it").take();
+        self.moment.lock().expect("nobody panics with it").take();
     }
 
     fn get(&self) -> Option<Arc<dyn Moment>> {
-        self.0.lock().expect("nobody panics with it").clone()
+        self.moment.lock().expect("nobody panics with it").clone()
+    }
+
+    fn may(&self, deed: Deed) -> bool {
+        self.role.get().is_some_and(|role| role.may(deed))
     }
 }
 
@@ -88,7 +103,11 @@ impl TableProvider for LiveTable {
         filters: &[Expr],
         limit: Option<usize>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let pinned = state.config().get_extension::<Pinned>().and_then(|pinned| pinned.get());
+        let pinned = state.config().get_extension::<Pinned>();
+        if !pinned.as_ref().is_some_and(|pinned| pinned.may(self.table.deed)) {
+            return Err(DataFusionError::External(Box::new(Problem::not_allowed(self.table.name, self.table.deed))));
+        }
+        let moment = pinned.and_then(|pinned| pinned.get());
         // DataFusion may ask for columns in any order; they are read in that of the table.
         let mut wanted = projection.cloned();
         wanted.iter_mut().for_each(|wanted| wanted.sort_unstable());
@@ -97,7 +116,7 @@ impl TableProvider for LiveTable {
         let order = projection.map(|columns| columns.iter().map(place).collect::<Vec<_>>());
         let part = Part {
             table: self.table.clone(),
-            moment: pinned.unwrap_or_else(|| self.views.now()),
+            moment: moment.unwrap_or_else(|| self.views.now()),
             views: self.views.clone(),
             equal: filters.iter().filter_map(equal).collect(),
             wanted,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datasets::tables::{Holds, Rows};
-use records::Millis;
+use records::{Deed, Millis};
 
 /// A table and what is to be known about it.
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct Table {
     pub columns: Vec<(&'static str, Holds)>,
     /// What each column means, in their order; empty where nothing is said.
     pub column_comments: Vec<String>,
+    /// What one must be allowed to do to read it.
+    pub deed: Deed,
 }
 
 /// Who keeps tables current.

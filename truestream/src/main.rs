@@ -20,6 +20,7 @@ use truestream::replay::{self, ReplayArgs};
 use truestream::royalties::{self, RoyaltiesArgs};
 use truestream::scan::hearing::{WorkerArgs, run_worker};
 use truestream::scan::{self, ScanArgs};
+use truestream::serve::access::{self, AuditArgs, TokenArgs, UserArgs};
 use truestream::serve::ops::{self, BackupArgs, DlqArgs, FsckArgs, RestoreArgs};
 use truestream::serve::{self, ServeArgs};
 use truestream::verify::{self, VerifyArgs};
@@ -45,6 +46,9 @@ enum Command {
     Inject(Box<InjectArgs>),
     Replay(Box<ReplayArgs>),
     Serve(Box<ServeArgs>),
+    User(UserArgs),
+    Token(TokenArgs),
+    Audit(AuditArgs),
     Load(LoadArgs),
     Fsck(FsckArgs),
     Backup(BackupArgs),
@@ -82,6 +86,9 @@ fn main() -> ExitCode {
         Command::Inject(args) => inject::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Serve(args) => serve::run(&args),
+        Command::User(args) => access::user(&args),
+        Command::Token(args) => access::token(&args),
+        Command::Audit(args) => access::audit(&args),
         Command::Load(args) => load::run(&args),
         Command::Fsck(args) => ops::fsck(&args),
         Command::Backup(args) => ops::backup(&args),

@@ -4,13 +4,14 @@
 //! client-first ──▶ server-first (nonce, salt, rounds) ──▶ client-final (proof) ──▶ server-final (our own proof)
 //! ```
 
-use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use records::Role;
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::{digest, hmac, pbkdf2};
 
@@ -34,6 +35,13 @@ impl Verifier {
         let mut salt = vec![0; 16];
         SystemRandom::new().fill(&mut salt).expect("the system has random numbers");
         Verifier::salted(password, salt, ROUNDS)
+    }
+
+    /// Whether it is of this password; takes the time of its rounds.
+    pub fn is_of(&self, password: &str) -> bool {
+        let found = Verifier::salted(password, self.salt.clone(), self.rounds);
+        // Of hashes of hashes the time of a comparison tells nothing.
+        hash(&found.stored_key) == hash(&self.stored_key)
     }
 
     fn salted(password: &str, salt: Vec<u8>, rounds: NonZeroU32) -> Verifier {
@@ -71,34 +79,59 @@ impl FromStr for Verifier {
 }
 
 /// Who may come in.
-pub struct Users {
-    verifiers: HashMap<String, Verifier>,
+pub trait Users: Send + Sync + 'static {
+    /// What is kept of the user's password, and the user's role; `None` where there is no such user now.
+    fn user(&self, name: &str) -> Option<(Verifier, Role)>;
+
+    /// Is told that a user came in, or gave a wrong proof.
+    fn knocked(&self, name: &str, comes_in: bool);
+
+    /// Is told what a user asks.
+    fn asked(&self, name: &str, statement: &str);
+}
+
+/// The users, and what is answered for those that there are not.
+pub(crate) struct Guests {
+    users: Arc<dyn Users>,
     /// Makes the salts of users that there are not: who asks learns nothing from the answer.
     secret: Key,
 }
 
-impl Users {
+impl Guests {
     /// These users.
-    pub fn new(verifiers: HashMap<String, Verifier>) -> Users {
+    pub(crate) fn new(users: Arc<dyn Users>) -> Guests {
         let mut secret = [0; 32];
         SystemRandom::new().fill(&mut secret).expect("the system has random numbers");
-        Users { verifiers, secret }
+        Guests { users, secret }
     }
 
-    fn verifier(&self, user: &str) -> Verifier {
-        self.verifiers.get(user).cloned().unwrap_or_else(|| Verifier {
+    /// Those who are told what happens.
+    pub(crate) fn users(&self) -> &dyn Users {
+        &*self.users
+    }
+
+    fn verifier(&self, user: &str) -> (Verifier, Option<Role>) {
+        match self.users.user(user) {
+            Some((verifier, role)) => (verifier, Some(role)),
+            None => (self.nobody(user), None),
+        }
+    }
+
+    fn nobody(&self, user: &str) -> Verifier {
+        Verifier {
             rounds: ROUNDS,
             salt: sign(&self.secret, user.as_bytes())[..16].to_vec(),
             // No proof hashes to this: it is a hash of what nobody knows.
             stored_key: hash(&sign(&self.secret, b"nobody")),
             server_key: self.secret,
-        })
+        }
     }
 }
 
 /// An exchange that waits for the client's proof.
 pub(crate) struct Exchange {
     verifier: Verifier,
+    role: Option<Role>,
     binding: String,
     client_first: String,
     server_first: String,
@@ -108,22 +141,23 @@ pub(crate) struct Exchange {
 impl Exchange {
     /// Begins with the client's first message; returns our answer. `None` when it cannot be read or asks for what is
     /// not offered.
-    pub(crate) fn begin(users: &Users, user: &str, message: &[u8]) -> Option<(Exchange, String)> {
+    pub(crate) fn begin(users: &Guests, user: &str, message: &[u8]) -> Option<(Exchange, String)> {
         let mut random = [0; 18];
         SystemRandom::new().fill(&mut random).ok()?;
         Exchange::begin_with(users, user, message, &BASE64.encode(random))
     }
 
-    fn begin_with(users: &Users, user: &str, message: &[u8], ours: &str) -> Option<(Exchange, String)> {
+    fn begin_with(users: &Guests, user: &str, message: &[u8], ours: &str) -> Option<(Exchange, String)> {
         let text = std::str::from_utf8(message).ok()?;
         // No channel is bound: `n` does not ask for it, `y` knows that it is not offered.
         let (header, bare) = ["n,,", "y,,"].iter().find_map(|header| Some((*header, text.strip_prefix(header)?)))?;
         let theirs = bare.split(',').nth(1)?.strip_prefix("r=").filter(|nonce| !nonce.is_empty())?;
-        let verifier = users.verifier(user);
+        let (verifier, role) = users.verifier(user);
         let nonce = format!("{theirs}{ours}");
         let server_first = format!("r={nonce},s={},i={}", BASE64.encode(&verifier.salt), verifier.rounds);
         let exchange = Exchange {
             verifier,
+            role,
             binding: BASE64.encode(header),
             client_first: bare.to_owned(),
             server_first: server_first.clone(),
@@ -132,8 +166,8 @@ impl Exchange {
         Some((exchange, server_first))
     }
 
-    /// Ends with the client's proof; returns ours. `None` when the proof is wrong.
-    pub(crate) fn end(self, message: &[u8]) -> Option<String> {
+    /// Ends with the client's proof; returns ours, and the user's role. `None` when the proof is wrong.
+    pub(crate) fn end(self, message: &[u8]) -> Option<(String, Role)> {
         let text = std::str::from_utf8(message).ok()?;
         let (without_proof, proof) = text.rsplit_once(",p=")?;
         let mut parts = without_proof.split(',');
@@ -144,8 +178,8 @@ impl Exchange {
         let signature = sign(&self.verifier.stored_key, said.as_bytes());
         let client_key: Key = std::array::from_fn(|at| proof[at] ^ signature[at]);
         let is_known = hash(&client_key) == self.verifier.stored_key;
-        (is_bound && is_fresh && is_known)
-            .then(|| format!("v={}", BASE64.encode(sign(&self.verifier.server_key, said.as_bytes()))))
+        let role = self.role.filter(|_| is_bound && is_fresh && is_known)?;
+        Some((format!("v={}", BASE64.encode(sign(&self.verifier.server_key, said.as_bytes()))), role))
     }
 }
 
@@ -162,12 +196,23 @@ fn hash(bytes: &[u8]) -> Key {
 mod tests {
     use super::*;
 
+    struct OneUser(Verifier);
+
+    impl Users for OneUser {
+        fn user(&self, name: &str) -> Option<(Verifier, Role)> {
+            (name == "user").then(|| (self.0.clone(), Role::Analyst))
+        }
+
+        fn knocked(&self, _: &str, _: bool) {}
+
+        fn asked(&self, _: &str, _: &str) {}
+    }
+
     /// The exchange that RFC 7677 prints in section 3.
-    fn printed() -> (Users, &'static str, &'static str) {
+    fn printed() -> (Guests, &'static str, &'static str) {
         let salt = BASE64.decode("W22ZaJ0SNY7soEsUEjb6gQ==").expect("it is printed");
         let verifier = Verifier::salted("pencil", salt, ROUNDS);
-        let users = Users::new(HashMap::from([("user".to_owned(), verifier)]));
-        (users, "n,,n=user,r=rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
+        (Guests::new(Arc::new(OneUser(verifier))), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO", "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0")
     }
 
     const FINAL: &str =
@@ -178,7 +223,8 @@ mod tests {
         let (users, first, ours) = printed();
         let (exchange, answer) = Exchange::begin_with(&users, "user", first.as_bytes(), ours).expect("it can be read");
         assert_eq!(answer, "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
-        assert_eq!(exchange.end(FINAL.as_bytes()).as_deref(), Some("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="));
+        let proof = "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=".to_owned();
+        assert_eq!(exchange.end(FINAL.as_bytes()), Some((proof, Role::Analyst)));
     }
 
     #[test]
@@ -208,6 +254,7 @@ mod tests {
     fn a_verifier_is_written_and_read() {
         let verifier = Verifier::of("a password");
         assert!(verifier.to_string().parse() == Ok(verifier.clone()));
+        assert!(verifier.is_of("a password") && !verifier.is_of("another"));
         assert!(!verifier.to_string().contains("password"));
         assert!("SCRAM-SHA-256$0:AA==$AA==:AA==".parse::<Verifier>().is_err());
     }

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use datasets::tables::{Cell, Holds, IdKind, Rows};
-use records::{Id, Millis};
+use records::{Deed, Id, Millis, Role};
 use sql::{Database, Equal, Format, Limits, Moment, Scan, Table, Value, Views};
 
-/// Two equal tables.
+/// Two equal tables; the second one is about single accounts.
 const TABLES: [&str; 2] = ["left_side", "right_side"];
 
 /// Keeps the tables: as of any instant all their rows say that instant.
@@ -47,6 +47,7 @@ impl Views for Numbers {
             comment: "A table of numbers".to_owned(),
             columns: columns.clone(),
             column_comments: comments.map(str::to_owned).into(),
+            deed: if name == "left_side" { Deed::Read } else { Deed::ReadListening },
         };
         TABLES.map(table).into()
     }
@@ -120,7 +121,7 @@ pub fn database() -> (Arc<Numbers>, Arc<Database>) {
 
 /// The answer in a format.
 pub fn written(database: &Arc<Database>, question: &str, format: Format) -> Vec<u8> {
-    let answer = database.ask(question).unwrap_or_else(|problem| panic!("{question}: {problem}"));
+    let answer = database.ask(Role::Analyst, question).unwrap_or_else(|problem| panic!("{question}: {problem}"));
     let mut told = Vec::new();
     answer.write(format, &mut told).unwrap_or_else(|problem| panic!("{question}: {problem}"));
     told

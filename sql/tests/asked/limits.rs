@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use records::Role;
 use sql::Format;
 
 use crate::fake::{csv, database};
@@ -52,7 +53,7 @@ fn nothing_can_be_changed() {
     let address = listening(&database);
     let mut client = connect(address);
     for change in CHANGES {
-        assert!(database.ask(change).is_err(), "{change}");
+        assert!(database.ask(Role::Analyst, change).is_err(), "{change}");
         if !change.starts_with("RESET") {
             assert!(client.simple_query(change).is_err(), "{change}");
             assert!(client.query(change, &[]).is_err(), "{change}");
@@ -81,7 +82,8 @@ fn nobody_takes_more_time_than_is_allowed() {
     let mut client = connect(listening(&database));
     for question in LONG {
         let began = Instant::now();
-        let problem = database.ask(question).and_then(|answer| answer.write(Format::Csv, std::io::sink()));
+        let problem =
+            database.ask(Role::Analyst, question).and_then(|answer| answer.write(Format::Csv, std::io::sink()));
         assert_eq!(problem.expect_err(question).code, "57014", "{question}");
         assert!(began.elapsed() < Duration::from_secs(15), "{question}: {:?}", began.elapsed());
     }
@@ -114,7 +116,8 @@ fn nobody_takes_more_memory_than_is_allowed() {
         "SELECT array_agg(a.id || b.id) FROM left_side a, left_side b",
     ];
     for question in large {
-        let problem = database.ask(question).and_then(|answer| answer.write(Format::Csv, std::io::sink()));
+        let problem =
+            database.ask(Role::Analyst, question).and_then(|answer| answer.write(Format::Csv, std::io::sink()));
         let problem = problem.expect_err(question);
         assert_eq!((problem.code, problem.status()), ("53200", 429), "{question}: {problem}");
         let error = client.query(question, &[]).expect_err(question);
@@ -122,10 +125,14 @@ fn nobody_takes_more_memory_than_is_allowed() {
     }
     // What makes much of little in one call is not there at all.
     for question in ["SELECT repeat('x', 1000000000)", "SELECT lpad('x', 1000000000)", "SELECT range(0, 1000000000)"] {
-        assert_eq!(database.ask(question).err().map(|problem| problem.code), Some("42883"), "{question}");
+        assert_eq!(
+            database.ask(Role::Analyst, question).err().map(|problem| problem.code),
+            Some("42883"),
+            "{question}"
+        );
     }
     numbers.fill(true);
-    let problem = database.ask("SELECT max(n) FROM left_side").err().expect("there is no room");
+    let problem = database.ask(Role::Analyst, "SELECT max(n) FROM left_side").err().expect("there is no room");
     assert_eq!(problem.code, "53200");
     numbers.fill(false);
     assert_eq!(csv(&database, "SELECT max(n) n FROM left_side"), "n\n1\n");

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use records::Role;
 use sql::Format;
 
 use crate::fake::{csv, database, written};
@@ -78,7 +79,7 @@ fn a_question_sees_one_instant() {
         WHERE l.n <> r.n OR l.as_of <> r.as_of OR l.n <> (SELECT max(n) FROM right_side)";
     let mut instants = Vec::new();
     for _ in 0..40 {
-        let answer = database.ask(question).expect("it can be asked");
+        let answer = database.ask(Role::Analyst, question).expect("it can be asked");
         instants.push(answer.as_of);
         let mut told = Vec::new();
         answer.write(Format::Csv, &mut told).expect("it can be written");
@@ -104,7 +105,7 @@ fn what_is_wrong_is_said_plainly() {
         ("", "42000", "No SQL statements"),
     ];
     for (question, code, says) in wrong {
-        let problem = database.ask(question).err().unwrap_or_else(|| panic!("{question} has an answer"));
+        let problem = database.ask(Role::Analyst, question).err().unwrap_or_else(|| panic!("{question} has an answer"));
         assert!(problem.code.starts_with(code), "{question}: {problem:?}");
         assert!(problem.message.contains(says), "{question}: {problem:?}");
         assert!((400..500).contains(&problem.status()), "{question}: {problem:?}");

@@ -7,15 +7,32 @@ use std::sync::Arc;
 use std::thread;
 
 use postgres::{Client, NoTls, SimpleQueryMessage};
+use records::Role;
 use sql::{Database, Users, Verifier};
 
 use crate::fake::database;
 
-/// Listens for two users.
+struct Staff(HashMap<&'static str, (Verifier, Role)>);
+
+impl Users for Staff {
+    fn user(&self, name: &str) -> Option<(Verifier, Role)> {
+        self.0.get(name).cloned()
+    }
+
+    fn knocked(&self, _: &str, _: bool) {}
+
+    fn asked(&self, _: &str, _: &str) {}
+}
+
+/// Listens for three users.
 pub fn listening(database: &Arc<Database>) -> SocketAddr {
-    let users = [("ada", "the password of ada"), ("bob", "the password of bob")];
-    let users = users.map(|(name, password)| (name.to_owned(), Verifier::of(password)));
-    database.listen(([127, 0, 0, 1], 0).into(), Users::new(HashMap::from(users))).expect("an address")
+    let staff = [
+        ("ada", "the password of ada", Role::Analyst),
+        ("bob", "the password of bob", Role::PolicyEditor),
+        ("eve", "the password of eve", Role::Service),
+    ];
+    let staff = staff.map(|(name, password, role)| (name, (Verifier::of(password), role)));
+    database.listen(([127, 0, 0, 1], 0).into(), Arc::new(Staff(HashMap::from(staff))), None).expect("an address")
 }
 
 fn knock(address: SocketAddr, user: &str, password: &str) -> Result<Client, postgres::Error> {
@@ -52,6 +69,44 @@ fn only_who_knows_the_password_comes_in_even_when_many_knock_at_once() {
         // Of many at once some find no place; that is said, too.
         let is_right = if comes_in { code.is_none() } else { code.as_deref() == Some("28P01") };
         assert!(is_right || code.as_deref() == Some("53300"), "{user} with {password:?}: {error:?}");
+    }
+}
+
+/// Whatever way a question takes, it reads no table that its role may not see.
+#[test]
+fn nobody_reads_what_the_role_may_not_see() {
+    let (_, database) = database();
+    let address = listening(&database);
+    let refused = knock(address, "eve", "the password of eve").err().expect("a program that sends rows asks nothing");
+    assert_eq!(refused.code().map(|code| code.code()), Some("42501"), "{refused}");
+    let mut bob = knock(address, "bob", "the password of bob").expect("he may come in");
+    assert_eq!(bob.query("SELECT id FROM left_side", &[]).expect("he may read that").len(), 1_000);
+    for question in [
+        "SELECT id FROM right_side",
+        "SELECT count(*) FROM right_side WHERE id = 'k1'",
+        "SELECT l.id FROM left_side l JOIN right_side r USING (id) LIMIT 1",
+        "SELECT (SELECT max(n) FROM right_side)",
+        "WITH x AS (SELECT * FROM right_side) SELECT 1 FROM x",
+        "SELECT 1 WHERE EXISTS (SELECT 1 FROM right_side)",
+    ] {
+        let asked = [
+            bob.query(question, &[]).err(),
+            bob.simple_query(question).err(),
+            bob.simple_query(&format!("EXPLAIN ANALYZE {question}")).err(),
+            bob.simple_query(&format!("BEGIN; DECLARE c CURSOR FOR {question}; FETCH 1 FROM c; COMMIT")).err(),
+            bob.copy_out(&format!("COPY ({question}) TO STDOUT")).err(),
+        ];
+        bob.simple_query("ROLLBACK").expect("it can always be undone");
+        for (way, error) in asked.into_iter().enumerate() {
+            let error = error.unwrap_or_else(|| panic!("{question}: read by way {way}"));
+            assert_eq!(error.code().map(|code| code.code()), Some("42501"), "{question} by way {way}: {error}");
+        }
+        assert_eq!(
+            database.ask(Role::PolicyEditor, question).err().map(|problem| problem.status()),
+            Some(403),
+            "{question}"
+        );
+        assert!(database.ask(Role::Analyst, question).is_ok(), "{question}");
     }
 }
 
@@ -191,6 +246,10 @@ fn the_catalogue_tells_tables_columns_and_what_they_mean() {
             ("series", "text", None),
         ]
     );
+    let objects =
+        "SELECT json_build_object('n', n, 'of', id, 'none', note, 'so', n = 1)::text FROM left_side WHERE id = 'k2'";
+    let told: String = client.query_one(objects, &[]).expect("an object").get(0);
+    assert_eq!(told, r#"{"n" : 1, "of" : "k2", "none" : null, "so" : true}"#);
     for question in [
         "SELECT pg_catalog.version()",
         "SELECT current_schema(), current_database(), current_user",

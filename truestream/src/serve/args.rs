@@ -37,8 +37,14 @@ pub struct ServeArgs {
     /// Where to listen for clients of PostgreSQL
     #[arg(long, default_value = "127.0.0.1:5433", value_name = "ADDRESS")]
     pub sql_listen: SocketAddr,
+    /// A chain of certificates, PEM: who does not encrypt is not spoken to, by HTTP and by PostgreSQL's clients
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// The key of the first certificate, PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
     /// Listen beyond this machine although nothing is encrypted
-    #[arg(long)]
+    #[arg(long, conflicts_with = "tls_cert")]
     pub insecure_listen: bool,
     /// The refresh interval, from 1min to 1d
     #[arg(long, default_value = "1min")]

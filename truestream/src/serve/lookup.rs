@@ -10,7 +10,7 @@ use sql::{Equal, Value};
 use crate::replay::views::{LINKS, RowKey, View, key_column};
 
 /// All kinds of subjects, in the order of their rows.
-const SUBJECTS: [Subject; 6] =
+pub const SUBJECTS: [Subject; 6] =
     [Subject::Account, Subject::Artist, Subject::Distributor, Subject::Playlist, Subject::Track, Subject::Uploader];
 
 /// A part of a view.

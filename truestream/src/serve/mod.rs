@@ -9,25 +9,32 @@
 //! The log is the only way in: time, too, is an entry. So a service that was killed states what one that was not killed
 //! states.
 
+pub mod access;
 mod args;
+mod audit;
+mod decisions;
+mod desk;
 mod gate;
 mod glossary;
 mod house;
 mod lookup;
 pub mod ops;
+mod people;
 mod room;
 mod shelf;
 mod source;
 mod state;
 mod tables;
+mod tls;
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
+use console::Listening;
 use dataflows::clock::Tick;
 use dataflows::river;
 use datasets::arrivals::Incoming;
@@ -36,17 +43,22 @@ use datasets::log::{Disk, Entry, Folder, Log, Reader, SEGMENT_BYTES};
 use datasets::tables::read::{IdKinds, id_kinds};
 use datasets::tables::{IdKind, Inputs};
 use records::{IdSpace, Millis};
-use sql::{Database, Limits, Users};
+use sql::{Database, Limits};
 
 pub use self::args::ServeArgs;
 use self::args::{Ids, Time};
+use self::audit::{Audit, DEEDS};
+use self::decisions::Decisions;
+use self::desk::{Labeller, ReviewDesk};
 use self::gate::Gate;
 use self::house::Service;
+use self::people::{FIRST, People};
 use self::room::make_room;
 use self::shelf::{Keeper, Shelf};
 use self::source::{Courier, Follower, FromLog, Progress, Said};
-use self::state::{StateFolder, USER};
+use self::state::{StateFolder, now};
 use self::tables::Tables;
+use self::tls::speaking;
 use crate::exit::Failure;
 use crate::replay::drive::drive;
 use crate::replay::prepare::{Living, prepare_living};
@@ -71,12 +83,16 @@ const ANSWERING: usize = 2;
 /// When the options cannot be, the log or an input is damaged, the disk fails, or another process holds the folder.
 pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     for (option, address) in [("--listen", args.listen), ("--sql-listen", args.sql_listen)] {
-        if !address.ip().is_loopback() && !args.insecure_listen {
+        if !address.ip().is_loopback() && !args.insecure_listen && args.tls_cert.is_none() {
             return Err(Failure::Usage(format!(
-                "{option} {address}: nothing is encrypted yet, so only this machine is listened to; put a proxy with TLS before it, or say --insecure-listen"
+                "{option} {address}: without encryption only this machine is listened to; name a certificate (--tls-cert, --tls-key), or say --insecure-listen"
             )));
         }
     }
+    let tls = match (&args.tls_cert, &args.tls_key) {
+        (Some(certificates), Some(key)) => Some(tls::read(certificates, key)?),
+        _ => None,
+    };
     let pace = args.speed.as_deref().map(speed).transpose()?;
     let every_ms = millis(&args.every)?;
     let state = StateFolder::new(&args.state);
@@ -96,13 +112,11 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         Some(inputs) => Some(Followed::read("follow", inputs, every_ms, &kinds).map_err(input)?),
         None => None,
     };
-    let (token, new_token) = state.token()?;
-    let (users, new_password) = state.users(new_token.as_deref())?;
-    match (new_token, new_password) {
-        (Some(token), _) => println!("Token, told this once: {token}\nIt is the password of the user {USER}, too"),
-        (None, Some(password)) => println!("Password of the user {USER}, told this once: {password}"),
-        (None, None) => {}
+    if let Some(first) = state.people().begin()? {
+        println!("Token, told this once: {}\nIt is the password of the user {FIRST}, too", first.secret);
     }
+    let (clerk, written_down) = Arc::new(Audit::open(&args.state, DEEDS)?).clerk();
+    let people = Arc::new(People::new(state.people(), clerk.clone()));
 
     let (durable, began_at) = (log.durable(), log.durable().last());
     let (gate, written) = Gate::open(log, GATE_BYTES);
@@ -115,7 +129,9 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         living.plan.links.clone(),
         living.views.clone(),
     ));
-    let tables = Arc::new(Tables { shelf: shelf.clone(), memory_max: args.memory_max << 20 });
+    let decisions = Arc::new(Decisions::open(&args.state)?);
+    let tables =
+        Arc::new(Tables { shelf: shelf.clone(), decisions: decisions.clone(), memory_max: args.memory_max << 20 });
     let limits = Limits {
         statement: Duration::from_millis(millis(&args.sql_timeout)?.unsigned_abs()),
         memory: (args.sql_memory << 20) as usize,
@@ -124,11 +140,16 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     };
     let database = Database::open(tables, limits);
     let database = Arc::new(database.map_err(|error| Failure::Output(format!("SQL: {error}")))?);
-    let asked_at = database.listen(args.sql_listen, Users::new(users));
+    let asked_at =
+        database.listen(args.sql_listen, people.clone(), tls.as_ref().map(|tls| speaking(tls, tls::POSTGRESQL)));
     let asked_at = asked_at.map_err(|error| Failure::Output(format!("--sql-listen {}: {error}", args.sql_listen)))?;
-    eprintln!("Asked by psql -h {} -p {} -U {USER} {USER}", asked_at.ip(), asked_at.port());
+    eprintln!("Asked by psql -h {} -p {} -U {FIRST} {FIRST}", asked_at.ip(), asked_at.port());
+    let desk = ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone());
+    let labels = label(Labeller::new(decisions, gate.clone(), kinds), progress.clone());
     let service = Arc::new(Service {
-        token,
+        desk,
+        people: people.clone(),
+        clerk,
         kinds,
         time: if followed.is_some() { Time::Told } else { args.time },
         gate: gate.clone(),
@@ -154,16 +175,20 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         let failure = failure.clone();
         move || failure.lock().expect("nobody panics with it").is_some()
     };
-    let bound = |address: SocketAddr| eprintln!("Listening on http://{address}");
-    let served = console::serve(service, args.listen, ANSWERING, bound, over);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let bound = |address: SocketAddr| eprintln!("Listening on {scheme}://{address}");
+    let tls = tls.as_ref().map(|tls| speaking(tls, tls::HTTP));
+    let served = console::serve(service, Listening { address: args.listen, tls, threads: ANSWERING }, bound, over);
     progress.stopping.store(true, Ordering::Relaxed);
-    for thread in [time, room, Some(flow)].into_iter().flatten() {
+    for thread in [time, room, Some(labels), Some(flow)].into_iter().flatten() {
         thread.join().map_err(|_| Failure::Input("a thread of the service failed".to_owned()))?;
     }
     served.map_err(|error| Failure::Output(format!("{}: {error}", args.listen)))?;
     if let Some(failure) = failure.lock().expect("nobody panics with it").take() {
         return Err(failure);
     }
+    drop(people);
+    ends_soon(&written_down);
     close(written)
 }
 
@@ -180,15 +205,20 @@ fn open(state: &StateFolder) -> Result<(Log, Arc<dyn Disk>), Failure> {
 /// Seals the log: a hash vouches for all of it.
 fn close(written: JoinHandle<Log>) -> Result<(), Failure> {
     // Requests that were not answered in time may still hold a gate; what they brought is durable or was never told to be.
-    let until = Instant::now() + Duration::from_secs(5);
-    while !written.is_finished() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    if !written.is_finished() {
+    if !ends_soon(&written) {
         return Ok(());
     }
     let mut log = written.join().map_err(|_| Failure::Output("the log's thread failed".to_owned()))?;
     log.seal().map_err(|error| Failure::Output(error.to_string()))
+}
+
+/// Waits a little until a thread has ended; whether it has.
+fn ends_soon<T>(thread: &JoinHandle<T>) -> bool {
+    let until = Instant::now() + Duration::from_secs(5);
+    while !thread.is_finished() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    thread.is_finished()
 }
 
 /// What ids are where a service begins.
@@ -262,6 +292,16 @@ fn flow(
     }))
 }
 
+/// Makes labels of decisions until the service ends.
+fn label(mut labeller: Labeller, progress: Arc<Progress>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        while !progress.stopping.load(Ordering::Relaxed) {
+            labeller.tell();
+            std::thread::sleep(CLOCK_EVERY);
+        }
+    })
+}
+
 /// Tells the log how late it is, by the clock of this machine; a clock that steps back is waited for.
 fn tell_time(
     every_ms: Millis,
@@ -272,8 +312,7 @@ fn tell_time(
     std::thread::spawn(move || {
         let mut told = 0;
         while !progress.stopping.load(Ordering::Relaxed) && failure.lock().expect("nobody panics with it").is_none() {
-            let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-            let until = (since.as_millis() as Millis).div_euclid(every_ms) * every_ms;
+            let until = now().div_euclid(every_ms) * every_ms;
             // What was not taken now is told again.
             if until > told && gate.take(Entry { until: Some(until), ..Entry::default() }).is_ok() {
                 told = until;

@@ -40,6 +40,8 @@ pub type Rowed = OrdMap<RowKey, Arc<RowValue>>;
 pub struct Stated {
     as_of: Option<Tick>,
     views: BTreeMap<View, Rowed>,
+    /// Since when each verdict stands without a break.
+    since: OrdMap<RowKey, Tick>,
     /// The last refusals, oldest first.
     pub refusals: Vector<Arc<Refusal>>,
     refused: u64,
@@ -92,6 +94,11 @@ pub struct Answer {
 }
 
 impl Stated {
+    /// Since when there has been a verdict on the subject.
+    pub fn since(&self, subject: &RowKey) -> Option<Tick> {
+        self.since.get(subject).copied()
+    }
+
     /// Copies rows out of these parts of a view, at most so many, of those that are wanted; what was looked at is
     /// taken off the parts.
     pub fn copy(
@@ -132,6 +139,11 @@ impl Outline {
     /// The views that are kept.
     pub fn kept(&self) -> &[View] {
         &self.kept
+    }
+
+    /// The instant of a tick.
+    pub fn instant(&self, tick: Tick) -> Millis {
+        self.clock.instant(tick)
     }
 
     /// As of when the views are stated; `None` before the first time.
@@ -323,6 +335,12 @@ impl Keeper {
         for (view, rows) in self.rows.drain(..) {
             let state = stated.views.entry(view).or_default();
             for (key, value) in rows {
+                if view == View::Verdict {
+                    match &value {
+                        Some(_) => drop(stated.since.entry(key.clone()).or_insert(tick)),
+                        None => drop(stated.since.remove(&key)),
+                    }
+                }
                 match value {
                     Some(value) => state.insert(key, Arc::new(value)),
                     None => state.remove(&key),

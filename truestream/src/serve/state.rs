@@ -1,26 +1,34 @@
-//! The folder of a service: what was settled when it began, and who may come in.
+//! The folder of a service: what was settled when it began, its log, and who may come in.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use datasets::tables::IdKind;
 use datasets::tables::read::IdKinds;
 use records::{IdSpace, Millis};
 use serde::{Deserialize, Serialize};
-use sql::Verifier;
 
+use super::audit::KEY;
+use super::people::{FORMER_TOKEN, FORMER_USERS, PEOPLE, PeopleFile};
 use crate::exit::Failure;
 
 /// What was settled when the service began.
 const SETTLED: &str = "service.json";
-/// The hash of the token.
-const TOKEN: &str = "token.blake3";
-/// Who may ask through PostgreSQL's clients: a name and a verifier per line.
-const USERS: &str = "users.scram";
-/// The user that there is at the start.
-pub const USER: &str = "truestream";
+/// What a backup has besides the log.
+const FILES: [&str; 9] = [
+    SETTLED,
+    PEOPLE,
+    FORMER_TOKEN,
+    FORMER_USERS,
+    KEY,
+    "audit.jsonl",
+    "audit.head",
+    "decisions.jsonl",
+    "decisions.head",
+];
 /// The folder of the log.
 const LOG: &str = "log";
 /// The version of the folder's form.
@@ -43,6 +51,11 @@ impl StateFolder {
     /// The folder of this path.
     pub fn new(path: &Path) -> StateFolder {
         StateFolder(path.to_owned())
+    }
+
+    /// Who may come in.
+    pub fn people(&self) -> PeopleFile {
+        PeopleFile::of(&self.0)
     }
 
     /// Where its log is.
@@ -71,7 +84,7 @@ impl StateFolder {
         let settled = Settled { format: FORMAT, numbers, kept_ms };
         if before.as_ref() != Some(&settled) {
             let text = serde_json::to_vec(&settled).expect("truth values and numbers are JSON");
-            self.write(SETTLED, &text)?;
+            write_whole(&self.0.join(SETTLED), &text)?;
         }
         Ok(())
     }
@@ -91,7 +104,7 @@ impl StateFolder {
 
     fn settled(&self) -> Result<Option<Settled>, Failure> {
         let path = self.0.join(SETTLED);
-        let text = match std::fs::read(&path) {
+        let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::Input(format!("{}: {error}", path.display()))),
@@ -104,89 +117,52 @@ impl StateFolder {
         Ok(Some(settled))
     }
 
-    /// The hash of the token, and the token itself where it is new.
-    ///
-    /// # Errors
-    /// When the file is damaged or cannot be written.
-    pub fn token(&self) -> Result<(blake3::Hash, Option<String>), Failure> {
-        let path = self.0.join(TOKEN);
-        match std::fs::read_to_string(&path) {
-            Ok(hash) => {
-                let hash = blake3::Hash::from_hex(hash.trim());
-                let damaged = |_| Failure::Input(format!("{}: no hash; remove it for a new token", path.display()));
-                Ok((hash.map_err(damaged)?, None))
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let token = secret()?;
-                let hash = blake3::hash(token.as_bytes());
-                self.write(TOKEN, hash.to_hex().as_bytes())?;
-                Ok((hash, Some(token)))
-            }
-            Err(error) => Err(Failure::Input(format!("{}: {error}", path.display()))),
-        }
-    }
-
-    /// Who may ask through PostgreSQL's clients, and the password of the first user where it is new: the token, if that
-    /// is new too.
-    ///
-    /// # Errors
-    /// When the file is damaged or cannot be written.
-    pub fn users(&self, token: Option<&str>) -> Result<(HashMap<String, Verifier>, Option<String>), Failure> {
-        let path = self.0.join(USERS);
-        let text = match (std::fs::read_to_string(&path), token) {
-            (Ok(text), None) => text,
-            (Err(error), _) if error.kind() != ErrorKind::NotFound => {
-                return Err(Failure::Input(format!("{}: {error}", path.display())));
-            }
-            (_, token) => {
-                let password = token.map_or_else(secret, |token| Ok(token.to_owned()))?;
-                let verifier = Verifier::of(&password);
-                self.write(USERS, format!("{USER} {verifier}\n").as_bytes())?;
-                return Ok((HashMap::from([(USER.to_owned(), verifier)]), Some(password)));
-            }
-        };
-        let user = |line: &str| {
-            let (name, verifier) = line.split_once(' ')?;
-            Some((name.to_owned(), verifier.parse().ok()?))
-        };
-        let users: Option<HashMap<String, Verifier>> = text.lines().map(user).collect();
-        let damaged = || Failure::Input(format!("{}: damaged; remove it for a new password", path.display()));
-        Ok((users.ok_or_else(damaged)?, None))
-    }
-
     /// Copies what is not the log.
     ///
     /// # Errors
     /// When a file cannot be read or written.
     pub fn copy_rest(&self, to: &StateFolder) -> Result<(), Failure> {
-        for name in [SETTLED, TOKEN, USERS] {
-            match std::fs::read(self.0.join(name)) {
-                Ok(bytes) => to.write(name, &bytes)?,
+        for name in FILES {
+            match fs::read(self.0.join(name)) {
+                Ok(bytes) => write_whole(&to.0.join(name), &bytes)?,
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(Failure::Input(format!("{}: {error}", self.0.join(name).display()))),
             }
         }
         Ok(())
     }
+}
 
-    /// Writes a file, whole or not at all.
-    fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
-        let (path, part) = (self.0.join(name), self.0.join(format!("{name}.part")));
-        let written = || {
-            std::fs::create_dir_all(&self.0)?;
-            std::fs::write(&part, bytes)?;
-            File::open(&part)?.sync_all()?;
-            std::fs::rename(&part, &path)?;
-            File::open(&self.0)?.sync_all()
-        };
-        written().map_err(|error| Failure::Output(format!("{}: {error}", path.display())))
-    }
+/// Writes a file that only its owner may read, whole or not at all.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let part = path.with_added_extension("part");
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let written = || {
+        fs::create_dir_all(folder)?;
+        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&part)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&part, path)?;
+        File::open(folder)?.sync_all()
+    };
+    written().map_err(|error| Failure::Output(format!("{}: {error}", path.display())))
 }
 
 /// 256 bits that nobody guesses.
-fn secret() -> Result<String, Failure> {
+///
+/// # Errors
+/// When the system has none.
+pub fn secret() -> Result<String, Failure> {
     let mut random = [0; 32];
     let source = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random));
     source.map_err(|error| Failure::Input(format!("/dev/urandom: {error}")))?;
     Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The clock of this machine, in milliseconds since 1970.
+pub fn now() -> Millis {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
 }

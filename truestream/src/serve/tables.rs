@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use datasets::tables::{Cell, Holds, Rows};
-use records::{Millis, Refusal};
+use features::tally::Axis;
+use records::{Deed, Millis, Refusal};
 use sql::{Equal, Moment, Scan, Table, Views};
 
+use super::decisions::{Decision, Decisions, Sum};
 use super::glossary::Glossary;
 use super::house::resident_bytes;
 use super::lookup::{Span, spans};
@@ -16,11 +18,14 @@ use crate::replay::views::{VIEWS, View};
 /// The table of one row that says as of when everything is stated.
 const AS_OF: &str = "as_of";
 const REFUSAL: &str = "refusal";
+const DECISION: &str = "decision";
 
 /// The tables of a service.
 pub struct Tables {
     /// Where the rows are.
     pub shelf: Arc<Shelf>,
+    /// What people decided.
+    pub decisions: Arc<Decisions>,
     /// Above so many bytes queries are ended.
     pub memory_max: u64,
 }
@@ -29,23 +34,51 @@ impl Views for Tables {
     fn tables(&self) -> Vec<Table> {
         let glossary = Glossary::read();
         let kept = self.shelf.outline.kept().iter().filter(|view| **view != View::Refusal);
-        let views = kept.map(|view| (view.name(), self.shelf.outline.columns(*view)));
-        let others = [(REFUSAL, refusal_columns()), (AS_OF, vec![("as_of", Holds::Instant)])];
-        let table = |(name, columns): (&'static str, Vec<(&'static str, Holds)>)| Table {
+        let views = kept.map(|view| (view.name(), deed(*view), self.shelf.outline.columns(*view)));
+        let refusals = (REFUSAL, deed(View::Refusal), refusal_columns());
+        let decisions = (DECISION, Deed::ReadListening, decision_columns());
+        let others = [refusals, decisions, (AS_OF, Deed::Read, vec![("as_of", Holds::Instant)])];
+        let table = |(name, deed, columns): (&'static str, Deed, Vec<(&'static str, Holds)>)| Table {
             name,
             comment: glossary.table(name),
             column_comments: columns.iter().map(|(column, _)| glossary.column(name, column)).collect(),
             columns,
+            deed,
         };
         views.chain(others).map(table).collect()
     }
 
     fn now(&self) -> Arc<dyn Moment> {
-        Arc::new(Instant { outline: self.shelf.outline.clone(), stated: self.shelf.now() })
+        let (outline, stated) = (self.shelf.outline.clone(), self.shelf.now());
+        Arc::new(Instant { outline, stated, decided: self.decisions.now() })
     }
 
     fn has_room(&self) -> bool {
         resident_bytes().is_none_or(|bytes| bytes < self.memory_max)
+    }
+}
+
+/// What one must be allowed to do to read the view.
+pub fn deed(view: View) -> Deed {
+    match view {
+        View::Window(Axis::Account)
+        | View::Groups
+        | View::Hubs
+        | View::Lockstep
+        | View::Features
+        | View::Sequences
+        | View::Network
+        | View::Scores
+        | View::Withheld
+        | View::Refusal => Deed::ReadListening,
+        View::Window(_)
+        | View::AudienceFeatures(_)
+        | View::Risk
+        | View::Verdict
+        | View::RuleHit
+        | View::PayoutHold
+        | View::DisclosureLedger
+        | View::Reputation => Deed::Read,
     }
 }
 
@@ -59,6 +92,7 @@ fn refusal_columns() -> Vec<(&'static str, Holds)> {
 struct Instant {
     outline: Arc<Outline>,
     stated: Arc<Stated>,
+    decided: Sum,
 }
 
 impl Moment for Instant {
@@ -72,6 +106,7 @@ impl Moment for Instant {
                 let parts = spans(*view, equal, &self.outline.names, &self.outline.labels).into();
                 Box::new(ViewScan { instant: self, view: *view, parts })
             }
+            None if table == DECISION => Box::new(DecisionScan { decided: self.decided.clone(), next: 0 }),
             None if table == REFUSAL => Box::new(RefusalScan { instant: self, next: 0 }),
             None => Box::new(AsOfScan(self.as_of())),
         }
@@ -86,7 +121,7 @@ struct ViewScan {
 
 impl Scan for ViewScan {
     fn push(&mut self, rows_max: usize, to: &mut Rows) -> bool {
-        let Instant { outline, stated } = &*self.instant;
+        let Instant { outline, stated, .. } = &*self.instant;
         let as_of = outline.as_of(stated);
         stated.copy(self.view, &mut self.parts, rows_max, |key, value| {
             let mut cells = Vec::with_capacity(32);
@@ -115,6 +150,36 @@ impl Scan for RefusalScan {
         }
         self.next = end;
         end < refusals.len()
+    }
+}
+
+fn decision_columns() -> Vec<(&'static str, Holds)> {
+    let texts = |names: &[&'static str]| names.iter().map(|name| (*name, Holds::Text)).collect::<Vec<_>>();
+    let about = texts(&["who", "subject", "subject_id", "verdict"]);
+    let what = texts(&["choice", "reason", "note", "standing"]);
+    [[("number", Holds::Count), ("at", Holds::Instant)].to_vec(), about, vec![("r", Holds::Float)], what].concat()
+}
+
+struct DecisionScan {
+    decided: Sum,
+    next: usize,
+}
+
+impl Scan for DecisionScan {
+    fn push(&mut self, rows_max: usize, to: &mut Rows) -> bool {
+        let all = &self.decided.all;
+        let end = all.len().min(self.next + rows_max);
+        for place in self.next..end {
+            let decision = &all[place];
+            let Decision { subject, id, decided, at, .. } = &**decision;
+            let about = [&decided.by, subject, id, &decided.verdict].map(|text| Cell::Text(text));
+            let what = [&decided.choice, &decided.reason, &decided.note].map(|text| Cell::Text(text));
+            let cells = [Cell::Count(decided.number), Cell::Instant(*at)].into_iter().chain(about);
+            let cells = cells.chain([Cell::Float(decided.risk)]).chain(what);
+            to.push(cells.chain([Cell::Text(decision.standing())]));
+        }
+        self.next = end;
+        end < all.len()
     }
 }
 

@@ -39,15 +39,18 @@ const VIEWS: [&str; 11] = [
 ];
 
 /// A service that runs, and how to talk to it.
-struct Service {
-    running: Running,
-    address: String,
-    token: String,
+pub struct Service {
+    /// The process.
+    pub running: Running,
+    /// Where it listens.
+    pub address: String,
+    /// What opens it.
+    pub token: String,
 }
 
 impl Service {
     /// Starts one on the folder; the token is told the first time and kept beside it.
-    fn start(state: &Path, more: &[&str]) -> Service {
+    pub fn start(state: &Path, more: &[&str]) -> Service {
         Service::start_as(&HOW, state, more)
     }
 
@@ -58,10 +61,16 @@ impl Service {
                 .concat();
         let mut running = start(&line);
         running.wait_until("listening", |running| {
-            running.err().contains("Listening on http://") && running.err().ends_with('\n')
+            running.err().contains("Listening on http") && running.err().ends_with('\n')
         });
         let err = running.err();
-        let address = err.split("http://").nth(1).and_then(|rest| rest.lines().next()).expect("an address").to_owned();
+        let address = err
+            .split("Listening on ")
+            .nth(1)
+            .and_then(|rest| rest.split("://").nth(1))
+            .and_then(|rest| rest.lines().next())
+            .expect("an address")
+            .to_owned();
         let token = state.with_extension("token");
         if let Some(told) = running.out().lines().find_map(|line| line.strip_prefix("Token, told this once: ")) {
             std::fs::write(&token, told).expect("a file");
@@ -71,7 +80,7 @@ impl Service {
     }
 
     /// Sends a request; the status and the body, or nothing where the connection broke.
-    fn ask(&self, line: &str, headers: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
+    pub fn ask(&self, line: &str, headers: &str, body: &[u8]) -> Option<(u16, Vec<u8>)> {
         let mut stream = TcpStream::connect(&self.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
         let (token, length) = (&self.token, body.len());
@@ -93,13 +102,35 @@ impl Service {
     }
 
     /// The rows of a statement.
-    fn sql(&self, statement: &str) -> RecordBatch {
+    pub fn sql(&self, statement: &str) -> RecordBatch {
         let asked = self.ask("POST /v1/query?format=parquet", "", statement.as_bytes());
         let (status, body) = asked.expect("an answer");
         assert_eq!(status, 200, "{statement}: {}", String::from_utf8_lossy(&body));
         let file = tempfile::NamedTempFile::new().expect("a file");
         std::fs::write(file.path(), unchunked(&body)).expect("a file");
         read(file.path())
+    }
+
+    /// Waits until everything is stated that is in the log.
+    pub fn wait_until_stated(&self) {
+        let until = Instant::now() + Duration::from_secs(120);
+        let is_stated =
+            |health: &Value| health["entries_read"] == health["entries_durable"] && health["ready"] == json!(true);
+        while !is_stated(&self.json("GET /health").1) {
+            assert!(Instant::now() < until, "never: {}", self.running.err());
+            sleep(Duration::from_millis(20));
+        }
+        // What the last entry completes is stated a moment later.
+        let as_of = |service: &Service| service.json("GET /health").1["as_of"].clone();
+        let mut before = as_of(self);
+        loop {
+            sleep(Duration::from_millis(500));
+            let now = as_of(self);
+            if now == before {
+                return;
+            }
+            before = now;
+        }
     }
 
     /// Waits until everything is stated as of the instant.

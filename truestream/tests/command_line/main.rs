@@ -4,12 +4,14 @@
 //! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ royalties
 //! ```
 
+mod access;
 mod alive;
 mod broken;
 mod cluster;
 mod data;
 mod ddex;
 mod demo;
+mod desk;
 mod fuzz;
 mod heard;
 mod inject;

@@ -1,0 +1,234 @@
+//! The review desk: pages on which people have the last word. What stands in them is decided behind the trait [`Desk`].
+//!
+//! ```text
+//! /desk/login ──▶ session ──▶ /desk ──▶ /desk/case/SUBJECT/ID ──▶ POST /desk/decide ──▶ the next case
+//! ```
+//!
+//! Pages are made here and work without scripts; a script adds keys. No text from outside is ever markup.
+
+mod pages;
+mod routes;
+mod sessions;
+mod texts;
+
+pub(crate) use self::routes::routes;
+
+/// Which cases are asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// Of this kind of subject: `account`, `track`, …
+    pub subject: Option<String>,
+    /// With this verdict: `hold`, `escalate`, `block`.
+    pub verdict: Option<String>,
+    /// Decided ones instead of open ones.
+    pub decided: bool,
+    /// The page, from 0.
+    pub page: usize,
+}
+
+/// A page of cases.
+#[derive(Clone, Debug, Default)]
+pub struct Cases {
+    /// As of when.
+    pub as_of: Option<String>,
+    /// How many there are on all pages.
+    pub total: usize,
+    /// How many a page has.
+    pub per_page: usize,
+    /// Those of this page, the most urgent first.
+    pub cases: Vec<CaseLine>,
+}
+
+/// A case in a line.
+#[derive(Clone, Debug, Default)]
+pub struct CaseLine {
+    /// What it is about: `account`, `track`, …
+    pub subject: String,
+    /// Which one.
+    pub id: String,
+    /// What the rules say: `hold`, `escalate` or `block`; `allow` where nothing speaks against it any more.
+    pub verdict: String,
+    /// R, from 0 to 1.
+    pub risk: f64,
+    /// Plays of the longest window that would be paid.
+    pub payable: u64,
+    /// About so much money, in USD, waits on it.
+    pub stake_usd: f64,
+    /// For how many hours it has waited.
+    pub waits_hours: f64,
+    /// How much of its time is over: 1 and more is too late.
+    pub clock: f64,
+    /// The strongest reason.
+    pub reason: String,
+    /// Who is looking at it now.
+    pub claimed_by: Option<String>,
+    /// What was decided last.
+    pub decided: Option<Decided>,
+}
+
+/// Something that was decided.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Decided {
+    /// Its number.
+    pub number: u64,
+    /// When.
+    pub at: String,
+    /// By whom.
+    pub by: String,
+    /// `confirm`, `override`, `escalate`, `more` or `skip`.
+    pub choice: String,
+    /// Why, as a code of [`REASONS`]; may be empty.
+    pub reason: String,
+    /// Why, in words; may be empty.
+    pub note: String,
+    /// What the rules said then.
+    pub verdict: String,
+    /// R then.
+    pub risk: f64,
+    /// Whether it was undone.
+    pub undone: bool,
+    /// Whether it waits for a second person.
+    pub waits_for_second: bool,
+}
+
+/// All that is known of a case.
+#[derive(Clone, Debug, Default)]
+pub struct Case {
+    /// As of when.
+    pub as_of: Option<String>,
+    /// In a line.
+    pub line: CaseLine,
+    /// What the audio, the plays and the metadata say, and the share of R that comes of each; from 0 to 1.
+    pub parts: Option<[f64; 3]>,
+    /// What speaks against it.
+    pub contributions: Vec<Contribution>,
+    /// Why, in sentences.
+    pub reasons: Vec<String>,
+    /// Ids of rules that fired.
+    pub rules: Vec<String>,
+    /// Rules that people wrote and that match.
+    pub hits: Vec<Hit>,
+    /// The windows, shortest first, and by measure what it has in each and where that lies among its like.
+    pub windows: Vec<String>,
+    /// See `windows`.
+    pub measures: Vec<Measure>,
+    /// Who is linked to it, and why.
+    pub linked: Vec<Linked>,
+    /// What was decided, the latest first.
+    pub history: Vec<Decided>,
+    /// Which policy and models spoke.
+    pub versions: Vec<String>,
+    /// Whether a second person has to agree with what is decided.
+    pub needs_second: bool,
+}
+
+/// A signal.
+#[derive(Clone, Debug, Default)]
+pub struct Contribution {
+    /// Its name.
+    pub name: String,
+    /// What was seen.
+    pub value: f64,
+    /// Its share of R.
+    pub share: f64,
+}
+
+/// A rule that somebody wrote.
+#[derive(Clone, Debug, Default)]
+pub struct Hit {
+    /// Its id.
+    pub rule: String,
+    /// What it does.
+    pub action: String,
+    /// Whether it does so.
+    pub effect: String,
+    /// Why, in words.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+}
+
+/// A measure in all windows.
+#[derive(Clone, Debug, Default)]
+pub struct Measure {
+    /// Its name.
+    pub name: String,
+    /// Per window: the value, and the share of its like that have less.
+    pub cells: Vec<Option<(f64, f64)>>,
+}
+
+/// Somebody else.
+#[derive(Clone, Debug, Default)]
+pub struct Linked {
+    /// What it is.
+    pub subject: String,
+    /// Which one.
+    pub id: String,
+    /// Why it is linked.
+    pub why: String,
+    /// What the rules say of it; empty where nothing.
+    pub verdict: String,
+}
+
+/// What somebody decides.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// What it is about.
+    pub subject: String,
+    /// Which one.
+    pub id: String,
+    /// One of [`CHOICES`].
+    pub choice: String,
+    /// One of [`REASONS`], or nothing.
+    pub reason: String,
+    /// Why, in words.
+    pub note: String,
+    /// What the rules said when the page was made: it may have changed meanwhile.
+    pub verdict: String,
+}
+
+/// What can be decided: the word, the key, and what it means.
+pub const CHOICES: [(&str, &str, &str); 5] = [
+    ("confirm", "c", "The verdict is right"),
+    ("override", "o", "The verdict is wrong: it is honest"),
+    ("escalate", "e", "Somebody else must decide"),
+    ("more", "m", "More evidence is needed"),
+    ("skip", "s", "Not now"),
+];
+
+/// Why a verdict is wrong: the word, and what it means. Who overrides says one.
+pub const REASONS: [(&str, &str); 6] = [
+    ("fans", "Genuine listeners: fans, an event, a campaign"),
+    ("shared", "A family, a café, a shared device or network"),
+    ("habit", "An unusual habit: sleep music, one album for days"),
+    ("victim", "Fraud was done to it, not by it"),
+    ("data", "The telemetry or the metadata is wrong"),
+    ("other", "Another reason: see the note"),
+];
+
+/// Decides what stands on the pages.
+pub trait Desk: Send + Sync {
+    /// What the user may do, where the password is right. Takes its time: to be called where one may wait.
+    fn login(&self, name: &str, password: &str) -> Option<crate::Guest>;
+
+    /// Whether the user still has this role: somebody may have been removed since.
+    fn is_still(&self, guest: &crate::Guest) -> bool;
+
+    /// A page of cases, as this guest sees them.
+    fn cases(&self, guest: &crate::Guest, wanted: &Wanted) -> Cases;
+
+    /// A case; `None` where there is nothing of it. Whoever may decide has claimed it by asking.
+    fn case(&self, guest: &crate::Guest, subject: &str, id: &str) -> Option<Case>;
+
+    /// Takes a decision; its number.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    fn decide(&self, guest: &crate::Guest, choice: &Choice) -> Result<u64, String>;
+
+    /// Takes back a decision of one's own that is younger than 30 s.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    fn undo(&self, guest: &crate::Guest, number: u64) -> Result<(), String>;
+}

@@ -1,0 +1,431 @@
+//! The pages: what is known, in HTML. Every text is escaped by the macro, and what hides in it is shown.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::sessions::Session;
+use super::texts::{path_part, visible};
+use super::{CHOICES, Case, CaseLine, Cases, Decided, REASONS, Wanted};
+use crate::Role;
+
+/// What was just decided, for the line that offers to undo it.
+pub(super) struct Done {
+    /// The number of the decision.
+    pub number: u64,
+    /// What was decided about whom, in words.
+    pub what: String,
+}
+
+fn page(title: &str, session: Option<&Session>, body: &Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (visible(title)) " – Truestream" }
+                link rel="stylesheet" href="/desk/static/desk.css";
+                script src="/desk/static/desk.js" defer {}
+            }
+            body {
+                a.skip href="#main" { "To the page" }
+                header {
+                    a.brand href="/desk" { "Truestream" }
+                    @if let Some(session) = session {
+                        nav aria-label="Desk" {
+                            a href="/desk" { "Cases" }
+                            a href="/desk?decided=1" { "Decided" }
+                        }
+                        form.leave method="post" action="/desk/logout" {
+                            (form_key(session))
+                            span { (visible(&session.guest.name)) ", " (session.guest.role.name()) }
+                            button type="submit" { "Log out" }
+                        }
+                    }
+                }
+                main #main { (body) }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn form_key(session: &Session) -> Markup {
+    html! { input type="hidden" name="form_key" value=(session.form_key); }
+}
+
+/// Where one says who one is.
+pub(super) fn login(wrong: bool) -> String {
+    let body = html! {
+        h1 { "Review desk" }
+        @if wrong { p.wrong role="alert" { "No such user with this password. `truestream user` makes users." } }
+        form.login method="post" action="/desk/login" {
+            label for="name" { "User" }
+            input #name name="name" autocomplete="username" required autofocus;
+            label for="password" { "Password" }
+            input #password name="password" type="password" autocomplete="current-password" required;
+            button type="submit" { "Log in" }
+        }
+    };
+    page("Log in", None, &body)
+}
+
+/// A page that says one thing.
+pub(super) fn message(session: Option<&Session>, title: &str, text: &str) -> String {
+    page(title, session, &html! { h1 { (title) } p { (visible(text)) } p { a href="/desk" { "To the cases" } } })
+}
+
+/// The cases.
+pub(super) fn cases(session: &Session, wanted: &Wanted, cases: &Cases, done: Option<&Done>) -> String {
+    let title = if wanted.decided { "Decided" } else { "Cases" };
+    let pages = cases.total.div_ceil(cases.per_page.max(1));
+    let body = html! {
+        (done_line(session, done))
+        div.head {
+            h1 { (title) " " span.count { (cases.total) } }
+            (as_of(cases.as_of.as_deref()))
+        }
+        form.filters method="get" action="/desk" {
+            @if wanted.decided { input type="hidden" name="decided" value="1"; }
+            (choose("subject", "Kind", &["account", "track", "artist", "uploader", "playlist", "distributor"], wanted.subject.as_deref()))
+            (choose("verdict", "Verdict", &["block", "escalate", "hold"], wanted.verdict.as_deref()))
+            button type="submit" { "Show" }
+        }
+        @if cases.cases.is_empty() {
+            p { @if wanted.decided { "Nothing was decided." } @else { "Nothing waits. New cases come with the next refresh." } }
+        } @else {
+            table.cases {
+                thead { tr {
+                    th scope="col" { "Case" } th scope="col" { "Verdict" } th.number scope="col" { "R" }
+                    th.number scope="col" { "Payable" } th.number scope="col" { "About USD" } th.number scope="col" { "Waits" }
+                    th scope="col" { @if wanted.decided { "Decided" } @else { "Strongest reason" } }
+                } }
+                tbody {
+                    @for case in &cases.cases { (line(case, wanted.decided)) }
+                }
+            }
+            @if pages > 1 {
+                nav.pages aria-label="Pages" {
+                    @if wanted.page > 0 { a rel="prev" href=(link(wanted, wanted.page - 1)) { "Before" } }
+                    span { "Page " (wanted.page + 1) " of " (pages) }
+                    @if wanted.page + 1 < pages { a rel="next" href=(link(wanted, wanted.page + 1)) { "After" } }
+                }
+            }
+        }
+        p.keys { kbd { "j" } " " kbd { "k" } " move, " kbd { "Enter" } " opens, " kbd { "u" } " undoes" }
+    };
+    page(title, Some(session), &body)
+}
+
+fn choose(name: &str, label: &str, options: &[&str], chosen: Option<&str>) -> Markup {
+    html! {
+        label for=(name) { (label) }
+        select id=(name) name=(name) {
+            option value="" { "all" }
+            @for option in options {
+                option value=(option) selected[chosen == Some(*option)] { (option) }
+            }
+        }
+    }
+}
+
+/// The address of a page of the same cases: it can be sent to somebody.
+fn link(wanted: &Wanted, page: usize) -> String {
+    let mut parts = Vec::new();
+    for (name, value) in [("subject", &wanted.subject), ("verdict", &wanted.verdict)] {
+        parts.extend(value.as_ref().map(|value| format!("{name}={}", path_part(value))));
+    }
+    parts.extend(wanted.decided.then(|| "decided=1".to_owned()));
+    parts.push(format!("page={page}"));
+    format!("/desk?{}", parts.join("&"))
+}
+
+fn address(subject: &str, id: &str) -> String {
+    format!("/desk/case/{}/{}", path_part(subject), path_part(id))
+}
+
+fn line(case: &CaseLine, decided: bool) -> Markup {
+    html! {
+        tr {
+            th scope="row" { a href=(address(&case.subject, &case.id)) { (case.subject) " " bdi { (visible(&case.id)) } } }
+            td { (verdict(&case.verdict)) }
+            td.number { (format!("{:.2}", case.risk)) }
+            td.number { (case.payable) }
+            td.number { (money(case.stake_usd)) }
+            td.number.late[case.clock >= 1.0] { (hours(case.waits_hours)) }
+            td {
+                @match (&case.decided, decided) {
+                    (Some(last), true) => { (last.choice) " by " (visible(&last.by)) @if last.waits_for_second { ", waits for a second person" } }
+                    _ => { @if let Some(who) = &case.claimed_by { em { (visible(who)) " looks at it. " } } (visible(&case.reason)) }
+                }
+            }
+        }
+    }
+}
+
+fn verdict(word: &str) -> Markup {
+    // The word carries the meaning; the colour only helps.
+    html! { span class=(format!("verdict {word}")) { (word) } }
+}
+
+fn money(usd: f64) -> String {
+    if usd < 10.0 { format!("{usd:.2}") } else { format!("{usd:.0}") }
+}
+
+fn hours(hours: f64) -> String {
+    if hours < 48.0 { format!("{hours:.0} h") } else { format!("{:.0} d", hours / 24.0) }
+}
+
+fn as_of(instant: Option<&str>) -> Markup {
+    html! {
+        p.as_of {
+            @match instant {
+                Some(instant) => { "as of " time datetime=(instant) { (instant) } }
+                None => { "nothing is stated yet" }
+            }
+        }
+    }
+}
+
+fn done_line(session: &Session, done: Option<&Done>) -> Markup {
+    html! {
+        @if let Some(done) = done {
+            form.done method="post" action="/desk/undo" role="status" {
+                (form_key(session))
+                input type="hidden" name="number" value=(done.number);
+                span { (visible(&done.what)) "." }
+                button #undo type="submit" { "Undo " kbd { "u" } }
+                span.note { "within 30 s" }
+            }
+        }
+    }
+}
+
+/// A case.
+pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> String {
+    let CaseLine { subject, id, verdict: word, risk, payable, stake_usd, waits_hours, clock, .. } = &case.line;
+    let may_decide = matches!(session.guest.role, Role::Admin | Role::Reviewer);
+    let body = html! {
+        (done_line(session, done))
+        div.head {
+            h1 { (subject) " " bdi { (visible(id)) } }
+            (as_of(case.as_of.as_deref()))
+        }
+        p.facts {
+            (verdict(word)) " R " strong { (format!("{risk:.4}")) } ", " (payable) " payable plays, about " (money(*stake_usd)) " USD, waits "
+            span.late[*clock >= 1.0] { (hours(*waits_hours)) }
+            @if case.needs_second { ". A second person must agree" }
+            @if let Some(who) = &case.line.claimed_by { ". " strong { (visible(who)) " looks at it" } }
+        }
+        @if may_decide { (decision(session, case)) } @else { p { "The role " (session.guest.role.name()) " decides nothing." } }
+        div.columns {
+            section {
+                h2 { "Why" }
+                @if case.reasons.is_empty() { p { "Nothing speaks against it as of now." } }
+                ul { @for reason in &case.reasons { li { (visible(reason)) } } }
+                @if let Some([rc, rb, rp]) = case.parts {
+                    table.parts {
+                        caption { "R of three parts" }
+                        thead { tr { th scope="col" { "Part" } th.number scope="col" { "Risk" } } }
+                        tbody {
+                            @for (name, part) in [("content: what the audio says", rc), ("behaviour: what the plays say", rb), ("provenance: what metadata and uploads say", rp)] {
+                                tr { th scope="row" { (name) } td.number { (format!("{part:.4}")) } }
+                            }
+                        }
+                    }
+                }
+                @if !case.contributions.is_empty() {
+                    table {
+                        caption { "What each signal adds to R" }
+                        thead { tr { th scope="col" { "Signal" } th.number scope="col" { "Seen" } th.number scope="col" { "Adds" } th scope="col" { span.unseen { "Bar" } } } }
+                        tbody {
+                            @for part in &case.contributions {
+                                tr {
+                                    th scope="row" { (part.name) } td.number { (short(part.value)) } td.number { (format!("{:.4}", part.share)) }
+                                    td { meter min="0" max=(case.line.risk.max(0.0001)) value=(part.share) {} }
+                                }
+                            }
+                        }
+                    }
+                }
+                @if !case.rules.is_empty() { h3 { "Rules that fired" } ul { @for rule in &case.rules { li { code { (visible(rule)) } } } } }
+                @if !case.hits.is_empty() {
+                    h3 { "Rules that people wrote" }
+                    ul { @for hit in &case.hits { li { code { (visible(&hit.rule)) } ", " (hit.action) " (" (hit.effect) "): " (visible(&hit.reason)) ", of " (visible(&hit.owner)) } } }
+                }
+            }
+            section {
+                h2 { "Plays, beside all of its kind" }
+                (measures(case))
+                p.note { "The small number is the share of all " (subject) "s with a row in that window that have less. Waveform, spectrogram and similarity are shown where a service has the evidence of a scan; this one has none." }
+            }
+            section {
+                h2 { "Linked" }
+                @if case.linked.is_empty() { p { "Nobody is linked to it by devices, or plays in step with it." } }
+                ul { @for other in &case.linked {
+                    li { a href=(address(&other.subject, &other.id)) { (other.subject) " " bdi { (visible(&other.id)) } } " " @if !other.verdict.is_empty() { (verdict(&other.verdict)) } " – " (visible(&other.why)) }
+                } }
+            }
+            section {
+                h2 { "History" }
+                @if case.history.is_empty() { p { "Nobody has decided yet." } }
+                ol { @for decided in &case.history { li { (past(decided)) } } }
+                p.note { @for version in &case.versions { (visible(version)) ". " } }
+            }
+        }
+    };
+    page(&format!("{subject} {id}"), Some(session), &body)
+}
+
+fn decision(session: &Session, case: &Case) -> Markup {
+    html! {
+        form #decide method="post" action="/desk/decide" aria-label="Decide" {
+            (form_key(session))
+            input type="hidden" name="subject" value=(case.line.subject);
+            input type="hidden" name="id" value=(case.line.id);
+            input type="hidden" name="verdict" value=(case.line.verdict);
+            div.choices {
+                @for (word, key, meaning) in CHOICES {
+                    button type="submit" name="choice" value=(word) data-key=(key) title=(meaning) { (word) " " kbd { (key) } }
+                }
+            }
+            label for="reason" { "Reason, needed to override: " kbd { "o" } " and its number" }
+            select #reason name="reason" {
+                option value="" { "" }
+                @for (at, (word, meaning)) in REASONS.iter().enumerate() { option value=(word) { (at + 1) " " (meaning) } }
+            }
+            label for="note" { "Note " kbd { "n" } }
+            input #note name="note" maxlength="1000" autocomplete="off";
+        }
+    }
+}
+
+fn past(decided: &Decided) -> Markup {
+    html! {
+        time datetime=(decided.at) { (decided.at) } " " (visible(&decided.by)) ": " strong { (decided.choice) }
+        @if decided.undone { " (undone)" }
+        @if decided.waits_for_second { " (waits for a second person)" }
+        " of " (decided.verdict) " at R " (format!("{:.2}", decided.risk))
+        @if !decided.reason.is_empty() { ", " (decided.reason) }
+        @if !decided.note.is_empty() { ": " q { (visible(&decided.note)) } }
+    }
+}
+
+fn measures(case: &Case) -> Markup {
+    html! {
+        table.measures {
+            thead { tr { th scope="col" { "Measure" } @for window in &case.windows { th.number scope="col" { (window) } } } }
+            tbody {
+                @for measure in &case.measures {
+                    tr {
+                        th scope="row" { (measure.name) }
+                        @for cell in &measure.cells {
+                            @match cell {
+                                Some((value, below)) => td.number.high[*below >= 0.99] { (short(*value)) " " small { (format!("{:.0} %", below * 100.0)) } },
+                                None => td.number { "–" },
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn short(value: f64) -> String {
+    match value {
+        value if value.fract() == 0.0 => format!("{value:.0}"),
+        value => format!("{value:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Guest;
+    use crate::desk::sessions::Sessions;
+    use crate::desk::{Contribution, Hit, Linked};
+
+    /// Texts that become markup, scripts or another line where somebody forgets to escape them.
+    const HOSTILE: [&str; 10] = [
+        "<script>alert(1)</script>",
+        "\"><img src=x onerror=alert(1)>",
+        "' onmouseover='alert(1)",
+        "</title><script>alert(1)</script>",
+        "javascript:alert(1)",
+        "<svg/onload=alert(1)>",
+        "</textarea><iframe src=//x>",
+        "{{constructor.constructor('alert(1)')()}}",
+        "\u{202e}tpircs\u{2066}\u{200b}",
+        "&lt;script&gt;<!--",
+    ];
+
+    fn session() -> Session {
+        let sessions = Sessions::default();
+        let number = sessions.begin(Guest { name: "<b>rita</b>".to_owned(), role: Role::Reviewer });
+        sessions.get(&number).expect("it began")
+    }
+
+    #[test]
+    fn no_text_from_outside_becomes_markup() {
+        for text in HOSTILE.map(str::to_owned) {
+            let decided = Decided {
+                by: text.clone(),
+                choice: text.clone(),
+                note: text.clone(),
+                reason: text.clone(),
+                ..Decided::default()
+            };
+            let line = CaseLine {
+                subject: text.clone(),
+                id: text.clone(),
+                verdict: text.clone(),
+                reason: text.clone(),
+                claimed_by: Some(text.clone()),
+                decided: Some(decided.clone()),
+                ..CaseLine::default()
+            };
+            let hit = Hit {
+                rule: text.clone(),
+                action: text.clone(),
+                effect: text.clone(),
+                reason: text.clone(),
+                owner: text.clone(),
+            };
+            let case = Case {
+                line: line.clone(),
+                reasons: vec![text.clone()],
+                rules: vec![text.clone()],
+                hits: vec![hit],
+                contributions: vec![Contribution { name: text.clone(), ..Contribution::default() }],
+                windows: vec![text.clone()],
+                linked: vec![Linked {
+                    subject: text.clone(),
+                    id: text.clone(),
+                    why: text.clone(),
+                    verdict: text.clone(),
+                }],
+                history: vec![decided],
+                versions: vec![text.clone()],
+                ..Case::default()
+            };
+            let wanted = Wanted { subject: Some(text.clone()), verdict: Some(text.clone()), ..Wanted::default() };
+            let all = Cases { as_of: Some(text.clone()), total: 200, per_page: 1, cases: vec![line] };
+            let done = Done { number: 1, what: text.clone() };
+            let pages = [
+                super::case(&session(), &case, Some(&done)),
+                cases(&session(), &wanted, &all, Some(&done)),
+                message(Some(&session()), "Not taken", &text),
+            ];
+            for page in pages {
+                let lower = page.to_lowercase();
+                for mark in ["<script>", "<img", "<svg", "<iframe", "</textarea", "<!--", "' on", "\" on", "<b>"] {
+                    assert!(!lower.contains(mark), "{mark} of {text} in {page}");
+                }
+                assert!(
+                    !lower.contains("href=\"javascript") && !page.contains(['\u{202e}', '\u{2066}', '\u{200b}']),
+                    "{page}"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The ways through the desk: who is it, may they, and which page comes next.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::sleep;
+
+use super::pages::{self, Done};
+use super::sessions::{Session, Sessions};
+use super::texts::path_part;
+use super::{Choice, Wanted};
+use crate::House;
+
+/// The name of the cookie.
+const COOKIE: &str = "truestream_desk";
+/// Who gives a wrong password waits this long: guesses get expensive.
+const WRONG_WAITS: Duration = Duration::from_millis(500);
+/// So many passwords are tried at once: each takes thousands of rounds of a hash.
+const KNOCKING: usize = 4;
+/// A form has at most so many bytes.
+const FORM_MAX: usize = 64 << 10;
+/// Nothing but our own style and script, no script within a page, and no page within another one.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+const STYLE: &str = include_str!("static/desk.css");
+const SCRIPT: &str = include_str!("static/desk.js");
+
+struct Room<H> {
+    house: Arc<H>,
+    sessions: Sessions,
+    knocking: Semaphore,
+    is_encrypted: bool,
+}
+
+type Rooms<H> = State<Arc<Room<H>>>;
+
+/// The routes of the desk.
+pub(crate) fn routes<H: House>(house: Arc<H>, is_encrypted: bool) -> Router {
+    let room = Room { house, sessions: Sessions::default(), knocking: Semaphore::new(KNOCKING), is_encrypted };
+    Router::new()
+        .route("/", get(|| async { to("/desk") }))
+        .route("/desk", get(cases::<H>))
+        .route("/desk/login", get(login_page).post(login::<H>))
+        .route("/desk/logout", post(logout::<H>))
+        .route("/desk/case/{subject}/{id}", get(case::<H>))
+        .route("/desk/decide", post(decide::<H>))
+        .route("/desk/undo", post(undo::<H>))
+        .route("/desk/static/desk.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
+        .route("/desk/static/desk.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
+        .layer(DefaultBodyLimit::max(FORM_MAX))
+        .with_state(Arc::new(room))
+}
+
+fn asset(media_type: &'static str, text: &'static str) -> Response {
+    let headers = [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "max-age=300")];
+    (headers, [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")], text).into_response()
+}
+
+fn html(status: StatusCode, page: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (status, headers, page).into_response()
+}
+
+fn to(place: &str) -> Response {
+    (StatusCode::SEE_OTHER, [(header::LOCATION, place)]).into_response()
+}
+
+impl<H: House> Room<H> {
+    /// Who it is, or the way to the login.
+    fn session(&self, headers: &HeaderMap) -> Result<Session, Response> {
+        let found = cookie(headers).and_then(|number| self.sessions.get(number));
+        let session = found.ok_or_else(|| to("/desk/login"))?;
+        if self.house.desk().is_still(&session.guest) {
+            return Ok(session);
+        }
+        cookie(headers).into_iter().for_each(|number| self.sessions.end(number));
+        Err(to("/desk/login"))
+    }
+
+    /// Who it is, if the form came from one of our pages.
+    fn sender(&self, headers: &HeaderMap, form: &HashMap<String, String>) -> Result<Session, Response> {
+        let session = self.session(headers)?;
+        if form.get("form_key") == Some(&session.form_key) {
+            return Ok(session);
+        }
+        let said = pages::message(Some(&session), "Not taken", "The form is of another session. Open the page anew.");
+        Err(html(StatusCode::FORBIDDEN, said))
+    }
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies.flat_map(|value| value.split(';')).find_map(|pair| pair.trim().strip_prefix(COOKIE)?.strip_prefix('='))
+}
+
+async fn login_page() -> Response {
+    html(StatusCode::OK, pages::login(false))
+}
+
+async fn login<H: House>(State(room): Rooms<H>, Form(form): Form<HashMap<String, String>>) -> Response {
+    let told = |name: &str| form.get(name).cloned().unwrap_or_default();
+    let (name, password) = (told("name"), told("password"));
+    let Ok(_place) = room.knocking.acquire().await else { return to("/desk/login") };
+    let house = room.house.clone();
+    let guest = spawn_blocking(move || house.desk().login(&name, &password)).await.ok().flatten();
+    let Some(guest) = guest else {
+        sleep(WRONG_WAITS).await;
+        return html(StatusCode::UNAUTHORIZED, pages::login(true));
+    };
+    let (number, secure) = (room.sessions.begin(guest), if room.is_encrypted { "; Secure" } else { "" });
+    let cookie = format!("{COOKIE}={number}; Path=/desk; HttpOnly; SameSite=Strict{secure}");
+    let mut response = to("/desk");
+    if let Ok(cookie) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+async fn logout<H: House>(
+    State(room): Rooms<H>,
+    headers: HeaderMap,
+    Form(form): Form<HashMap<String, String>>,
+) -> Response {
+    if let Err(refused) = room.sender(&headers, &form) {
+        return refused;
+    }
+    cookie(&headers).into_iter().for_each(|number| room.sessions.end(number));
+    to("/desk/login")
+}
+
+/// What was decided just before, as the address of a page tells it.
+fn done(query: &HashMap<String, String>) -> Option<Done> {
+    let number = query.get("done")?.parse().ok()?;
+    Some(Done { number, what: query.get("what").cloned().unwrap_or_default() })
+}
+
+async fn cases<H: House>(
+    State(room): Rooms<H>,
+    headers: HeaderMap,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let session = match room.session(&headers) {
+        Ok(session) => session,
+        Err(refused) => return refused,
+    };
+    let word = |name: &str| query.get(name).filter(|word| !word.is_empty()).cloned();
+    let wanted = Wanted {
+        subject: word("subject"),
+        verdict: word("verdict"),
+        decided: word("decided").is_some(),
+        page: word("page").and_then(|page| page.parse().ok()).unwrap_or(0),
+    };
+    let (house, guest, asked) = (room.house.clone(), session.guest.clone(), wanted.clone());
+    match spawn_blocking(move || house.desk().cases(&guest, &asked)).await {
+        Ok(cases) => html(StatusCode::OK, pages::cases(&session, &wanted, &cases, done(&query).as_ref())),
+        Err(_) => broken(&session),
+    }
+}
+
+async fn case<H: House>(
+    State(room): Rooms<H>,
+    headers: HeaderMap,
+    Path((subject, id)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let session = match room.session(&headers) {
+        Ok(session) => session,
+        Err(refused) => return refused,
+    };
+    let (house, guest) = (room.house.clone(), session.guest.clone());
+    match spawn_blocking(move || house.desk().case(&guest, &subject, &id)).await {
+        Ok(Some(case)) => html(StatusCode::OK, pages::case(&session, &case, done(&query).as_ref())),
+        Ok(None) => {
+            let text = "Nothing is known of it as of now, or your role may not see it.";
+            html(StatusCode::NOT_FOUND, pages::message(Some(&session), "No such case", text))
+        }
+        Err(_) => broken(&session),
+    }
+}
+
+async fn decide<H: House>(
+    State(room): Rooms<H>,
+    headers: HeaderMap,
+    Form(form): Form<HashMap<String, String>>,
+) -> Response {
+    let session = match room.sender(&headers, &form) {
+        Ok(session) => session,
+        Err(refused) => return refused,
+    };
+    let told = |name: &str| form.get(name).cloned().unwrap_or_default();
+    let choice = Choice {
+        subject: told("subject"),
+        id: told("id"),
+        choice: told("choice"),
+        reason: told("reason"),
+        note: told("note"),
+        verdict: told("verdict"),
+    };
+    let (house, guest) = (room.house.clone(), session.guest.clone());
+    let decided = spawn_blocking(move || {
+        let desk = house.desk();
+        let number = desk.decide(&guest, &choice)?;
+        let next = desk.cases(&guest, &Wanted::default()).cases.into_iter().find(|case| case.claimed_by.is_none());
+        let what = path_part(&format!("{} {}: {}", choice.subject, choice.id, choice.choice));
+        Ok::<String, String>(match next {
+            Some(next) => {
+                format!("/desk/case/{}/{}?done={number}&what={what}", path_part(&next.subject), path_part(&next.id))
+            }
+            None => format!("/desk?done={number}&what={what}"),
+        })
+    });
+    match decided.await {
+        Ok(Ok(next)) => to(&next),
+        Ok(Err(why)) => html(StatusCode::CONFLICT, pages::message(Some(&session), "Not taken", &why)),
+        Err(_) => broken(&session),
+    }
+}
+
+async fn undo<H: House>(
+    State(room): Rooms<H>,
+    headers: HeaderMap,
+    Form(form): Form<HashMap<String, String>>,
+) -> Response {
+    let session = match room.sender(&headers, &form) {
+        Ok(session) => session,
+        Err(refused) => return refused,
+    };
+    let number = form.get("number").and_then(|number| number.parse().ok()).unwrap_or(0);
+    let (house, guest) = (room.house.clone(), session.guest.clone());
+    match spawn_blocking(move || house.desk().undo(&guest, number)).await {
+        Ok(Ok(())) => to("/desk"),
+        Ok(Err(why)) => html(StatusCode::CONFLICT, pages::message(Some(&session), "Not undone", &why)),
+        Err(_) => broken(&session),
+    }
+}
+
+fn broken(session: &Session) -> Response {
+    let said = pages::message(Some(session), "It went wrong", "The page could not be made. Try it again.");
+    html(StatusCode::INTERNAL_SERVER_ERROR, said)
+}

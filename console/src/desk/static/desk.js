@@ -1,0 +1,52 @@
+// Keys for what the pages already do by themselves.
+const typing = (target) => ["INPUT", "SELECT", "TEXTAREA"].includes(target.tagName);
+const rows = () => [...document.querySelectorAll(".cases tbody tr")];
+const decide = document.querySelector("#decide");
+let overriding = false;
+
+function move(step) {
+  const all = rows();
+  if (!all.length) return;
+  const before = all.findIndex((row) => row.classList.contains("at"));
+  const at = Math.max(0, Math.min(all.length - 1, before + step));
+  all.forEach((row, place) => row.classList.toggle("at", place === at));
+  all[at].querySelector("a").focus();
+}
+
+function press(key) {
+  const button = decide?.querySelector(`[data-key="${key}"]`);
+  if (!button) return false;
+  if (key === "o" && !decide.elements.reason.value) {
+    overriding = true;
+    decide.elements.reason.focus();
+    return true;
+  }
+  button.click();
+  return true;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return;
+  const reason = decide?.elements.reason;
+  if (overriding && event.target === reason && /^[1-9]$/.test(event.key)) {
+    const option = reason.options[Number(event.key)];
+    if (option) {
+      event.preventDefault();
+      reason.value = option.value;
+      decide.querySelector('[data-key="o"]').click();
+    }
+    return;
+  }
+  if (event.key === "Escape") {
+    overriding = false;
+    event.target.blur?.();
+    return;
+  }
+  if (typing(event.target)) return;
+  if (event.key === "j") move(1);
+  else if (event.key === "k") move(-1);
+  else if (event.key === "u") document.querySelector("#undo")?.click();
+  else if (event.key === "n" && decide) decide.elements.note.focus();
+  else if (!press(event.key)) return;
+  event.preventDefault();
+});

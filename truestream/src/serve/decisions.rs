@@ -1,0 +1,271 @@
+//! What people decided: a sealed file like the record of who did what, and its sum in memory.
+//!
+//! ```text
+//! decision, undo ──▶ decisions.jsonl ──▶ by case, by number ──▶ after 30 s: a label in the log, once
+//! ```
+//!
+//! A decision on much money, and one that frees what is blocked, waits until a second person decides the same.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use console::desk::{Choice, Decided};
+use datasets::formats::instant;
+use imbl::Vector;
+use records::{LabelKind, Millis};
+use serde::{Deserialize, Serialize};
+
+use super::audit::Audit;
+use super::state::now;
+use crate::exit::Failure;
+
+/// A decision can be taken back for so long, and becomes a label after that.
+pub const UNDO_MS: Millis = 30_000;
+/// From so much money on, in USD, a second person has to agree: about a month's pay of 25,000 streams.
+pub const SECOND_USD: f64 = 100.0;
+
+/// The name of the files.
+pub const DECISIONS: &str = "decisions";
+const DECISION: &str = "decision";
+const UNDO: &str = "undo";
+
+/// What stands in a line of the file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Line {
+    subject: String,
+    id: String,
+    choice: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    reason: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    note: String,
+    verdict: String,
+    risk: f64,
+    needs_second: bool,
+}
+
+/// A decision and what it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// What it is about: `account`, `track`, …
+    pub subject: String,
+    /// Which one.
+    pub id: String,
+    /// What was decided.
+    pub decided: Decided,
+    /// When.
+    pub at: Millis,
+    needs_second: bool,
+}
+
+impl Decision {
+    /// What it says is true, where it says something.
+    pub fn label(&self) -> Option<LabelKind> {
+        match (self.decided.choice.as_str(), self.decided.reason.as_str()) {
+            ("confirm", _) => Some(LabelKind::Fraud),
+            ("override", "victim") => Some(LabelKind::Victim),
+            ("override", _) => Some(LabelKind::Honest),
+            _ => None,
+        }
+    }
+
+    /// Whether it closes the case: it was not undone, and waits for nobody.
+    pub fn closes(&self) -> bool {
+        self.label().is_some() && !self.decided.undone && !self.decided.waits_for_second
+    }
+
+    /// How it stands, in a word.
+    pub fn standing(&self) -> &'static str {
+        match (self.decided.undone, self.decided.waits_for_second, self.closes()) {
+            (true, _, _) => "undone",
+            (_, true, _) => "waits",
+            (_, _, true) => "final",
+            _ => "open",
+        }
+    }
+}
+
+/// All decisions as of a moment.
+#[derive(Clone, Default)]
+pub struct Sum {
+    /// In the order in which they were made.
+    pub all: Vector<Arc<Decision>>,
+    by_case: imbl::HashMap<(String, String), Vector<usize>>,
+    /// How often something was added or undone.
+    pub version: u64,
+}
+
+impl Sum {
+    /// Those of a case, the earliest first.
+    pub fn of<'a>(&'a self, subject: &str, id: &str) -> impl DoubleEndedIterator<Item = &'a Arc<Decision>> {
+        let places = self.by_case.get(&(subject.to_owned(), id.to_owned()));
+        places.into_iter().flatten().filter_map(|place| self.all.get(*place))
+    }
+
+    /// The last decision of a case that was not undone.
+    pub fn last(&self, subject: &str, id: &str) -> Option<&Arc<Decision>> {
+        self.of(subject, id).rev().find(|decision| !decision.decided.undone)
+    }
+
+    fn add(&mut self, number: u64, at: Millis, by: &str, line: Line) {
+        let Line { subject, id, choice, reason, note, verdict, risk, needs_second } = line;
+        let (at_text, by) = (instant::to_text(at), by.to_owned());
+        let undone = false;
+        let decided =
+            Decided { number, at: at_text, by, choice, reason, note, verdict, risk, undone, waits_for_second: false };
+        let decision = Decision { subject, id, decided, at, needs_second };
+        let key = (decision.subject.clone(), decision.id.clone());
+        let place = self.all.len();
+        self.all.push_back(Arc::new(decision));
+        self.by_case.entry(key.clone()).or_default().push_back(place);
+        self.settle(&key);
+    }
+
+    fn undo(&mut self, number: u64) {
+        let Some(place) = self.all.iter().position(|decision| decision.decided.number == number) else { return };
+        let mut decision = Decision::clone(&self.all[place]);
+        decision.decided.undone = true;
+        let key = (decision.subject.clone(), decision.id.clone());
+        self.all.set(place, Arc::new(decision));
+        self.settle(&key);
+    }
+
+    /// Says of the decisions of a case which wait: those that need a second person and have none who decided the same last.
+    fn settle(&mut self, key: &(String, String)) {
+        self.version += 1;
+        let places: Vec<usize> = self.by_case.get(key).into_iter().flatten().copied().collect();
+        for (at, place) in places.iter().enumerate() {
+            let decision = self.all[*place].clone();
+            let agrees = |other: &usize| {
+                let other = &self.all[*other];
+                !other.decided.undone && other.decided.by != decision.decided.by && other.label() == decision.label()
+            };
+            let has_second = places[..at].last().is_some_and(agrees) || places.get(at + 1).is_some_and(agrees);
+            let waits_for_second = decision.needs_second && decision.label().is_some() && !has_second;
+            if waits_for_second != decision.decided.waits_for_second {
+                let mut decision = Decision::clone(&decision);
+                decision.decided.waits_for_second = waits_for_second;
+                self.all.set(*place, Arc::new(decision));
+            }
+        }
+    }
+}
+
+/// The file and its sum.
+pub struct Decisions {
+    record: Audit,
+    sum: Mutex<Sum>,
+}
+
+impl Decisions {
+    /// Reads the decisions of a service's folder.
+    ///
+    /// # Errors
+    /// When somebody changed them: names the places.
+    pub fn open(state: &Path) -> Result<Decisions, Failure> {
+        let record = Audit::open(state, DECISIONS)?;
+        let checked = record.verify()?;
+        if let Some(wrong) = checked.wrong.first() {
+            return Err(Failure::Input(format!("{}/{DECISIONS}.jsonl: {wrong}", state.display())));
+        }
+        let mut sum = Sum::default();
+        record.each(|number, done| {
+            let Ok(done) = done else { return };
+            match (done.what.as_str(), serde_json::from_str(&done.about), done.about.parse()) {
+                (DECISION, Ok(line), _) => {
+                    sum.add(number, instant::from_text(&done.at).unwrap_or_default(), &done.who, line);
+                }
+                (UNDO, _, Ok(undone)) => sum.undo(undone),
+                _ => {}
+            }
+        })?;
+        Ok(Decisions { record, sum: Mutex::new(sum) })
+    }
+
+    /// All decisions as of now.
+    pub fn now(&self) -> Sum {
+        self.sum.lock().expect("nobody panics with it").clone()
+    }
+
+    /// Takes a decision that was looked at; its number. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&self, by: &str, choice: &Choice, risk: f64, needs_second: bool) -> Result<u64, Failure> {
+        let Choice { subject, id, choice, reason, note, verdict } = choice.clone();
+        let line = Line { subject, id, choice, reason, note, verdict, risk, needs_second };
+        let text = serde_json::to_string(&line).expect("texts and numbers have a JSON form");
+        let mut sum = self.sum.lock().expect("nobody panics with it");
+        let number = self.record.enter(by, DECISION, &text)?;
+        sum.add(number, now(), by, line);
+        Ok(number)
+    }
+
+    /// Takes back a decision.
+    ///
+    /// # Errors
+    /// When it is somebody else's, too old or undone already, or it cannot be written.
+    pub fn undo(&self, by: &str, number: u64) -> Result<(), Failure> {
+        let mut sum = self.sum.lock().expect("nobody panics with it");
+        let found = sum.all.iter().find(|decision| decision.decided.number == number);
+        let refused = match found {
+            None => Some("there is no such decision"),
+            Some(decision) if decision.decided.by != by => Some("somebody else decided that"),
+            Some(decision) if decision.decided.undone => Some("it was undone already"),
+            Some(decision) if now() - decision.at > UNDO_MS => Some("30 s have passed; decide anew"),
+            Some(_) => None,
+        };
+        if let Some(why) = refused {
+            return Err(Failure::Usage(why.to_owned()));
+        }
+        self.record.enter(by, UNDO, &number.to_string())?;
+        sum.undo(number);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choice(choice: &str, reason: &str) -> Choice {
+        let text = str::to_owned;
+        Choice {
+            subject: text("account"),
+            id: text("a1"),
+            choice: text(choice),
+            reason: text(reason),
+            note: String::new(),
+            verdict: text("block"),
+        }
+    }
+
+    #[test]
+    fn decisions_are_kept_undone_and_need_two_where_much_depends_on_them() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let decisions = Decisions::open(folder.path()).expect("nobody changed them");
+        let first = decisions.add("ana", &choice("override", "victim"), 0.9, true).expect("it is written");
+        assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
+        // The same person again is no second one.
+        let again = decisions.add("ana", &choice("override", "victim"), 0.9, true).expect("it is written");
+        assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
+        assert!(decisions.undo("bob", again).is_err());
+        decisions.undo("ana", again).expect("it is young and hers");
+        assert!(decisions.undo("ana", again).is_err());
+        let second = decisions.add("bob", &choice("override", "victim"), 0.9, true).expect("it is written");
+        // The undone one stands between them.
+        assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
+        let third = decisions.add("ana", &choice("override", "victim"), 0.9, true).expect("it is written");
+        let standing = |sum: &Sum| sum.of("account", "a1").map(|decision| decision.standing()).collect::<Vec<_>>();
+        assert_eq!(standing(&decisions.now()), ["waits", "undone", "final", "final"]);
+        assert_eq!(decisions.now().last("account", "a1").and_then(|last| last.label()), Some(LabelKind::Victim));
+        assert_eq!([first, again, second, third], [1, 2, 4, 5]);
+
+        let (before, path) = (decisions.now(), folder.path().join("decisions.jsonl"));
+        let opened = Decisions::open(folder.path()).expect("nobody changed them").now();
+        assert_eq!(standing(&opened), standing(&before));
+        let text = std::fs::read_to_string(&path).expect("a file");
+        std::fs::write(&path, text.replace("victim", "fans")).expect("a file");
+        assert!(Decisions::open(folder.path()).is_err());
+    }
+}

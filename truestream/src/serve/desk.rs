@@ -1,0 +1,538 @@
+//! What stands on the pages of the review desk: cases from the shelf, beside what people decided.
+//!
+//! ```text
+//! shelf as of an instant ──▶ verdicts, most urgent first ──▶ cases ──▶ decision ──▶ decisions ──▶ labels in the log
+//! ```
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use console::Guest;
+use console::desk::{
+    CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, Linked, Measure, REASONS, Wanted,
+};
+use datasets::formats::instant;
+use datasets::intake::{self, Format};
+use datasets::log::Entry;
+use datasets::tables::read::IdKinds;
+use datasets::tables::{Cell, IdKind};
+use features::tally::Axis;
+use records::{Deed, Id, Millis, Role, Subject};
+use serde_json::{Value, json};
+use sql::Users;
+
+use super::audit::Clerk;
+use super::decisions::{Decision, Decisions, SECOND_USD, Sum, UNDO_MS};
+use super::gate::Gate;
+use super::lookup::{SUBJECTS, Span};
+use super::people::People;
+use super::shelf::{Shelf, Stated};
+use super::state::now;
+use crate::replay::views::{RowKey, RowValue, VerdictRow, View, key_column, window_counts};
+
+/// Cases on a page.
+const PER_PAGE: usize = 50;
+/// Whoever opened a case has so long before others are offered it.
+const CLAIMED_FOR: Duration = Duration::from_secs(600);
+/// Who said something about a case, and be it to skip it, is not offered it again for so long.
+const SAID_FOR_MS: Millis = 24 * 3_600_000;
+/// A subject is compared with so many of its kind at most: enough for a share, and for a page in time.
+const COMPARED_MAX: usize = 50_000;
+/// So many that are linked are shown.
+const LINKED_MAX: usize = 200;
+/// What a payable play costs, in USD: between 0.003 and 0.005 on the largest service (published payouts per stream).
+const USD_PER_PLAY: f64 = 0.004;
+/// The source of labels in the log.
+const SOURCE: &str = "desk";
+
+/// Hours within which a verdict is to be looked at: whoever is blocked waits for no money, whoever is held for its next payout.
+fn clock_hours(verdict: &str) -> f64 {
+    if verdict == "hold" { 72.0 } else { 24.0 }
+}
+
+/// A case that waits, with its place in the queue.
+struct Open {
+    subject: Subject,
+    line: CaseLine,
+    urgency: f64,
+}
+
+/// The cases of an instant, after so many decisions, the most urgent first.
+struct Queue {
+    as_of: Option<Millis>,
+    version: u64,
+    open: Vec<Open>,
+}
+
+/// A case, and who claimed it until when.
+type Claims = HashMap<(String, String), (String, Instant)>;
+
+/// The desk.
+pub struct ReviewDesk {
+    shelf: Arc<Shelf>,
+    people: Arc<People>,
+    clerk: Clerk,
+    decisions: Arc<Decisions>,
+    claims: Mutex<Claims>,
+    queue: Mutex<Option<Arc<Queue>>>,
+}
+
+impl ReviewDesk {
+    /// The desk before that shelf.
+    pub fn new(shelf: Arc<Shelf>, people: Arc<People>, clerk: Clerk, decisions: Arc<Decisions>) -> ReviewDesk {
+        ReviewDesk { shelf, people, clerk, decisions, claims: Mutex::default(), queue: Mutex::default() }
+    }
+
+    /// The queue as of now; made once for an instant and a decision.
+    fn queue(&self) -> Arc<Queue> {
+        let (stated, sum) = (self.shelf.now(), self.decisions.now());
+        let as_of = self.shelf.outline.as_of(&stated);
+        let mut last = self.queue.lock().expect("nobody panics with it");
+        if let Some(queue) = last.as_ref().filter(|queue| queue.as_of == as_of && queue.version == sum.version) {
+            return queue.clone();
+        }
+        let mut open = Vec::new();
+        stated.copy(View::Verdict, &mut [Span::All].into(), usize::MAX, |key, value| {
+            if let (RowKey::Subject(subject, id), RowValue::Verdict(row)) = (key, &**value)
+                && !sum
+                    .last(subject.name(), id)
+                    .is_some_and(|last| last.closes() && last.decided.verdict == row.verdict.name())
+            {
+                let line = self.line(&stated, *subject, id, Some(row), &sum);
+                let urgency = line.risk * (1.0 + line.stake_usd) * (1.0 + line.clock);
+                open.push(Open { subject: *subject, line, urgency });
+            }
+            true
+        });
+        open.sort_by(|a, b| b.urgency.partial_cmp(&a.urgency).unwrap_or(Ordering::Equal));
+        let queue = Arc::new(Queue { as_of, version: sum.version, open });
+        *last = Some(queue.clone());
+        queue
+    }
+
+    fn line(&self, stated: &Stated, subject: Subject, id: &str, row: Option<&VerdictRow>, sum: &Sum) -> CaseLine {
+        let verdict = row.map_or("allow", |row| row.verdict.name());
+        let payable = self.payable(stated, subject, id);
+        let key = RowKey::Subject(subject, id.to_owned());
+        let since = stated.since(&key).map(|tick| self.shelf.outline.instant(tick));
+        let waits_ms = self.shelf.outline.as_of(stated).zip(since).map_or(0, |(as_of, since)| as_of - since);
+        let waits_hours = waits_ms as f64 / 3_600_000.0;
+        CaseLine {
+            subject: subject.name().to_owned(),
+            id: id.to_owned(),
+            verdict: verdict.to_owned(),
+            risk: row.map_or(0.0, |row| row.r.share()),
+            payable,
+            stake_usd: payable as f64 * USD_PER_PLAY,
+            waits_hours,
+            clock: waits_hours / clock_hours(verdict),
+            reason: row.and_then(|row| row.reasons.first().cloned()).unwrap_or_default(),
+            claimed_by: None,
+            decided: sum.last(subject.name(), id).map(|last| last.decided.clone()),
+        }
+    }
+
+    /// Payable plays of the longest window.
+    fn payable(&self, stated: &Stated, subject: Subject, id: &str) -> u64 {
+        let Some(key) = self.id(subject, id) else { return 0 };
+        let longest = self.shelf.outline.labels.len().saturating_sub(1) as u8;
+        let mut payable: u64 = 0;
+        let mut part = [Span::Row(RowKey::Window(longest, key))].into();
+        stated.copy(View::Window(axis(subject)), &mut part, 1, |_, value| {
+            if let RowValue::Window(row) = &**value {
+                payable = row.payable.into();
+            }
+            true
+        });
+        payable
+    }
+
+    fn id(&self, subject: Subject, id: &str) -> Option<Id> {
+        let (_, space) = key_column(axis(subject));
+        match self.shelf.outline.names.kind(space) {
+            IdKind::Text => Some(Id::from(id)),
+            IdKind::Number => id.parse().ok().map(Id::Number),
+        }
+    }
+
+    /// Who looks at it, where that is somebody else.
+    fn claimed(&self, guest: &Guest, subject: &str, id: &str) -> Option<String> {
+        let claims = self.claims.lock().expect("nobody panics with it");
+        let (who, until) = claims.get(&(subject.to_owned(), id.to_owned()))?;
+        (*who != guest.name && Instant::now() < *until).then(|| who.clone())
+    }
+
+    /// Claims it for the guest, unless somebody else has it; who that is.
+    fn claim(&self, guest: &Guest, subject: &str, id: &str) -> Option<String> {
+        if !decides(guest) {
+            return self.claimed(guest, subject, id);
+        }
+        let now = Instant::now();
+        let mut claims = self.claims.lock().expect("nobody panics with it");
+        claims.retain(|_, (_, until)| now < *until);
+        let claim = claims.entry((subject.to_owned(), id.to_owned()));
+        let (who, until) = claim.or_insert_with(|| (guest.name.clone(), now));
+        if *who != guest.name {
+            return Some(who.clone());
+        }
+        *until = now + CLAIMED_FOR;
+        None
+    }
+
+    fn verdict_row(&self, stated: &Stated, subject: Subject, id: &str) -> Option<Arc<RowValue>> {
+        let mut found = None;
+        let mut part = [Span::Row(RowKey::Subject(subject, id.to_owned()))].into();
+        stated.copy(View::Verdict, &mut part, 1, |_, value| {
+            found = Some(value.clone());
+            true
+        });
+        found
+    }
+
+    /// What it has in each window, and where that lies among its like.
+    fn measures(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Measure> {
+        let (Some(key), axis) = (self.id(subject, id), axis(subject)) else { return Vec::new() };
+        let windows = self.shelf.outline.labels.len();
+        let mut measures: Vec<Measure> = Vec::new();
+        for window in 0..windows {
+            let own = self.figures(stated, axis, RowKey::Window(window as u8, key.clone()));
+            if measures.is_empty() {
+                let measure =
+                    |(name, _): &(&str, f64)| Measure { name: (*name).to_owned(), cells: vec![None; windows] };
+                measures = own.iter().map(measure).collect();
+            }
+            let shares = self.shares_below(stated, axis, window as u8, &own);
+            for (measure, ((_, own), below)) in measures.iter_mut().zip(own.iter().zip(shares)) {
+                measure.cells[window] = Some((*own, below));
+            }
+        }
+        measures
+    }
+
+    /// The numbers of a row of a window view; nothing where there is none.
+    fn figures(&self, stated: &Stated, axis: Axis, key: RowKey) -> Vec<(&'static str, f64)> {
+        let mut figures = Vec::new();
+        stated.copy(View::Window(axis), &mut [Span::Row(key)].into(), 1, |_, value| {
+            figures = numbers(axis, value);
+            true
+        });
+        figures
+    }
+
+    /// Of each number, the share of its like that have less.
+    fn shares_below(&self, stated: &Stated, axis: Axis, window: u8, own: &[(&str, f64)]) -> Vec<f64> {
+        let (mut below, mut all) = (vec![0u64; own.len()], 0u64);
+        let first = |window: u8| RowKey::Window(window, Id::Number(0));
+        let mut part: VecDeque<Span> = [Span::Rows(first(window), Some(first(window + 1)))].into();
+        stated.copy(View::Window(axis), &mut part, if own.is_empty() { 0 } else { COMPARED_MAX }, |_, value| {
+            all += 1;
+            for ((_, theirs), ((_, own), below)) in numbers(axis, value).iter().zip(own.iter().zip(&mut below)) {
+                *below += u64::from(theirs < own);
+            }
+            true
+        });
+        below.into_iter().map(|below| below as f64 / all.max(1) as f64).collect()
+    }
+
+    /// Who shares devices with an account, and who plays in step with it.
+    fn linked(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Linked> {
+        let Some(own) = self.id(subject, id).filter(|_| subject == Subject::Account) else { return Vec::new() };
+        let mut found: Vec<(Id, String)> = Vec::new();
+        stated.copy(View::Lockstep, &mut [Span::All].into(), usize::MAX, |key, value| {
+            if let (RowKey::Pair(a, b), RowValue::Count(shared)) = (key, &**value)
+                && found.len() < LINKED_MAX
+                && (*a == own || *b == own)
+            {
+                let other = if *a == own { b } else { a };
+                found.push((
+                    other.clone(),
+                    format!("played the same track in the same ten minutes {shared} times in a day"),
+                ));
+            }
+            true
+        });
+        let mut group = None;
+        stated.copy(View::Groups, &mut [Span::Row(RowKey::Account(own.clone()))].into(), 1, |_, value| {
+            group = Some(value.clone());
+            true
+        });
+        if let Some(RowValue::Group(group, size)) = group.as_deref() {
+            stated.copy(View::Groups, &mut [Span::All].into(), usize::MAX, |key, value| {
+                if let (RowKey::Account(other), RowValue::Group(theirs, _)) = (key, &**value)
+                    && found.len() < LINKED_MAX
+                    && theirs == group
+                    && *other != own
+                {
+                    found.push((other.clone(), format!("in the same group of {size} accounts that share devices")));
+                }
+                true
+            });
+        }
+        let linked = |(other, why): (Id, String)| {
+            let id = other.to_string();
+            let row = self.verdict_row(stated, Subject::Account, &id);
+            let verdict = match row.as_deref() {
+                Some(RowValue::Verdict(row)) => row.verdict.name(),
+                _ => "",
+            };
+            Linked { subject: Subject::Account.name().to_owned(), id, why, verdict: verdict.to_owned() }
+        };
+        found.into_iter().map(linked).collect()
+    }
+
+    fn hits(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Hit> {
+        let mut hits = Vec::new();
+        let key = |place| RowKey::Hit(subject, id.to_owned(), place);
+        let mut part = [Span::Rows(key(0), None)].into();
+        stated.copy(View::RuleHit, &mut part, LINKED_MAX, |key, value| {
+            let is_own = matches!(key, RowKey::Hit(theirs, other, _) if *theirs == subject && other == id);
+            if let (true, RowValue::Hit(row)) = (is_own, &**value) {
+                hits.push(Hit {
+                    rule: row.clause.id.clone(),
+                    action: row.clause.action.name().to_owned(),
+                    effect: row.effect.name().to_owned(),
+                    reason: row.clause.reason.clone(),
+                    owner: row.clause.owner.clone(),
+                });
+            }
+            true
+        });
+        hits
+    }
+}
+
+/// Whether the guest has the last word.
+fn decides(guest: &Guest) -> bool {
+    matches!(guest.role, Role::Admin | Role::Reviewer)
+}
+
+fn may_see(guest: &Guest, subject: Subject) -> bool {
+    guest.role.may(if subject == Subject::Account { Deed::ReadListening } else { Deed::Read })
+}
+
+fn subject_named(name: &str) -> Option<Subject> {
+    SUBJECTS.into_iter().find(|subject| subject.name() == name)
+}
+
+fn axis(subject: Subject) -> Axis {
+    match subject {
+        Subject::Account => Axis::Account,
+        Subject::Artist => Axis::Artist,
+        Subject::Distributor => Axis::Distributor,
+        Subject::Playlist => Axis::Playlist,
+        Subject::Track => Axis::Track,
+        Subject::Uploader => Axis::Uploader,
+    }
+}
+
+/// The numbers of a row, by name.
+fn numbers(axis: Axis, value: &RowValue) -> Vec<(&'static str, f64)> {
+    let RowValue::Window(row) = value else { return Vec::new() };
+    let number = |(name, cell)| match cell {
+        Cell::Count(count) => Some((name, count as f64)),
+        Cell::Float(number) => Some((name, number)),
+        _ => None,
+    };
+    window_counts(axis, row).into_iter().filter_map(number).collect()
+}
+
+/// Whether a second person has to agree: much money waits, or what is blocked would be freed.
+fn needs_second(line: &CaseLine, choice: &str) -> bool {
+    line.stake_usd >= SECOND_USD || (choice == "override" && line.verdict == "block")
+}
+
+impl Desk for ReviewDesk {
+    fn login(&self, name: &str, password: &str) -> Option<Guest> {
+        let (verifier, role) = self.people.user(name).unzip();
+        // A name that there is not takes as long as a wrong password.
+        let is_right = verifier.unwrap_or_else(|| self.people.nobody()).is_of(password);
+        let role = role.filter(|role| is_right && role.may(Deed::Read));
+        self.clerk.note(name, if role.is_some() { "login" } else { "wrong password" }, "desk");
+        role.map(|role| Guest { name: name.to_owned(), role })
+    }
+
+    fn is_still(&self, guest: &Guest) -> bool {
+        self.people.user(&guest.name).is_some_and(|(_, role)| role == guest.role)
+    }
+
+    fn cases(&self, guest: &Guest, wanted: &Wanted) -> Cases {
+        let is_wanted = |line: &CaseLine| {
+            wanted.subject.as_deref().is_none_or(|subject| line.subject == subject)
+                && wanted.verdict.as_deref().is_none_or(|verdict| line.verdict == verdict)
+        };
+        let queue = self.queue();
+        let as_of = queue.as_of.map(instant::to_text);
+        let found: Vec<CaseLine> = if wanted.decided {
+            let (stated, sum) = (self.shelf.now(), self.decisions.now());
+            let mut seen = std::collections::HashSet::new();
+            let latest = sum.all.iter().rev().filter(|decision| !decision.decided.undone);
+            let first = latest.filter(|decision| seen.insert((decision.subject.clone(), decision.id.clone())));
+            let line = |decision: &Arc<Decision>| {
+                let subject = subject_named(&decision.subject).filter(|subject| may_see(guest, *subject))?;
+                let row = self.verdict_row(&stated, subject, &decision.id);
+                let row = match row.as_deref() {
+                    Some(RowValue::Verdict(row)) => Some(&**row),
+                    _ => None,
+                };
+                Some(self.line(&stated, subject, &decision.id, row, &sum))
+            };
+            first.filter_map(line).filter(is_wanted).collect()
+        } else {
+            let sum = self.decisions.now();
+            let said = |line: &CaseLine| {
+                let last = sum.last(&line.subject, &line.id);
+                last.is_some_and(|last| last.decided.by == guest.name && now() - last.at < SAID_FOR_MS)
+            };
+            let open = queue.open.iter().filter(|open| may_see(guest, open.subject) && is_wanted(&open.line));
+            open.filter(|open| !said(&open.line)).map(|open| open.line.clone()).collect()
+        };
+        let total = found.len();
+        let mut cases: Vec<CaseLine> = found.into_iter().skip(wanted.page * PER_PAGE).take(PER_PAGE).collect();
+        for line in &mut cases {
+            line.claimed_by = self.claimed(guest, &line.subject, &line.id);
+        }
+        Cases { as_of, total, per_page: PER_PAGE, cases }
+    }
+
+    fn case(&self, guest: &Guest, subject: &str, id: &str) -> Option<Case> {
+        let subject = subject_named(subject).filter(|subject| may_see(guest, *subject))?;
+        let (stated, sum) = (self.shelf.now(), self.decisions.now());
+        let verdict = self.verdict_row(&stated, subject, id);
+        let row = match verdict.as_deref() {
+            Some(RowValue::Verdict(row)) => Some(&**row),
+            _ => None,
+        };
+        let history: Vec<_> = sum.of(subject.name(), id).rev().map(|decision| decision.decided.clone()).collect();
+        let measures = self.measures(&stated, subject, id);
+        if row.is_none() && history.is_empty() && measures.is_empty() {
+            return None;
+        }
+        self.clerk.note(&guest.name, "case", &format!("{} {id}", subject.name()));
+        let mut line = self.line(&stated, subject, id, row, &sum);
+        line.claimed_by = self.claim(guest, subject.name(), id);
+        let mut case = Case {
+            as_of: self.shelf.outline.as_of(&stated).map(instant::to_text),
+            needs_second: needs_second(&line, "confirm"),
+            windows: self.shelf.outline.labels.iter().map(|label| label.to_string()).collect(),
+            measures,
+            linked: self.linked(&stated, subject, id),
+            hits: self.hits(&stated, subject, id),
+            history,
+            line,
+            ..Case::default()
+        };
+        if let Some(row) = row {
+            case.reasons.clone_from(&row.reasons);
+            case.rules = serde_json::from_str(&row.rules_json).unwrap_or_default();
+            case.versions.push(format!("policy {}", row.policy_version));
+            let models: Vec<String> = serde_json::from_str(&row.models_json).unwrap_or_default();
+            case.versions.extend(models.into_iter().map(|model| format!("model {model}")));
+        }
+        stated.copy(View::Risk, &mut [Span::Row(RowKey::Subject(subject, id.to_owned()))].into(), 1, |_, value| {
+            if let RowValue::Risk(row) = &**value {
+                let [_, rc, rb, rp] = row.risks.map(|risk| risk.share());
+                case.parts = Some([rc, rb, rp]);
+                case.contributions = contributions(&row.parts);
+            }
+            true
+        });
+        Some(case)
+    }
+
+    fn decide(&self, guest: &Guest, choice: &Choice) -> Result<u64, String> {
+        let subject = subject_named(&choice.subject).filter(|subject| decides(guest) && may_see(guest, *subject));
+        let subject = subject.ok_or("your role decides nothing about that")?;
+        if !CHOICES.iter().any(|(word, ..)| *word == choice.choice) {
+            return Err(format!("{:?}: expected one of {}", choice.choice, CHOICES.map(|(word, ..)| word).join(", ")));
+        }
+        let has_reason = REASONS.iter().any(|(word, _)| *word == choice.reason);
+        if !(has_reason || choice.reason.is_empty() && choice.choice != "override") {
+            return Err("who overrides says why: choose a reason".to_owned());
+        }
+        if choice.note.chars().count() > 1_000 {
+            return Err("the note is longer than 1000 characters".to_owned());
+        }
+        if let Some(who) = self.claimed(guest, &choice.subject, &choice.id) {
+            return Err(format!("{who} looks at it; come back in ten minutes"));
+        }
+        let (stated, sum) = (self.shelf.now(), self.decisions.now());
+        let row = self.verdict_row(&stated, subject, &choice.id);
+        let row = match row.as_deref() {
+            Some(RowValue::Verdict(row)) => &**row,
+            _ => return Err("nothing speaks against it any more".to_owned()),
+        };
+        let line = self.line(&stated, subject, &choice.id, Some(row), &sum);
+        if line.verdict != choice.verdict {
+            return Err(format!("it was {}, and is {} now: look again", choice.verdict, line.verdict));
+        }
+        let second = needs_second(&line, &choice.choice);
+        let number =
+            self.decisions.add(&guest.name, choice, line.risk, second).map_err(|failure| failure.to_string())?;
+        let about = format!("{} {}: {}", choice.subject, choice.id, choice.choice);
+        self.clerk.note(&guest.name, "decision", &about);
+        self.claims.lock().expect("nobody panics with it").remove(&(choice.subject.clone(), choice.id.clone()));
+        Ok(number)
+    }
+
+    fn undo(&self, guest: &Guest, number: u64) -> Result<(), String> {
+        self.decisions.undo(&guest.name, number).map_err(|failure| failure.to_string())?;
+        self.clerk.note(&guest.name, "undo", &number.to_string());
+        Ok(())
+    }
+}
+
+fn contributions(parts: &str) -> Vec<Contribution> {
+    let parts: Vec<Value> = serde_json::from_str(parts).unwrap_or_default();
+    let part = |part: &Value| Contribution {
+        name: part["name"].as_str().unwrap_or_default().to_owned(),
+        value: part["value"].as_f64().unwrap_or_default(),
+        share: part["share"].as_f64().unwrap_or_default(),
+    };
+    let mut contributions: Vec<Contribution> = parts.iter().map(part).collect();
+    contributions.sort_by(|a, b| b.share.partial_cmp(&a.share).unwrap_or(Ordering::Equal));
+    contributions
+}
+
+/// Makes labels of decisions that cannot be undone any more. The number of the decision is its number in the log, so that
+/// each is there once however often it is told.
+pub struct Labeller {
+    decisions: Arc<Decisions>,
+    gate: Gate,
+    kinds: IdKinds,
+    told: usize,
+}
+
+impl Labeller {
+    /// Begins with the first decision.
+    pub fn new(decisions: Arc<Decisions>, gate: Gate, kinds: IdKinds) -> Labeller {
+        Labeller { decisions, gate, kinds, told: 0 }
+    }
+
+    /// Tells the log what is final by now, in its order.
+    pub fn tell(&mut self) {
+        let sum = self.decisions.now();
+        while let Some(decision) = sum.all.get(self.told).filter(|decision| now() - decision.at > UNDO_MS) {
+            if decision.closes() && self.entry(decision).is_some_and(|entry| self.gate.take(entry).is_err()) {
+                // There was no room: it is told again.
+                return;
+            }
+            self.told += 1;
+        }
+    }
+
+    fn entry(&self, decision: &Decision) -> Option<Entry> {
+        let label = decision.label()?;
+        let row = json!({
+            "subject": decision.subject,
+            "subject_id": decision.id,
+            "label": label.name(),
+            "labelled_at": decision.at,
+            "labelled_by": "reviewer",
+        });
+        let read = intake::read("labels", Format::JsonLines, row.to_string().as_bytes(), &self.kinds);
+        let (rows, _) = read.ok()?;
+        Some(Entry { source: Some((SOURCE.to_owned(), decision.decided.number)), until: None, rows: Some(rows) })
+    }
+}
