@@ -36,6 +36,7 @@ impl Encrypted {
                     sleep(FAILED_WAITS).await;
                     continue;
                 };
+                let _ = socket.set_nodelay(true);
                 let (acceptor, sender) = (acceptor.clone(), sender.clone());
                 tokio::spawn(async move {
                     if let Ok(Ok(stream)) = timeout(AGREED_WITHIN, acceptor.accept(socket)).await {

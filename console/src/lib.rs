@@ -26,7 +26,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::serve::Listener;
+use axum::serve::{Listener, ListenerExt};
 use records::{Deed, Role};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -200,7 +200,8 @@ pub fn serve<H: House>(
             .merge(desk);
         match tls {
             Some(tls) => answer(Encrypted::new(listener, tls)?, routes, ended).await,
-            None => answer(listener, routes, ended).await,
+            // An answer goes out in several writes; none of them waits until the one before was confirmed.
+            None => answer(listener.tap_io(|socket| drop(socket.set_nodelay(true))), routes, ended).await,
         }
     });
     runtime.shutdown_background();
