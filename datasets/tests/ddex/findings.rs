@@ -5,18 +5,18 @@ use std::fmt::Write;
 use datasets::ddex::{Message, Severity, check};
 use records::Disclosure;
 
-use super::{ERN_41, ERN_383, ERN_432, PURGE, edited, read};
+use super::{ERN_41, ERN_383, ERN_432, PURGE, edited, is_as_in, read};
 
 /// A name, the message in order, and what of it is changed.
-type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+pub type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
-const NONE_2: &str = "<ContainsAI>None</ContainsAI>";
+pub const NONE_2: &str = "<ContainsAI>None</ContainsAI>";
 const PARTLY_1: &str = "<ContainsAI>Partly</ContainsAI>\n      <HasVocal";
 const SINGER: &str = "<Role><Value>Vocalist</Value></Role><AiContribution>None</AiContribution>";
 const MACHINE: &str = "<SpecialContributor>GenerativeAI</SpecialContributor>";
 const RELEASE_PARTLY: &str = "<ContainsAI>Partly</ContainsAI>\n      <ResourceGroup>";
 
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
     ("in order, 4.3.2", ERN_432, &[]),
     ("in order, 4.3.1", ERN_432, &[("ern/432", "ern/431")]),
     ("in order, 3.8.3", ERN_383, &[]),
@@ -186,12 +186,7 @@ fn what_is_wrong_with_fifty_messages() {
         let message = read(edited(text, edits)).unwrap_or_else(|unread| panic!("{name}: {unread}"));
         let _ = write!(found, "{name}\n{}", findings(&message));
     }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/ddex/findings.txt");
-    if std::env::var_os("TRUESTREAM_BLESS").is_some() {
-        std::fs::write(path, &found).expect("written");
-    }
-    let expected = std::fs::read_to_string(path).expect("the snapshot lies beside the test");
-    assert!(found == expected, "other findings than in {path}; these:\n{found}");
+    is_as_in("findings.txt", &found);
 }
 
 #[test]

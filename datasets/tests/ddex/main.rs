@@ -2,6 +2,7 @@
 
 mod damage;
 mod findings;
+mod golden;
 mod hostile;
 mod life;
 mod written;
@@ -29,4 +30,14 @@ fn edited(text: &str, edits: &[(&str, &str)]) -> String {
         assert!(text.contains(from), "the message has no {from}");
         text.replacen(from, to, 1)
     })
+}
+
+/// The text is that of the snapshot beside the tests; with TRUESTREAM_BLESS it becomes it.
+fn is_as_in(snapshot: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ddex").join(snapshot);
+    if std::env::var_os("TRUESTREAM_BLESS").is_some() {
+        std::fs::write(&path, found).expect("written");
+    }
+    let expected = std::fs::read_to_string(&path).expect("the snapshot lies beside the test");
+    assert!(found == expected, "not as in {}; this:\n{found}", path.display());
 }
