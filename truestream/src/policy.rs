@@ -160,8 +160,12 @@ fn check(args: &OneArgs) -> Result<(), Failure> {
     }
     match faults.len() {
         0 => Ok(()),
-        many => Err(Failure::Input(format!("{name}: {many} {}", if many == 1 { "mistake" } else { "mistakes" }))),
+        many => Err(Failure::Input(format!("{name}: {}", mistakes(many)))),
     }
+}
+
+fn mistakes(many: usize) -> String {
+    format!("{many} {}", if many == 1 { "mistake" } else { "mistakes" })
 }
 
 fn load(folder: Option<&Path>) -> Result<Policy, Failure> {

@@ -114,15 +114,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |text: &str| std::fs::write(folder.path().join("attacks.toml"), text).unwrap();
         assert_eq!(attacks(Some(folder.path())).unwrap(), built_in);
-        for (right, wrong) in [
-            ("accounts = 1040", "accounts = 0"),
-            ("\"3.33\"", "\"cheap\""),
-            ("caught = 65", "caught = 165"),
-            ("mean_times = 2.0", "mean_times = nan"),
-            ("tracks = 100000", "songs = 100000"),
+        for (key, wrong) in [
+            ("accounts", "accounts = 0"),
+            ("seat_cost", "seat_cost = \"cheap\""),
+            ("caught", "caught = 165"),
+            ("mean_times", "mean_times = nan"),
+            ("tracks", "songs = 1"),
         ] {
-            let text: Vec<&str> = ATTACKS.1.lines().filter(|line| !line.starts_with('#')).collect();
-            write(&text.join("\n").replacen(right, wrong, 1));
+            let is_it = |line: &&str| line.split_once(" = ").is_some_and(|(name, _)| name == key);
+            let right = ATTACKS.1.lines().find(is_it).expect("the built-in file says it");
+            write(&ATTACKS.1.replacen(&format!("\n{right}\n"), &format!("\n{wrong}\n"), 1));
             let error = attacks(Some(folder.path())).unwrap_err().to_string();
             assert!(error.contains("attacks.toml") && error.contains("expected"), "{error}");
         }

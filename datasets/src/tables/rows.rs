@@ -23,8 +23,11 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 
+use super::IdKind;
 use super::finite::FiniteFile;
 use super::write::ParquetFile;
+use records::Id;
+
 use crate::Error;
 
 /// Rows decoded at a time.
@@ -45,6 +48,22 @@ pub enum Value<'a> {
     Text(&'a str),
     /// Yes or no.
     Bool(bool),
+}
+
+impl Value<'_> {
+    /// The id that it is, where the ids of its table are of this kind; `None` for what is none.
+    pub fn id(self, kind: IdKind) -> Option<Id> {
+        let number = |number: u64| match kind {
+            IdKind::Text => Id::from(number.to_string()),
+            IdKind::Number => Id::Number(number),
+        };
+        match self {
+            Value::Text(text) => Some(Id::from(text)),
+            Value::UInt(value) => Some(number(value)),
+            Value::Int(value) => u64::try_from(value).ok().map(number),
+            _ => None,
+        }
+    }
 }
 
 /// What kind of values a column holds.

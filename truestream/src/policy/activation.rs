@@ -13,7 +13,7 @@ use datasets::policy::{self, Activation, Said};
 use records::Millis;
 use serde_json::json;
 
-use super::{faults, folder, input, print};
+use super::{faults, folder, input, mistakes, print};
 use crate::exit::Failure;
 
 /// Who puts a policy into force, from when on, and why.
@@ -79,7 +79,7 @@ pub(super) fn activate(args: &ActivateArgs) -> Result<(), Failure> {
     let faults = faults(Some(policy))?;
     if !faults.is_empty() {
         print(&faults.join("\n"))?;
-        return Err(Failure::Input(format!("{}: not activated: {} mistakes", policy.display(), faults.len())));
+        return Err(Failure::Input(format!("{}: not activated: {}", policy.display(), mistakes(faults.len()))));
     }
     tell(&policy::activate(&args.said.store, policy, &said).map_err(input)?)
 }

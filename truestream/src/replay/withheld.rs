@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use datasets::names::{NameTable, play_id_of};
 use datasets::tables::rows::{Rows, Value};
-use datasets::tables::{Cell, IdKind, ViewFile};
+use datasets::tables::{Cell, ViewFile};
 use records::{Id, IdSpace, Millis, Refusal};
 
 use crate::exit::Failure;
@@ -74,7 +74,7 @@ fn collect(
         if !live.contains(&ended_at) || refused.contains(&number) {
             continue;
         }
-        let id = |at, space| id(rows.value(at), counting.names.kind(space));
+        let id = |at, space| rows.value(at).id(counting.names.kind(space));
         let Some(account) = id(1, IdSpace::Account).filter(|id| blocked.contains_key(id.to_string().as_str())) else {
             continue;
         };
@@ -88,18 +88,4 @@ fn collect(
         }
     }
     Ok(())
-}
-
-/// The id as the run knows it.
-fn id(value: Value<'_>, kind: IdKind) -> Option<Id> {
-    let number = |number: u64| match kind {
-        IdKind::Text => Id::from(number.to_string()),
-        IdKind::Number => Id::Number(number),
-    };
-    match value {
-        Value::Text(text) => Some(Id::from(text)),
-        Value::UInt(value) => Some(number(value)),
-        Value::Int(value) => u64::try_from(value).ok().map(number),
-        _ => None,
-    }
 }

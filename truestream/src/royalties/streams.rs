@@ -12,9 +12,9 @@ use std::path::Path;
 
 use datasets::arrivals::read_corrections;
 use datasets::names::play_id_of;
+use datasets::tables::Inputs;
 use datasets::tables::read::{IdKinds, read_table};
 use datasets::tables::rows::{Rows, Value};
-use datasets::tables::{IdKind, Inputs};
 use features::royalty::Standing;
 use features::standing::Course;
 use features::tally::PAYABLE_MS;
@@ -73,7 +73,7 @@ pub(crate) fn each_stream(
             if !is_known || whole(rows.value(5)) < u64::from(PAYABLE_MS) || refused.contains(&row) {
                 continue;
             }
-            let id = |at, space: IdSpace| id(rows.value(at), kinds[space as usize]);
+            let id = |at, space: IdSpace| rows.value(at).id(kinds[space as usize]);
             let (Some(play), Some(account), Some(track)) =
                 (id(0, IdSpace::Play), id(1, IdSpace::Account), id(2, IdSpace::Track))
             else {
@@ -109,20 +109,6 @@ fn whole(value: Value<'_>) -> u64 {
         Value::Int(number) => u64::try_from(number).unwrap_or(0),
         Value::UInt(number) => number,
         _ => 0,
-    }
-}
-
-/// The id as the replay knows it.
-fn id(value: Value<'_>, kind: IdKind) -> Option<Id> {
-    let number = |number: u64| match kind {
-        IdKind::Text => Id::from(number.to_string()),
-        IdKind::Number => Id::Number(number),
-    };
-    match value {
-        Value::Text(text) => Some(Id::from(text)),
-        Value::UInt(value) => Some(number(value)),
-        Value::Int(value) => u64::try_from(value).ok().map(number),
-        _ => None,
     }
 }
 

@@ -57,7 +57,7 @@ impl Settings {
         let path = out.join("run.json");
         let wrong = |why: String| Failure::Input(format!("{}: {why}", path.display()));
         let text = std::fs::read_to_string(&path)
-            .map_err(|error| wrong(format!("{error}; --out must name a folder that `truestream replay` wrote")))?;
+            .map_err(|error| wrong(format!("{error}; expected a folder that `truestream replay` wrote")))?;
         let file: File = serde_json::from_str(&text).map_err(|error| wrong(format!("not understood: {error}")))?;
         if file.format != 1 {
             return Err(wrong(format!("format {} is not known; this program knows format 1", file.format)));

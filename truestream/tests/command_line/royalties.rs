@@ -186,7 +186,11 @@ fn no_catalogued_attack_pays_under_the_built_in_policy_and_a_policy_under_which_
     let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).expect("written");
     write("policy.toml", "version = \"x\"");
     truestream(&["policy", "check", &text(folder.path())]).good();
-    // Without the cap a seat earns 76 and not 4.
+    // Without the cap a seat earns for all that it streams, as far as nobody catches it.
+    let catalogued = datasets::policy::attacks(None).expect("the built-in attacks");
+    let farm = catalogued.attacks.iter().find(|attack| attack.name == "breadth_farm").expect("a farm");
+    let (rate, seat) = (catalogued.stream_rate as f64 / 1e6, farm.seat_cost as f64 / 1e6);
+    let kept = |caught: f64, streams: u64| streams as f64 * rate * (1.0 - caught) - seat;
     let built_in: BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
     write(
         "royalties.toml",
@@ -194,16 +198,18 @@ fn no_catalogued_attack_pays_under_the_built_in_policy_and_a_policy_under_which_
     );
     let told = truestream(&["policy", "check", &text(folder.path())]);
     assert_eq!(told.code, Some(4), "{told:?}");
+    let keeps = kept(f64::from(farm.caught.get()) / 100.0, farm.streams_per_day * 30);
+    let caught = farm.caught.get();
     assert!(
-        told.out.contains("\"breadth_farm\": found that it keeps 23.38 EUR per account and month (escalate, 65 %"),
+        told.out.contains(&format!(
+            "\"breadth_farm\": found that it keeps {keeps:.2} EUR per account and month (escalate, {caught} %"
+        )),
         "{told:?}"
     );
     // Where the model has no say, nobody holds those who play many tracks a little.
     std::fs::remove_file(folder.path().join("royalties.toml")).expect("removed");
     write("rules.toml", "[account]\nlearned = { on = false, weight = 0 }");
     let told = truestream(&["policy", "check", &text(folder.path())]);
-    assert!(
-        told.out.contains("\"breadth_farm\": found that it keeps 0.67 EUR") && told.out.contains("(allow, 0 %"),
-        "{told:?}"
-    );
+    let keeps = format!("\"breadth_farm\": found that it keeps {:.2} EUR", kept(0.0, 1_000));
+    assert!(told.out.contains(&keeps) && told.out.contains("(allow, 0 %"), "{told:?}");
 }
