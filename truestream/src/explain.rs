@@ -20,6 +20,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::exit::Failure;
 use crate::replay::{self, ReplayArgs};
+use crate::scratch::Scratch;
 use crate::verify::{Emit, Settings};
 
 /// The tables that speak about a subject, and what names the row among its subject's.
@@ -204,7 +205,7 @@ fn again(
     as_of: Millis,
     activation: Option<&Activation>,
 ) -> Result<Rowset, Failure> {
-    let scratch = tempfile::tempdir().map_err(|error| Failure::Output(format!("a temporary folder: {error}")))?;
+    let scratch = Scratch::new()?;
     let law = match (&args.policy, activation) {
         (Some(store), Some(activation)) => Some(activation.folder(store)),
         (policy, _) => policy.clone(),

@@ -16,6 +16,7 @@ pub mod policy;
 pub mod replay;
 pub mod royalties;
 pub mod scan;
+mod scratch;
 pub mod serve;
 pub mod verify;
 pub mod world;

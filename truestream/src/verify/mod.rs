@@ -37,6 +37,7 @@ pub(crate) use self::settings::{Emit, Settings};
 use self::views::{REFUSAL, Span, TextIds, VIEWS, View};
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
+use crate::scratch::Scratch;
 
 /// `truestream verify`: checks what a replay wrote against plain SQL over the same files.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -182,7 +183,7 @@ fn broken(error: rusqlite::Error) -> Failure {
 
 /// The inputs in a database of their own, and the settings to read them by.
 struct Oracle {
-    folder: tempfile::TempDir,
+    folder: Scratch,
     text_ids: TextIds,
     settings: Settings,
     /// The first and the last instant that the inputs give an answer for.
@@ -191,7 +192,7 @@ struct Oracle {
 
 impl Oracle {
     fn new(inputs: &Inputs, settings: Settings) -> Result<Oracle, Failure> {
-        let folder = tempfile::tempdir().map_err(|error| Failure::Output(format!("temporary folder: {error}")))?;
+        let folder = Scratch::new()?;
         let path = folder.path().join("oracle.sqlite");
         let text_ids = load::fill(&path, inputs)?;
         let connection = load::reopen(&path)?;
