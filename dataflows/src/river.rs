@@ -67,8 +67,9 @@ pub struct Plan {
     pub network: Option<Arc<Network>>,
     /// Whose scores are wanted, whether or not subjects are judged; then groups and lockstep must be.
     pub scores: Vec<(Side, Turns)>,
-    /// How subjects are judged, if that is wanted; then groups and lockstep must be, and all window views are computed.
-    pub judging: Option<Judging>,
+    /// How subjects are judged, if that is wanted; then groups and lockstep must be, and all window views are computed. More than
+    /// one way where suspicion travels otherwise in the other; all of them read the same windows.
+    pub judging: Vec<Judging>,
     /// The last tick of the run.
     pub until: Tick,
     /// Whether every tick is wanted, or only the last.
@@ -81,7 +82,7 @@ impl Plan {
     /// The window views that are computed: those that are wanted, and those that judgements and features are made of.
     pub fn computed(&self) -> Vec<Axis> {
         let needs = |axis: &Axis| {
-            self.judging.is_some()
+            !self.judging.is_empty()
                 || self.axes.contains(axis)
                 || (self.makes_features() && *axis == Axis::Account)
                 || self.audiences.as_ref().is_some_and(|asked| asked.rests_on(*axis))
@@ -91,7 +92,7 @@ impl Plan {
 
     /// Whether it asks what the catalogue declares, row by row.
     pub fn asks_for_releases(&self) -> bool {
-        self.judging.is_some() || self.audiences.as_ref().is_some_and(|asked| asked.copies)
+        !self.judging.is_empty() || self.audiences.as_ref().is_some_and(|asked| asked.copies)
     }
 
     /// Whether feature rows are made, for somebody to read or for a model to score.
@@ -99,7 +100,7 @@ impl Plan {
         self.profiles
             || self.audiences.is_some()
             || !self.scores.is_empty()
-            || self.judging.as_ref().is_some_and(|judging| !judging.models.is_empty())
+            || self.judging.iter().any(|judging| !judging.models.is_empty())
     }
 
     /// The lengths of the windows of the window views, shortest first.
@@ -129,7 +130,7 @@ impl Plan {
 
     /// Whether somebody looks at what accounts played last.
     pub fn has_sequences(&self) -> bool {
-        let judging = self.judging.as_ref().map(|judging| &judging.models);
+        let judging = self.judging.iter().map(|judging| &judging.models);
         let mut models = self.scores.iter().map(|(_, models)| models).chain(judging);
         self.sequences.is_some() || self.network.is_some() || models.any(has_network)
     }
@@ -165,8 +166,8 @@ pub enum Change {
     Networks(Vec<NetworkChange>),
     /// What models say of accounts.
     Scores(Vec<ScoreChange>),
-    /// What speaks against subjects.
-    Judged(Vec<JudgementChange>),
+    /// What speaks against subjects, by which of [`Plan::judging`]; said also at each of its turns.
+    Judged(usize, Vec<JudgementChange>),
     /// Rows that were set aside, here or by who read them.
     Refused(Vec<Setaside>),
 }
@@ -340,7 +341,7 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
                 let scores = keep(with_network(models), "Scores", dossiers::route, until, scores);
                 ends.push(deliver(scores, until, &ledger, Change::Scores));
             }
-            let listens = (plan.judging.is_some() || plan.audiences.is_some())
+            let listens = (!plan.judging.is_empty() || plan.audiences.is_some())
                 .then(|| listens::tracks(turns.clone(), longest, cadence, until));
             if let Some(((listens, asked), marks)) = listens.clone().zip(plan.audiences.as_ref()).zip(marks) {
                 let (rows, turns, entries) = (all_rows.clone(), turns.clone(), in_force.clone());
@@ -349,11 +350,13 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
                     ends.push(deliver(features, until, &ledger, move |rows| Change::Audiences(axis, rows)));
                 }
             }
-            if let Some((listens, judging)) = listens.zip(plan.judging.as_ref()) {
-                all_rows.push((Axis::Account, rows));
-                let news = with_network(&judging.models);
-                let sources = Sources { news, listens, rows: all_rows, turns, entries: in_force, longest };
-                ends.push(deliver(risk::judge(sources, judging, cadence, until), until, &ledger, Change::Judged));
+            all_rows.push((Axis::Account, rows));
+            for ((at, judging), listens) in plan.judging.iter().enumerate().zip(listens.into_iter().cycle()) {
+                let (rows, turns, entries) = (all_rows.clone(), turns.clone(), in_force.clone());
+                let sources = Sources { news: with_network(&judging.models), listens, rows, turns, entries, longest };
+                let judged = risk::judge(sources, judging, cadence, until);
+                let due = judging.turns.clone();
+                ends.push(deliver_by(judged, due, until, &ledger, move |rows| Change::Judged(at, rows)));
             }
         }
         ends.push(deliver(refused, until, &ledger, Change::Refused));
@@ -370,11 +373,21 @@ struct Deliver<D, F> {
     ledger: SharedLedger,
     change: F,
     records: Vec<D>,
+    /// The ticks at which something is said though nothing changed, latest first.
+    turns: Vec<Tick>,
 }
 
 impl<D: ExchangeData, F: Fn(Vec<D>) -> Change + 'static> Keep for Deliver<D, F> {
     type In = D;
     type Out = ();
+
+    fn due(&self) -> Option<Tick> {
+        self.turns.last().copied()
+    }
+
+    fn open(&mut self, tick: Tick, _out: &mut Vec<()>) {
+        while self.turns.pop_if(|turn| *turn <= tick).is_some() {}
+    }
 
     fn take(&mut self, _tick: Tick, record: D, _out: &mut Vec<()>) {
         self.records.push(record);
@@ -394,7 +407,20 @@ fn deliver<'scope, D: ExchangeData>(
     ledger: &SharedLedger,
     change: impl Fn(Vec<D>) -> Change + 'static,
 ) -> StreamVec<'scope, Tick, ()> {
-    keep(records, "Deliver", |_| 0, until, Deliver { ledger: ledger.clone(), change, records: Vec::new() })
+    deliver_by(records, Vec::new(), until, ledger, change)
+}
+
+/// The same, with something said at these ticks even where nothing changed.
+fn deliver_by<'scope, D: ExchangeData>(
+    records: StreamVec<'scope, Tick, D>,
+    mut turns: Vec<Tick>,
+    until: Tick,
+    ledger: &SharedLedger,
+    change: impl Fn(Vec<D>) -> Change + 'static,
+) -> StreamVec<'scope, Tick, ()> {
+    turns.sort_unstable_by(|a, b| b.cmp(a));
+    let state = Deliver { ledger: ledger.clone(), change, records: Vec::new(), turns };
+    keep(records, "Deliver", |_| 0, until, state)
 }
 
 fn axis_name(axis: Axis) -> &'static str {

@@ -211,13 +211,14 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
         scores: sides(world),
         sequences: Some(Asked::All(if every_tick { Cadence::Each } else { Cadence::At(world.until()) })),
         network: None,
-        judging: Some(Judging {
+        judging: vec![Judging {
             policies: policies(world, policy),
+            turns: policies(world, policy).iter().skip(1).map(|(from, _)| *from).collect(),
             windows_ms: WINDOWS_MS.to_vec(),
             models: world.models.clone(),
             clauses: clauses(world),
             copies: true,
-        }),
+        }],
         until: world.until(),
         every_tick,
         living: false,
@@ -284,7 +285,7 @@ impl State {
             }),
             Change::Groups(rows) => rows.into_iter().for_each(|(key, group)| set(&mut self.groups, key, group)),
             Change::Lockstep(rows) => rows.into_iter().for_each(|(pair, shared)| set(&mut self.lockstep, pair, shared)),
-            Change::Judged(rows) => {
+            Change::Judged(_, rows) => {
                 rows.into_iter().for_each(|(subject, judged)| set(&mut self.judged, subject, judged))
             }
             Change::Sequences(rows) => {
@@ -390,7 +391,7 @@ fn companies(world: &World, tick: Tick) -> BTreeMap<Key, Company> {
 fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgements, Scored, Features) {
     let policies = policies(world, policy);
     let place = policies.iter().rposition(|(from, _)| *from <= tick).unwrap_or(0);
-    let (place, policy) = (place as u16, &*policies[place].1);
+    let policy = &*policies[place].1;
     let flow = &policy.flow;
     let accounts = state.of(Axis::Account);
     let companies = companies(world, tick);
@@ -561,11 +562,9 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
         }
     }
     let judgement = |(subject, segment, heard, signals): Recounted| {
-        let r = fuse(policy, subject.0, heard.is_some(), signals.clone()).r;
         let learned =
             learned.get(&subject.1).filter(|_| subject.0 == Subject::Account).map(|(_, learned)| learned.clone());
-        (r > Risk::CLEAN)
-            .then_some((subject, Judgement { policy: place, r, segment, heard, signals, learned, rules: Vec::new() }))
+        (!signals.is_empty()).then_some((subject, Judgement { segment, heard, signals, learned, rules: Vec::new() }))
     };
     let mut judgements: Judgements = judged.into_iter().filter_map(judgement).collect();
     for (place, clause) in clauses(world).iter().enumerate() {
@@ -573,16 +572,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
         let matches = |(ms, row): &(Millis, WindowRow)| *ms == window_ms && clause.condition.holds(row);
         for (key, rows) in state.of(clause.axis) {
             if (clause.from..clause.until).contains(&tick) && rows.iter().any(matches) {
-                let nothing = Judgement {
-                    policy: clause.policy,
-                    r: Risk::CLEAN,
-                    segment: 0,
-                    heard: None,
-                    signals: vec![],
-                    learned: None,
-                    rules: vec![],
-                };
-                judgements.entry((subject(clause.axis), key)).or_insert(nothing).rules.push(place as u16);
+                judgements.entry((subject(clause.axis), key)).or_default().rules.push(place as u16);
             }
         }
     }
@@ -625,7 +615,6 @@ fn clauses(world: &World) -> Arc<[Clause]> {
     let clause = |(axis, window, when, from, until): (Axis, u8, &str, Tick, Tick)| Clause {
         axis,
         window,
-        policy: u16::from(from >= changes),
         condition: Condition::read(when, axis).unwrap(),
         from,
         until,
@@ -915,7 +904,7 @@ fn models_come_into_force_and_score_whoever_has_plays() {
         // At the tick at which a model takes over, accounts are told of, though not one play came or went there.
         let changes = flow(&world, &built_in(), workers, true);
         let told = changes[&(first + 9)].iter().filter_map(|change| match change {
-            Change::Judged(judged) => {
+            Change::Judged(_, judged) => {
                 Some(judged.iter().filter(|((subject, _), _)| *subject == Subject::Account).count())
             }
             _ => None,
@@ -993,7 +982,7 @@ fn judgements_equal_a_recount_in_a_whole_world() {
     let judged = hold(&world, &built_in(), 3, "the world of seed 5", &mut Compared::default());
     let sure = judged
         .iter()
-        .filter(|((subject, _), judged)| *subject == Subject::Account && judged.r > Risk::from_parts(6_000));
+        .filter(|((subject, _), judged)| *subject == Subject::Account && r(*subject, judged) > Risk::from_parts(6_000));
     assert!(sure.count() > 0, "nobody is suspected");
 }
 
@@ -1015,7 +1004,7 @@ fn a_farm_whose_plays_are_taken_back_leaves_no_judgement() {
         state.judged
     };
     let (before, after) = (clock().first_after(taken_back) - 1, clock().first_after(taken_back));
-    let risk = judged_at(before)[&(Subject::Account, Key(1))].r;
+    let risk = r(Subject::Account, &judged_at(before)[&(Subject::Account, Key(1))]);
     assert!(risk > Risk::from_parts(6_000), "{risk:?}");
     assert!(judged_at(before).contains_key(&(Subject::Track, Key(0))));
     assert_eq!(judged_at(after), Judgements::new());
@@ -1058,10 +1047,16 @@ fn suspicion_reaches_the_copies_of_a_recording_while_they_are_copies() {
             let is_copy = (from..to).contains(&tick);
             assert_eq!(says(1).is_some_and(|share| share > 2_000), is_copy, "tick {tick}: {:?}", says(1));
             assert_eq!((says(0), says(2)), (None, None), "tick {tick}: the copy has nothing to tell");
-            let risk = state.judged.get(&(Subject::Track, Key(1))).map_or(Risk::CLEAN, |judged| judged.r);
+            let risk =
+                state.judged.get(&(Subject::Track, Key(1))).map_or(Risk::CLEAN, |judged| r(Subject::Track, judged));
             assert!(risk < Risk::from_parts(4_000), "tick {tick}: copies alone hold nobody: {risk:?}");
         }
     }
+}
+
+/// The risk under the built-in policy.
+fn r(subject: Subject, judged: &Judgement) -> Risk {
+    fuse(&built_in(), subject, judged.heard.is_some(), judged.signals.clone()).r
 }
 
 /// What is said of whom.
@@ -1093,9 +1088,12 @@ fn what_is_heard_comes_is_replaced_and_disappears_for_all_tracks_of_the_content_
     let changes = flow(&world, &built_in(), 3, true);
     let mut told: BTreeMap<Tick, Vec<Told>> = BTreeMap::new();
     for (tick, change) in changes.into_iter().flat_map(|(tick, all)| all.into_iter().map(move |one| (tick, one))) {
-        let Change::Judged(judged) = change else { continue };
-        let said = |judged: Judgement| (judged.r.parts(), judged.heard.and_then(|heard| heard.words));
-        told.entry(tick - first).or_default().extend(judged.into_iter().map(|(who, what)| (who, what.map(said))));
+        let Change::Judged(_, judged) = change else { continue };
+        let said = |subject: Subject, judged: Judgement| {
+            (r(subject, &judged).parts(), judged.heard.and_then(|heard| heard.words))
+        };
+        let judged = judged.into_iter().map(|(who, what)| (who, what.map(|judged| said(who.0, judged))));
+        told.entry(tick - first).or_default().extend(judged);
     }
     told.values_mut().for_each(|rows| rows.sort());
     // 40 % of the risk of the audio: nothing else speaks against anybody.

@@ -20,6 +20,7 @@ pub mod crowd;
 pub mod economics;
 pub mod neighbours;
 pub mod profile;
+pub mod revision;
 pub mod rhythm;
 pub mod risk;
 mod row;

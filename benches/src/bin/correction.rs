@@ -69,7 +69,7 @@ impl Ledger for Stated {
             Change::Audiences(_, rows) => rows.len(),
             Change::Sequences(rows) => rows.len(),
             Change::Networks(rows) => rows.len(),
-            Change::Judged(rows) => rows.len(),
+            Change::Judged(_, rows) => rows.len(),
             Change::Scores(rows) => rows.len(),
             Change::Refused(rows) => rows.len(),
         } as u64;
@@ -145,7 +145,7 @@ fn plan() -> Plan {
         scores: Vec::new(),
         sequences: None,
         network: None,
-        judging: None,
+        judging: Vec::new(),
         until: clock.first_after(8 * DAY_MS),
         every_tick: true,
         living: false,

@@ -8,8 +8,9 @@
 use std::sync::Arc;
 
 use features::profile;
+use features::revision::Revision;
 use features::risk::fuse;
-use features::signals::{AccountFacts, Signal, of_account, of_model, of_surroundings};
+use features::signals::{AccountFacts, Name, Signal, of_account, of_model, of_surroundings};
 use hashbrown::{HashMap, HashSet};
 use models::Because;
 use models::Model;
@@ -47,6 +48,13 @@ struct Said {
     risk: Risk,
 }
 
+impl Said {
+    /// The signals that count in what the account spreads.
+    fn own(&self) -> impl Iterator<Item = &Signal> {
+        self.signals.iter().filter(|signal| signal.name != Name::Learned)
+    }
+}
+
 /// The accounts of one worker.
 pub(super) struct Accounts {
     policies: InForce<Arc<Policy>>,
@@ -75,10 +83,12 @@ impl Keep for Accounts {
         if self.models.open(tick) {
             self.dossiers.reopen();
         }
-        if self.policies.open(tick) {
-            // A policy weighs signals; who shows none is weighed as before.
-            let speaking = self.said.iter().filter(|(_, said)| !said.signals.is_empty());
-            self.dossiers.reopen_those(speaking.map(|(account, _)| *account));
+        let before = self.policies.current().map(|(_, policy)| policy.clone());
+        if let (true, Some(before), Some((_, now))) = (self.policies.open(tick), before, self.policies.current()) {
+            let revision = Revision { before: &before, now };
+            let spreads = |said: &&Said| revision.reweighs(Subject::Account, said.own().map(|signal| signal.name));
+            let spreading = self.said.iter().filter(|(_, said)| !said.signals.is_empty() && spreads(said));
+            self.dossiers.reopen_those(spreading.map(|(account, _)| *account));
         }
     }
 
@@ -166,7 +176,6 @@ struct Case {
 
 /// The accounts of one worker against which something speaks.
 pub(super) struct Verdicts {
-    policies: InForce<Arc<Policy>>,
     longest_ms: Millis,
     cases: HashMap<Key, Case>,
     touched: HashSet<Key>,
@@ -175,7 +184,6 @@ pub(super) struct Verdicts {
 impl Verdicts {
     pub fn new(judging: &Judging) -> Verdicts {
         Verdicts {
-            policies: InForce::new(judging.policies.clone()),
             longest_ms: judging.windows_ms.last().copied().unwrap_or(0),
             cases: HashMap::new(),
             touched: HashSet::new(),
@@ -186,16 +194,6 @@ impl Verdicts {
 impl Keep for Verdicts {
     type In = (Key, Judge);
     type Out = JudgementChange;
-
-    fn due(&self) -> Option<Tick> {
-        self.policies.due()
-    }
-
-    fn open(&mut self, tick: Tick, _out: &mut Vec<JudgementChange>) {
-        if self.policies.open(tick) {
-            self.touched.extend(self.cases.keys());
-        }
-    }
 
     fn take(&mut self, _tick: Tick, (account, judge): (Key, Judge), _out: &mut Vec<JudgementChange>) {
         let nothing = match &judge {
@@ -214,11 +212,10 @@ impl Keep for Verdicts {
     }
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<JudgementChange>) {
-        let policy = self.policies.current().expect("a policy is in force from the beginning");
         for account in self.touched.drain() {
             let Some(case) = self.cases.get_mut(&account) else { continue };
             let signals = case.own.iter().copied().chain(of_surroundings(self.longest_ms, case.around)).collect();
-            let judgement = judgement(policy, Subject::Account, 0, None, signals);
+            let judgement = judgement(0, None, signals);
             let judgement = judgement.map(|judgement| Judgement { learned: case.learned.clone(), ..judgement });
             if judgement != case.said {
                 out.push(((Subject::Account, account), judgement.clone()));
@@ -231,25 +228,7 @@ impl Keep for Verdicts {
     }
 }
 
-/// What the signals come to under the policy in force; `None` when that is nothing.
-pub(super) fn judgement(
-    (place, policy): (u16, &Arc<Policy>),
-    subject: Subject,
-    segment: u16,
-    heard: Option<Heard>,
-    signals: Vec<Signal>,
-) -> Option<Judgement> {
-    if signals.is_empty() {
-        return None;
-    }
-    let r = fuse(policy, subject, heard.is_some(), signals.clone()).r;
-    (r > Risk::CLEAN).then_some(Judgement {
-        policy: place,
-        r,
-        segment,
-        heard,
-        signals,
-        learned: None,
-        rules: Vec::new(),
-    })
+/// The judgement of these signals; `None` where none speaks.
+pub(super) fn judgement(segment: u16, heard: Option<Heard>, signals: Vec<Signal>) -> Option<Judgement> {
+    (!signals.is_empty()).then_some(Judgement { segment, heard, signals, learned: None, rules: Vec::new() })
 }

@@ -5,14 +5,12 @@
 //!                                                                            of an artist, where changed
 //! ```
 
-use std::sync::Arc;
-
 use features::WindowRow;
 use features::signals::suspicion::Load;
 use features::signals::{Catalogue, Following, Hearing, OwnerFacts, Signal, Standing, TrackFacts};
 use features::signals::{of_owner, of_track};
 use hashbrown::{HashMap, HashSet};
-use records::{Key, Metadata, Millis, Policy, Risk, Subject};
+use records::{Key, Metadata, Millis, Risk, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::Map;
@@ -22,7 +20,6 @@ use super::accounts::judgement;
 use super::{Heard, Judgement, JudgementChange, Judging, Opinion, Update};
 use crate::clock::Tick;
 use crate::keep::{Keep, mix};
-use crate::scores::InForce;
 use crate::tallies::RowChange;
 
 /// What is new about a track or an owner.
@@ -113,8 +110,6 @@ struct Dossier {
     uploader: Held<Standing>,
     artist: Held<Following>,
     segment: Held<u16>,
-    /// Whether a signal speaks against it, whatever a policy makes of that.
-    speaks: bool,
     said: Option<Judgement>,
     standing: Standing,
     following: Following,
@@ -175,7 +170,6 @@ impl Dossier {
 
 /// The tracks or owners of one worker.
 pub(super) struct Audience {
-    policies: InForce<Arc<Policy>>,
     windows: Vec<(u8, Millis)>,
     dossiers: HashMap<(Subject, Key), Dossier>,
     touched: HashSet<(Subject, Key)>,
@@ -183,29 +177,13 @@ pub(super) struct Audience {
 
 impl Audience {
     pub fn new(judging: &Judging) -> Audience {
-        Audience {
-            policies: InForce::new(judging.policies.clone()),
-            windows: judging.places(),
-            dossiers: HashMap::new(),
-            touched: HashSet::new(),
-        }
+        Audience { windows: judging.places(), dossiers: HashMap::new(), touched: HashSet::new() }
     }
 }
 
 impl Keep for Audience {
     type In = ((Subject, Key), AudienceNews);
     type Out = Told;
-
-    fn due(&self) -> Option<Tick> {
-        self.policies.due()
-    }
-
-    fn open(&mut self, tick: Tick, _out: &mut Vec<Told>) {
-        if self.policies.open(tick) {
-            let Audience { dossiers, touched, .. } = self;
-            touched.extend(dossiers.iter().filter(|(_, dossier)| dossier.speaks).map(|(subject, _)| *subject));
-        }
-    }
 
     fn take(&mut self, _tick: Tick, (subject, news): Self::In, _out: &mut Vec<Told>) {
         let dossier = self.dossiers.entry(subject).or_default();
@@ -238,15 +216,13 @@ impl Keep for Audience {
     }
 
     fn close(&mut self, tick: Tick, out: &mut Vec<Told>) {
-        let Audience { policies, windows, dossiers, touched } = self;
-        let policy = policies.current().expect("a policy is in force from the beginning");
+        let Audience { windows, dossiers, touched } = self;
         for (subject, key) in touched.drain() {
             let Some(dossier) = dossiers.get_mut(&(subject, key)) else { continue };
             let rows = dossier.judged_rows(windows);
             // Who is not in the longest window is in none, and nothing is said of them.
             let signals = if rows.is_empty() { Vec::new() } else { dossier.signals(subject, &rows) };
-            dossier.speaks = !signals.is_empty();
-            let judged = judgement(policy, subject, dossier.segment.value(), dossier.heard(subject), signals);
+            let judged = judgement(dossier.segment.value(), dossier.heard(subject), signals);
             if judged != dossier.said {
                 out.push(Told::Judged(((subject, key), judged.clone())));
                 dossier.said = judged;

@@ -11,7 +11,7 @@ use features::WindowRow;
 use features::condition::Condition;
 use features::tally::Axis;
 use hashbrown::{HashMap, HashSet};
-use records::{Key, Risk, Subject};
+use records::{Key, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concatenate;
@@ -29,8 +29,6 @@ pub struct Asked {
     pub axis: Axis,
     /// The place of the window among the window views.
     pub window: u8,
-    /// The place of the policy that has it.
-    pub policy: u16,
     /// What is asked.
     pub condition: Condition,
     /// The first tick at which it is in force.
@@ -107,17 +105,22 @@ struct Case {
 
 struct Clauses {
     asked: Arc<[Asked]>,
-    /// Ticks at which a rule begins or ends, latest first.
-    turns: Vec<Tick>,
+    /// Ticks at which a rule begins or ends, latest first, and its place.
+    turns: Vec<(Tick, u16)>,
+    /// The subjects for which each condition holds, by its place.
+    held: Vec<HashSet<(Subject, Key)>>,
     cases: HashMap<(Subject, Key), Case>,
     touched: HashSet<(Subject, Key)>,
 }
 
 impl Clauses {
     fn new(asked: Arc<[Asked]>) -> Clauses {
-        let mut turns: Vec<Tick> = asked.iter().flat_map(|asked| [asked.from, asked.until]).collect();
+        let places = asked.iter().zip(0..);
+        let mut turns: Vec<(Tick, u16)> =
+            places.flat_map(|(asked, place)| [(asked.from, place), (asked.until, place)]).collect();
         turns.sort_unstable_by(|a, b| b.cmp(a));
-        Clauses { asked, turns, cases: HashMap::new(), touched: HashSet::new() }
+        let held = vec![HashSet::new(); asked.len()];
+        Clauses { asked, turns, held, cases: HashMap::new(), touched: HashSet::new() }
     }
 }
 
@@ -126,15 +129,12 @@ impl Keep for Clauses {
     type Out = JudgementChange;
 
     fn due(&self) -> Option<Tick> {
-        self.turns.last().copied()
+        self.turns.last().map(|(tick, _)| *tick)
     }
 
     fn open(&mut self, tick: Tick, _out: &mut Vec<JudgementChange>) {
-        let before = self.turns.len();
-        while self.turns.pop_if(|turn| *turn <= tick).is_some() {}
-        if self.turns.len() < before {
-            let Clauses { cases, touched, .. } = self;
-            touched.extend(cases.iter().filter(|(_, case)| !case.held.is_empty()).map(|(subject, _)| *subject));
+        while let Some((_, place)) = self.turns.pop_if(|(turn, _)| *turn <= tick) {
+            self.touched.extend(&self.held[usize::from(place)]);
         }
     }
 
@@ -149,9 +149,18 @@ impl Keep for Clauses {
                     return;
                 }
                 let case = self.cases.entry(subject).or_default();
-                let now = held.into_iter().map(|place| (window, place));
-                case.held.retain(|(of, _)| *of != window);
-                case.held.extend(now);
+                let is_of = |(of, _): &(u8, u16)| *of == window;
+                if case.held.iter().copied().filter(is_of).map(|(_, place)| place).eq(held.iter().copied()) {
+                    return;
+                }
+                case.held.iter().filter(|held| is_of(held)).for_each(|(_, place)| {
+                    self.held[usize::from(*place)].remove(&subject);
+                });
+                case.held.retain(|held| !is_of(held));
+                for place in held {
+                    self.held[usize::from(place)].insert(subject);
+                    case.held.push((window, place));
+                }
                 self.touched.insert(subject);
             }
         }
@@ -168,10 +177,7 @@ impl Keep for Clauses {
             rules.sort_unstable();
             let now = match (&case.judged, rules.is_empty()) {
                 (None, true) => None,
-                (None, false) => {
-                    let policy = self.asked[usize::from(rules[0])].policy;
-                    Some(Judgement { rules, ..Judgement::of_nothing(policy) })
-                }
+                (None, false) => Some(Judgement { rules, ..Judgement::default() }),
                 (Some(judged), _) => Some(Judgement { rules, ..judged.clone() }),
             };
             if now != case.said {
@@ -182,13 +188,5 @@ impl Keep for Clauses {
                 self.cases.remove(&subject);
             }
         }
-    }
-}
-
-impl Judgement {
-    /// Where no signal speaks.
-    fn of_nothing(policy: u16) -> Judgement {
-        let (signals, rules) = (Vec::new(), Vec::new());
-        Judgement { policy, r: Risk::CLEAN, segment: 0, heard: None, signals, learned: None, rules }
     }
 }

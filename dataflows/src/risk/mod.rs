@@ -12,7 +12,8 @@
 //!
 //! What a play changes is keyed state ([`crate::keep`]); what travels between subjects (suspicion, catalogue, standing)
 //! is a differential collection, in which only suspects take part. A judgement is the signals that speak against a
-//! subject: whoever reads it mixes them into a risk and a verdict with the same pure functions.
+//! subject, whatever a policy makes of them: whoever reads it mixes them into a risk and a verdict with the same pure
+//! functions. So another policy changes a judgement only where suspicion travels otherwise under it.
 
 mod accounts;
 mod audience;
@@ -55,6 +56,8 @@ use crate::windows::Turn;
 pub struct Judging {
     /// The policies, each from a tick on, in that order; the first from the beginning. Suspicion flows alike under all of them.
     pub policies: Vec<(Tick, Arc<Policy>)>,
+    /// The ticks at which who reads the judgements decides otherwise, in order: something is said then, even where nothing changed.
+    pub turns: Vec<Tick>,
     /// The lengths of the windows of the window views, shortest first.
     pub windows_ms: Vec<Millis>,
     /// The models that score accounts, each from a tick on, in that order; before the first nobody does.
@@ -66,11 +69,6 @@ pub struct Judging {
 }
 
 impl Judging {
-    /// The ticks at which another policy comes into force.
-    pub fn turns(&self) -> impl Iterator<Item = Tick> {
-        self.policies.iter().skip(1).map(|(from, _)| *from)
-    }
-
     /// How suspicion travels.
     fn flow(&self) -> Flow {
         self.policies.first().expect("somebody judges by a policy").1.flow
@@ -140,15 +138,11 @@ impl Release {
 }
 
 /// What speaks against a subject as of now.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Judgement {
-    /// The place of the policy in force among [`Judging::policies`].
-    pub policy: u16,
-    /// R under the policy.
-    pub r: Risk,
     /// The segment whose thresholds apply.
     pub segment: u16,
-    /// What was heard, where its audio was: R is mixed with other weights then.
+    /// What was heard, where its audio was: its risk is mixed with other weights then.
     pub heard: Option<Heard>,
     /// The signals, in no particular order of importance, but always the same.
     pub signals: Vec<Signal>,

@@ -1,8 +1,8 @@
 //! What a policy would have done: the same plays under two policies, and who is decided otherwise.
 //!
 //! ```text
-//! data ──┬──▶ replay under the one  ──▶ verdicts ──┐
-//!        └──▶ replay under the other ──▶ verdicts ──┴──▶ newly held, freed, other, with their streams and labels │ stakes
+//! data ──▶ one replay ──┬──▶ decided by the one   ──▶ verdicts ──┐
+//!                       └──▶ decided by the other ──▶ verdicts ──┴──▶ newly held, freed, other, with their streams and labels │ stakes
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,8 +19,9 @@ use serde_json::json;
 use super::stakes::Stakes;
 use super::{BUILT_IN, folder, print};
 use crate::exit::Failure;
-use crate::replay::{self, ReplayArgs};
+use crate::replay::{self, Beside, ReplayArgs};
 use crate::royalties::streams::text_of;
+use crate::scratch::Scratch;
 
 /// Replays the same data under two policies and says whose gravest verdict is another
 #[derive(Args, Clone, Debug)]
@@ -45,6 +46,9 @@ pub(super) struct BacktestArgs {
     /// End with exit code 3 where more honest artists than so many newly have a verdict or lose streams of people
     #[arg(long, value_name = "N")]
     artists_max: Option<usize>,
+    /// Keeps the tables of both in this folder, in `before` and `after`
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Print as JSON
     #[arg(long)]
     json: bool,
@@ -58,6 +62,9 @@ struct Line {
     #[command(flatten)]
     replay: ReplayArgs,
 }
+
+/// More threads than this hardly make a replay of a month faster.
+const THREADS_MAX: usize = 4;
 
 /// Subject and id.
 pub(super) type Who = (String, String);
@@ -88,21 +95,17 @@ struct Moved {
 }
 
 pub(super) fn run(args: &BacktestArgs) -> Result<(), Failure> {
-    let scratch = tempfile::tempdir().map_err(|error| Failure::Output(format!("a temporary folder: {error}")))?;
+    let scratch = Scratch::new()?;
     let started = Instant::now();
-    let [old, new] = ["before", "after"].map(|name| scratch.path().join(name));
-    let [one, other] = [line(args, &args.against, &old)?, line(args, &args.policy, &new)?];
-    let (before, after) = std::thread::scope(|scope| {
-        let before = scope.spawn(|| replay::replay(&one));
-        let after = replay::replay(&other);
-        before.join().map_err(|_| Failure::Input("a replay failed".to_owned()))??;
-        after?;
-        Ok::<_, Failure>((gravest(&old)?, gravest(&new)?))
-    })?;
-    let labels = labels(&other.inputs()?)?;
-    let stakes = Stakes::read(&other.inputs()?, [&old, &new], &labels, &args.policy)?;
+    let out = args.out.as_deref().unwrap_or(scratch.path());
+    let [old, new] = ["before", "after"].map(|name| out.join(name));
+    let replayed = line(args, &old)?;
+    let apart = replay::replay_beside(&replayed, &Beside { policy: folder(&args.policy), out: &new })?;
+    let (before, after) = (gravest(&old)?, gravest(&new)?);
+    let labels = labels(&replayed.inputs()?)?;
+    let stakes = Stakes::read(&replayed.inputs()?, [&old, &new], &labels, &args.policy)?;
     let moved = moved(&before, &after, &stakes, &labels);
-    let told = Told { args, moved, stakes, seconds: started.elapsed().as_secs_f64() };
+    let told = Told { args, moved, stakes, apart, seconds: started.elapsed().as_secs_f64() };
     print(&if args.json { told.json() } else { told.text() })?;
     let wronged = told.stakes.wronged(&told.decided());
     match args.artists_max.filter(|most| wronged > *most) {
@@ -115,13 +118,18 @@ pub(super) fn run(args: &BacktestArgs) -> Result<(), Failure> {
     }
 }
 
-/// How the data is replayed under the policy.
-fn line(args: &BacktestArgs, policy: &Path, out: &Path) -> Result<ReplayArgs, Failure> {
-    let [data, out_text, policy_text] = [&args.data, out, policy].map(|path| path.display().to_string());
+/// How the data is replayed under the policy beside which the other is laid.
+fn line(args: &BacktestArgs, out: &Path) -> Result<ReplayArgs, Failure> {
+    let [data, out_text, policy_text] = [&args.data, out, &args.against].map(|path| path.display().to_string());
     let views = "verdict,payout_hold";
     let mut line = vec!["replay", "--data", &data, "--out", &out_text, "--views", views, "--emit", "changes"];
-    if folder(policy).is_some() {
+    if folder(&args.against).is_some() {
         line.extend(["--policy", &policy_text]);
+    }
+    // The tables are the same on any number of threads.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).to_string();
+    if !args.more.iter().any(|option| option.starts_with("--workers") || option == "--hosts") {
+        line.extend(["--workers", &threads]);
     }
     line.extend(args.more.iter().map(String::as_str));
     let parsed = Line::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?;
@@ -233,6 +241,8 @@ struct Told<'a> {
     args: &'a BacktestArgs,
     moved: Vec<Moved>,
     stakes: Stakes,
+    /// Why signals were found once for each, where they were.
+    apart: Option<&'static str>,
     seconds: f64,
 }
 
@@ -244,7 +254,7 @@ impl Told<'_> {
     }
 
     fn text(&self) -> String {
-        let Told { args, moved, stakes, seconds } = self;
+        let Told { args, moved, stakes, apart, seconds } = self;
         let (policy, against) = (args.policy.display(), args.against.display());
         let mut lines = vec![match moved.len() {
             0 => format!("{policy} beside {against}, {seconds:.1} s: nobody is decided otherwise"),
@@ -252,6 +262,10 @@ impl Told<'_> {
                 "{policy} beside {against}, {seconds:.1} s: {many} are decided otherwise, by their gravest verdict"
             ),
         }];
+        lines.push(match apart {
+            None => "One replay: the same signals, decided by both".to_owned(),
+            Some(why) => format!("One replay, signals found for each: {why}"),
+        });
         for ((subject, from, to), Sum { subjects: many, streams, labels }) in summed(moved) {
             let labels: Vec<String> = labels.iter().map(|(label, many)| format!("{many} {label}")).collect();
             let plural = if many == 1 { "" } else { "s" };
@@ -271,7 +285,7 @@ impl Told<'_> {
     }
 
     fn json(&self) -> String {
-        let Told { args, moved, stakes, seconds } = self;
+        let Told { args, moved, stakes, apart, seconds } = self;
         let sums = summed(moved).into_iter().map(|((subject, from, to), Sum { subjects: many, streams, labels })| {
             json!({"subject": subject, "from": from, "to": to, "subjects": many, "streams": streams, "labels": labels})
         });
@@ -279,7 +293,7 @@ impl Told<'_> {
         let [policy, against] = [&args.policy, &args.against].map(|policy| policy.display().to_string());
         let stakes = stakes.json(&self.decided());
         let told = json!({
-            "policy": policy, "against": against, "seconds": seconds, "sums": sums, "moved": moved, "stakes": stakes,
+            "policy": policy, "against": against, "seconds": seconds, "signals_apart": apart, "sums": sums, "moved": moved, "stakes": stakes,
         });
         format!("{told:#}")
     }

@@ -10,7 +10,6 @@ use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
-use dataflows::risk::Judging;
 use dataflows::river::Change;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind, Part, TableWriter, ViewFile, part_of};
@@ -19,8 +18,8 @@ use records::{Refusal, Subject, Verdict};
 
 use super::args::{Emit, ReplayArgs};
 use super::declared::Declarations;
-use super::judge::Rows;
-use super::prepare::Prepared;
+use super::judge::{Judge, Rows};
+use super::prepare::{Bench, Prepared};
 use super::reputation::Reputations;
 use super::summary::Summary;
 use super::teller::{PlayFiles, Teller, Told};
@@ -50,8 +49,6 @@ pub struct Books {
     refusals: Vec<Refusal>,
     /// Rows of window views that changed, where nothing is written.
     changed_rows: u64,
-    /// Judgements that changed at the ticks at which another policy came into force.
-    turns: BTreeMap<Tick, u64>,
     written: Vec<(&'static str, u64)>,
 }
 
@@ -66,10 +63,10 @@ struct Book {
 }
 
 impl Books {
-    /// Begins the tables in the output folder.
-    pub fn open(args: &ReplayArgs, prepared: &mut Prepared) -> Result<Books, Failure> {
+    /// Begins the tables in the folder, of what is decided on this bench.
+    pub fn open(args: &ReplayArgs, out: &Path, bench: Bench, prepared: &mut Prepared) -> Result<Books, Failure> {
         let mut books = Books {
-            out: args.out.clone(),
+            out: out.to_owned(),
             emit: args.emit,
             clock: prepared.plan.clock,
             first: prepared.first,
@@ -82,19 +79,19 @@ impl Books {
                     prepared.inputs.plays.iter().map(|path| path.display().to_string()).collect(),
                 ),
                 hubs_are_texts: hubs_are_texts(&prepared.names, &prepared.plan.links),
-                judge: prepared.judge.take(),
-                sides: std::mem::take(&mut prepared.sides),
+                judge: bench.judge,
+                sides: prepared.sides.clone(),
             },
             reputations: prepared.reputations.take(),
             open: Vec::new(),
             refusals: Vec::new(),
             changed_rows: 0,
-            turns: prepared.plan.judging.iter().flat_map(Judging::turns).map(|tick| (tick, 0)).collect(),
             written: Vec::new(),
         };
         if prepared.is_first_process {
             books.create(&prepared.views, &prepared.plan.links)?;
         }
+        bench.declarations.map_or(Ok(()), |declarations| books.declare(declarations))?;
         Ok(books)
     }
 
@@ -126,10 +123,7 @@ impl Books {
             self.changed_rows += rows.len() as u64;
             return Ok(());
         }
-        if let (Change::Judged(rows), Some(judged)) = (&change, self.turns.get_mut(&tick)) {
-            *judged += rows.len() as u64;
-        }
-        match self.teller.tell(change) {
+        match self.teller.tell(tick, change) {
             Told::Refused(refusals) => self.refusals.extend(refusals),
             Told::Rows(views) => {
                 for (view, rows) in views {
@@ -144,7 +138,7 @@ impl Books {
     }
 
     /// Enters what the catalogue and the evidence alone decide, for all ticks.
-    pub fn declare(&mut self, declarations: Declarations) -> Result<(), Failure> {
+    fn declare(&mut self, declarations: Declarations) -> Result<(), Failure> {
         let is_asked = |book: &Book| matches!(book.view, View::PayoutHold | View::DisclosureLedger | View::Reputation);
         if !self.open.iter().any(is_asked) {
             return Ok(());
@@ -194,9 +188,9 @@ impl Books {
         self.teller.judge.as_ref().map_or(&[], |judge| &judge.clauses)
     }
 
-    /// The ticks at which another policy came into force, and how many judgements changed at each.
-    pub fn turns(&self) -> impl Iterator<Item = (Tick, u64)> {
-        self.turns.range(..=self.until).map(|(tick, judged)| (*tick, *judged))
+    /// Who judges, if somebody does.
+    pub fn judge(&self) -> Option<&Judge> {
+        self.teller.judge.as_ref()
     }
 
     /// How many rows changed, where nothing is written.

@@ -71,16 +71,22 @@ fn axis(subject: Subject) -> Axis {
     }
 }
 
-/// What the dataflow asks of rows: the rules of all policies, each while its policy is in force.
+/// What the dataflow asks of rows: the rules of all policies, each while its policy is in force; `read` are the lengths of those windows
+/// that somebody reads.
 ///
 /// # Errors
 /// When a rule reads a window that the run does not have.
-pub fn asked(laws: &[Law], windows: &[(Millis, Arc<str>)], clock: Clock) -> Result<Arc<[Asked]>, Failure> {
+pub fn asked(
+    laws: &[Law],
+    windows: &[(Millis, Arc<str>)],
+    read: &[Millis],
+    clock: Clock,
+) -> Result<Vec<Asked>, Failure> {
     let first_as_of = |instant: Millis| clock.first_after(instant - 1);
     let asked = |place: usize, (clause, condition): &(Clause, Condition)| {
         let ends = laws.get(place + 1).map_or(Tick::MAX, |next| next.from);
         let length = millis(&clause.window)?;
-        let window = windows.iter().position(|(ms, _)| *ms == length).ok_or_else(|| {
+        let window = read.iter().position(|ms| *ms == length).ok_or_else(|| {
             let labels: Vec<&str> = windows.iter().map(|(_, label)| &**label).collect();
             let found = format!("rule {:?} of the policy reads the window {}", clause.id, clause.window);
             Failure::Usage(format!("{found}, expected one of --windows {}", labels.join(",")))
@@ -88,7 +94,6 @@ pub fn asked(laws: &[Law], windows: &[(Millis, Arc<str>)], clock: Clock) -> Resu
         Ok(Asked {
             axis: axis(clause.subject),
             window: window as u8,
-            policy: place as u16,
             condition: condition.clone(),
             from: clause.from.map_or(0, first_as_of).max(laws[place].from),
             until: first_as_of(clause.expires).min(ends),

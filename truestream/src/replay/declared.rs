@@ -111,8 +111,7 @@ impl Declarations {
             let next = [listed.peek().map(|(tick, _)| *tick), heard.peek().map(|(tick, _)| *tick), law];
             let Some(tick) = next.into_iter().flatten().min().filter(|tick| *tick <= until) else { return Ok(()) };
             if let Some((_, declaring, policy_version)) = laws.next_if(|(at, ..)| *at == tick) {
-                (state.declaring, state.policy_version) = (declaring, policy_version);
-                state.touched.extend(state.tracks.keys());
+                state.turn(declaring, policy_version);
             }
             while let Some((_, row)) = listed.next_if(|(at, _)| *at == tick) {
                 state.list(row);
@@ -198,6 +197,14 @@ impl State {
             None => sources.remove(&said.source),
         };
         self.touched.extend(self.of_content.get(&said.content).into_iter().flatten());
+    }
+
+    /// Another policy comes into force. Where it asks for the same only the rows that name it are touched.
+    fn turn(&mut self, declaring: Declaring, policy_version: Arc<str>) {
+        let asks_otherwise = self.declaring != declaring;
+        let touched = self.entries.iter().filter(|(_, (_, entry))| asks_otherwise || entry.held > 0);
+        self.touched.extend(touched.map(|(track, _)| *track));
+        (self.declaring, self.policy_version) = (declaring, policy_version);
     }
 
     /// The rows of all touched tracks and of their distributors.

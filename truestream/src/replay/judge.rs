@@ -2,43 +2,75 @@
 //!
 //! ```text
 //! (subject, signals, segment, rules) ──▶ fuse ──▶ risk row ──▶ decide ──▶ verdict row, unless it is allowed
-//!                              └──▶ rule_hit rows
+//!                └──▶ docket               └──▶ rule_hit rows
+//! another policy ──▶ docket ──▶ whom it touches ──▶ fuse …
 //! ```
 
+use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use dataflows::clock::Tick;
 use dataflows::risk::{Judgement, JudgementChange, Release};
 use datasets::arrivals::{Listing, Tier};
 use datasets::names::NameTable;
+use features::revision::Revision;
 use features::risk::{Assessment, Told, decide_in_words, fuse};
 use records::clause::{Clause, Effect};
-use records::{IdSpace, Key, Names, Policy, Subject, Verdict};
+use records::{IdSpace, Names, Policy, Risk, Subject, Verdict};
 use serde_json::json;
 
+use super::docket::{Docket, Who};
 use super::laws::Law;
 use super::learned;
 use super::views::{HitRow, RiskRow, RowKey, RowValue, VerdictRow};
 
-/// The policy of a run.
+/// Who decides by the policies of a run.
 pub struct Judge {
     /// The policies, each from a tick on, in that order.
     pub policies: Vec<(Tick, Arc<Policy>)>,
+    /// By which of the plan's ways of judging what this judge hears is found.
+    pub judging: usize,
     /// What was heard in words, by the numbers that judgements carry.
     pub words: Vec<String>,
     /// The names of the models, by their places.
     pub models: Vec<String>,
     /// The platform's own generated audio and who makes it: not judged.
-    pub own: HashSet<(Subject, Key)>,
+    pub own: HashSet<Who>,
     /// The rules that people wrote as conditions in all policies, with how many matches of each began.
     pub clauses: Vec<(Arc<Clause>, u64)>,
-    /// The rules that match as of now, by their places.
-    matching: HashMap<(Subject, Key), Vec<u16>>,
+    /// The place of the first of them among the rules that are asked.
+    pub first_rule: u16,
     /// The tiers that have thresholds of their own.
     pub segments: Segments,
+    /// Whether somebody asks for the rows of `risk`.
+    pub tells_risks: bool,
+    /// The place of the policy in force.
+    place: usize,
+    /// The rules that match as of now, by their places.
+    matching: HashMap<Who, Vec<u16>>,
+    /// Those with a verdict as of now.
+    decided: HashSet<Who>,
+    /// What stands, where another policy comes into force.
+    docket: Option<Docket>,
+    turns: Vec<Turned>,
     versions: Vec<Arc<str>>,
+}
+
+/// What another policy touched when it came into force.
+#[derive(Clone, Copy, Debug)]
+pub struct Turned {
+    /// When.
+    pub tick: Tick,
+    /// The cases that stood: subjects against whom a signal speaks or for whom a rule holds.
+    pub cases: usize,
+    /// Those that were decided again: because the revision touches them, because what speaks against them changed at that tick, or
+    /// because their row names the policy.
+    pub decided: usize,
+    /// How long that took, in milliseconds.
+    pub took_ms: f64,
 }
 
 /// The tiers that have thresholds of their own under some policy, in order.
@@ -46,8 +78,9 @@ pub struct Judge {
 pub struct Segments(Arc<[String]>);
 
 impl Segments {
-    fn new(laws: &[Law]) -> Segments {
-        let tiers: BTreeSet<&String> = laws.iter().flat_map(|law| law.policy.tiers.keys()).collect();
+    /// Of all these policies.
+    pub fn new<'a>(laws: impl IntoIterator<Item = &'a Law>) -> Segments {
+        let tiers: BTreeSet<&String> = laws.into_iter().flat_map(|law| law.policy.tiers.keys()).collect();
         Segments(tiers.into_iter().cloned().collect())
     }
 
@@ -82,77 +115,181 @@ impl Judge {
     pub fn new(laws: &[Law]) -> Judge {
         let clauses = laws.iter().flat_map(|law| &law.rules);
         Judge {
-            own: HashSet::new(),
-            clauses: clauses.map(|(clause, _)| (Arc::new(clause.clone()), 0)).collect(),
-            matching: HashMap::new(),
-            segments: Segments::new(laws),
-            versions: laws.iter().map(|law| law.policy.version.as_str().into()).collect(),
             policies: laws.iter().map(|law| (law.from, law.policy.clone())).collect(),
+            judging: 0,
             words: Vec::new(),
             models: Vec::new(),
+            own: HashSet::new(),
+            clauses: clauses.map(|(clause, _)| (Arc::new(clause.clone()), 0)).collect(),
+            first_rule: 0,
+            segments: Segments::new(laws),
+            tells_risks: true,
+            place: 0,
+            matching: HashMap::new(),
+            decided: HashSet::new(),
+            docket: (laws.len() > 1).then(Docket::default),
+            turns: Vec::new(),
+            versions: laws.iter().map(|law| law.policy.version.as_str().into()).collect(),
         }
     }
 
-    fn policy(&self, place: u16) -> &Policy {
-        &self.policies[usize::from(place)].1
+    /// The ticks at which another policy comes into force.
+    pub fn turns(&self) -> impl Iterator<Item = Tick> {
+        self.policies.iter().skip(1).map(|(from, _)| *from)
     }
 
-    /// The rows that the changes make.
-    pub fn rows(&mut self, names: &NameTable, changes: Vec<JudgementChange>) -> Judged {
+    /// What each policy touched that came into force.
+    pub fn turned(&self) -> &[Turned] {
+        &self.turns
+    }
+
+    /// The version of the policy that came into force at the tick.
+    pub fn version_from(&self, tick: Tick) -> Option<&str> {
+        let place = self.policies.iter().position(|(from, _)| *from == tick)?;
+        Some(&self.versions[place])
+    }
+
+    fn policy(&self) -> &Arc<Policy> {
+        &self.policies[self.place].1
+    }
+
+    /// The rows that the changes of the tick make, and those that a policy makes which comes into force at it.
+    pub fn rows(&mut self, names: &NameTable, tick: Tick, changes: Vec<JudgementChange>) -> Judged {
+        let began = Instant::now();
+        let before = self.policy().clone();
+        let place = self.policies.iter().rposition(|(from, _)| *from <= tick).unwrap_or_default();
+        let turns = std::mem::replace(&mut self.place, place) != place;
         let mut judged = Judged::default();
-        for ((subject, key), judgement) in changes {
-            let judgement = judgement.filter(|_| !self.own.contains(&(subject, key)));
-            let id = names.id(space(subject), key).to_string();
-            let rules = judgement.as_ref().map(|judgement| judgement.rules.clone()).unwrap_or_default();
-            let before = match rules.is_empty() {
-                true => self.matching.remove(&(subject, key)),
-                false => self.matching.insert((subject, key), rules.clone()),
-            };
-            let before = before.unwrap_or_default();
-            rules.iter().filter(|rule| !before.contains(rule)).for_each(|rule| self.clauses[usize::from(*rule)].1 += 1);
-            let gone = before.into_iter().filter(|rule| !rules.contains(rule));
-            judged.hits.extend(gone.map(|rule| (RowKey::Hit(subject, id.clone(), rule), None)));
-            let mut decides = None;
-            let place = judgement.as_ref().map_or(0, |judgement| judgement.policy);
-            let assessed = judgement.map(|Judgement { policy, segment, heard, signals, learned, .. }| {
-                let heard_words = heard.and_then(|heard| self.words.get(heard.words? as usize));
-                let learned_words = learned.as_ref().map(|learned| learned::words(learned, &self.models));
-                let told = Told { heard: heard_words.map(String::as_str), learned: learned_words.as_deref() };
-                let found = fuse(self.policy(policy), subject, heard.is_some(), signals);
-                let model = learned.and_then(|learned| self.models.get(usize::from(learned.model)));
-                let case = Case { policy, subject, id: &id, segment, found: &found, model };
-                let (verdict, by_rule) = self.verdict(&case, told, &rules);
-                decides = by_rule;
-                (found, verdict)
-            });
-            let (found, verdict) = assessed.unzip();
-            let found = found.filter(|found| !found.evidence.is_empty());
-            judged.hits.extend(rules.into_iter().map(|rule| {
-                let row = self.hit(&id, rule, decides == Some(rule), place);
-                (RowKey::Hit(subject, id.clone(), rule), Some(RowValue::Hit(Box::new(row))))
-            }));
-            let key = RowKey::Subject(subject, id);
-            judged.verdicts.push((key.clone(), verdict.flatten().map(|row| RowValue::Verdict(Box::new(row)))));
-            judged.risks.push((key, found.map(|found| RowValue::Risk(Box::new(risk(&found))))));
+        let mut told: HashSet<Who> = HashSet::new();
+        for (who, judgement) in changes {
+            if turns {
+                told.insert(who);
+            }
+            let judgement =
+                judgement.filter(|_| !self.own.contains(&who)).and_then(|judgement| self.heard_by(judgement));
+            self.enter(names, who, judgement, &mut judged);
+        }
+        if turns {
+            let touched: Vec<Who> = self.touched(&before).into_iter().filter(|who| !told.contains(who)).collect();
+            let decided = told.len() + touched.len();
+            for who in touched {
+                let judgement = self.docket.as_mut().and_then(|docket| docket.take(who));
+                self.enter(names, who, judgement, &mut judged);
+            }
+            let cases = self.docket.as_ref().map_or(0, Docket::len);
+            let took_ms = began.elapsed().as_secs_f64() * 1e3;
+            self.turns.push(Turned { tick, cases, decided, took_ms });
         }
         judged
+    }
+
+    /// Whom the policy in force touches, beside this one, and whose rows name it.
+    fn touched(&self, before: &Policy) -> HashSet<Who> {
+        let revision = Revision { before, now: self.policy() };
+        let tier = |segment: u16| self.segments.tier(segment);
+        let touched = self.docket.iter().flat_map(|docket| docket.touched(&revision, tier));
+        touched.chain(self.decided.iter().copied()).chain(self.matching.keys().copied()).collect()
+    }
+
+    /// With the rules of this judge alone, by their places among them; `None` where nothing is left.
+    fn heard_by(&self, mut judgement: Judgement) -> Option<Judgement> {
+        let own = 0..self.clauses.len() as u16;
+        let rules = judgement.rules.iter().filter_map(|rule| rule.checked_sub(self.first_rule));
+        judgement.rules = rules.filter(|rule| own.contains(rule)).collect();
+        (!judgement.signals.is_empty() || !judgement.rules.is_empty()).then_some(judgement)
+    }
+
+    /// Decides the case, and files it where another policy may come.
+    fn enter(&mut self, names: &NameTable, who: Who, judgement: Option<Judgement>, judged: &mut Judged) {
+        let r = self.decide(names, who, judgement.as_ref(), judged);
+        if let Some(docket) = &mut self.docket {
+            docket.enter(who, judgement.map(|judgement| (judgement, r)));
+        }
+    }
+
+    /// The rows of the subject under the policy in force, and its risk.
+    fn decide(&mut self, names: &NameTable, who: Who, judgement: Option<&Judgement>, judged: &mut Judged) -> Risk {
+        let (subject, key) = who;
+        let id = LazyCell::new(|| names.id(space(subject), key).to_string());
+        let fused =
+            |judgement: &Judgement| fuse(self.policy(), subject, judgement.heard.is_some(), judgement.signals.clone());
+        let mut found = judgement.map(fused).filter(|found| found.r > Risk::CLEAN);
+        let r = found.as_ref().map_or(Risk::CLEAN, |found| found.r);
+        let rules = judgement.map(|judgement| judgement.rules.clone()).unwrap_or_default();
+        // Where signals come to nothing only rules speak, where there are any.
+        let mut only_rules = Judgement::default();
+        let mut judgement = judgement;
+        if found.is_none() {
+            only_rules.rules.clone_from(&rules);
+            judgement = Some(&only_rules).filter(|_| !rules.is_empty());
+            found = judgement.map(fused);
+        }
+        let case = judgement.zip(found.as_ref());
+        let (verdict, decides) =
+            case.map_or((None, None), |(judgement, found)| self.verdict(who, &id, judgement, found));
+        self.hits(who, &id, rules, decides, judged);
+        let was_decided = match &verdict {
+            Some(_) => !self.decided.insert(who),
+            None => self.decided.remove(&who),
+        };
+        if was_decided || verdict.is_some() {
+            let row = verdict.map(|row| RowValue::Verdict(Box::new(row)));
+            judged.verdicts.push((RowKey::Subject(subject, id.clone()), row));
+        }
+        if self.tells_risks {
+            let found = found.filter(|_| r > Risk::CLEAN);
+            judged.risks.push((
+                RowKey::Subject(subject, id.clone()),
+                found.map(|found| RowValue::Risk(Box::new(risk(&found)))),
+            ));
+        }
+        r
+    }
+
+    /// The rules that match now in the place of those that did.
+    fn hits(
+        &mut self,
+        who: Who,
+        id: &LazyCell<String, impl FnOnce() -> String>,
+        rules: Vec<u16>,
+        decides: Option<u16>,
+        judged: &mut Judged,
+    ) {
+        let before = match rules.is_empty() {
+            true => self.matching.remove(&who),
+            false => self.matching.insert(who, rules.clone()),
+        };
+        let before = before.unwrap_or_default();
+        rules.iter().filter(|rule| !before.contains(rule)).for_each(|rule| self.clauses[usize::from(*rule)].1 += 1);
+        let key = |rule| RowKey::Hit(who.0, String::clone(id), rule);
+        judged.hits.extend(before.iter().filter(|rule| !rules.contains(rule)).map(|rule| (key(*rule), None)));
+        judged.hits.extend(rules.into_iter().map(|rule| {
+            let row = self.hit(id, rule, decides == Some(rule));
+            (key(rule), Some(RowValue::Hit(Box::new(row))))
+        }));
     }
 
     fn clause(&self, rule: u16) -> &Arc<Clause> {
         &self.clauses[usize::from(rule)].0
     }
 
-    fn hit(&self, id: &str, rule: u16, decides: bool, policy: u16) -> HitRow {
+    fn hit(&self, id: &str, rule: u16, decides: bool) -> HitRow {
         let clause = self.clause(rule).clone();
-        let policy_version = self.versions[usize::from(policy)].clone();
+        let policy_version = self.versions[self.place].clone();
         HitRow { effect: clause.effect(id), clause, decides, policy_version }
     }
 
     /// The verdict, and the rule that decides it, if one calls for more than the risk does. Of the rules that act the gravest counts,
     /// of equals the first of the file; all that act are named.
-    fn verdict(&self, case: &Case, told: Told, rules: &[u16]) -> (Option<VerdictRow>, Option<u16>) {
-        let Case { policy: place, subject, id, segment, found, model } = case;
-        let (policy, tier) = (self.policy(*place), self.segments.tier(*segment));
+    fn verdict(
+        &self,
+        (subject, _): Who,
+        id: &LazyCell<String, impl FnOnce() -> String>,
+        judgement: &Judgement,
+        found: &Assessment,
+    ) -> (Option<VerdictRow>, Option<u16>) {
+        let Judgement { segment, heard, learned, rules, .. } = judgement;
+        let (policy, tier) = (self.policy(), self.segments.tier(*segment));
         let by_risk = features::risk::verdict(policy, tier, found);
         let acting: Vec<u16> =
             rules.iter().copied().filter(|rule| self.clause(*rule).effect(id) == Effect::Acts).collect();
@@ -162,7 +299,11 @@ impl Judge {
         if verdict == Verdict::Allow {
             return (None, None);
         }
-        let mut decision = decide_in_words(policy, *subject, tier, found, told);
+        let heard = heard.and_then(|heard| self.words.get(heard.words? as usize));
+        let words = learned.as_ref().map(|learned| learned::words(learned, &self.models));
+        let model = learned.as_ref().and_then(|learned| self.models.get(usize::from(learned.model)));
+        let told = Told { heard: heard.map(String::as_str), learned: words.as_deref() };
+        let mut decision = decide_in_words(policy, subject, tier, found, told);
         for rule in acting {
             let clause = self.clause(rule);
             decision.rules.push(format!("rule.{}", clause.id));
@@ -175,21 +316,11 @@ impl Judge {
             reasons_json: json!(decision.reasons).to_string(),
             rules_json: json!(decision.rules).to_string(),
             reasons: decision.reasons,
-            policy_version: self.versions[usize::from(*place)].clone(),
+            policy_version: self.versions[self.place].clone(),
             models_json: json!(model.iter().collect::<Vec<_>>()).to_string(),
         };
         (Some(row), decides)
     }
-}
-
-/// A subject whose risk is known.
-struct Case<'a> {
-    policy: u16,
-    subject: Subject,
-    id: &'a str,
-    segment: u16,
-    found: &'a Assessment,
-    model: Option<&'a String>,
 }
 
 /// A rule as a reason.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use dataflows::clock::{Clock, Tick};
 use datasets::policy;
 use features::condition::Condition;
+use features::revision::Revision;
 use records::Policy;
 use records::clause::Clause;
 use records::declaring::Declaring;
@@ -102,6 +103,15 @@ pub fn since(mut laws: Vec<Law>, first: Tick) -> Result<Vec<Law>, Failure> {
 pub fn from_the_beginning(mut laws: Vec<Law>) -> Vec<Law> {
     laws[0].from = 0;
     laws
+}
+
+/// Why suspicion travels otherwise under the one than under the other at some tick; `None` where the same speaks against everybody.
+pub fn travels_otherwise(one: &[Law], other: &[Law]) -> Option<&'static str> {
+    let in_force = |laws: &[Law], tick: Tick| laws.iter().rfind(|law| law.from <= tick).map(|law| law.policy.clone());
+    one.iter().chain(other).find_map(|law| {
+        let (before, now) = (in_force(one, law.from)?, in_force(other, law.from)?);
+        Revision { before: &before, now: &now }.spreads_otherwise()
+    })
 }
 
 fn law(folder: Option<&Path>, from: Tick) -> Result<Law, Failure> {

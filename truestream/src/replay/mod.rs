@@ -9,6 +9,7 @@ pub(crate) mod books;
 pub(crate) mod clauses;
 mod cluster;
 mod declared;
+mod docket;
 pub(crate) mod drive;
 mod evidence;
 pub(crate) mod feed;
@@ -24,6 +25,7 @@ pub(crate) mod views;
 mod withheld;
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -88,15 +90,38 @@ fn print(text: &str) -> Result<(), Failure> {
 /// # Errors
 /// When the options cannot be, an input cannot be read, or the output cannot be written.
 pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
+    Ok(flow(args, None)?.0)
+}
+
+/// Another policy by which the same plays are judged, and where its tables go.
+pub struct Beside<'a> {
+    /// Its folder; the built-in one without.
+    pub policy: Option<&'a Path>,
+    /// The folder of its tables.
+    pub out: &'a Path,
+}
+
+/// Replays the plays once into the tables of two policies: they read the same windows, and where suspicion travels alike under
+/// both also the same signals; else it says why not. The tables are those of two replays.
+///
+/// # Errors
+/// As [`replay`].
+pub fn replay_beside(args: &ReplayArgs, other: &Beside) -> Result<Option<&'static str>, Failure> {
+    Ok(flow(args, Some(other))?.1)
+}
+
+fn flow(args: &ReplayArgs, other: Option<&Beside>) -> Result<(Summary, Option<&'static str>), Failure> {
     let started = Instant::now();
-    let mut prepared = prepare(args)?;
+    let mut prepared = prepare(args, other.map(|other| other.policy))?;
     if prepared.is_first_process {
         prepared.warnings.iter().for_each(|warning| eprintln!("truestream: warning: {warning}"));
     }
     let feed = Arc::new(Feed::new(&mut prepared, args)?);
-    let declarations = prepared.declarations.take();
-    let mut books = Books::open(args, &mut prepared)?;
-    declarations.map_or(Ok(()), |declarations| books.declare(declarations))?;
+    let outs = [args.out.as_path()].into_iter().chain(other.map(|other| other.out));
+    let mut shelf = Vec::new();
+    for (bench, out) in std::mem::take(&mut prepared.benches).into_iter().zip(outs) {
+        shelf.push(Books::open(args, out, bench, &mut prepared)?);
+    }
     let cluster = Cluster::of(&prepared);
     let has_others = cluster.has_others();
     let (builders, connections) = cluster.join(&prepared)?;
@@ -127,7 +152,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
     loop {
         match changes.recv_timeout(PROGRESS_EVERY) {
             Ok((tick, change)) => {
-                if let Err(error) = books.enter(tick, change) {
+                if let Err(error) = enter(&mut shelf, tick, change) {
                     fail(&failure, error);
                     feed.stop();
                 }
@@ -139,7 +164,7 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
             break;
         }
         if has_others && let Some(reason) = failed(&failure).or_else(|| cluster.lost()) {
-            drop(books);
+            drop(shelf);
             Cluster::leave(&reason);
         }
         progress.show(&feed);
@@ -152,10 +177,21 @@ pub fn replay(args: &ReplayArgs) -> Result<Summary, Failure> {
         return Err(error);
     }
     progress.finish();
-    books.repute()?;
-    let summary = Summary::new(args, &prepared, &feed, &books, started.elapsed());
-    books.finish(&prepared, &summary)?;
-    Ok(summary)
+    let mut told = None;
+    for mut books in shelf {
+        books.repute()?;
+        let summary = Summary::new(args, &prepared, &feed, &books, started.elapsed());
+        books.finish(&prepared, &summary)?;
+        told.get_or_insert(summary);
+    }
+    Ok((told.expect("somebody decides by the policies of the run"), prepared.apart))
+}
+
+/// Enters the change into all books.
+fn enter(shelf: &mut [Books], tick: Tick, change: Change) -> Result<(), Failure> {
+    let Some((last, others)) = shelf.split_last_mut() else { return Ok(()) };
+    others.iter_mut().try_for_each(|books| books.enter(tick, change.clone()))?;
+    last.enter(tick, change)
 }
 
 /// The first failure is the reason; what follows from it is not told.

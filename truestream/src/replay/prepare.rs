@@ -17,6 +17,7 @@ use datasets::names::{NameTable, Naming};
 use datasets::tables::read::{INSTANT_MAX, IdKinds, id_kinds, read_table};
 use datasets::tables::{IdKind, Inputs};
 use features::sequence;
+use features::signals::is_judged;
 use features::tally::Axis;
 use records::{Id, IdSpace, Key, Millis, Playlist, Refusal};
 use timely::CommunicationConfig;
@@ -25,8 +26,8 @@ use super::args::{Emit, ReplayArgs, millis};
 use super::clauses;
 use super::declared::{self, Declarations};
 use super::evidence::{Heard, HeardCounts};
-use super::judge::Judge;
-use super::laws;
+use super::judge::{Judge, Segments};
+use super::laws::{self, Law};
 use super::learned::{self, Scorers};
 use super::reputation::Reputations;
 use super::views::{LINKS, VIEWS, View};
@@ -72,10 +73,10 @@ pub struct Prepared {
     pub models: Vec<String>,
     /// The names of the models of each side whose scores are written.
     pub sides: Vec<(Side, Vec<String>)>,
-    /// Who judges, if somebody does.
-    pub judge: Option<Judge>,
-    /// What is declared, where somebody asks.
-    pub declarations: Option<Declarations>,
+    /// Who decides, by the policies of the run, and after that by those that it is laid beside.
+    pub benches: Vec<Bench>,
+    /// Why other signals speak where the second bench decides, if others do.
+    pub apart: Option<&'static str>,
     /// What reputations follow from, where they are asked for.
     pub reputations: Option<Reputations>,
     /// The ids of the plays that are corrected, where plays are withheld.
@@ -94,11 +95,21 @@ pub struct Prepared {
     pub warnings: Vec<String>,
 }
 
-/// Reads options and small tables and surveys the plays.
-pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
+/// Who decides by a policy, or by those that take turns.
+pub struct Bench {
+    /// Who judges, if somebody does.
+    pub judge: Option<Judge>,
+    /// What is declared, where somebody asks.
+    pub declarations: Option<Declarations>,
+}
+
+/// Reads options and small tables and surveys the plays; `other` is the folder of a policy by which the same plays are judged, too,
+/// inside `None` for the built-in one.
+pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepared, Failure> {
     let setting = Setting::of(args)?;
     let clock = Clock::new(setting.every_ms);
-    let laws = laws::read(args.policy.as_deref(), clock)?;
+    let policies = [args.policy.as_deref()].into_iter().chain(other);
+    let laws: Vec<Vec<Law>> = policies.map(|policy| laws::read(policy, clock)).collect::<Result<_, _>>()?;
     let inputs = args.inputs()?;
     refuse_own_folder(args)?;
     if inputs.plays.is_empty() {
@@ -121,9 +132,10 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
 
     let tick = |instant: Option<Millis>| instant.map(|instant| clock.first_after(instant));
     let (first, until) = (tick(survey.first_at).unwrap_or(1), tick(survey.last_at).unwrap_or(0));
-    let laws = laws::since(laws, first)?;
-    let setting = setting.with_rules(args, laws.iter().any(|law| !law.rules.is_empty()));
-    let mut judge = setting.judges().then(|| Judge::new(&laws));
+    let laws: Vec<Vec<Law>> = laws.into_iter().map(|laws| laws::since(laws, first)).collect::<Result<_, _>>()?;
+    let setting = setting.with_rules(args, laws.iter().flatten().any(|law| !law.rules.is_empty()));
+    let segments = Segments::new(laws.iter().flatten());
+    let read = setting.read(laws.iter().flatten());
     let mut by_tick: Vec<(Tick, Listing)> =
         listings.into_iter().map(|row| (tick(row.valid_from).unwrap_or(0).max(first), row)).collect();
     // Of the rows of a track that come into force at one tick only the latest does.
@@ -136,12 +148,15 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let known = |known_at: Millis| clock.first_after(known_at.max(0));
     let tells_recordings = !heard.contents().is_empty();
     let heard_counts = heard.counts(&(first..=until), known, &by_tick);
-    // Who judges asks whom not to judge, if there is somebody.
-    let asks = setting.declares() || setting.judges() && declared::registers(&laws);
-    let declarations = match asks {
-        true => Some(Declarations::new(&laws, &by_tick, &heard, first, known, &mut naming)?),
-        false => None,
-    };
+    let mut declarations = Vec::new();
+    for bench in &laws {
+        // Who judges asks whom not to judge, if there is somebody.
+        let asks = setting.declares() || setting.judges() && declared::registers(bench);
+        declarations.push(match asks {
+            true => Some(Declarations::new(bench, &by_tick, &heard, first, known, &mut naming)?),
+            false => None,
+        });
+    }
     let scorers = Scorers::read(args, clock, first)?;
     let mut sides = Vec::new();
     if setting.views.contains(&View::Scores) {
@@ -151,14 +166,11 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let mut entries = Vec::new();
     let (findings, words) = heard.flow(first, known);
     let audiences = setting.audiences(tells_recordings);
-    if let Some(judge) = &mut judge {
-        let segment = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, judge.segments.of(row)));
+    if setting.judges() {
+        let segment = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, segments.of(row)));
         entries.extend(tiers.iter().map(segment));
         entries.extend(findings);
         entries.sort_by_key(|(tick, _)| *tick);
-        judge.words = words;
-        judge.models.clone_from(&scorers.names);
-        judge.own = declarations.as_ref().map(Declarations::own).unwrap_or_default();
     } else if audiences.is_some() {
         entries.extend(findings.into_iter().filter(|(_, entry)| matches!(entry, Entry::Recording(..))));
         entries.sort_by_key(|(tick, _)| *tick);
@@ -166,14 +178,38 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
     let mut corrections: Vec<(Millis, u128)> = corrections.into_iter().map(|(id, at)| (at, id)).collect();
     corrections.sort_unstable();
 
-    let clauses = if setting.judges() { clauses::asked(&laws, &setting.windows, clock)? } else { Arc::new([]) };
-    let judging = judge.as_ref().map(|judge| Judging {
-        policies: judge.policies.clone(),
-        windows_ms: setting.windows.iter().map(|(ms, _)| *ms).collect(),
-        models: scorers.models,
-        clauses,
-        copies: tells_recordings,
-    });
+    let (mut benches, mut judging): (Vec<Bench>, Vec<Judging>) = (Vec::new(), Vec::new());
+    let mut asked = Vec::new();
+    for (bench, declarations) in laws.iter().zip(declarations) {
+        let mut judge = setting.judges().then(|| Judge::new(bench));
+        if let Some(judge) = &mut judge {
+            // What speaks against everybody is found once for all under whom suspicion travels alike.
+            let alike = |known: &Vec<Law>| laws::travels_otherwise(known, bench).is_none();
+            judge.judging = laws.iter().position(alike).unwrap_or_default();
+            judge.words.clone_from(&words);
+            judge.models.clone_from(&scorers.names);
+            judge.own = declarations.as_ref().map(Declarations::own).unwrap_or_default();
+            judge.first_rule = asked.len() as u16;
+            judge.segments = segments.clone();
+            judge.tells_risks = setting.views.contains(&View::Risk);
+        }
+        asked.extend(if judge.is_some() { clauses::asked(bench, &setting.windows, &read, clock)? } else { Vec::new() });
+        benches.push(Bench { judge, declarations: declarations.filter(|_| setting.declares()) });
+    }
+    let clauses: Arc<[_]> = asked.into();
+    for judge in benches.iter().filter_map(|bench| bench.judge.as_ref()) {
+        match judging.get_mut(judge.judging) {
+            Some(judging) => judging.turns.extend(judge.turns()),
+            None => judging.push(Judging {
+                policies: judge.policies.clone(),
+                turns: judge.turns().collect(),
+                windows_ms: read.clone(),
+                models: scorers.models.clone(),
+                clauses: clauses.clone(),
+                copies: tells_recordings,
+            }),
+        }
+    }
     let reputations = match setting.views.contains(&View::Reputation) {
         true => Some(Reputations::new(names.clone(), &by_tick, owners(&inputs, &kinds)?, first)),
         false => None,
@@ -191,7 +227,7 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         scores: sides.iter().map(|(side, scorers)| (*side, scorers.models.clone())).collect(),
         until,
         every_tick: args.emit != Emit::Last,
-        ..setting.plan(clock, args.hub, judging)
+        ..setting.plan(clock, &read, args.hub, judging)
     };
     Ok(Prepared {
         warnings: learned::warnings(args, &setting.links),
@@ -200,8 +236,8 @@ pub fn prepare(args: &ReplayArgs) -> Result<Prepared, Failure> {
         models: scorers.names,
         sides: sides.into_iter().map(|(side, scorers)| (side, scorers.names)).collect(),
         heard: (!inputs.evidence.is_empty() || tells_recordings).then_some(heard_counts),
-        judge,
-        declarations: declarations.filter(|_| setting.declares()),
+        benches,
+        apart: laws.get(1).and_then(|other| laws::travels_otherwise(&laws[0], other)),
         reputations,
         corrected: match setting.views.contains(&View::Withheld) {
             true => corrections.iter().map(|(_, id)| *id).collect(),
@@ -285,24 +321,28 @@ pub fn prepare_living(args: &ReplayArgs, kinds: IdKinds) -> Result<Living, Failu
     // Nobody knows yet when the first play arrives.
     let laws = laws::from_the_beginning(laws::read(args.policy.as_deref(), clock)?);
     let setting = setting.with_rules(args, laws.iter().any(|law| !law.rules.is_empty()));
-    let judge = setting.judges().then(|| Judge::new(&laws));
+    let mut judge = setting.judges().then(|| Judge::new(&laws));
+    judge.iter_mut().for_each(|judge| judge.tells_risks = setting.views.contains(&View::Risk));
     if judge.is_some() && declared::registers(&laws) {
         let why = "the policy registers generated audio of the platform's own, which the living service does not know";
         return Err(Failure::Usage(why.to_owned()));
     }
-    let clauses = if setting.judges() { clauses::asked(&laws, &setting.windows, clock)? } else { Arc::new([]) };
-    let judging = judge.as_ref().map(|judge| Judging {
+    let read = setting.read(&laws);
+    let clauses = if setting.judges() { clauses::asked(&laws, &setting.windows, &read, clock)? } else { Vec::new() };
+    let judging = judge.iter().map(|judge| Judging {
         policies: judge.policies.clone(),
-        windows_ms: setting.windows.iter().map(|(ms, _)| *ms).collect(),
+        turns: judge.turns().collect(),
+        windows_ms: read.clone(),
         models: Vec::new(),
-        clauses,
+        clauses: clauses.clone().into(),
         copies: false,
     });
+    let judging = judging.collect();
     let plan = Plan {
         until: clock.first_after(INSTANT_MAX),
         every_tick: true,
         living: true,
-        ..setting.plan(clock, args.hub, judging)
+        ..setting.plan(clock, &read, args.hub, judging)
     };
     let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
     Ok(Living {
@@ -450,11 +490,21 @@ impl Setting {
         self
     }
 
+    /// The lengths of the windows that somebody reads, shortest first: all of them where rows of a window view are written.
+    fn read<'a>(&self, laws: impl IntoIterator<Item = &'a Law>) -> Vec<Millis> {
+        let is_written = !self.axes().is_empty();
+        let rules: Vec<Millis> =
+            laws.into_iter().flat_map(|law| &law.rules).filter_map(|(rule, _)| millis(&rule.window).ok()).collect();
+        let last = self.windows.last().map(|(ms, _)| *ms);
+        let is_read = |ms: &Millis| is_written || is_judged(*ms) || Some(*ms) == last || rules.contains(ms);
+        self.windows.iter().map(|(ms, _)| *ms).filter(is_read).collect()
+    }
+
     /// What is computed over plays, the catalogue and verdicts alone, up to no tick yet.
-    fn plan(&self, clock: Clock, hub: u32, judging: Option<Judging>) -> Plan {
+    fn plan(&self, clock: Clock, read: &[Millis], hub: u32, judging: Vec<Judging>) -> Plan {
         Plan {
             clock,
-            windows: self.windows.iter().map(|(ms, _)| clock.ticks_in(*ms).unwrap_or(1)).collect(),
+            windows: read.iter().map(|ms| clock.ticks_in(*ms).unwrap_or(1)).collect(),
             axes: self.axes(),
             links: if self.needs(View::Groups) { self.links.clone() } else { Vec::new() },
             hub,

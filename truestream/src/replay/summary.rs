@@ -19,6 +19,7 @@ use super::books::Books;
 use super::evidence::HeardCounts;
 use super::feed::Feed;
 use super::feed::Refreshes;
+use super::judge::{Judge, Turned};
 use super::prepare::Prepared;
 use super::views::{RowKey, RowValue, VerdictRow, View, link_name};
 
@@ -117,22 +118,24 @@ impl Aftermath {
 struct Turn {
     version: String,
     from: Millis,
-    /// Judgements that changed at that instant.
-    judged: u64,
+    /// What it touched.
+    turned: Turned,
     refresh_ms: Option<f64>,
 }
 
 impl Turn {
     fn all(prepared: &Prepared, books: &Books, feed: &Feed, emit: Emit) -> Vec<Turn> {
-        let policies = prepared.plan.judging.iter().flat_map(|judging| &judging.policies);
-        let versions: BTreeMap<_, _> = policies.map(|(from, policy)| (*from, policy.version.clone())).collect();
-        let turn = |(tick, judged)| Turn {
-            version: versions.get(&tick).cloned().unwrap_or_default(),
-            from: prepared.plan.clock.instant(tick),
-            judged,
-            refresh_ms: feed.refresh_ms(tick).filter(|_| emit != Emit::Last),
+        let turn = |judge: &Judge, turned: &Turned| Turn {
+            version: judge.version_from(turned.tick).unwrap_or_default().to_owned(),
+            from: prepared.plan.clock.instant(turned.tick),
+            turned: *turned,
+            refresh_ms: feed.refresh_ms(turned.tick).filter(|_| emit != Emit::Last),
         };
-        books.turns().map(turn).collect()
+        books
+            .judge()
+            .into_iter()
+            .flat_map(|judge| judge.turned().iter().map(move |turned| turn(judge, turned)))
+            .collect()
     }
 }
 
@@ -179,11 +182,11 @@ impl Summary {
             elapsed,
             manifest: Value::Null,
         };
-        summary.manifest = summary.manifest_of(args, prepared);
+        summary.manifest = summary.manifest_of(args, prepared, books.judge());
         summary
     }
 
-    fn manifest_of(&self, args: &ReplayArgs, prepared: &Prepared) -> Value {
+    fn manifest_of(&self, args: &ReplayArgs, prepared: &Prepared, judge: Option<&Judge>) -> Value {
         let paths = |files: &[std::path::PathBuf]| files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>();
         let inputs = &prepared.inputs;
         json!({
@@ -196,9 +199,8 @@ impl Summary {
             "views": prepared.views.iter().map(|view| view.name()).collect::<Vec<_>>(),
             "models": prepared.models,
             "warnings": prepared.warnings,
-            "policy_version": prepared.plan.judging.as_ref().and_then(|judging| judging.policies.last())
-                .map(|(_, policy)| policy.version.as_str()),
-            "policies": prepared.plan.judging.iter().flat_map(|judging| &judging.policies)
+            "policy_version": judge.and_then(|judge| judge.policies.last()).map(|(_, policy)| policy.version.as_str()),
+            "policies": judge.into_iter().flat_map(|judge| &judge.policies)
                 .map(|(from, policy)| json!({"from_ms": prepared.plan.clock.instant(*from), "version": policy.version}))
                 .collect::<Vec<_>>(),
             "emit": args.emit.name(),
@@ -271,8 +273,12 @@ impl Summary {
             "rules": self.clauses.iter().map(|(clause, matches)| {
                 json!({"rule": clause.id, "version": clause.version, "matches": matches})
             }).collect::<Vec<_>>(),
-            "policy_turns": self.turns.iter().map(|Turn { version, from, judged, refresh_ms }| {
-                json!({"version": version, "from_ms": from, "judged": judged, "refresh_ms": refresh_ms})
+            "policy_turns": self.turns.iter().map(|Turn { version, from, turned, refresh_ms }| {
+                let Turned { cases, decided, took_ms, .. } = turned;
+                json!({
+                    "version": version, "from_ms": from, "cases": cases, "decided": decided, "took_ms": took_ms,
+                    "refresh_ms": refresh_ms,
+                })
             }).collect::<Vec<_>>(),
             "refresh_ms": self.refreshes.map(|Refreshes { p50_ms, p99_ms, max_ms }| {
                 json!({"p50": p50_ms, "p99": p99_ms, "max": max_ms})
@@ -346,10 +352,13 @@ impl Summary {
                 "Payout    {tracks} tracks wait for what they must declare of generative AI (see payout_hold)"
             );
         }
-        for Turn { version, from, judged, refresh_ms } in &self.turns {
-            let took = refresh_ms.map_or(String::new(), |took| format!("; that refresh took {took:.1} ms"));
+        for Turn { version, from, turned: Turned { cases, decided, took_ms, .. }, refresh_ms } in &self.turns {
+            let refresh = refresh_ms.map_or(String::new(), |took| format!("; that refresh took {took:.1} ms"));
             let from = instant(*from);
-            let _ = writeln!(text, "Policy    {version:?} in force as of {from}: {judged} judged anew at once{took}");
+            let _ = writeln!(
+                text,
+                "Policy    {version:?} in force as of {from}: {decided} of {cases} cases decided anew in {took_ms:.1} ms{refresh}"
+            );
         }
         for (clause, matches) in &self.clauses {
             let Clause { id, version, action, shadow, owner, .. } = &**clause;

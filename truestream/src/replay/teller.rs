@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use dataflows::clock::Tick;
 use dataflows::river::{Change, Setaside};
 use dataflows::scores::{Score, Side};
 use datasets::names::NameTable;
@@ -45,8 +46,8 @@ pub struct Teller {
 }
 
 impl Teller {
-    /// The rows of views that the change makes, or the rows that were refused.
-    pub fn tell(&mut self, change: Change) -> Told {
+    /// The rows of views that the change of the tick makes, or the rows that were refused.
+    pub fn tell(&mut self, tick: Tick, change: Change) -> Told {
         let names = &*self.names;
         let id = |space, key: Key| names.id(space, key);
         let (view, rows): (View, Rows) = match change {
@@ -124,9 +125,10 @@ impl Teller {
                 });
                 (View::Scores, rows.collect())
             }
-            Change::Judged(rows) => {
-                let Some(judge) = &mut self.judge else { return Told::Rows(Vec::new()) };
-                let Judged { risks, verdicts, hits } = judge.rows(names, rows);
+            Change::Judged(judging, rows) => {
+                let judge = self.judge.as_mut().filter(|judge| judge.judging == judging);
+                let Some(judge) = judge else { return Told::Rows(Vec::new()) };
+                let Judged { risks, verdicts, hits } = judge.rows(names, tick, rows);
                 return Told::Rows(vec![(View::RuleHit, hits), (View::Risk, risks), (View::Verdict, verdicts)]);
             }
             Change::Refused(rows) => {

@@ -321,7 +321,7 @@ impl Keeper {
     /// Takes what the first worker says.
     pub fn take(&mut self, said: Said) {
         match said {
-            Said::Change(change) => match self.teller.tell(change) {
+            Said::Change(tick, change) => match self.teller.tell(tick, change) {
                 Told::Rows(views) => self.rows.extend(views),
                 Told::Refused(refusals) => self.refusals.extend(refusals),
             },

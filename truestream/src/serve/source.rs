@@ -54,8 +54,8 @@ pub struct Progress {
 
 /// What the first worker tells whoever keeps the views.
 pub enum Said {
-    /// Something changed at the tick that is stated next.
-    Change(Change),
+    /// Something changed at the tick, which is stated next.
+    Change(Tick, Change),
     /// All changes of ticks up to this one were told.
     Stated(Tick),
     /// With that everything is stated that entries up to this one complete.
@@ -66,9 +66,9 @@ pub enum Said {
 pub struct Courier(pub SyncSender<Said>);
 
 impl Ledger for Courier {
-    fn enter(&mut self, _tick: Tick, change: Change) {
+    fn enter(&mut self, tick: Tick, change: Change) {
         // A closed channel means that the service ends.
-        let _ = self.0.send(Said::Change(change));
+        let _ = self.0.send(Said::Change(tick, change));
     }
 }
 

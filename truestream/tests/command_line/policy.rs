@@ -131,6 +131,81 @@ fn a_backtest_names_whom_a_change_would_hold_or_free() {
     assert!(told.out.contains("every stream stands as before"), "{told:?}");
 }
 
+/// A name, whether suspicion travels otherwise under it, and its files.
+type Candidate = (&'static str, bool, Vec<(&'static str, String)>);
+
+#[test]
+fn one_replay_for_two_policies_writes_what_two_replays_write() {
+    let data = text(crate::data::world());
+    let scratch = folder(&[]);
+    let steps = |hold: u64| {
+        format!("[default]\nhold = {hold}\nescalate = 50\nblock = 70\nescalate_signals = 2\nblock_signals = 3")
+    };
+    let rule = |kind: &str, name: &str, weight: u64| format!("[{kind}]\n{name} = {{ on = true, weight = {weight} }}\n");
+    let declares = datasets::policy::BUILT_IN.iter().find(|(name, _)| *name == "disclosure.toml").expect("a file").1;
+    let shadow = CONDITIONS.replacen("action = \"hold\"", "action = \"hold\"\nshadow = true", 1);
+    let how = ["--every", "12h", "--windows", "24h,7d"];
+    let replayed = |policy: &str, out: &str| {
+        let line = ["replay", "--data", &data, "--out", out, "--emit", "changes", "--views", "verdict,payout_hold"];
+        truestream(&[&line[..], &["--policy", policy], &how].concat()).good();
+    };
+    let base = folder(&[("policy.toml", "version = \"base\""), ("thresholds.toml", &steps(20))]);
+    let before = text(&scratch.path().join("base"));
+    replayed(&path(&base), &before);
+    // Numbers from a seed: another pair of a threshold and a weight for each candidate.
+    let dice = |seed: u64, below: u64| (seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) % below;
+    let candidates: [Candidate; 7] = [
+        ("threshold", false, vec![("thresholds.toml", steps(1 + dice(1, 40)))]),
+        ("rule", false, vec![("thresholds.toml", steps(20)), ("conditions.toml", CONDITIONS.to_owned())]),
+        ("shadow", false, vec![("thresholds.toml", steps(20)), ("conditions.toml", shadow)]),
+        ("track", false, vec![("rules.toml", rule("track", "suspicious_accounts", dice(2, 100)))]),
+        ("around", false, vec![("rules.toml", rule("account", "suspicious_tracks", dice(3, 100)))]),
+        ("account", true, vec![("rules.toml", rule("account", "edge", dice(4, 60)))]),
+        (
+            "flow",
+            true,
+            vec![
+                ("flow.toml", format!("floor = {}\ndamping = 90\nrounds = 3", 1 + dice(5, 20))),
+                ("disclosure.toml", declares.replace("undeclared = \"hold\"", "undeclared = \"ignore\"")),
+            ],
+        ),
+    ];
+    for (name, is_apart, files) in candidates {
+        let version = format!("version = \"{name}\"");
+        let mut all = vec![("policy.toml", version.as_str())];
+        all.extend(files.iter().map(|(name, content)| (*name, content.as_str())));
+        let candidate = folder(&all);
+        let [both, alone] = ["both", "alone"].map(|what| scratch.path().join(format!("{name}.{what}")));
+        let line = ["policy", "backtest", &path(&candidate), "--against", &path(&base), "--data", &data, "--json"];
+        let told = truestream(&[&line[..], &["--out", &text(&both), "--"], &how].concat()).good().json();
+        assert_eq!(told["signals_apart"].is_string(), is_apart, "{name}: {told:#}");
+        replayed(&path(&candidate), &text(&alone));
+        for (one, two) in [(both.join("before"), Path::new(&before)), (both.join("after"), &alone)] {
+            for table in ["verdict.parquet", "payout_hold.parquet", "refusal.parquet", "run.json"] {
+                let [one, two] = [&*one, two].map(|folder| std::fs::read(folder.join(table)).expect("a table"));
+                assert!(one == two, "{name}: {table} is another");
+            }
+        }
+        assert!(name == "shadow" || told["moved"] != json!([]), "{name} moves nobody");
+    }
+}
+
+#[test]
+fn a_backtest_that_is_told_to_end_leaves_nothing_behind() {
+    let scratch = folder(&[]);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_truestream"));
+    command.args(["policy", "backtest", "built-in", "--data", &text(crate::data::world())]);
+    let mut child = command.env("TMPDIR", scratch.path()).spawn().expect("it starts");
+    let is_empty = || std::fs::read_dir(scratch.path()).expect("a folder").next().is_none();
+    while is_empty() && child.try_wait().expect("a process").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(!is_empty(), "it ended before it could be told to");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("told");
+    assert_eq!((child.wait().expect("it ends").code(), is_empty()), (Some(130), true));
+}
+
 #[test]
 fn reputations_are_what_verdicts_and_catalogue_say_at_every_instant() {
     /// Kinds and ids of those who brought it.
