@@ -3,11 +3,18 @@
 # more than it may: audio files (in this process, and in the confined decoder with its limits), what a decoder says, indexes of fingerprints,
 # journals of a scan, tables of evidence, messages of distributors. The short form of the same tests runs with all others.
 #
-# Usage: tests/fuzz.sh [SECONDS_EACH [SEED]]
+# Usage: tests/fuzz.sh [SECONDS_EACH [SEED [audio|ddex|pipe|command_line]]]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export TRUESTREAM_FUZZ_SECS="${1:-60}" TRUESTREAM_FUZZ_SEED="${2:-$(date +%s)}"
-cargo test --release -p datasets --test audio -- --nocapture --test-threads 1 random_damage
-cargo test --release -p datasets --test ddex -- --nocapture --test-threads 1 random_damage
-cargo test --release -p truestream --lib -- --nocapture --test-threads 1 whatever_comes_through_the_pipe
-cargo test --release -p truestream --test command_line -- --nocapture --test-threads 1 fuzz::
+
+only="${3:-}"
+fuzz() { # its name, the test, and where it is
+    if [ "${only:-$1}" = "$1" ]; then
+        cargo test --release "${@:3}" -- --nocapture --test-threads 1 "$2"
+    fi
+}
+fuzz audio random_damage -p datasets --test audio
+fuzz ddex random_damage -p datasets --test ddex
+fuzz pipe whatever_comes_through_the_pipe -p truestream --lib
+fuzz command_line fuzz:: -p truestream --test command_line
