@@ -3,6 +3,7 @@
 pub mod ddex;
 pub mod demo;
 pub mod economics;
+pub mod exchange;
 pub mod exit;
 pub mod explain;
 pub mod import;

@@ -8,6 +8,7 @@ use clap::{Parser, Subcommand};
 use truestream::ddex::{self, DdexArgs};
 use truestream::demo::{self, DemoArgs};
 use truestream::economics::{self, EconomicsArgs};
+use truestream::exchange::{self, ExchangeArgs};
 use truestream::explain::{self, ExplainArgs};
 use truestream::import::{self, ImportArgs};
 use truestream::index::{self, IndexArgs};
@@ -57,6 +58,7 @@ enum Command {
     Policy(PolicyArgs),
     Royalties(Box<RoyaltiesArgs>),
     Economics(EconomicsArgs),
+    Exchange(ExchangeArgs),
     Explain(ExplainArgs),
     Scan(Box<ScanArgs>),
     Index(IndexArgs),
@@ -97,6 +99,7 @@ fn main() -> ExitCode {
         Command::Policy(args) => policy::run(&args),
         Command::Royalties(args) => royalties::run(&args),
         Command::Economics(args) => economics::run(&args),
+        Command::Exchange(args) => exchange::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Index(args) => index::run(&args),

@@ -18,6 +18,7 @@ pub struct Inputs {
     pub labels: Vec<PathBuf>,
     pub evidence: Vec<PathBuf>,
     pub duplicate_group: Vec<PathBuf>,
+    pub audio: Vec<PathBuf>,
 }
 
 impl Inputs {
@@ -38,6 +39,7 @@ impl Inputs {
             labels: table("labels")?,
             evidence: table("evidence")?,
             duplicate_group: table("duplicate_group")?,
+            audio: table("audio")?,
         };
         if inputs.plays.is_empty() {
             return Err(Error::Input(format!(
@@ -48,7 +50,7 @@ impl Inputs {
         Ok(inputs)
     }
 
-    /// Adds the tables of evidence in a folder, which need not hold anything else, and those of duplicates beside them.
+    /// Adds the tables of evidence in a folder, which need not hold anything else, and those of duplicates and of files beside them.
     ///
     /// # Errors
     /// When the folder cannot be read, or holds no evidence.
@@ -62,13 +64,14 @@ impl Inputs {
             false => {
                 self.evidence.extend(files);
                 self.duplicate_group.extend(files_of(folder, "duplicate_group")?);
+                self.audio.extend(files_of(folder, "audio")?);
                 Ok(())
             }
         }
     }
 
     /// The files of every table, by the table's name.
-    pub fn by_table(&self) -> [(&'static str, &[PathBuf]); 10] {
+    pub fn by_table(&self) -> [(&'static str, &[PathBuf]); 11] {
         [
             ("plays", &self.plays),
             ("corrections", &self.corrections),
@@ -80,6 +83,7 @@ impl Inputs {
             ("labels", &self.labels),
             ("evidence", &self.evidence),
             ("duplicate_group", &self.duplicate_group),
+            ("audio", &self.audio),
         ]
     }
 }

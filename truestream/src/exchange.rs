@@ -1,0 +1,275 @@
+//! `truestream exchange`: what was stopped here, so that others know it when it comes to them, and nobody learns who it was.
+//!
+//! ```text
+//! verdicts ──▶ stopped accounts, uploaders ──▶ devices and payments of many of them, recordings of each ──▶ keyed hashes ──▶ file
+//! their file + our key ──▶ which of our devices, payments and recordings it names ──▶ through whom they came
+//! ```
+
+mod clusters;
+mod found;
+mod tags;
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use self::clusters::Sources;
+use self::tags::Tagger;
+use crate::exit::Failure;
+
+/// The first line of a file says that it is one, and which.
+const FORMAT: &str = "truestream.exchange/1";
+/// Fewer accounts or recordings are never exported: of fewer than three each of two knows the other.
+const K_MIN: u64 = 3;
+
+/// Exchanges keyed hashes of stopped devices, payments and recordings with others.
+#[derive(Args, Clone, Debug)]
+#[command(
+    arg_required_else_help = true,
+    after_help = "\
+Examples:
+  head -c 32 /dev/urandom > key; chmod 600 key
+      a key, which goes to the other party on another way than the file
+  truestream exchange export --data W --tables R --key-file key --out ours.jsonl
+      what was stopped, as hashes under the key: devices and payments of at least five stopped accounts, recordings of
+      uploaders of whom at least five were stopped
+  truestream exchange compare ours.jsonl theirs.jsonl
+      what both have stopped; under different keys nothing
+  truestream exchange find theirs.jsonl --data W --key-file key
+      which accounts and tracks here use what they have stopped, by distributor
+
+docs/EXCHANGE.md says what is in a file, and what whoever has the key can and cannot learn.
+Exit codes: 0 done, 2 options that cannot be, 4 an input that cannot be read, 5 a file that cannot be written."
+)]
+pub struct ExchangeArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Clone, Debug)]
+enum Command {
+    /// Writes what was stopped as keyed hashes
+    Export(ExportArgs),
+    /// Says what two files have in common
+    Compare {
+        /// The one file
+        one: PathBuf,
+        /// The other
+        other: PathBuf,
+        /// Print as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Says which accounts and tracks use what others have stopped
+    Find(FindArgs),
+}
+
+#[derive(Args, Clone, Debug)]
+struct ExportArgs {
+    /// The plays and the catalogue
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// What `truestream replay` made of them, with the table verdict
+    #[arg(long, value_name = "DIR")]
+    tables: PathBuf,
+    /// What `truestream scan` wrote, for the hashes of files
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+    /// A file of at least 32 random bytes
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// Clusters of fewer accounts or recordings are left out
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    k: u64,
+    /// The file to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Clone, Debug)]
+struct FindArgs {
+    /// What another party has exported
+    file: PathBuf,
+    /// The plays and the catalogue
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// What `truestream scan` wrote, for the hashes of files
+    #[arg(long, value_name = "DIR")]
+    evidence: Option<PathBuf>,
+    /// The key under which it was exported
+    #[arg(long, value_name = "FILE")]
+    key_file: PathBuf,
+    /// Print as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The first line of a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Head {
+    format: String,
+    /// The same for the same key, and of no other use.
+    key_check: String,
+    k: u64,
+}
+
+/// Every other line: what belongs together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Cluster {
+    kind: Kind,
+    /// Accounts or recordings, rounded down to 1, 2 or 5 times a power of ten, and at least k.
+    size_min: u64,
+    /// Sorted.
+    tags: Vec<String>,
+}
+
+/// What a tag stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    /// A device of stopped accounts.
+    Device,
+    /// A payment instrument of stopped accounts.
+    Payment,
+    /// The bytes of the files of recordings that a stopped uploader brought.
+    File,
+    /// Their ISRCs.
+    Isrc,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Device => "device",
+            Kind::Payment => "payment",
+            Kind::File => "file",
+            Kind::Isrc => "isrc",
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When an option cannot be, an input cannot be read, or the file cannot be written.
+pub fn run(args: &ExchangeArgs) -> Result<(), Failure> {
+    match &args.command {
+        Command::Export(args) => export(args),
+        Command::Compare { one, other, json } => compare(one, other, *json),
+        Command::Find(args) => found::find(args),
+    }
+}
+
+fn export(args: &ExportArgs) -> Result<(), Failure> {
+    if args.k < K_MIN {
+        return Err(Failure::Usage(format!("--k {}: expected at least {K_MIN}", args.k)));
+    }
+    let tagger = Tagger::read(&args.key_file)?;
+    let sources = Sources::read(&args.data, args.evidence.as_deref())?;
+    let stopped = clusters::stopped(&args.tables)?;
+    let clusters = clusters::of(&sources, &stopped, args.k, &tagger)?;
+    let head = Head { format: FORMAT.to_owned(), key_check: tagger.check(), k: args.k };
+    let mut text = line(&head);
+    clusters.iter().for_each(|cluster| text.push_str(&line(cluster)));
+    std::fs::write(&args.out, text).map_err(|error| Failure::Output(format!("{}: {error}", args.out.display())))?;
+    let count = |kind: Kind| clusters.iter().filter(|cluster| cluster.kind == kind).count();
+    let kinds = [Kind::Device, Kind::Payment, Kind::File, Kind::Isrc];
+    if args.json {
+        let by_kind: serde_json::Map<_, _> =
+            kinds.iter().map(|kind| (kind.name().to_owned(), json!(count(*kind)))).collect();
+        return print(&format!("{:#}", json!({"clusters": by_kind})));
+    }
+    let told: Vec<String> = kinds.iter().map(|kind| format!("{} of kind {}", count(*kind), kind.name())).collect();
+    print(&format!("{}: {} clusters, {}", args.out.display(), clusters.len(), told.join(", ")))
+}
+
+fn line(value: &impl Serialize) -> String {
+    format!("{}\n", serde_json::to_string(value).expect("texts and numbers have a JSON form"))
+}
+
+/// Reads a file of clusters.
+fn read(path: &Path) -> Result<(Head, Vec<Cluster>), Failure> {
+    let wrong = |line: usize, why: &dyn std::fmt::Display| {
+        Failure::Input(format!("{}: line {}: {why}", path.display(), line + 1))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    let mut lines = text.lines().enumerate();
+    let head: Head = match lines.next() {
+        Some((place, line)) => serde_json::from_str(line).map_err(|error| wrong(place, &error))?,
+        None => return Err(wrong(0, &"found nothing, expected the head of an exchange")),
+    };
+    if head.format != FORMAT {
+        return Err(wrong(0, &format!("found format {:?}, expected {FORMAT:?}", head.format)));
+    }
+    let cluster = |(place, line): (usize, &str)| serde_json::from_str(line).map_err(|error| wrong(place, &error));
+    Ok((head, lines.map(cluster).collect::<Result<_, _>>()?))
+}
+
+/// Clusters of two files that share a tag.
+struct Common {
+    kind: Kind,
+    shared: usize,
+    /// Tags and least size, of the one and the other.
+    of: [(usize, u64); 2],
+}
+
+fn common(ours: &[Cluster], theirs: &[Cluster]) -> Vec<Common> {
+    let mut common = Vec::new();
+    for one in ours {
+        let tags: BTreeSet<&String> = one.tags.iter().collect();
+        for other in theirs.iter().filter(|other| other.kind == one.kind) {
+            let shared = other.tags.iter().filter(|tag| tags.contains(tag)).count();
+            if shared > 0 {
+                let of = [one, other].map(|cluster| (cluster.tags.len(), cluster.size_min));
+                common.push(Common { kind: one.kind, shared, of });
+            }
+        }
+    }
+    common.sort_by_key(|common| (common.kind, std::cmp::Reverse(common.shared)));
+    common
+}
+
+fn compare(one: &Path, other: &Path, json: bool) -> Result<(), Failure> {
+    let ((ours, our_clusters), (theirs, their_clusters)) = (read(one)?, read(other)?);
+    let is_same_key = ours.key_check == theirs.key_check;
+    let common = common(&our_clusters, &their_clusters);
+    if json {
+        let row = |common: &Common| {
+            json!({"kind": common.kind, "shared": common.shared, "tags": common.of.map(|(tags, _)| tags),
+                   "size_min": common.of.map(|(_, size)| size)})
+        };
+        let rows: Vec<_> = common.iter().map(row).collect();
+        return print(&format!("{:#}", json!({"same_key": is_same_key, "common": rows})));
+    }
+    let mut text = String::new();
+    if !is_same_key {
+        let _ = writeln!(text, "The files were made under different keys: nothing in them can be the same.");
+    }
+    for Common { kind, shared, of: [(ours, our_size), (theirs, their_size)] } in &common {
+        let _ = writeln!(
+            text,
+            "{:<8} {shared} in common, of {ours} here (at least {our_size} stopped) and {theirs} there (at least {their_size})",
+            kind.name()
+        );
+    }
+    let _ = write!(text, "{} pairs of clusters have something in common", common.len());
+    print(&text)
+}
+
+/// Prints to standard output; a closed pipe is nobody's failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout().lock(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::Output(format!("standard output: {error}")))
+        }
+        _ => Ok(()),
+    }
+}

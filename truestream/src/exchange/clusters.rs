@@ -1,0 +1,216 @@
+//! What belongs together among what was stopped: devices and payments of many accounts, recordings of one uploader.
+//!
+//! ```text
+//! verdict ──▶ stopped accounts ──plays, accounts──▶ per device and payment ──at least k──┐
+//!         └─▶ stopped uploaders ─────────tracks──▶ per uploader its recordings ──at least k─┴──▶ clusters
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use datasets::tables::Inputs;
+use datasets::tables::rows::{Rows, Value};
+use records::Millis;
+
+use super::tags::Tagger;
+use super::{Cluster, Kind};
+use crate::exit::Failure;
+use crate::royalties::streams::{each_until, text_of};
+
+fn input(error: datasets::Error) -> Failure {
+    Failure::Input(error.to_string())
+}
+
+/// Where ids stand.
+pub(super) struct Sources {
+    inputs: Inputs,
+    audio: Vec<PathBuf>,
+}
+
+impl Sources {
+    /// The tables of a folder, and the files that a scan read.
+    pub(super) fn read(data: &Path, evidence: Option<&Path>) -> Result<Sources, Failure> {
+        let mut inputs = Inputs::in_folder(data).map_err(input)?;
+        if let Some(folder) = evidence {
+            inputs.add_evidence(folder).map_err(input)?;
+        }
+        let audio = std::mem::take(&mut inputs.audio);
+        Ok(Sources { inputs, audio })
+    }
+
+    /// Every account with a device that it used, as often as it did.
+    pub(super) fn devices(&self, hear: impl FnMut(String, String)) -> Result<(), Failure> {
+        pairs(&self.inputs.plays, ["account_id", "device_id"], hear)
+    }
+
+    /// Every account with its payment instrument.
+    pub(super) fn payments(&self, hear: impl FnMut(String, String)) -> Result<(), Failure> {
+        pairs(&self.inputs.accounts, ["account_id", "payment_id"], hear)
+    }
+
+    /// Every row of the catalogue, with the hashes of the files of its recording.
+    pub(super) fn tracks(&self) -> Result<Vec<Carried>, Failure> {
+        let mut files: HashMap<String, BTreeSet<String>> = HashMap::new();
+        pairs(&self.audio, ["content_id", "hash"], |content, hash| {
+            files.entry(content).or_default().insert(hash);
+        })?;
+        let mut tracks = Vec::new();
+        for path in &self.inputs.tracks {
+            let columns = ["track_id", "content_id", "isrc", "uploader_id", "distributor_id"];
+            let mut rows = Rows::open(path, &columns).map_err(input)?;
+            while rows.advance().map_err(input)? {
+                let text = |column: usize| some(rows.value(column));
+                let Some(track) = text(0) else { continue };
+                let content = text(1).unwrap_or_else(|| track.clone());
+                let files = files.get(&content).cloned().unwrap_or_default();
+                let isrc = text(2).and_then(|isrc| plain_isrc(&isrc));
+                tracks.push(Carried { track, files, isrc, uploader: text(3), distributor: text(4) });
+            }
+        }
+        Ok(tracks)
+    }
+}
+
+/// A track, and what its recording is known by elsewhere.
+pub(super) struct Carried {
+    pub(super) track: String,
+    pub(super) files: BTreeSet<String>,
+    pub(super) isrc: Option<String>,
+    pub(super) uploader: Option<String>,
+    pub(super) distributor: Option<String>,
+}
+
+impl Carried {
+    /// The ids of a kind.
+    pub(super) fn ids(&self, kind: Kind) -> Vec<&str> {
+        match kind {
+            Kind::File => self.files.iter().map(String::as_str).collect(),
+            Kind::Isrc => self.isrc.iter().map(String::as_str).collect(),
+            Kind::Device | Kind::Payment => Vec::new(),
+        }
+    }
+}
+
+/// An ISRC without hyphens and spaces, in capitals; `None` where it has not twelve signs.
+fn plain_isrc(isrc: &str) -> Option<String> {
+    let plain: String = isrc.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
+    (plain.len() == 12).then_some(plain)
+}
+
+fn some(value: Value<'_>) -> Option<String> {
+    (value != Value::Null).then(|| text_of(value))
+}
+
+fn pairs(paths: &[PathBuf], columns: [&str; 2], mut hear: impl FnMut(String, String)) -> Result<(), Failure> {
+    for path in paths {
+        let mut rows = Rows::open(path, &columns).map_err(input)?;
+        while rows.advance().map_err(input)? {
+            if let (Some(one), Some(other)) = (some(rows.value(0)), some(rows.value(1))) {
+                hear(one, other);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Accounts and uploaders that were escalated or blocked as of the last instant.
+#[derive(Debug, Default)]
+pub(super) struct Stopped {
+    accounts: HashSet<String>,
+    uploaders: HashSet<String>,
+    tracks: HashSet<String>,
+}
+
+/// Who was stopped, by the table of verdicts. What is only held is not told to anybody.
+pub(super) fn stopped(tables: &Path) -> Result<Stopped, Failure> {
+    let path = tables.join("verdict.parquet");
+    if !path.is_file() {
+        return Err(Failure::Input(format!("{}: the replay wrote no verdicts", tables.display())));
+    }
+    let columns = datasets::tables::rows::columns(&path).map_err(input)?;
+    let has_changes = columns.iter().any(|column| column.name == "diff");
+    let mut stopped = Stopped::default();
+    let mut last = Millis::MIN;
+    each_until(&path, &["subject", "subject_id", "verdict"], Millis::MAX, |as_of, comes, row| {
+        if !has_changes && as_of > last {
+            // Rows as of an instant say nothing of the next one.
+            stopped = Stopped::default();
+        }
+        last = last.max(as_of);
+        let ids = match row.value(2) {
+            Value::Text("account") => &mut stopped.accounts,
+            Value::Text("uploader") => &mut stopped.uploaders,
+            Value::Text("track") => &mut stopped.tracks,
+            _ => return,
+        };
+        let is_stopped = matches!(row.value(4), Value::Text("escalate" | "block"));
+        match comes && is_stopped {
+            true => ids.insert(text_of(row.value(3))),
+            false => ids.remove(&text_of(row.value(3))),
+        };
+    })?;
+    Ok(stopped)
+}
+
+/// The clusters of at least `k`, sorted: their order says nothing.
+pub(super) fn of(sources: &Sources, stopped: &Stopped, k: u64, tagger: &Tagger) -> Result<Vec<Cluster>, Failure> {
+    let mut clusters = Vec::new();
+    for kind in [Kind::Device, Kind::Payment] {
+        let mut users: HashMap<String, HashSet<String>> = HashMap::new();
+        let hear = |account: String, id: String| {
+            if stopped.accounts.contains(&account) {
+                users.entry(id).or_default().insert(account);
+            }
+        };
+        match kind {
+            Kind::Device => sources.devices(hear)?,
+            _ => sources.payments(hear)?,
+        }
+        let many = users.into_iter().filter(|(_, accounts)| accounts.len() as u64 >= k);
+        clusters.extend(many.map(|(id, accounts)| Cluster {
+            kind,
+            size_min: rounded(accounts.len() as u64).max(k),
+            tags: vec![tagger.tag(kind, &id)],
+        }));
+    }
+    let tracks = sources.tracks()?;
+    for kind in [Kind::File, Kind::Isrc] {
+        let mut brought: BTreeMap<&String, BTreeSet<&str>> = BTreeMap::new();
+        for track in &tracks {
+            let Some(uploader) = &track.uploader else { continue };
+            if stopped.uploaders.contains(uploader) || stopped.tracks.contains(&track.track) {
+                brought.entry(uploader).or_default().extend(track.ids(kind));
+            }
+        }
+        let many = brought.into_values().filter(|ids| ids.len() as u64 >= k);
+        clusters.extend(many.map(|ids| {
+            let mut tags: Vec<String> = ids.iter().map(|id| tagger.tag(kind, id)).collect();
+            tags.sort_unstable();
+            Cluster { kind, size_min: rounded(ids.len() as u64).max(k), tags }
+        }));
+    }
+    clusters.sort();
+    Ok(clusters)
+}
+
+/// Rounded down to 1, 2 or 5 times a power of ten.
+fn rounded(count: u64) -> u64 {
+    let power = 10_u64.pow(count.max(1).ilog10());
+    [5, 2, 1].into_iter().map(|times| times * power).find(|round| *round <= count).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_rounded_down() {
+        assert_eq!([1, 4, 5, 9, 12, 20, 49, 50, 1_999].map(rounded), [1, 2, 5, 5, 10, 20, 20, 50, 1_000]);
+    }
+
+    #[test]
+    fn an_isrc_is_one_however_it_is_written() {
+        assert_eq!(plain_isrc("de-a01-26-00001").as_deref(), Some("DEA012600001"));
+        assert_eq!(plain_isrc("DEA01"), None);
+    }
+}
