@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! built-in files ──▶ Policy ◀── laid over it: policy.toml, weights.toml, thresholds.toml, rules.toml, flow.toml
-//!                  Listening ◀── listening.toml, Declaring ◀── disclosure.toml, Terms ◀── royalties.toml, Attacks ◀── attacks.toml,
-//!                  Clauses ◀── conditions.toml, Cases ◀── tests.toml
+//!                  Listening ◀── listening.toml, Declaring ◀── disclosure.toml, Limits ◀── gate.toml, Terms ◀── royalties.toml,
+//!                  Attacks ◀── attacks.toml, Clauses ◀── conditions.toml, Surges ◀── sensitivity.toml, Cases ◀── tests.toml
 //! ```
 //!
 //! A folder needs `policy.toml`, because a changed policy must have another name; what its other files leave out stays
@@ -14,6 +14,8 @@ mod attacks;
 mod cases;
 mod clauses;
 mod faults;
+mod gate;
+mod sensitivity;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -35,10 +37,12 @@ pub use attacks::attacks;
 pub use cases::{Cases, PayoutCase, VerdictCase, cases};
 pub use clauses::{ClauseTest, TestedClause, clauses};
 pub use faults::{faults, settings};
+pub use gate::gate;
+pub use sensitivity::surges;
 pub use terms::{amount, amount_text, terms};
 
 /// The built-in policy as files, name and text: copy them into a folder and edit.
-pub const BUILT_IN: [(&str, &str); 10] = [
+pub const BUILT_IN: [(&str, &str); 11] = [
     ("policy.toml", include_str!("policy/default/policy.toml")),
     ("weights.toml", include_str!("policy/default/weights.toml")),
     ("thresholds.toml", include_str!("policy/default/thresholds.toml")),
@@ -46,16 +50,20 @@ pub const BUILT_IN: [(&str, &str); 10] = [
     ("flow.toml", include_str!("policy/default/flow.toml")),
     LISTENING,
     DISCLOSURE,
+    GATE,
     ROYALTIES,
     ATTACKS,
     TESTS,
 ];
 
 const DISCLOSURE: (&str, &str) = ("disclosure.toml", include_str!("policy/default/disclosure.toml"));
+const GATE: (&str, &str) = ("gate.toml", include_str!("policy/default/gate.toml"));
 const ROYALTIES: (&str, &str) = ("royalties.toml", include_str!("policy/default/royalties.toml"));
 const ATTACKS: (&str, &str) = ("attacks.toml", include_str!("policy/default/attacks.toml"));
 /// Rules as conditions: a folder's own, none are built in.
 const CONDITIONS: &str = "conditions.toml";
+/// Surges that tighten thresholds: likewise.
+const SENSITIVITY: &str = "sensitivity.toml";
 const TESTS: (&str, &str) = ("tests.toml", include_str!("policy/default/tests.toml"));
 const LISTENING: (&str, &str) = ("listening.toml", include_str!("policy/default/listening.toml"));
 
@@ -191,7 +199,7 @@ fn lay_over(
 }
 
 fn refuse_strangers(folder: &Path) -> Result<(), Error> {
-    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).chain([CONDITIONS]).collect();
+    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).chain([CONDITIONS, SENSITIVITY]).collect();
     let entries = fs::read_dir(folder).map_err(|source| Error::io(folder, source))?;
     for entry in entries {
         let path = entry.map_err(|source| Error::io(folder, source))?.path();

@@ -8,6 +8,7 @@
 //! listeners of a track, its hours, ──────────┤          │
 //! its size ──▶ crowd, rhythm, cohort ────────┘          │
 //! plays of an account, in order ──▶ sequence ───────────┘
+//! titles ──▶ title (a hash in which near ones differ little)
 //! ```
 
 pub mod apportion;
@@ -25,10 +26,12 @@ pub mod rhythm;
 pub mod risk;
 mod row;
 pub mod royalty;
+pub mod season;
 pub mod sequence;
 pub mod signals;
 pub mod sound;
 pub mod standing;
 pub mod tally;
+pub mod title;
 
 pub use row::{Entropy, WindowRow};

@@ -11,10 +11,12 @@
 pub mod attack;
 pub mod clause;
 pub mod declaring;
+pub mod gate;
 pub mod listening;
 pub mod policy;
 pub mod reputation;
 pub mod royalty;
+pub mod sensitivity;
 
 mod catalogue;
 mod evidence;

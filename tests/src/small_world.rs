@@ -7,7 +7,7 @@
 //!
 //! They are not likely, they are mean: instants fall on the edges of windows, and few ids meet often.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use datasets::tables::rows::{Column, ColumnKind, Value, write};
 
@@ -28,6 +28,8 @@ pub struct Settings {
     pub hub: u64,
     /// What joins accounts.
     pub links: Vec<&'static str>,
+    /// The policy; the built-in one without.
+    pub policy: Option<PathBuf>,
 }
 
 /// A world: how to replay it, and its tables.
@@ -224,6 +226,7 @@ fn settings(chance: &mut Chance) -> (Settings, Clock) {
         emit: chance.pick(&["last", "all", "changes"]),
         hub: chance.between(2, 4).unsigned_abs(),
         links,
+        policy: None,
     };
     (settings, clock)
 }
@@ -239,6 +242,19 @@ const DISTRIBUTOR: usize = 7;
 const PAYMENT: usize = 8;
 const PLAY: usize = 9;
 const ID_KINDS: usize = 10;
+
+/// Titles that are short, near one another, loud or empty.
+const TITLES: [Option<&str>; 9] = [
+    None,
+    Some(""),
+    Some("Song"),
+    Some("Other song"),
+    Some("Rain on a Tin Roof, Pt. 3"),
+    Some("rain on a tin roof (pt 41)"),
+    Some("Rain on a Thin Roof, Pt. 3"),
+    Some("Lluvia — SOBRE el tejado Nº 7"),
+    Some("Song song SONG: my song (Official Audio)"),
+];
 
 /// How the ids of one kind are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -504,10 +520,16 @@ impl<'c> Maker<'c> {
                     self.some_id(ARTIST, 3),
                     self.some_id(UPLOADER, 3),
                     self.some_id(DISTRIBUTOR, 2),
-                    self.chance.pick(&[Cell::Null, Cell::word("Song"), Cell::word("Other song")]),
+                    self.chance.pick(&TITLES).map_or(Cell::Null, Cell::word),
                     uploaded_at,
                     valid_from,
-                    self.chance.pick(&[Cell::Null, Cell::Int(0), Cell::Int(31_000), Cell::Int(180_000)]),
+                    self.chance.pick(&[
+                        Cell::Null,
+                        Cell::Int(0),
+                        Cell::Int(31_000),
+                        Cell::Int(180_000),
+                        Cell::Int(8_000_000),
+                    ]),
                     self.chance.pick(&[Cell::Null, Cell::word("none"), Cell::word("ALL"), Cell::word("")]),
                 ]);
                 if self.chance.one_in(12) {

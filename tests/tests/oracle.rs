@@ -9,9 +9,10 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use datasets::policy::{Said, activate};
 use datasets::tables::Inputs;
 use datasets::tables::rows::ColumnKind::{Int, Text};
-use datasets::tables::rows::{Column, write};
+use datasets::tables::rows::{Column, Rows, Value, write};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use tests::small_world::{Settings, SmallWorld};
@@ -97,7 +98,8 @@ fn replay_process(
         format!("--hub={}", settings.hub),
         format!("--workers={workers}"),
     ];
-    let line = CommandLine::try_parse_from(words.iter().chain(more))
+    let policy = settings.policy.as_ref().map(|policy| format!("--policy={}", policy.display()));
+    let line = CommandLine::try_parse_from(words.iter().chain(&policy).chain(more))
         .map_err(|error| TestCaseError::fail(error.to_string()))?;
     truestream::replay::replay(&line.replay).map(|_| ()).map_err(|error| TestCaseError::fail(error.to_string()))
 }
@@ -145,6 +147,97 @@ fn in_small_worlds(cases: u32, law: impl Fn(u64, usize, Shape) -> Result<(), Tes
 #[test]
 fn replay_equals_plain_sql() {
     in_small_worlds(24, |seed, size, shape| equal(&SmallWorld::new(seed, size), shape));
+}
+
+/// Limits of the gate that a small world passes, and those that it does not.
+fn limits(chance: u64) -> String {
+    let pick = |place: u32, of: &[u64]| of[(chance >> (place * 4)) as usize % of.len()];
+    let action = |place: u32| ["wait", "note", "wait", "ignore"][(chance >> (place * 4)) as usize % 4];
+    let trusted = if pick(15, &[0, 1]) == 1 { "[\"1\", \"t1\"]" } else { "[]" };
+    // 2024-02-28 is where small worlds begin; their uploads are up to 28 days older.
+    let day = ["2024-01-01", "2024-02-27", "2024-02-28"][pick(0, &[0, 1, 2]) as usize];
+    format!(
+        r#"asked_from = "{day}"
+incomplete = {{ action = "{}", missing_max = {} }}
+length = {{ action = "{}", secs_min = 30, secs_max = {} }}
+low_bitrate = {{ action = "note", kbits_min = 64 }}
+short_release = {{ action = "{}", secs_min = 0, secs_max = 60, tracks_min = {}, share = {} }}
+uploader = {{ action = "{}", week_max = {}, burst_min = {}, burst_times = {} }}
+distributor = {{ action = "{}", burst_min = {}, burst_times = {} }}
+title = {{ action = "{}", words_max = 5, repeats_max = {}, phrases = ["official audio", "song"] }}
+near_titles = {{ action = "{}", words_min = {}, bits_max = {}, days = {}, tracks_min = 2, uploaders_min = {} }}
+artist_profile = {{ action = "{}", tracks_min = {}, trusted = [{{ artist = "1", uploader = "2" }}] }}
+trusted = {{ tracks = [], uploaders = {trusted}, distributors = [] }}
+"#,
+        action(1),
+        pick(2, &[0, 1, 3]),
+        action(3),
+        pick(4, &[100, 7_200]),
+        action(5),
+        pick(6, &[1, 2, 3]),
+        pick(7, &[50, 80]),
+        action(8),
+        pick(9, &[0, 1, 2]),
+        pick(10, &[1, 2]),
+        pick(11, &[1, 4]),
+        action(12),
+        pick(13, &[1, 3]),
+        pick(14, &[1, 4]),
+        action(2),
+        pick(3, &[1, 2, 3]),
+        action(4),
+        pick(5, &[1, 4]),
+        pick(6, &[0, 3, 7]),
+        pick(7, &[1, 28]),
+        pick(8, &[1, 2]),
+        action(9),
+        pick(10, &[1, 2]),
+    )
+}
+
+/// A folder of two policies that were activated, the second in the middle of small worlds.
+fn activated(folder: &Path, seed: u64) -> PathBuf {
+    let store = folder.join("laws");
+    // Days that are before and inside of every small world.
+    for (number, from) in [(0, 1_700_000_000_000_i64), (1, 1_709_164_800_000)] {
+        let policy = folder.join(format!("law-{number}"));
+        std::fs::create_dir(&policy).expect("a folder can be made");
+        std::fs::write(policy.join("policy.toml"), format!("version = \"law {number}\"")).expect("it can be written");
+        let chance = (seed + number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        std::fs::write(policy.join("gate.toml"), limits(chance ^ (chance >> 31))).expect("it can be written");
+        let said = Said { from, by: "ann".to_owned(), why: "a test".to_owned(), at: from };
+        activate(&store, &policy, &said).expect("a policy without mistakes");
+    }
+    store
+}
+
+/// The gate follows its definition under any limits, also where they change on the way; on any workers and processes.
+#[test]
+fn the_gate_equals_plain_sql() {
+    let rules = std::cell::RefCell::new(std::collections::BTreeMap::<String, usize>::new());
+    in_small_worlds(48, |seed, size, shape| {
+        let (folder, data, out) = folder();
+        let mut world = SmallWorld::new(seed, size);
+        world.settings.policy = Some(activated(folder.path(), seed));
+        world.write(&data);
+        replay(&data, &out, "gate,refusal", &world.settings, shape)?;
+        let inputs = Inputs::in_folder(&data).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        let report = check(&inputs, &out).map_err(|error| TestCaseError::fail(error.to_string()))?;
+        prop_assert!(report.equal, "{}\n{:?}\n{}", data.display(), world.settings, report);
+        let mut rows = Rows::open(&out.join("gate.parquet"), &["rule"]).expect("a table of the run");
+        while rows.advance().expect("a table of the run") {
+            if let Value::Text(rule) = rows.value(0) {
+                *rules.borrow_mut().entry(rule.to_owned()).or_default() += 1;
+            }
+        }
+        Ok(())
+    });
+    // All that it can find without sound and a distributor's limit was found somewhere.
+    let rules = rules.into_inner();
+    assert!(
+        rules.len() >= 11 || ["TRUESTREAM_WORLD", "PROPTEST_CASES"].map(std::env::var_os) != [None, None],
+        "{rules:?}"
+    );
 }
 
 /// Every view but the refusals, which name files and rows, has the same bytes.

@@ -1,9 +1,9 @@
 //! `truestream explain`: one subject as of one instant, with the law of that day, the evidence, the rules, and the same found anew.
 //!
 //! ```text
-//! risk, verdict, rule_hit, payout_hold ──as of T──▶ rows of the subject ──┐
-//! activated policies ──in force as of T──▶ law ───────────────────────────┼──▶ explanation
-//! plays under that law alone ──replay──▶ the rows again ──same?───────────┘
+//! risk, verdict, rule_hit, payout_hold, gate ──as of T──▶ rows of the subject ──┐
+//! activated policies ──in force as of T──▶ law ─────────────────────────────────┼──▶ explanation
+//! plays under that law alone ──replay──▶ the rows again ──same?─────────────────┘
 //! ```
 
 use std::collections::BTreeMap;
@@ -19,12 +19,16 @@ use records::Millis;
 use serde_json::{Map, Value as Json, json};
 
 use crate::exit::Failure;
+use crate::replay::waves::WAVE;
 use crate::replay::{self, ReplayArgs};
 use crate::scratch::Scratch;
 use crate::verify::{Emit, Settings};
 
 /// The tables that speak about a subject, and what names the row among its subject's.
-const TABLES: [(&str, &str); 4] = [("verdict", ""), ("risk", ""), ("rule_hit", "rule"), ("payout_hold", "")];
+const TABLES: [(&str, &str); 6] =
+    [("verdict", ""), ("risk", ""), ("rule_hit", "rule"), ("payout_hold", ""), ("gate", "rule"), ("wave", "wave")];
+/// Those of them that speak about tracks alone.
+const OF_TRACKS: [&str; 2] = ["payout_hold", "gate"];
 /// Those that a policy decides.
 const DECIDED: [&str; 3] = ["verdict", "risk", "rule_hit"];
 
@@ -137,7 +141,7 @@ fn rows(tables: &Path, args: &ExplainArgs, as_of: Millis) -> Result<Rowset, Fail
     let mut rows = Rowset::new();
     for (table, named) in TABLES {
         let path = tables.join(format!("{table}.parquet"));
-        if path.is_file() && (table != "payout_hold" || args.subject == "track") {
+        if path.is_file() && (!OF_TRACKS.contains(&table) || args.subject == "track") {
             read(&path, table, named, args, as_of, &mut rows)?;
         }
     }
@@ -160,7 +164,9 @@ fn read(
     let mut rows = Rows::open(path, &wanted).map_err(input)?;
     while rows.advance().map_err(input)? {
         let Value::Int(at) = rows.value(place("as_of").unwrap_or_default()) else { continue };
-        let is_it = json_of(rows.value(id)) == json!(args.id) || text_of(rows.value(id)) == args.id;
+        // A wave is about everybody of its segment.
+        let is_all = place("wave").is_some();
+        let is_it = is_all || json_of(rows.value(id)) == json!(args.id) || text_of(rows.value(id)) == args.id;
         let of_it = place("subject").is_none_or(|place| text_of(rows.value(place)) == args.subject);
         let is_then = if has_changes { at <= as_of } else { at == as_of };
         if !(is_it && of_it && is_then) {
@@ -263,6 +269,7 @@ impl Told<'_> {
             }
         }
         self.law(&mut text);
+        self.waves(&mut text);
         if let Some((_, row)) = self.row("risk") {
             let _ = writeln!(
                 text,
@@ -294,6 +301,10 @@ impl Told<'_> {
             let rest: Vec<String> = row.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
             let _ = writeln!(text, "Payout    waits since {}: {}", instant::to_minute(*since), rest.join(", "));
         }
+        for (since, row) in self.all("gate") {
+            let [rule, action, reason] = ["rule", "action", "reason"].map(|name| plain(&row[name]));
+            let _ = writeln!(text, "Gate      {rule} ({action}), since {}: {reason}", instant::to_minute(*since));
+        }
         match self.is_same {
             Some(true) => text.push_str(
                 "Anew      the same plays under the policy of that day alone say the same, to the last word\n",
@@ -304,6 +315,22 @@ impl Told<'_> {
             None => {}
         }
         text
+    }
+
+    /// What had tightened the policy.
+    fn waves(&self, text: &mut String) {
+        for (since, row) in self.all("wave") {
+            let [wave, measure, segment, effect] =
+                ["wave", "measure", "segment", "effect"].map(|name| plain(&row[name]));
+            let _ = writeln!(
+                text,
+                "Wave      {wave} tightens {segment}, since {}: {} {measure} in {} hours, {} were expected: {effect}",
+                instant::to_minute(*since),
+                row["seen"],
+                row["hours"],
+                row["expected"]
+            );
+        }
     }
 
     /// Under which policy.
@@ -320,7 +347,7 @@ impl Told<'_> {
                 "  activation {number}, in force as of {from}, by {by}: {why}; files {}",
                 &digest[..digest.len().min(16)]
             );
-            if *activated != version {
+            if *activated != version.split(WAVE).next().unwrap_or_default() {
                 let _ = writeln!(text, "  the tables were made under another policy than this one, {activated:?}");
             }
         }
@@ -340,6 +367,8 @@ impl Told<'_> {
             "risk": self.row("risk").map(with_since),
             "rules": self.all("rule_hit").map(with_since).collect::<Vec<_>>(),
             "payout_hold": self.row("payout_hold").map(with_since),
+            "gate": self.all("gate").map(with_since).collect::<Vec<_>>(),
+            "waves": self.all("wave").map(with_since).collect::<Vec<_>>(),
             "activation": self.activation,
             "found_anew": self.is_same,
         })

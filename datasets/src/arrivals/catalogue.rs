@@ -46,6 +46,29 @@ pub struct Listing {
     pub declared: Declared,
 }
 
+/// A row of the catalogue, as far as it is asked when it is uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// The track.
+    pub track: Key,
+    /// Its recording, as text.
+    pub content: String,
+    /// Its artist, or none.
+    pub artist: Key,
+    /// Its uploader, or none.
+    pub uploader: Key,
+    /// Its distributor, or none.
+    pub distributor: Key,
+    /// Its title.
+    pub title: Option<String>,
+    /// What of its metadata is there.
+    pub metadata: Metadata,
+    /// When it was uploaded.
+    pub uploaded_at: Option<Millis>,
+    /// From when the row is in force; `None` = since the beginning of time.
+    pub valid_from: Option<Millis>,
+}
+
 /// The tier of a distributor, in force from an instant on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tier {
@@ -53,6 +76,8 @@ pub struct Tier {
     pub distributor: Key,
     /// Its contract tier, a word the policy knows.
     pub tier: Option<String>,
+    /// Whether its identity was verified.
+    pub is_verified: bool,
     /// From when the row is in force; `None` = since the beginning of time.
     pub valid_from: Option<Millis>,
 }
@@ -128,6 +153,35 @@ pub(super) fn listing(track: &Track, contents: &Contents, naming: &mut Naming) -
     })
 }
 
+/// Reads the catalogue as it was uploaded, in no particular order. What is refused of the table is told by [`read_listings`].
+///
+/// # Errors
+/// When a file cannot be read or lacks a required column.
+pub fn read_uploads(paths: &[PathBuf], kinds: &IdKinds, naming: &mut Naming) -> Result<Vec<Upload>, Error> {
+    let mut uploads = Vec::new();
+    let mut failed = None;
+    let keep = |track: Track| match upload(track, naming) {
+        Ok(upload) => uploads.push(upload),
+        Err(error) => failed = Some(error),
+    };
+    read_table(paths, kinds, keep, &mut Vec::new())?;
+    failed.map_or(Ok(uploads), Err)
+}
+
+fn upload(track: Track, naming: &mut Naming) -> Result<Upload, Error> {
+    Ok(Upload {
+        track: naming.key_of(IdSpace::Track, Some(&track.track_id))?,
+        content: track.content_id.as_ref().unwrap_or(&track.track_id).to_string(),
+        artist: naming.key_of(IdSpace::Artist, track.artist_id.as_ref())?,
+        uploader: naming.key_of(IdSpace::Uploader, track.uploader_id.as_ref())?,
+        distributor: naming.key_of(IdSpace::Distributor, track.distributor_id.as_ref())?,
+        metadata: Metadata::of(&track),
+        uploaded_at: track.uploaded_at,
+        valid_from: track.valid_from,
+        title: track.title,
+    })
+}
+
 /// Reads the tiers of the distributors, in no particular order.
 ///
 /// # Errors
@@ -146,7 +200,7 @@ pub fn read_tiers(
 /// The tier of the row's distributor.
 pub(super) fn tier(row: Distributor, naming: &mut Naming) -> Result<Tier, Error> {
     let distributor = naming.key_of(IdSpace::Distributor, Some(&row.distributor_id))?;
-    Ok(Tier { distributor, tier: row.tier, valid_from: row.valid_from })
+    Ok(Tier { distributor, tier: row.tier, is_verified: row.verified == Some(true), valid_from: row.valid_from })
 }
 
 /// Reads the tables that nothing needs, for the rows that are to be refused.

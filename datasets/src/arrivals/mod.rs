@@ -14,7 +14,9 @@ mod merge;
 mod spill;
 mod survey;
 
-pub use catalogue::{Facts, Listing, Tier, judge_others, read_corrections, read_facts, read_listings, read_tiers};
+pub use catalogue::{
+    Facts, Listing, Tier, Upload, judge_others, read_corrections, read_facts, read_listings, read_tiers, read_uploads,
+};
 pub(crate) use decode::instants as instants_of;
 pub use decode::{Arrived, Suspect, Wanted};
 pub use evidence::{Contents, Grouping, Hearing, Hearings, read_hearings};

@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use records::gate::Limits;
 use records::listening::Listening;
 use records::policy::{Flow, Mix, Rule};
 use records::{Policy, Subject};
 use serde_json::{Value, json};
 
 use super::attacks::{attacks, own_attacks};
+use super::gate::{gate, own_gate};
 use super::terms::{TermsFile, terms};
 use super::{
     LISTENING, PolicyFile, ROYALTIES, ThresholdsFile, built_in, cases, clauses, declaring, lay_over, listening, load,
-    no_name, own_declaring, read, refuse_strangers,
+    no_name, own_declaring, read, refuse_strangers, surges,
 };
 use crate::Error;
 
@@ -40,8 +42,10 @@ pub fn faults(folder: &Path) -> Vec<Error> {
     faults.extend(read::<Flow>(folder, "flow.toml").err());
     faults.extend(read::<Listening>(folder, LISTENING.0).err());
     faults.extend(own_declaring(folder).err());
+    faults.extend(own_gate(folder).err());
     faults.extend(cases(Some(folder)).err());
     faults.extend(clauses(Some(folder)).err());
+    faults.extend(surges(Some(folder)).err());
     faults.extend(read::<TermsFile>(folder, ROYALTIES.0).err());
     faults.extend(own_attacks(folder).err());
     faults
@@ -83,8 +87,13 @@ pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error
             "detected": declaring.detected,
             "own": declaring.own,
         },
+        "gate": gated(gate(folder)?),
         "royalties": terms(folder)?,
         "attacks": {"stream_rate": attacks.stream_rate, "mean_times": attacks.mean_times, "attack": by_name},
+        "sensitivity": surges(folder)?
+            .into_iter()
+            .map(|surge| (surge.name.clone(), json!(surge)))
+            .collect::<serde_json::Map<_, _>>(),
         "conditions": clauses(folder)?
             .into_iter()
             .map(|tested| (tested.clause.id.clone(), json!(tested.clause)))
@@ -93,6 +102,14 @@ pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error
     let mut flat = BTreeMap::new();
     flatten(String::new(), &all, &mut flat);
     Ok(flat)
+}
+
+/// The limits of the gate, with its day as it is written.
+fn gated(limits: Limits) -> Value {
+    let day = crate::formats::instant::to_text(limits.asked_from);
+    let mut settings = json!(limits);
+    settings["asked_from"] = json!(day);
+    settings
 }
 
 fn flatten(name: String, value: &Value, into: &mut BTreeMap<String, String>) {

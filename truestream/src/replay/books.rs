@@ -18,15 +18,17 @@ use records::{Refusal, Subject, Verdict};
 
 use super::args::{Emit, ReplayArgs};
 use super::declared::Declarations;
+use super::gate::Uploads;
 use super::judge::{Judge, Rows};
 use super::prepare::{Bench, Prepared};
 use super::reputation::Reputations;
 use super::summary::Summary;
 use super::teller::{PlayFiles, Teller, Told};
 use super::views::{
-    RowKey, RowValue, VIEWS, View, audience_feature_columns, feature_columns, group_columns, hit_columns, hub_columns,
-    hubs_are_texts, ledger_columns, lockstep_columns, network_columns, payout_columns, push_cells, reputation_columns,
-    risk_columns, score_columns, sequence_columns, verdict_columns, window_columns, withheld_columns,
+    RowKey, RowValue, VIEWS, View, audience_feature_columns, feature_columns, gate_columns, group_columns, hit_columns,
+    hub_columns, hubs_are_texts, ledger_columns, lockstep_columns, network_columns, payout_columns, push_cells,
+    reputation_columns, risk_columns, score_columns, sequence_columns, verdict_columns, wave_columns, window_columns,
+    withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -91,7 +93,9 @@ impl Books {
         if prepared.is_first_process {
             books.create(&prepared.views, &prepared.plan.links)?;
         }
-        bench.declarations.map_or(Ok(()), |declarations| books.declare(declarations))?;
+        bench.declarations.map_or(Ok(()), |declarations| books.declare(&declarations))?;
+        bench.uploads.map_or(Ok(()), |uploads| books.gate(&uploads))?;
+        books.surge(bench.waves)?;
         Ok(books)
     }
 
@@ -138,7 +142,7 @@ impl Books {
     }
 
     /// Enters what the catalogue and the evidence alone decide, for all ticks.
-    fn declare(&mut self, declarations: Declarations) -> Result<(), Failure> {
+    fn declare(&mut self, declarations: &Declarations) -> Result<(), Failure> {
         let is_asked = |book: &Book| matches!(book.view, View::PayoutHold | View::DisclosureLedger | View::Reputation);
         if !self.open.iter().any(is_asked) {
             return Ok(());
@@ -151,6 +155,22 @@ impl Books {
             self.record(tick, View::PayoutHold, payouts)?;
             self.record(tick, View::DisclosureLedger, ledgers)
         })
+    }
+
+    /// Enters what the gate finds about uploads, for all ticks.
+    fn gate(&mut self, uploads: &Uploads) -> Result<(), Failure> {
+        if !self.open.iter().any(|book| book.view == View::Gate) {
+            return Ok(());
+        }
+        let names = self.names.clone();
+        uploads.flow(self.until, &names, |tick, rows| self.record(tick, View::Gate, rows))
+    }
+
+    /// Enters the waves, for all ticks.
+    fn surge(&mut self, waves: Vec<(Tick, Rows)>) -> Result<(), Failure> {
+        let until = self.until;
+        let told = waves.into_iter().filter(|(tick, _)| *tick <= until);
+        told.into_iter().try_for_each(|(tick, rows)| self.record(tick, View::Wave, rows))
     }
 
     /// Enters what verdicts, declarations and the catalogue say of those who brought tracks and playlists, for all ticks.
@@ -373,6 +393,8 @@ pub fn columns_of(view: View, names: &NameTable, links: &[LinkKind]) -> Option<V
         View::PayoutHold => payout_columns(names),
         View::DisclosureLedger => ledger_columns(names),
         View::Reputation => reputation_columns(),
+        View::Gate => gate_columns(names),
+        View::Wave => wave_columns(),
         View::Withheld | View::Refusal => return None,
     })
 }

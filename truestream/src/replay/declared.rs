@@ -13,12 +13,12 @@ use std::sync::Arc;
 use dataflows::clock::Tick;
 use datasets::arrivals::{Hearing, Listing};
 use datasets::names::{NameTable, Naming};
-use datasets::tables::IdKind;
 use records::declaring::{Declared, Declaring, Doubt, Ledger, Own};
 use records::{Disclosure, IdSpace, Key, Millis, Names, Risk, Subject};
 use serde_json::json;
 
 use super::evidence::Heard;
+use super::gate::keys;
 use super::judge::Rows;
 use super::laws::Law;
 use super::views::{PayoutRow, RowKey, RowValue};
@@ -96,16 +96,15 @@ impl Declarations {
 
     /// Tells, tick by tick, what changes in `payout_hold` and in `disclosure_ledger`, to the tick `until`.
     pub fn flow(
-        self,
+        &self,
         until: Tick,
         names: &NameTable,
         mut tell: impl FnMut(Tick, Rows, Rows) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let Declarations { laws, listed, heard, .. } = self;
-        let mut laws = laws.into_iter().peekable();
+        let mut laws = self.laws.iter().cloned().peekable();
         let (_, declaring, policy_version) = laws.next().expect("a policy is in force from the beginning");
         let mut state = State::new(declaring, policy_version);
-        let (mut listed, mut heard) = (listed.into_iter().peekable(), heard.into_iter().peekable());
+        let (mut listed, mut heard) = (self.listed.iter().copied().peekable(), self.heard.iter().copied().peekable());
         loop {
             let law = laws.peek().map(|(tick, ..)| *tick);
             let next = [listed.peek().map(|(tick, _)| *tick), heard.peek().map(|(tick, _)| *tick), law];
@@ -139,13 +138,7 @@ fn registered(declaring: &Declaring, naming: &mut Naming) -> Result<HashSet<(Sub
     ];
     let mut own = HashSet::new();
     for (subject, space, ids) in of {
-        for id in ids {
-            let key = match naming.kind(space) {
-                IdKind::Number => id.parse().ok().map(Key),
-                IdKind::Text => Some(naming.key(space, id).map_err(|error| Failure::Input(error.to_string()))?),
-            };
-            own.extend(key.map(|key| (subject, key)));
-        }
+        own.extend(keys(ids, space, naming)?.into_iter().map(|key| (subject, key)));
     }
     Ok(own)
 }
@@ -269,6 +262,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use datasets::policy;
+    use datasets::tables::IdKind;
     use records::declaring::Consequence;
 
     use super::*;

@@ -73,6 +73,9 @@ pub struct Turned {
     pub took_ms: f64,
 }
 
+/// The tier of verified distributors whose own has no thresholds.
+const VERIFIED: &str = "verified";
+
 /// The tiers that have thresholds of their own under some policy, in order.
 #[derive(Clone, Debug)]
 pub struct Segments(Arc<[String]>);
@@ -84,9 +87,11 @@ impl Segments {
         Segments(tiers.into_iter().cloned().collect())
     }
 
-    /// The number under which the tier's segment travels: 0 where the tier has no thresholds of its own.
+    /// The number under which the distributor's segment travels: that of its tier, or of those who are verified; 0 where neither has
+    /// thresholds of its own.
     pub fn of(&self, tier: &Tier) -> u16 {
-        let at = self.0.iter().position(|known| Some(known) == tier.tier.as_ref());
+        let place = |name: &str| self.0.iter().position(|known| known == name);
+        let at = tier.tier.as_deref().and_then(place).or(place(VERIFIED).filter(|_| tier.is_verified));
         at.map_or(0, |at| at as u16 + 1)
     }
 

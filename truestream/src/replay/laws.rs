@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! policy folder ─────────────┐
-//! activated policies ──days──┴──▶ laws: policy, rules, what must be declared; each from a tick on
+//! activated policies ──days──┴──▶ laws: policy, rules, what must be declared and passed; each from a tick on
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -15,11 +15,14 @@ use features::revision::Revision;
 use records::Policy;
 use records::clause::Clause;
 use records::declaring::Declaring;
+use records::gate::Limits;
+use records::sensitivity::Surge;
 
 use super::clauses;
 use crate::exit::Failure;
 
 /// A policy, and from when on it is in force.
+#[derive(Clone)]
 pub struct Law {
     /// The first tick.
     pub from: Tick,
@@ -29,6 +32,10 @@ pub struct Law {
     pub rules: Vec<(Clause, Condition)>,
     /// What must be declared.
     pub declaring: Declaring,
+    /// What uploads must pass.
+    pub gate: Limits,
+    /// Surges that tighten it.
+    pub surges: Vec<Surge>,
 }
 
 /// The policy in the folder, or the last one that was activated there, or else the built-in one.
@@ -117,5 +124,7 @@ pub fn travels_otherwise(one: &[Law], other: &[Law]) -> Option<&'static str> {
 fn law(folder: Option<&Path>, from: Tick) -> Result<Law, Failure> {
     let policy = folder.map_or_else(|| Ok(policy::built_in()), policy::load).map_err(input)?;
     let declaring = policy::declaring(folder).map_err(input)?;
-    Ok(Law { from, policy: Arc::new(policy), rules: clauses::read(folder)?, declaring })
+    let gate = policy::gate(folder).map_err(input)?;
+    let surges = policy::surges(folder).map_err(input)?;
+    Ok(Law { from, policy: Arc::new(policy), rules: clauses::read(folder)?, declaring, gate, surges })
 }

@@ -13,6 +13,7 @@ mod docket;
 pub(crate) mod drive;
 mod evidence;
 pub(crate) mod feed;
+mod gate;
 pub(crate) mod judge;
 pub(crate) mod laws;
 mod learned;
@@ -22,6 +23,7 @@ mod reputation;
 mod summary;
 pub(crate) mod teller;
 pub(crate) mod views;
+pub(crate) mod waves;
 mod withheld;
 
 use std::io::{ErrorKind, Write};

@@ -19,6 +19,7 @@ use datasets::tables::{IdKind, Inputs};
 use features::sequence;
 use features::signals::is_judged;
 use features::tally::Axis;
+use records::gate::Limits;
 use records::{Id, IdSpace, Key, Millis, Playlist, Refusal};
 use timely::CommunicationConfig;
 
@@ -26,11 +27,13 @@ use super::args::{Emit, ReplayArgs, millis};
 use super::clauses;
 use super::declared::{self, Declarations};
 use super::evidence::{Heard, HeardCounts};
-use super::judge::{Judge, Segments};
+use super::gate::Uploads;
+use super::judge::{Judge, Rows, Segments};
 use super::laws::{self, Law};
 use super::learned::{self, Scorers};
 use super::reputation::Reputations;
 use super::views::{LINKS, VIEWS, View};
+use super::waves::{self, Counted};
 use crate::exit::Failure;
 
 /// The views for which subjects are judged.
@@ -75,6 +78,8 @@ pub struct Prepared {
     pub sides: Vec<(Side, Vec<String>)>,
     /// Who decides, by the policies of the run, and after that by those that it is laid beside.
     pub benches: Vec<Bench>,
+    /// The limits of the gate in force, each from a tick on, where somebody asks.
+    pub limits: Vec<(Tick, Limits)>,
     /// Why other signals speak where the second bench decides, if others do.
     pub apart: Option<&'static str>,
     /// What reputations follow from, where they are asked for.
@@ -101,6 +106,10 @@ pub struct Bench {
     pub judge: Option<Judge>,
     /// What is declared, where somebody asks.
     pub declarations: Option<Declarations>,
+    /// What comes to the gate, where somebody asks.
+    pub uploads: Option<Uploads>,
+    /// Rows of `wave` that come or go, by tick.
+    pub waves: Vec<(Tick, Rows)>,
 }
 
 /// Reads options and small tables and surveys the plays; `other` is the folder of a policy by which the same plays are judged, too,
@@ -133,7 +142,23 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
     let tick = |instant: Option<Millis>| instant.map(|instant| clock.first_after(instant));
     let (first, until) = (tick(survey.first_at).unwrap_or(1), tick(survey.last_at).unwrap_or(0));
     let laws: Vec<Vec<Law>> = laws.into_iter().map(|laws| laws::since(laws, first)).collect::<Result<_, _>>()?;
-    let setting = setting.with_rules(args, laws.iter().flatten().any(|law| !law.rules.is_empty()));
+    let setting = setting.with_rules(args, laws.iter().flatten());
+    let asks_uploads = setting.views.contains(&View::Gate);
+    let has_surges = laws.iter().flatten().any(|law| !law.surges.is_empty());
+    let uploaded = match asks_uploads || has_surges {
+        // The catalogue once more, for what only few ask.
+        true => arrivals::read_uploads(&inputs.tracks, &kinds, &mut naming).map_err(input)?,
+        false => Vec::new(),
+    };
+    let counted = Counted::of(&uploaded, &facts);
+    let mut uploads = Vec::new();
+    for bench in &laws {
+        uploads.push(match asks_uploads {
+            true => Some(Uploads::read(&uploaded, &inputs.audio, bench, (clock, first), &mut naming)?),
+            false => None,
+        });
+    }
+    drop(uploaded);
     let segments = Segments::new(laws.iter().flatten());
     let read = setting.read(laws.iter().flatten());
     let mut by_tick: Vec<(Tick, Listing)> =
@@ -180,8 +205,11 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
 
     let (mut benches, mut judging): (Vec<Bench>, Vec<Judging>) = (Vec::new(), Vec::new());
     let mut asked = Vec::new();
-    for (bench, declarations) in laws.iter().zip(declarations) {
-        let mut judge = setting.judges().then(|| Judge::new(bench));
+    for ((bench, declarations), uploads) in laws.iter().zip(declarations).zip(uploads) {
+        let waves = waves::find(bench, &counted, clock, first, until);
+        // Subjects are judged under the thresholds of the moment; nothing else of a policy changes with a wave.
+        let tightened = waves::over(bench.clone(), &waves);
+        let mut judge = setting.judges().then(|| Judge::new(&tightened));
         if let Some(judge) = &mut judge {
             // What speaks against everybody is found once for all under whom suspicion travels alike.
             let alike = |known: &Vec<Law>| laws::travels_otherwise(known, bench).is_none();
@@ -193,8 +221,13 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
             judge.segments = segments.clone();
             judge.tells_risks = setting.views.contains(&View::Risk);
         }
-        asked.extend(if judge.is_some() { clauses::asked(bench, &setting.windows, &read, clock)? } else { Vec::new() });
-        benches.push(Bench { judge, declarations: declarations.filter(|_| setting.declares()) });
+        asked.extend(if judge.is_some() {
+            clauses::asked(&tightened, &setting.windows, &read, clock)?
+        } else {
+            Vec::new()
+        });
+        let declarations = declarations.filter(|_| setting.declares());
+        benches.push(Bench { judge, declarations, uploads, waves: waves::rows(&waves, bench, clock) });
     }
     let clauses: Arc<[_]> = asked.into();
     for judge in benches.iter().filter_map(|bench| bench.judge.as_ref()) {
@@ -237,6 +270,10 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
         sides: sides.into_iter().map(|(side, scorers)| (side, scorers.names)).collect(),
         heard: (!inputs.evidence.is_empty() || tells_recordings).then_some(heard_counts),
         benches,
+        limits: match asks_uploads {
+            true => laws[0].iter().map(|law| (law.from, law.gate.clone())).collect(),
+            false => Vec::new(),
+        },
         apart: laws.get(1).and_then(|other| laws::travels_otherwise(&laws[0], other)),
         reputations,
         corrected: match setting.views.contains(&View::Withheld) {
@@ -284,7 +321,7 @@ pub struct Living {
 }
 
 /// The views that a living service does not keep: they rest on files that can be read again, on models or on sound.
-const NOT_LIVING: [View; 9] = [
+const NOT_LIVING: [View; 11] = [
     View::Features,
     View::AudienceFeatures(Axis::Track),
     View::AudienceFeatures(Axis::Uploader),
@@ -294,6 +331,8 @@ const NOT_LIVING: [View; 9] = [
     View::PayoutHold,
     View::DisclosureLedger,
     View::Reputation,
+    View::Gate,
+    View::Wave,
 ];
 
 /// Reads the options for a service whose ids are of these kinds.
@@ -320,7 +359,11 @@ pub fn prepare_living(args: &ReplayArgs, kinds: IdKinds) -> Result<Living, Failu
     let clock = Clock::new(setting.every_ms);
     // Nobody knows yet when the first play arrives.
     let laws = laws::from_the_beginning(laws::read(args.policy.as_deref(), clock)?);
-    let setting = setting.with_rules(args, laws.iter().any(|law| !law.rules.is_empty()));
+    if laws.iter().any(|law| !law.surges.is_empty()) {
+        let why = "the policy tightens in waves (sensitivity.toml), which the living service does not look for";
+        return Err(Failure::Usage(why.to_owned()));
+    }
+    let setting = setting.with_rules(args, &laws);
     let mut judge = setting.judges().then(|| Judge::new(&laws));
     judge.iter_mut().for_each(|judge| judge.tells_risks = setting.views.contains(&View::Risk));
     if judge.is_some() && declared::registers(&laws) {
@@ -481,11 +524,15 @@ impl Setting {
         Ok(Setting { every_ms, windows, views, links, cluster: cluster(args)? })
     }
 
-    /// With what matches rules, where somebody wrote some and no table is named.
-    fn with_rules(mut self, args: &ReplayArgs, has_rules: bool) -> Setting {
-        if has_rules && args.views.is_empty() {
-            self.views.push(View::RuleHit);
+    /// With what matches rules and what waves there are, where somebody wrote some and no table is named.
+    fn with_rules<'a>(mut self, args: &ReplayArgs, laws: impl IntoIterator<Item = &'a Law>) -> Setting {
+        if args.views.is_empty() {
+            for law in laws {
+                self.views.extend((!law.rules.is_empty()).then_some(View::RuleHit));
+                self.views.extend((!law.surges.is_empty()).then_some(View::Wave));
+            }
             self.views.sort_by_key(|view| VIEWS.iter().position(|(_, known)| known == view));
+            self.views.dedup();
         }
         self
     }
@@ -579,12 +626,12 @@ fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
     if views.is_empty() {
         let fits = |view: &View| match view {
             View::Withheld => emit == Emit::Last,
-            // Written where there are rules.
-            View::RuleHit => false,
+            // Written where there are rules, and where a policy tightens.
+            View::RuleHit | View::Wave => false,
             // Follows from other tables: for who asks.
             View::Reputation => false,
             // What most of a catalogue lacks would be told again at every instant.
-            View::PayoutHold | View::DisclosureLedger => matches!(emit, Emit::Last | Emit::Changes),
+            View::PayoutHold | View::DisclosureLedger | View::Gate => matches!(emit, Emit::Last | Emit::Changes),
             View::Features | View::AudienceFeatures(_) | View::Sequences | View::Network | View::Scores => false,
             _ => true,
         };

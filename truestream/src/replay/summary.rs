@@ -6,7 +6,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use records::clause::Clause;
-use records::{Millis, Risk, Subject, Verdict};
+use records::gate::Action;
+use records::{Id, Millis, Risk, Subject, Verdict};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -49,6 +50,8 @@ pub struct Summary {
     pairs: usize,
     /// Tracks that wait for what they must declare; `None` where nobody asked.
     payout_held: Option<usize>,
+    /// Tracks that wait at the gate, and others about which it finds something; `None` where nobody asked.
+    gated: Option<[usize; 2]>,
     /// Subjects by verdict, worst first, and kind; `None` where nobody was judged.
     verdicts: Option<BTreeMap<(Reverse<Verdict>, Subject), u64>>,
     suspects: Vec<Suspect>,
@@ -172,10 +175,11 @@ impl Summary {
             grouped_accounts: books.state(View::Groups).count(),
             hubs: books.state(View::Hubs).count(),
             pairs: books.state(View::Lockstep).count(),
+            gated: prepared.views.contains(&View::Gate).then(|| gated(books)),
             payout_held: prepared.views.contains(&View::PayoutHold).then(|| books.state(View::PayoutHold).count()),
             verdicts: prepared.views.contains(&View::Verdict).then(|| verdicts(books)),
             suspects: suspects(books),
-            clauses: books.clauses().to_vec(),
+            clauses: counted(books.clauses()),
             turns: Turn::all(prepared, books, feed, args.emit),
             refreshes: (args.emit != Emit::Last).then(|| feed.refreshes()).flatten(),
             changed_rows: (args.emit == Emit::None).then(|| books.changed_rows()),
@@ -202,6 +206,9 @@ impl Summary {
             "policy_version": judge.and_then(|judge| judge.policies.last()).map(|(_, policy)| policy.version.as_str()),
             "policies": judge.into_iter().flat_map(|judge| &judge.policies)
                 .map(|(from, policy)| json!({"from_ms": prepared.plan.clock.instant(*from), "version": policy.version}))
+                .collect::<Vec<_>>(),
+            "gate": prepared.limits.iter()
+                .map(|(from, limits)| json!({"from_ms": prepared.plan.clock.instant(*from), "limits": limits}))
                 .collect::<Vec<_>>(),
             "emit": args.emit.name(),
             "first_as_of_ms": self.first_as_of,
@@ -268,6 +275,7 @@ impl Summary {
             "hubs": self.hubs,
             "lockstep_pairs": self.pairs,
             "payout_held": self.payout_held,
+            "gate": self.gated.map(|[waiting, noted]| json!({"waiting": waiting, "noted": noted})),
             "verdicts": verdicts,
             "suspects": suspects,
             "rules": self.clauses.iter().map(|(clause, matches)| {
@@ -352,6 +360,9 @@ impl Summary {
                 "Payout    {tracks} tracks wait for what they must declare of generative AI (see payout_hold)"
             );
         }
+        if let Some([waiting, noted]) = self.gated.filter(|counts| *counts != [0, 0]) {
+            let _ = writeln!(text, "Gate      {waiting} uploads wait for approval, {noted} more are noted (see gate)");
+        }
         for Turn { version, from, turned: Turned { cases, decided, took_ms, .. }, refresh_ms } in &self.turns {
             let refresh = refresh_ms.map_or(String::new(), |took| format!("; that refresh took {took:.1} ms"));
             let from = instant(*from);
@@ -373,6 +384,30 @@ impl Summary {
         self.tell_verdicts(&mut text);
         text
     }
+}
+
+/// A rule that several policies have, or a policy and its waves, is one.
+fn counted(clauses: &[(Arc<Clause>, u64)]) -> Vec<(Arc<Clause>, u64)> {
+    let mut counted: Vec<(Arc<Clause>, u64)> = Vec::new();
+    for (clause, matches) in clauses {
+        match counted.iter_mut().find(|(known, _)| known == clause) {
+            Some((_, sum)) => *sum += matches,
+            None => counted.push((clause.clone(), *matches)),
+        }
+    }
+    counted
+}
+
+/// Tracks that wait at the gate, and others about which it finds something.
+fn gated(books: &Books) -> [usize; 2] {
+    let mut tracks: BTreeMap<&Id, bool> = BTreeMap::new();
+    for (key, value) in books.state(View::Gate) {
+        if let (RowKey::Finding(track, _), RowValue::Finding(row)) = (key, value) {
+            *tracks.entry(track).or_default() |= row.action == Action::Wait;
+        }
+    }
+    let waiting = tracks.values().filter(|waits| **waits).count();
+    [waiting, tracks.len() - waiting]
 }
 
 impl Summary {

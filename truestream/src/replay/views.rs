@@ -13,8 +13,9 @@ use features::sequence::Sequence;
 use features::tally::Axis;
 use records::clause::{Clause, Effect};
 use records::declaring::{Doubt, Ledger};
+use records::gate::{Action, Finding, Found};
 use records::reputation::Record;
-use records::{Id, IdSpace, Risk, Subject, Verdict};
+use records::{Id, IdSpace, Millis, Risk, Subject, Verdict};
 
 /// A table that a replay can write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,12 +52,16 @@ pub enum View {
     DisclosureLedger,
     /// What became of what uploaders, distributors and owners of playlists brought.
     Reputation,
+    /// What the gate finds about uploads.
+    Gate,
+    /// Surges that tighten thresholds; written where the policy has some.
+    Wave,
     /// Rows that were set aside.
     Refusal,
 }
 
 /// All views, in the order of the contract.
-pub const VIEWS: [(&str, View); 23] = [
+pub const VIEWS: [(&str, View); 25] = [
     ("account_window", View::Window(Axis::Account)),
     ("track_window", View::Window(Axis::Track)),
     ("artist_window", View::Window(Axis::Artist)),
@@ -79,6 +84,8 @@ pub const VIEWS: [(&str, View); 23] = [
     ("payout_hold", View::PayoutHold),
     ("disclosure_ledger", View::DisclosureLedger),
     ("reputation", View::Reputation),
+    ("gate", View::Gate),
+    ("wave", View::Wave),
     ("refusal", View::Refusal),
 ];
 
@@ -281,6 +288,25 @@ pub fn reputation_columns() -> Columns {
     ids.into_iter().chain(counts).chain([("reputation", Holds::Float)]).collect()
 }
 
+/// The columns of `gate` after `as_of`.
+pub fn gate_columns(names: &NameTable) -> Columns {
+    let texts = |names: [&'static str; 2]| names.map(|name| (name, Holds::Text));
+    let head = [("track_id", Holds::Id(names.kind(IdSpace::Track))), ("rule", Holds::Text), ("action", Holds::Text)];
+    let counts = ["seen", "against"].map(|name| (name, Holds::Count));
+    let who = texts(["uploader_id", "distributor_id"]);
+    head.into_iter().chain(counts).chain(who).chain(texts(["reason", "policy_version"])).collect()
+}
+
+/// The columns of `wave` after `as_of`.
+pub fn wave_columns() -> Columns {
+    let texts = ["wave", "measure", "segment"].map(|name| (name, Holds::Text));
+    let instants = ["from", "until"].map(|name| (name, Holds::Instant));
+    let counts = ["hours", "seen"].map(|name| (name, Holds::Count));
+    let floats = ["expected", "deviation"].map(|name| (name, Holds::Float));
+    let words = ["effect", "policy_version"].map(|name| (name, Holds::Text));
+    texts.into_iter().chain(instants).chain(counts).chain(floats).chain(words).collect()
+}
+
 /// A key of a row, ordered as the contract orders rows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum RowKey {
@@ -306,6 +332,10 @@ pub enum RowKey {
     Owner(&'static str, String),
     /// A subject and its id as a text, and a rule by its place.
     Hit(Subject, String, u16),
+    /// A track, and what is found about it.
+    Finding(Id, Finding),
+    /// A wave by its name.
+    Wave(String),
 }
 
 /// What stands behind the key.
@@ -337,6 +367,10 @@ pub enum RowValue {
     Record(Box<Record>),
     /// What a distributor's tracks declare.
     Ledger(Box<Ledger>),
+    /// What the gate finds about a track.
+    Finding(Box<FindingRow>),
+    /// What tightens thresholds.
+    Wave(Box<WaveRow>),
 }
 
 /// A row of `risk`.
@@ -397,6 +431,48 @@ pub struct PayoutRow {
     pub policy_version: Arc<str>,
 }
 
+/// A row of `gate`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FindingRow {
+    /// What was found, and the numbers behind it.
+    pub found: Found,
+    /// What follows.
+    pub action: Action,
+    /// The track's uploader; empty where it has none.
+    pub uploader: String,
+    /// Its distributor, likewise.
+    pub distributor: String,
+    /// The reason in words.
+    pub reason: String,
+    /// The policy that has the limits.
+    pub policy_version: Arc<str>,
+}
+
+/// A row of `wave`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WaveRow {
+    /// What is counted.
+    pub measure: &'static str,
+    /// Whose thresholds are lowered.
+    pub segment: String,
+    /// As of which instant on.
+    pub from: Millis,
+    /// And until which.
+    pub until: Millis,
+    /// Over how many hours it is counted.
+    pub hours: u64,
+    /// What was seen when it began.
+    pub seen: u64,
+    /// What was expected then.
+    pub expected: f64,
+    /// How far such counts usually lie from it.
+    pub deviation: f64,
+    /// The thresholds, in words.
+    pub effect: String,
+    /// The policy that says so.
+    pub policy_version: Arc<str>,
+}
+
 impl PayoutRow {
     /// Whether what is declared is contradicted by what is heard.
     pub fn is_contradicted(&self) -> bool {
@@ -420,6 +496,8 @@ pub fn push_cells<'a>(
         RowKey::Scored(id, side) => to.extend([Cell::Id(id), Cell::Text(side.name())]),
         RowKey::Link(kind, id) => to.extend([Cell::Text(kind), Cell::Id(id)]),
         RowKey::Pair(a, b) => to.extend([Cell::Id(a), Cell::Id(b)]),
+        RowKey::Wave(name) => to.push(Cell::Text(name)),
+        RowKey::Finding(id, finding) => to.extend([Cell::Id(id), Cell::Text(finding.code())]),
         RowKey::Owner(kind, id) => to.extend([Cell::Text(kind), Cell::Text(id)]),
         RowKey::Subject(subject, id) | RowKey::Hit(subject, id, _) => {
             to.extend([Cell::Text(subject.name()), Cell::Text(id)])
@@ -459,6 +537,22 @@ pub fn push_cells<'a>(
             let Record { subjects, held, escalated, blocked, overturned, contradicted, .. } = **record;
             to.extend([subjects, held, escalated, blocked, overturned, contradicted].map(Cell::Count));
             to.push(Cell::Float(f64::from(record.reputation()) / 10_000.0));
+        }
+        RowValue::Wave(row) => {
+            to.extend([Cell::Text(row.measure), Cell::Text(&row.segment)]);
+            to.extend([
+                Cell::Instant(row.from),
+                Cell::Instant(row.until),
+                Cell::Count(row.hours),
+                Cell::Count(row.seen),
+            ]);
+            to.extend([Cell::Float(row.expected), Cell::Float(row.deviation)]);
+            to.extend([Cell::Text(&row.effect), Cell::Text(&row.policy_version)]);
+        }
+        RowValue::Finding(row) => {
+            to.extend([Cell::Text(row.action.name()), Cell::Count(row.found.seen), Cell::Count(row.found.against)]);
+            to.extend([&row.uploader, &row.distributor, &row.reason].map(|text| Cell::Text(text)));
+            to.push(Cell::Text(&row.policy_version));
         }
         RowValue::Ledger(ledger) => to.extend(ledger.counts().map(|(_, count)| Cell::Count(count))),
         RowValue::Verdict(row) => to.extend([

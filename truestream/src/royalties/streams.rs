@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! verdicts ──▶ courses ──┐
-//! payout_hold ───────────┴──▶ standing
+//! payout_hold, gate ─────┴──▶ standing
 //! plays, without those refused, corrected or shorter than 30 s ──▶ streams
 //! ```
 
@@ -142,7 +142,7 @@ pub(crate) struct Judged<'a> {
 }
 
 impl Judged<'_> {
-    /// Without what must be declared.
+    /// Without what waits for a word or an approval.
     pub(crate) fn by_verdicts_alone(self) -> Self {
         Judged { waits: false, ..self }
     }
@@ -241,19 +241,22 @@ fn courses(tables: &Path, close: Millis) -> Result<Courses, Failure> {
     Ok(courses)
 }
 
-/// Tracks that wait for what they must declare, as of the close.
+/// Tracks that wait as of the close: for what they must declare, or at the gate.
 fn waiting(tables: &Path, close: Millis) -> Result<HashSet<String>, Failure> {
-    let path = tables.join("payout_hold.parquet");
     let mut waiting = HashSet::new();
-    if path.is_file() {
-        each_until(&path, &["track_id"], close, |_, comes, row| {
-            let track = text_of(row.value(2));
-            if comes {
-                waiting.insert(track)
-            } else {
-                waiting.remove(&track)
-            };
+    for (table, column, word) in [("payout_hold", "track_id", None), ("gate", "action", Some("wait"))] {
+        let path = tables.join(format!("{table}.parquet"));
+        if !path.is_file() {
+            continue;
+        }
+        // Reasons by track: it waits while it has one.
+        let mut reasons: HashMap<String, i64> = HashMap::new();
+        each_until(&path, &["track_id", column], close, |_, comes, row| {
+            if word.is_none_or(|word| row.value(3) == Value::Text(word)) {
+                *reasons.entry(text_of(row.value(2))).or_default() += if comes { 1 } else { -1 };
+            }
         })?;
+        waiting.extend(reasons.into_iter().filter(|(_, reasons)| *reasons > 0).map(|(track, _)| track));
     }
     Ok(waiting)
 }

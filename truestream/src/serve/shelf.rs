@@ -284,9 +284,10 @@ fn names(key: &RowKey, text: &str) -> bool {
         | RowKey::Track(id)
         | RowKey::Distributor(id)
         | RowKey::Scored(id, _)
+        | RowKey::Finding(id, _)
         | RowKey::Link(_, id) => is_written(id, text),
         RowKey::Pair(a, b) => is_written(a, text) || is_written(b, text),
-        RowKey::Subject(_, id) | RowKey::Owner(_, id) | RowKey::Hit(_, id, _) => id == text,
+        RowKey::Subject(_, id) | RowKey::Owner(_, id) | RowKey::Hit(_, id, _) | RowKey::Wave(id) => id == text,
     }
 }
 

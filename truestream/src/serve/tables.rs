@@ -78,7 +78,9 @@ pub fn deed(view: View) -> Deed {
         | View::RuleHit
         | View::PayoutHold
         | View::DisclosureLedger
-        | View::Reputation => Deed::Read,
+        | View::Reputation
+        | View::Gate
+        | View::Wave => Deed::Read,
     }
 }
 

@@ -78,6 +78,8 @@ pub(super) enum Form {
     Count,
     /// `Float64`.
     Entropy,
+    /// `Utf8`, whatever it says.
+    Free,
 }
 
 impl Form {
@@ -92,6 +94,7 @@ impl Form {
             Holds::Word => Form::Word,
             Holds::Count => Form::Count,
             Holds::Entropy => Form::Entropy,
+            Holds::Free => Form::Free,
         }
     }
 
@@ -167,6 +170,9 @@ impl<'c> Query<'c> {
             (":ip_prefix", i64::from(self.settings.has_link("ip_prefix"))),
             (":payment", i64::from(self.settings.has_link("payment"))),
         ];
+        if let Some(index) = self.statement.parameter_index(":gate").map_err(broken)? {
+            self.statement.raw_bind_parameter(index, self.settings.gate_at(as_of)).map_err(broken)?;
+        }
         for (name, value) in parameters {
             if let Some(index) = self.statement.parameter_index(name).map_err(broken)? {
                 self.statement.raw_bind_parameter(index, value).map_err(broken)?;

@@ -130,5 +130,6 @@ pub(super) fn kind_of(form: Form) -> ColumnKind {
         Form::TextId | Form::Word => ColumnKind::Text,
         Form::Count => ColumnKind::Int,
         Form::Entropy => ColumnKind::Float,
+        Form::Free => ColumnKind::Text,
     }
 }

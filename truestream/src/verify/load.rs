@@ -11,8 +11,8 @@ use datasets::tables::rows::{ColumnKind, Rows, Value, columns};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, functions::FunctionFlags};
 
-use super::broken;
 use super::views::{IdOf, TextIds};
+use super::{broken, titles};
 use crate::exit::Failure;
 
 /// An id that cannot be: negative, or 2^64 - 1.
@@ -26,6 +26,7 @@ enum Holds {
     Instant,
     Flag,
     Word,
+    Real,
 }
 
 /// A table of the input: its name, and its columns with the required ones first.
@@ -35,7 +36,7 @@ struct Table {
     columns: &'static [(&'static str, Holds)],
 }
 
-const TABLES: [Table; 7] = [
+const TABLES: [Table; 8] = [
     Table {
         name: "plays",
         required: 5,
@@ -124,6 +125,11 @@ const TABLES: [Table; 7] = [
             ("followers", Holds::Whole),
         ],
     },
+    Table {
+        name: "audio",
+        required: 1,
+        columns: &[("content_id", Holds::Id(IdOf::Content)), ("bits_per_second", Holds::Real)],
+    },
 ];
 
 /// The input tables whose refusals the oracle computes.
@@ -182,7 +188,21 @@ fn add_functions(connection: &Connection) -> Result<(), Failure> {
         "none" => Some(2),
         _ => None,
     };
-    connection.create_scalar_function("admits", 1, flags, move |of| Ok(admits(of.get(0)?))).map_err(broken)
+    connection.create_scalar_function("admits", 1, flags, move |of| Ok(admits(of.get(0)?))).map_err(broken)?;
+    let plain = |title: String| titles::plain(&title);
+    connection.create_scalar_function("plain", 1, flags, move |of| Ok(plain(of.get(0)?))).map_err(broken)?;
+    let simhash = |title: String| titles::simhash(&title).cast_signed();
+    connection.create_scalar_function("simhash", 1, flags, move |of| Ok(simhash(of.get(0)?))).map_err(broken)?;
+    let apart = |one: i64, other: i64| (one ^ other).count_ones();
+    connection
+        .create_scalar_function("apart", 2, flags, move |of| Ok(apart(of.get(0)?, of.get(1)?)))
+        .map_err(broken)?;
+    let id_text = |id: ValueRef<'_>| match id {
+        ValueRef::Integer(number) => Some(unshifted(number).to_string()),
+        ValueRef::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
+        _ => None,
+    };
+    connection.create_scalar_function("id_text", 1, flags, move |of| Ok(id_text(of.get_raw(0)))).map_err(broken)
 }
 
 /// A kind of id is text as soon as one file says so. Ids that join nothing are each what they are.
@@ -252,6 +272,7 @@ fn stored<'a>(value: Value<'a>, holds: Holds, text: TextIds) -> Option<ToSqlOutp
         // What is too great for a signed integer is out of every range.
         (Value::UInt(number), Holds::Whole | Holds::Instant) => whole(i64::try_from(number).unwrap_or(i64::MAX)),
         (Value::Bool(flag), Holds::Flag) => whole(i64::from(flag)),
+        (Value::Float(number), Holds::Real) => Some(ToSqlOutput::from(number)),
         _ => None,
     }
 }

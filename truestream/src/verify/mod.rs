@@ -14,6 +14,7 @@ mod expected;
 mod found;
 mod load;
 mod settings;
+mod titles;
 mod views;
 
 #[cfg(test)]

@@ -30,6 +30,15 @@ struct File {
     emit: Emit,
     first_as_of_ms: Option<i64>,
     last_as_of_ms: Option<i64>,
+    #[serde(default)]
+    gate: Vec<Gate>,
+}
+
+/// What uploads must pass from an instant on.
+#[derive(Deserialize)]
+struct Gate {
+    from_ms: i64,
+    limits: serde_json::Value,
 }
 
 /// The settings of a run.
@@ -49,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) emit: Emit,
     /// The first and the last instant that the run spoke about; `None` where nothing ever arrived.
     pub(crate) as_of_ms: Option<(i64, i64)>,
+    /// What uploads must pass, from which instant on, as JSON.
+    pub(crate) gate: Vec<(i64, String)>,
 }
 
 impl Settings {
@@ -82,7 +93,13 @@ impl Settings {
             views,
             emit: file.emit,
             as_of_ms: file.first_as_of_ms.zip(file.last_as_of_ms),
+            gate: file.gate.into_iter().map(|gate| (gate.from_ms, gate.limits.to_string())).collect(),
         })
+    }
+
+    /// What uploads must pass as of the instant, as JSON.
+    pub(crate) fn gate_at(&self, as_of: i64) -> &str {
+        self.gate.iter().rfind(|(from, _)| *from <= as_of).map_or("{}", |(_, limits)| limits)
     }
 
     /// Whether the view of this name was written.

@@ -57,6 +57,7 @@ fn settings() -> Settings {
         views: Vec::new(),
         emit: Emit::All,
         as_of_ms: None,
+        gate: Vec::new(),
     }
 }
 

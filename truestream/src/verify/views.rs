@@ -58,6 +58,8 @@ pub(super) enum Holds {
     Count,
     /// The one number with a fraction.
     Entropy,
+    /// A text that is worded freely and compared with nothing.
+    Free,
 }
 
 /// Which plays a view looks at.
@@ -85,6 +87,8 @@ impl View {
         let values = self.values.iter().map(|&name| match name {
             "track_entropy" => (name, Holds::Entropy),
             "group_id" => (name, Holds::Id(IdOf::Account)),
+            "action" | "uploader_id" | "distributor_id" => (name, Holds::Word),
+            "reason" | "policy_version" => (name, Holds::Free),
             _ => (name, Holds::Count),
         });
         self.keys.iter().copied().chain(values)
@@ -199,5 +203,12 @@ pub(super) const VIEWS: &[View] = &[
         span: Span::Fixed(DAY_MS),
         keys: &[("account_a", Holds::Id(IdOf::Account)), ("account_b", Holds::Id(IdOf::Account))],
         values: &["shared"],
+    },
+    View {
+        name: "gate",
+        sql: sql!("gate.sql"),
+        span: Span::Fixed(0),
+        keys: &[("track_id", Holds::Id(IdOf::Track)), ("rule", Holds::Word)],
+        values: &["action", "seen", "against", "uploader_id", "distributor_id", "reason", "policy_version"],
     },
 ];

@@ -138,6 +138,30 @@ FROM ranked_track
 WHERE turn = 1;
 CREATE INDEX track_by_upload ON track (uploaded_at);
 
+-- What the gate asks of each row. plain(), simhash(): titles in plain words and their hashes; id_text(): an id as it is written.
+CREATE TABLE bits (content PRIMARY KEY, bits) WITHOUT ROWID;
+INSERT INTO bits
+SELECT id_text(content_id), max(CAST(bits_per_second AS INTEGER))
+FROM raw_audio
+WHERE content_id IS NOT NULL AND bits_per_second IS NOT NULL
+GROUP BY id_text(content_id);
+
+CREATE TABLE passing AS
+SELECT listed.*, simhash(title) AS hash, bits
+FROM (
+    SELECT
+        track_id,
+        coalesce(valid_from, -9223372036854775808) AS valid_from,
+        lead(valid_from, 1, 9223372036854775807) OVER (PARTITION BY track_id ORDER BY valid_from) AS valid_until,
+        coalesce(content_id, track_id) AS content_id, artist_id, uploader_id, distributor_id, uploaded_at, duration_ms,
+        (isrc IS NULL) + (coalesce(artist_id, artist_name) IS NULL) + (title IS NULL) + (uploader_id IS NULL)
+            + (duration_ms IS NULL) AS missing,
+        plain(coalesce(title, '')) AS title
+    FROM ranked_track
+    WHERE turn = 1
+) AS listed
+LEFT JOIN bits ON bits.content = id_text(listed.content_id);
+
 -- Accounts ---------------------------------------------------------------------------------------------------------
 
 CREATE TABLE judged_account AS

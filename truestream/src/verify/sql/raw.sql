@@ -29,3 +29,5 @@ CREATE TABLE raw_distributors (file, row, distributor_id, tier, verified, valid_
 CREATE TABLE raw_networks (file, row, asn, kind);
 
 CREATE TABLE raw_playlists (file, row, playlist_id, owner_id, editorial, followers);
+
+CREATE TABLE raw_audio (file, row, content_id, bits_per_second);

@@ -1,0 +1,81 @@
+//! Which surges tighten whom: `sensitivity.toml` of a policy.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use records::Policy;
+use records::policy::DEFAULT_SEGMENT;
+use records::sensitivity::Surge;
+use serde::Deserialize;
+
+use super::{SENSITIVITY, built_in, load, read};
+use crate::Error;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SensitivityFile {
+    #[serde(default)]
+    wave: Vec<Surge>,
+}
+
+/// The surges of the policy in the folder, in their order; none are built in.
+///
+/// # Errors
+/// When the file cannot be read, says what cannot be, two surges have one name, or one tightens a segment without thresholds.
+pub fn surges(folder: Option<&Path>) -> Result<Vec<Surge>, Error> {
+    let Some(folder) = folder else { return Ok(Vec::new()) };
+    let surges = read::<SensitivityFile>(folder, SENSITIVITY)?.map(|file| file.wave).unwrap_or_default();
+    if surges.is_empty() {
+        return Ok(surges);
+    }
+    // Another file's mistakes are told there.
+    let Policy { tiers, .. } = load(folder).unwrap_or_else(|_| built_in());
+    let mut names = BTreeSet::new();
+    for surge in &surges {
+        let wrong = match surge {
+            surge if !names.insert(&surge.name) => "found this name twice, expected one wave of each".to_owned(),
+            surge if surge.segment != DEFAULT_SEGMENT && !tiers.contains_key(&surge.segment) => {
+                let known: Vec<&str> = [DEFAULT_SEGMENT].into_iter().chain(tiers.keys().map(String::as_str)).collect();
+                format!("found segment {:?}, expected one of {}", surge.segment, known.join(", "))
+            }
+            surge => match surge.fault() {
+                Some(fault) => fault,
+                None => continue,
+            },
+        };
+        return Err(Error::Input(format!("{}: wave {:?}: {wrong}", folder.join(SENSITIVITY).display(), surge.name)));
+    }
+    Ok(surges)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAVE: &str = "[[wave]]\nname = 'uploads'\nmeasure = 'uploads'\nhours = 24\nweeks = 4\nseen_min = 50\ntimes_min = 3\n\
+                        deviations = 6\nsegment = 'default'\npoints = 5\nfloor = { hold = 30, escalate = 50, block = 80 }\n\
+                        lasts_hours = 48\nlasts_max_hours = 168\n";
+
+    #[test]
+    fn a_mistake_is_named_with_what_was_expected() {
+        let folder = tempfile::tempdir().unwrap();
+        let surges = |text: &str| {
+            std::fs::write(folder.path().join(SENSITIVITY), text).unwrap();
+            surges(Some(folder.path())).map_err(|error| error.to_string())
+        };
+        assert_eq!(surges(WAVE).unwrap().len(), 1);
+        assert_eq!(surges("").unwrap().len(), 0);
+        assert_eq!(surges(&WAVE.replace("'default'", "'probation'")).unwrap()[0].segment, "probation");
+        for (right, wrong, words) in [
+            ("'default'", "'gold'", "expected one of default, major, probation"),
+            ("measure = 'uploads'", "measure = 'plays'", "new_accounts"),
+            ("points = 5", "points = 50", "expected 1 to 20"),
+            ("weeks = 4", "week = 4", "weeks"),
+            ("hold = 30", "hold = 60", "does not rise"),
+        ] {
+            let error = surges(&WAVE.replacen(right, wrong, 1)).unwrap_err();
+            assert!(error.contains("sensitivity.toml") && error.contains(words), "{error}");
+        }
+        assert!(surges(&format!("{WAVE}{WAVE}")).unwrap_err().contains("twice"));
+    }
+}

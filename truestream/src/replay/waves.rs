@@ -1,0 +1,312 @@
+//! Surges that tighten thresholds for a time: found in the dated rows of catalogue and accounts, laid over the policies of a run.
+//!
+//! ```text
+//! uploads, near titles, new accounts ──season──▶ surges, tick by tick ──▶ waves, each from a tick to another
+//! policies ──────────────────────────────────────────────────────────────────┴──▶ policies with lower thresholds while waves last
+//! ```
+//!
+//! What is counted are uploads and sign-ups, which no verdict changes: a wave cannot feed itself. Counting what is held would let it, for
+//! who is stricter holds more.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use dataflows::clock::{Clock, Tick};
+use datasets::arrivals::{Facts, Upload};
+use features::season::Season;
+use features::title::{self, Neighbours};
+use records::policy::DEFAULT_SEGMENT;
+use records::sensitivity::{Measure, Surge};
+use records::{Millis, Policy};
+
+use super::judge::Rows;
+use super::laws::Law;
+use super::views::{RowKey, RowValue, WaveRow};
+
+const HOUR_MS: Millis = 3_600_000;
+/// So long before an upload its title is looked for.
+const NEAR_MS: Millis = 7 * 24 * HOUR_MS;
+
+/// A surge that tightens a segment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wave {
+    surge: Surge,
+    /// The place of the policy that has it.
+    law: usize,
+    from: Tick,
+    /// The first tick at which it does not any more.
+    until: Tick,
+    /// From which ticks on it was to end when: it lasts longer while it is seen.
+    ends: Vec<(Tick, Tick)>,
+    /// What was seen when it began.
+    began: Season,
+}
+
+/// What is counted, in order.
+pub struct Counted {
+    uploads: Vec<(Millis, u64, u64)>,
+    created: Vec<Millis>,
+}
+
+impl Counted {
+    /// When tracks came to be known and accounts to be.
+    pub fn of(uploads: &[Upload], facts: &Facts) -> Counted {
+        // A track is uploaded once, when its first row that says so is in force.
+        let mut first: BTreeMap<records::Key, (Millis, &Upload)> = BTreeMap::new();
+        for upload in uploads {
+            let Some(uploaded_at) = upload.uploaded_at else { continue };
+            let known_at = uploaded_at.max(upload.valid_from.unwrap_or(uploaded_at));
+            let entry = first.entry(upload.track).or_insert((known_at, upload));
+            if (known_at, upload.valid_from) < (entry.0, entry.1.valid_from) {
+                *entry = (known_at, upload);
+            }
+        }
+        let titled = |(known_at, upload): (Millis, &Upload)| {
+            let plain = title::plain(upload.title.as_deref().unwrap_or_default());
+            (known_at, title::words(&plain), title::simhash(&plain))
+        };
+        let mut uploads: Vec<_> = first.into_values().map(titled).collect();
+        uploads.sort_unstable();
+        let mut created: Vec<Millis> = facts.accounts.values().filter_map(|(created_at, _)| *created_at).collect();
+        created.sort_unstable();
+        Counted { uploads, created }
+    }
+
+    /// The instants of what a law's surge counts.
+    fn instants(&self, measure: Measure, law: &Law) -> Vec<Millis> {
+        match measure {
+            Measure::Uploads => self.uploads.iter().map(|(at, ..)| *at).collect(),
+            Measure::NewAccounts => self.created.clone(),
+            Measure::NearTitles => {
+                let near = law.gate.near_titles;
+                near_titles(&self.uploads, near.words_min, near.bits_max)
+            }
+        }
+    }
+}
+
+/// The uploads whose title is near that of another upload of the days before.
+fn near_titles(uploads: &[(Millis, u64, u64)], words_min: u64, bits_max: u32) -> Vec<Millis> {
+    let mut neighbours = Neighbours::within(bits_max);
+    let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
+    let compared: Vec<_> = uploads.iter().filter(|(_, words, _)| *words >= words_min.max(1)).collect();
+    let mut oldest = 0;
+    let mut instants = Vec::new();
+    for (at, _, hash) in &compared {
+        while compared[oldest].0 < at - NEAR_MS {
+            let gone = compared[oldest].2;
+            let left = counts.get_mut(&gone).expect("what leaves came");
+            *left -= 1;
+            if *left == 0 {
+                counts.remove(&gone);
+                neighbours.remove(gone);
+            }
+            oldest += 1;
+        }
+        instants.extend((!neighbours.near(*hash, bits_max).is_empty()).then_some(*at));
+        neighbours.insert(*hash);
+        *counts.entry(*hash).or_default() += 1;
+    }
+    instants
+}
+
+/// The waves of a run, in the order in which they begin.
+pub fn find(laws: &[Law], counted: &Counted, clock: Clock, first: Tick, until: Tick) -> Vec<Wave> {
+    let mut waves = Vec::new();
+    for (place, law) in laws.iter().enumerate() {
+        let ends = laws.get(place + 1).map_or(until + 1, |next| next.from.min(until + 1));
+        for surge in &law.surges {
+            let instants = counted.instants(surge.measure, law);
+            let season = |tick: Tick| Season::of(&instants, clock.instant(tick), surge.hours, surge.weeks);
+            let ticks = law.from.max(first)..ends;
+            waves.extend(of_surge(surge, place, ticks, clock, season));
+        }
+    }
+    waves.sort_by_key(|wave| (wave.from, wave.law));
+    waves
+}
+
+/// The waves of one surge while its policy is in force. One that goes on for longer than it may is over until there was none for once.
+fn of_surge(
+    surge: &Surge,
+    law: usize,
+    ticks: std::ops::Range<Tick>,
+    clock: Clock,
+    season: impl Fn(Tick) -> Option<Season>,
+) -> Vec<Wave> {
+    let lasts = |hours: u32| clock.first_after(Millis::from(hours) * HOUR_MS - 1);
+    let mut waves: Vec<Wave> = Vec::new();
+    let mut was_seen = false;
+    for tick in ticks.clone() {
+        let found = season(tick)
+            .filter(|season| season.seen >= surge.seen_min && season.is_surge(surge.times_min, surge.deviations));
+        if let Some(began) = found {
+            let until = tick + lasts(surge.lasts_hours);
+            match waves.last_mut().filter(|wave| tick < wave.until) {
+                Some(wave) => {
+                    let until = until.min(wave.from + lasts(surge.lasts_max_hours));
+                    if until > wave.until {
+                        wave.until = until;
+                        wave.ends.push((tick, until));
+                    }
+                }
+                None if was_seen => {}
+                None => {
+                    let ends = vec![(tick, until)];
+                    waves.push(Wave { surge: surge.clone(), law, from: tick, until, ends, began });
+                }
+            }
+        }
+        was_seen = found.is_some();
+    }
+    waves.iter_mut().for_each(|wave| wave.until = wave.until.min(ticks.end));
+    waves
+}
+
+/// The policies, with lower thresholds while waves last: another law at every tick at which a wave begins or ends.
+pub fn over(laws: Vec<Law>, waves: &[Wave]) -> Vec<Law> {
+    let mut turns: Vec<Tick> = laws.iter().map(|law| law.from).collect();
+    turns.extend(waves.iter().flat_map(|wave| [wave.from, wave.until]));
+    turns.sort_unstable();
+    turns.dedup();
+    let in_force = |tick: Tick| laws.iter().rposition(|law| law.from <= tick).map(|place| (tick, place));
+    let turned = |(tick, place): (Tick, usize)| {
+        let lasting = waves.iter().filter(|wave| wave.law == place && (wave.from..wave.until).contains(&tick));
+        let policy = lasting.fold((*laws[place].policy).clone(), tightened);
+        Law { from: tick, policy: Arc::new(policy), ..laws[place].clone() }
+    };
+    turns.into_iter().filter_map(in_force).map(turned).collect()
+}
+
+/// The policy while the wave lasts; its name says so.
+fn tightened(policy: Policy, wave: &Wave) -> Policy {
+    let Policy { version, mut thresholds, mut tiers, weights, rules, flow } = policy;
+    let Surge { name, segment, .. } = &wave.surge;
+    match tiers.get_mut(segment) {
+        Some(tier) => *tier = wave.surge.tightened(*tier),
+        None => thresholds = wave.surge.tightened(thresholds),
+    }
+    Policy { version: format!("{version}{WAVE}{name}"), thresholds, tiers, weights, rules, flow }
+}
+
+/// Between the name of a policy and that of a wave.
+pub const WAVE: &str = " + wave ";
+
+/// Rows of `wave`: when each comes, and when it goes.
+pub fn rows(waves: &[Wave], laws: &[Law], clock: Clock) -> Vec<(Tick, Rows)> {
+    let mut rows: BTreeMap<Tick, BTreeMap<RowKey, Option<RowValue>>> = BTreeMap::new();
+    for wave in waves {
+        let Surge { name, measure, segment, hours, .. } = &wave.surge;
+        let policy = &laws[wave.law].policy;
+        let before = match segment.as_str() {
+            DEFAULT_SEGMENT => policy.thresholds,
+            tier => policy.tiers[tier],
+        };
+        let steps = [before, wave.surge.tightened(before)].map(|thresholds| thresholds.steps());
+        let Season { seen, expected, deviation } = wave.began;
+        let [before, now] = steps.map(|steps| [steps.hold, steps.escalate, steps.block].map(|step| step.get()));
+        let effect = format!(
+            "hold from {} on instead of {}, escalate from {} instead of {}, block from {} instead of {} (whole percent)",
+            now[0], before[0], now[1], before[1], now[2], before[2]
+        );
+        let row = |until: Tick| WaveRow {
+            measure: measure.name(),
+            segment: segment.clone(),
+            from: clock.instant(wave.from),
+            until: clock.instant(until),
+            hours: (*hours).into(),
+            seen,
+            expected,
+            deviation,
+            effect: effect.clone(),
+            policy_version: policy.version.as_str().into(),
+        };
+        let key = || RowKey::Wave(name.clone());
+        for (tick, until) in &wave.ends {
+            rows.entry(*tick).or_default().insert(key(), Some(RowValue::Wave(Box::new(row(*until)))));
+        }
+        // One that begins as this one ends comes later here, and takes its place.
+        rows.entry(wave.until).or_default().insert(key(), None);
+    }
+    rows.into_iter().map(|(tick, rows)| (tick, rows.into_iter().collect())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use records::policy::Percent;
+    use records::sensitivity::Floor;
+
+    use super::*;
+
+    fn surge() -> Surge {
+        let [hold, escalate, block] = [30, 50, 80].map(|share| Percent::new(share).expect("a share"));
+        Surge {
+            name: "uploads".to_owned(),
+            measure: Measure::Uploads,
+            hours: 24,
+            weeks: 4,
+            seen_min: 50,
+            times_min: 3,
+            deviations: 6,
+            segment: DEFAULT_SEGMENT.to_owned(),
+            points: 5,
+            floor: Floor { hold, escalate, block },
+            lasts_hours: 10,
+            lasts_max_hours: 30,
+        }
+    }
+
+    /// From and until of the waves, if a surge was seen at these ticks of an hour.
+    fn waves(seen: &[Tick]) -> Vec<(Tick, Tick)> {
+        let season = |tick: Tick| {
+            let count = if seen.contains(&tick) { 1_000 } else { 0 };
+            Some(Season { seen: count, expected: 0.0, deviation: 1.0 })
+        };
+        let found = of_surge(&surge(), 0, 0..200, Clock::new(HOUR_MS), season);
+        found.into_iter().map(|wave| (wave.from, wave.until)).collect()
+    }
+
+    #[test]
+    fn a_wave_ends_some_time_after_it_was_seen_last_and_never_later_than_it_may() {
+        assert_eq!(waves(&[5]), [(5, 15)]);
+        assert_eq!(waves(&[5, 6, 12]), [(5, 22)]);
+        assert_eq!(waves(&[5, 15]), [(5, 15), (15, 25)]);
+        // Seen for forty hours: tightened for thirty; then it must be gone once before it counts again.
+        let long: Vec<Tick> = (5..45).collect();
+        assert_eq!(waves(&long), [(5, 35)]);
+        assert_eq!(waves(&[long, vec![60]].concat()), [(5, 35), (60, 70)]);
+        // A policy that ends takes its waves along.
+        assert_eq!(waves(&[195]), [(195, 200)]);
+    }
+
+    #[test]
+    fn near_titles_are_those_of_a_slow_look_at_all_before() {
+        let titles = [
+            "calm river pt 0",
+            "calm river pt 0",
+            "rain on a roof",
+            "calm rivers pt 0",
+            "a long way home",
+            "rain on a roof",
+        ];
+        let uploads: Vec<(Millis, u64, u64)> = (0..60)
+            .map(|n: usize| {
+                let title = titles[n * n % titles.len()];
+                ((n as Millis * n as Millis % 37) * 24 * HOUR_MS, title::words(title), title::simhash(title))
+            })
+            .collect();
+        let mut sorted = uploads;
+        sorted.sort_unstable();
+        for bits in [0, 3, 7] {
+            let is_near = |place: usize| {
+                let (at, _, hash) = sorted[place];
+                let close =
+                    |(other, _, near): &(Millis, u64, u64)| at - other <= NEAR_MS && (near ^ hash).count_ones() <= bits;
+                sorted[..place].iter().any(close)
+            };
+            let slow: Vec<Millis> =
+                (0..sorted.len()).filter(|place| is_near(*place)).map(|place| sorted[place].0).collect();
+            assert_eq!(near_titles(&sorted, 4, bits), slow);
+        }
+    }
+}
