@@ -237,7 +237,7 @@ async fn health<H: House>(State(door): Doors<H>) -> Response {
 async fn metrics<H: House>(State(door): Doors<H>, headers: HeaderMap) -> Response {
     match admit(&*door.house, &headers, Deed::Watch) {
         Ok(_) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], door.house.metrics()).into_response(),
-        Err(refused) => refused,
+        Err(refused) => *refused,
     }
 }
 
@@ -249,7 +249,7 @@ async fn view<H: House>(
 ) -> Response {
     let deed = door.house.deed_of_view(&name).unwrap_or(Deed::Read);
     if let Err(refused) = admit(&*door.house, &headers, deed) {
-        return refused;
+        return *refused;
     }
     let house = door.house.clone();
     match tokio::task::spawn_blocking(move || house.view(&name, &query)).await {
@@ -266,7 +266,7 @@ async fn query<H: House>(
 ) -> Response {
     let guest = match admit(&*door.house, &headers, Deed::Read) {
         Ok(guest) => guest,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let Ok(room) = door.statements.clone().try_acquire_owned() else {
         return later("too many statements are under way");
@@ -334,7 +334,7 @@ async fn take<H: House>(State(door): Doors<H>, Path(table): Path<String>, reques
     let (parts, body) = request.into_parts();
     let deed = door.house.deed_of_table(&table).unwrap_or(Deed::Send);
     if let Err(refused) = admit(&*door.house, &parts.headers, deed) {
-        return refused;
+        return *refused;
     }
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let told = text("content-length").and_then(|length| length.parse::<usize>().ok());
@@ -375,15 +375,15 @@ fn room(bodies: &Arc<Semaphore>, bytes: usize) -> Option<OwnedSemaphorePermit> {
 }
 
 /// Who it is, if it may do that; else the refusal.
-fn admit<H: House>(house: &H, headers: &HeaderMap, deed: Deed) -> Result<Guest, Response> {
+fn admit<H: House>(house: &H, headers: &HeaderMap, deed: Deed) -> Result<Guest, Box<Response>> {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer "));
-    let guest = token.and_then(|token| house.guest(token.trim())).ok_or_else(no_token)?;
+    let guest = token.and_then(|token| house.guest(token.trim())).ok_or_else(|| Box::new(no_token()))?;
     if guest.role.may(deed) {
         return Ok(guest);
     }
     let why = format!("the role {} may not {}", guest.role.name(), deed.in_words());
-    Err(problem(StatusCode::FORBIDDEN, &why))
+    Err(Box::new(problem(StatusCode::FORBIDDEN, &why)))
 }
 
 fn respond(reply: Reply) -> Response {

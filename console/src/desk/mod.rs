@@ -170,6 +170,42 @@ pub struct Linked {
     pub verdict: String,
 }
 
+/// How things stand, in numbers.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// As of when.
+    pub as_of: Option<String>,
+    /// How many hours of the clock lie between that and now.
+    pub lags_hours: f64,
+    /// By kind of subject: those that are held, escalated and blocked.
+    pub verdicts: Vec<(String, [u64; 3])>,
+    /// Cases that wait.
+    pub waiting: usize,
+    /// Those of them that wait too long.
+    pub late: usize,
+    /// For how many hours half of them have waited, or less.
+    pub half_hours: f64,
+    /// For how many hours the oldest has.
+    pub oldest_hours: f64,
+    /// What was decided by each person, those who decided most first.
+    pub people: Vec<Reviewer>,
+    /// Of the final decisions by verdict: how many confirmed it, and how many there are.
+    pub confirmed: Vec<(String, u64, u64)>,
+    /// Of the cases that two people decided: how many they agreed on, how many there are, and Cohen's kappa where it can be said.
+    pub agreement: (u64, u64, Option<f64>),
+}
+
+/// What somebody decided.
+#[derive(Clone, Debug, Default)]
+pub struct Reviewer {
+    /// Who.
+    pub name: String,
+    /// Decisions of the last 24 hours, and of all time; those that were undone are left out.
+    pub decisions: [u64; 2],
+    /// Of those that say what is true: how many override.
+    pub overrides: (u64, u64),
+}
+
 /// What somebody decides.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
@@ -219,6 +255,9 @@ pub trait Desk: Send + Sync {
 
     /// A case; `None` where there is nothing of it. Whoever may decide has claimed it by asking.
     fn case(&self, guest: &crate::Guest, subject: &str, id: &str) -> Option<Case>;
+
+    /// How things stand.
+    fn overview(&self, guest: &crate::Guest) -> Overview;
 
     /// Takes a decision; its number.
     ///

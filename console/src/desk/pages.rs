@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::sessions::Session;
 use super::texts::{path_part, visible};
-use super::{CHOICES, Case, CaseLine, Cases, Decided, REASONS, Wanted};
+use super::{CHOICES, Case, CaseLine, Cases, Decided, Overview, REASONS, Wanted};
 use crate::Role;
 
 /// What was just decided, for the line that offers to undo it.
@@ -34,6 +34,7 @@ fn page(title: &str, session: Option<&Session>, body: &Markup) -> String {
                         nav aria-label="Desk" {
                             a href="/desk" { "Cases" }
                             a href="/desk?decided=1" { "Decided" }
+                            a href="/desk/overview" { "Overview" }
                         }
                         form.leave method="post" action="/desk/logout" {
                             (form_key(session))
@@ -198,6 +199,64 @@ fn done_line(session: &Session, done: Option<&Done>) -> Markup {
             }
         }
     }
+}
+
+/// How things stand.
+pub(super) fn overview(session: &Session, overview: &Overview) -> String {
+    let Overview { waiting, late, half_hours, oldest_hours, .. } = *overview;
+    let (agreed, twice, kappa) = overview.agreement;
+    let body = html! {
+        div.head { h1 { "Overview" } (as_of(overview.as_of.as_deref())) }
+        p.facts { "Stated up to " strong { (hours(overview.lags_hours)) } " ago. " strong { (waiting) } " cases wait, "
+            span.late[late > 0] { (late) } " of them too long; half for " (hours(half_hours)) " and less, the oldest for " (hours(oldest_hours)) "." }
+        div.columns {
+            section {
+                h2 { "Verdicts as of now" }
+                table {
+                    thead { tr { th scope="col" { "Kind" } @for word in ["hold", "escalate", "block"] { th.number scope="col" { (verdict(word)) } } } }
+                    tbody { @for (kind, counts) in &overview.verdicts { tr { th scope="row" { (kind) } @for count in counts { td.number { (count) } } } } }
+                }
+            }
+            section {
+                h2 { "Were the verdicts right?" }
+                @if overview.confirmed.is_empty() { p { "Nothing final was decided yet." } } @else {
+                    table {
+                        caption { "Confirmed of those decided. Reviewers chose by urgency, so this is not the share of all verdicts that are right." }
+                        thead { tr { th scope="col" { "Verdict" } th.number scope="col" { "Confirmed" } th.number scope="col" { "Share" } th.number scope="col" { "95 % interval" } } }
+                        tbody { @for (word, confirmed, all) in &overview.confirmed { tr {
+                            th scope="row" { (verdict(word)) } td.number { (confirmed) " of " (all) } (share(*confirmed, *all))
+                        } } }
+                    }
+                }
+                p { @if twice == 0 { "No case was decided by two people yet." } @else {
+                    (agreed) " of " (twice) " cases that two people decided got the same answer"
+                    @if let Some(kappa) = kappa { "; Cohen's kappa " (format!("{kappa:.2}")) }
+                    "."
+                } }
+            }
+            section {
+                h2 { "Who decided" }
+                @if overview.people.is_empty() { p { "Nobody yet." } } @else {
+                    table {
+                        thead { tr { th scope="col" { "Who" } th.number scope="col" { "24 h" } th.number scope="col" { "In all" } th.number scope="col" { "Overrides" } } }
+                        tbody { @for person in &overview.people { tr {
+                            th scope="row" { (visible(&person.name)) } td.number { (person.decisions[0]) } td.number { (person.decisions[1]) }
+                            td.number { (person.overrides.0) " of " (person.overrides.1) }
+                        } } }
+                    }
+                }
+            }
+        }
+    };
+    page("Overview", Some(session), &body)
+}
+
+/// A share and its interval (Wilson, 1927), as two cells.
+fn share(part: u64, all: u64) -> Markup {
+    let (p, n, z) = (part as f64 / all.max(1) as f64, all.max(1) as f64, 1.96);
+    let (middle, spread) = (p + z * z / (2.0 * n), z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt());
+    let [low, high] = [middle - spread, middle + spread].map(|bound| (bound / (1.0 + z * z / n)).clamp(0.0, 1.0));
+    html! { td.number { (format!("{p:.2}")) } td.number { (format!("{low:.2} to {high:.2}")) } }
 }
 
 /// A case.

@@ -51,6 +51,7 @@ pub(crate) fn routes<H: House>(house: Arc<H>, is_encrypted: bool) -> Router {
         .route("/desk/login", get(login_page).post(login::<H>))
         .route("/desk/logout", post(logout::<H>))
         .route("/desk/case/{subject}/{id}", get(case::<H>))
+        .route("/desk/overview", get(overview::<H>))
         .route("/desk/decide", post(decide::<H>))
         .route("/desk/undo", post(undo::<H>))
         .route("/desk/static/desk.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
@@ -81,24 +82,24 @@ fn to(place: &str) -> Response {
 
 impl<H: House> Room<H> {
     /// Who it is, or the way to the login.
-    fn session(&self, headers: &HeaderMap) -> Result<Session, Response> {
+    fn session(&self, headers: &HeaderMap) -> Result<Session, Box<Response>> {
         let found = cookie(headers).and_then(|number| self.sessions.get(number));
-        let session = found.ok_or_else(|| to("/desk/login"))?;
+        let session = found.ok_or_else(|| Box::new(to("/desk/login")))?;
         if self.house.desk().is_still(&session.guest) {
             return Ok(session);
         }
         cookie(headers).into_iter().for_each(|number| self.sessions.end(number));
-        Err(to("/desk/login"))
+        Err(Box::new(to("/desk/login")))
     }
 
     /// Who it is, if the form came from one of our pages.
-    fn sender(&self, headers: &HeaderMap, form: &HashMap<String, String>) -> Result<Session, Response> {
+    fn sender(&self, headers: &HeaderMap, form: &HashMap<String, String>) -> Result<Session, Box<Response>> {
         let session = self.session(headers)?;
         if form.get("form_key") == Some(&session.form_key) {
             return Ok(session);
         }
         let said = pages::message(Some(&session), "Not taken", "The form is of another session. Open the page anew.");
-        Err(html(StatusCode::FORBIDDEN, said))
+        Err(Box::new(html(StatusCode::FORBIDDEN, said)))
     }
 }
 
@@ -136,7 +137,7 @@ async fn logout<H: House>(
     Form(form): Form<HashMap<String, String>>,
 ) -> Response {
     if let Err(refused) = room.sender(&headers, &form) {
-        return refused;
+        return *refused;
     }
     cookie(&headers).into_iter().for_each(|number| room.sessions.end(number));
     to("/desk/login")
@@ -155,7 +156,7 @@ async fn cases<H: House>(
 ) -> Response {
     let session = match room.session(&headers) {
         Ok(session) => session,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let word = |name: &str| query.get(name).filter(|word| !word.is_empty()).cloned();
     let wanted = Wanted {
@@ -171,6 +172,18 @@ async fn cases<H: House>(
     }
 }
 
+async fn overview<H: House>(State(room): Rooms<H>, headers: HeaderMap) -> Response {
+    let session = match room.session(&headers) {
+        Ok(session) => session,
+        Err(refused) => return *refused,
+    };
+    let (house, guest) = (room.house.clone(), session.guest.clone());
+    match spawn_blocking(move || house.desk().overview(&guest)).await {
+        Ok(overview) => html(StatusCode::OK, pages::overview(&session, &overview)),
+        Err(_) => broken(&session),
+    }
+}
+
 async fn case<H: House>(
     State(room): Rooms<H>,
     headers: HeaderMap,
@@ -179,7 +192,7 @@ async fn case<H: House>(
 ) -> Response {
     let session = match room.session(&headers) {
         Ok(session) => session,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let (house, guest) = (room.house.clone(), session.guest.clone());
     match spawn_blocking(move || house.desk().case(&guest, &subject, &id)).await {
@@ -199,7 +212,7 @@ async fn decide<H: House>(
 ) -> Response {
     let session = match room.sender(&headers, &form) {
         Ok(session) => session,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let told = |name: &str| form.get(name).cloned().unwrap_or_default();
     let choice = Choice {
@@ -237,7 +250,7 @@ async fn undo<H: House>(
 ) -> Response {
     let session = match room.sender(&headers, &form) {
         Ok(session) => session,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let number = form.get("number").and_then(|number| number.parse().ok()).unwrap_or(0);
     let (house, guest) = (room.house.clone(), session.guest.clone());

@@ -266,6 +266,8 @@ mod tests {
         (folder, audit, text.lines().map(str::to_owned).collect())
     }
 
+    type Change = fn(&mut Vec<String>);
+
     fn wrong_of(lines: &[String]) -> Vec<String> {
         let (folder, audit, _) = filled();
         // The same key, other lines.
@@ -278,7 +280,7 @@ mod tests {
     fn an_edit_a_deletion_a_reordering_and_a_truncation_are_found() {
         let (folder, audit, lines) = filled();
         assert_eq!(audit.verify().expect("it can be read").wrong, [] as [&str; 0]);
-        let changes: [(&str, fn(&mut Vec<String>)); 6] = [
+        let changes: [(&str, Change); 6] = [
             ("edit", |lines| lines[2] = lines[2].replace("SELECT 2", "SELECT 9")),
             ("deletion", |lines| drop(lines.remove(1))),
             ("deletion of the first", |lines| drop(lines.remove(0))),

@@ -6,10 +6,11 @@
 //!
 //! A decision on much money, and one that frees what is blocked, waits until a second person decides the same.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use console::desk::{Choice, Decided};
+use console::desk::{Choice, Decided, Reviewer};
 use datasets::formats::instant;
 use imbl::Vector;
 use records::{LabelKind, Millis};
@@ -21,6 +22,8 @@ use crate::exit::Failure;
 
 /// A decision can be taken back for so long, and becomes a label after that.
 pub const UNDO_MS: Millis = 30_000;
+/// A day.
+const DAY_MS: Millis = 24 * 3_600_000;
 /// From so much money on, in USD, a second person has to agree: about a month's pay of 25,000 streams.
 pub const SECOND_USD: f64 = 100.0;
 
@@ -105,6 +108,62 @@ impl Sum {
     /// The last decision of a case that was not undone.
     pub fn last(&self, subject: &str, id: &str) -> Option<&Arc<Decision>> {
         self.of(subject, id).rev().find(|decision| !decision.decided.undone)
+    }
+
+    /// What each person decided, those who decided most first.
+    pub fn people(&self, now: Millis) -> Vec<Reviewer> {
+        let mut people: Vec<Reviewer> = Vec::new();
+        for decision in self.all.iter().filter(|decision| !decision.decided.undone) {
+            let place = people.iter().position(|person| person.name == decision.decided.by).unwrap_or_else(|| {
+                people.push(Reviewer { name: decision.decided.by.clone(), ..Reviewer::default() });
+                people.len() - 1
+            });
+            let person = &mut people[place];
+            person.decisions[0] += u64::from(now - decision.at < DAY_MS);
+            person.decisions[1] += 1;
+            person.overrides.0 += u64::from(decision.decided.choice == "override");
+            person.overrides.1 += u64::from(decision.label().is_some());
+        }
+        people.sort_by(|a, b| b.decisions[1].cmp(&a.decisions[1]).then_with(|| a.name.cmp(&b.name)));
+        people
+    }
+
+    /// By verdict, of the cases whose last decision is final: how many were confirmed, and how many there are.
+    pub fn confirmed(&self) -> Vec<(String, u64, u64)> {
+        let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for (subject, id) in self.by_case.keys() {
+            let Some(last) = self.last(subject, id).filter(|last| last.closes()) else { continue };
+            let (confirmed, all) = counts.entry(last.decided.verdict.clone()).or_default();
+            *confirmed += u64::from(last.decided.choice == "confirm");
+            *all += 1;
+        }
+        counts.into_iter().map(|(verdict, (confirmed, all))| (verdict, confirmed, all)).collect()
+    }
+
+    /// Of the cases on which two people said what is true: on how many the last words of the first two agree whether it is fraud, how many
+    /// there are, and how much that is beyond chance (Cohen's kappa, 1960); nothing where chance alone would always agree.
+    pub fn agreement(&self) -> (u64, u64, Option<f64>) {
+        let (mut agreed, mut all, mut fraud) = (0, 0, [0u64; 2]);
+        for (subject, id) in self.by_case.keys() {
+            let mut words: Vec<(&str, bool)> = Vec::new();
+            for decision in self.of(subject, id).filter(|decision| !decision.decided.undone) {
+                let Some(label) = decision.label() else { continue };
+                let is_fraud = label == LabelKind::Fraud;
+                match words.iter_mut().find(|(who, _)| *who == decision.decided.by) {
+                    Some((_, word)) => *word = is_fraud,
+                    None => words.push((&decision.decided.by, is_fraud)),
+                }
+            }
+            let [(_, first), (_, second), ..] = words[..] else { continue };
+            all += 1;
+            agreed += u64::from(first == second);
+            fraud[0] += u64::from(first);
+            fraud[1] += u64::from(second);
+        }
+        let [first, second] = fraud.map(|fraud| fraud as f64 / all.max(1) as f64);
+        let chance = first * second + (1.0 - first) * (1.0 - second);
+        let kappa = (all > 0 && chance < 1.0).then(|| (agreed as f64 / all as f64 - chance) / (1.0 - chance));
+        (agreed, all, kappa)
     }
 
     fn add(&mut self, number: u64, at: Millis, by: &str, line: Line) {
@@ -260,6 +319,11 @@ mod tests {
         assert_eq!(standing(&decisions.now()), ["waits", "undone", "final", "final"]);
         assert_eq!(decisions.now().last("account", "a1").and_then(|last| last.label()), Some(LabelKind::Victim));
         assert_eq!([first, again, second, third], [1, 2, 4, 5]);
+        let sum = decisions.now();
+        assert_eq!((sum.confirmed(), sum.agreement()), (vec![("block".to_owned(), 0, 1)], (1, 1, None)));
+        let people: Vec<_> =
+            sum.people(now()).into_iter().map(|person| (person.name, person.decisions[1], person.overrides)).collect();
+        assert_eq!(people, [("ana".to_owned(), 2, (2, 2)), ("bob".to_owned(), 1, (1, 1))]);
 
         let (before, path) = (decisions.now(), folder.path().join("decisions.jsonl"));
         let opened = Decisions::open(folder.path()).expect("nobody changed them").now();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use console::Guest;
 use console::desk::{
-    CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, Linked, Measure, REASONS, Wanted,
+    CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, Linked, Measure, Overview, REASONS, Wanted,
 };
 use datasets::formats::instant;
 use datasets::intake::{self, Format};
@@ -439,6 +439,42 @@ impl Desk for ReviewDesk {
             true
         });
         Some(case)
+    }
+
+    fn overview(&self, guest: &Guest) -> Overview {
+        let (stated, sum, queue) = (self.shelf.now(), self.decisions.now(), self.queue());
+        let as_of = self.shelf.outline.as_of(&stated);
+        let mut verdicts: Vec<(String, [u64; 3])> = SUBJECTS
+            .iter()
+            .filter(|kind| may_see(guest, **kind))
+            .map(|kind| (kind.name().to_owned(), [0; 3]))
+            .collect();
+        stated.copy(View::Verdict, &mut [Span::All].into(), usize::MAX, |key, value| {
+            if let (RowKey::Subject(kind, _), RowValue::Verdict(row)) = (key, &**value)
+                && let Some((_, counts)) = verdicts.iter_mut().find(|(name, _)| name == kind.name())
+                && let Some(place) = (row.verdict as usize).checked_sub(1)
+            {
+                counts[place] += 1;
+            }
+            true
+        });
+        let open = queue.open.iter().filter(|open| may_see(guest, open.subject));
+        let mut waits: Vec<(f64, bool)> = open.map(|open| (open.line.waits_hours, open.line.clock >= 1.0)).collect();
+        waits.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let late = waits.iter().filter(|(_, is_late)| *is_late).count();
+        let hours = |place: usize| waits.get(place).map_or(0.0, |(hours, _)| *hours);
+        Overview {
+            as_of: as_of.map(instant::to_text),
+            lags_hours: as_of.map_or(0.0, |as_of| (now() - as_of).max(0) as f64 / 3_600_000.0),
+            verdicts,
+            waiting: waits.len(),
+            late,
+            half_hours: hours(waits.len() / 2),
+            oldest_hours: hours(waits.len().saturating_sub(1)),
+            people: sum.people(now()),
+            confirmed: sum.confirmed(),
+            agreement: sum.agreement(),
+        }
     }
 
     fn decide(&self, guest: &Guest, choice: &Choice) -> Result<u64, String> {

@@ -132,6 +132,13 @@ fn people_decide_undo_and_agree_and_every_decision_is_told() {
     );
     assert!(!rita.get("/desk").cases().contains(&accounts[0]));
 
+    let overview = rita.get("/desk/overview");
+    assert!(
+        overview.status == 200 && overview.body.contains("0 of 1</td>") | overview.body.contains("Nothing final"),
+        "{}",
+        overview.body
+    );
+
     // Two never look at one case.
     let rick = visitor(&service, &state, "rick", "reviewer");
     assert_eq!(rita.get(&format!("/desk/case/{}", accounts[1])).status, 200);
