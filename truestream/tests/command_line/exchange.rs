@@ -30,7 +30,7 @@ fn party(folder: &Path, name: &str, stopped: usize) -> (String, String) {
         &data.join("plays.parquet"),
         vec![
             ("play_id", texts(all().map(|n| Some(format!("{name}-play-{n}"))))),
-            ("ended_at", instants(&vec![Some(MONDAY); 8])),
+            ("ended_at", instants(&[Some(MONDAY); 8])),
             ("account_id", texts(all().map(account))),
             ("track_id", texts(all().map(|n| Some(format!("{name}-track-{}", n % 6))))),
             ("played_ms", whole(&[Some(31_000); 8])),
