@@ -60,7 +60,7 @@ impl Outcome {
 /// A line that must stand in the file, or may.
 struct Due {
     line: Line,
-    /// A change within the rounding of an entropy: stated or not, both are right.
+    /// A change within the rounding of an entropy, or of what may say anything: stated or not, both are right.
     optional: bool,
 }
 
@@ -84,7 +84,8 @@ pub(super) fn compare(
                     _ if as_of <= plan.first_ms => Vec::new(),
                     _ => rows(last_ms, *window_ms)?,
                 };
-                let changes = changes(&last, &state, plan.keys);
+                let has_free = plan.columns.iter().any(|(_, form)| *form == Form::Free);
+                let changes = changes(&last, &state, plan.keys, has_free);
                 before[window] = Some((as_of, state));
                 changes.into_iter().map(|(diff, cells, optional)| Due { line: line(diff, cells), optional }).collect()
             } else {
@@ -136,8 +137,14 @@ fn too_many(plan: &Plan, line: &Line, outcome: &mut Outcome) {
     }
 }
 
-/// What leads from one state to the next, both ordered by key: -1 of what was, +1 of what is.
-pub(super) fn changes(before: &[Vec<Cell>], after: &[Vec<Cell>], keys: usize) -> Vec<(i64, Vec<Cell>, bool)> {
+/// What leads from one state to the next, both ordered by key: -1 of what was, +1 of what is. Where a column may say anything (`has_free`), so
+/// may a row that is the same in all others.
+pub(super) fn changes(
+    before: &[Vec<Cell>],
+    after: &[Vec<Cell>],
+    keys: usize,
+    has_free: bool,
+) -> Vec<(i64, Vec<Cell>, bool)> {
     let (mut old, mut new) = (before.iter().peekable(), after.iter().peekable());
     let mut changes = Vec::new();
     loop {
@@ -152,7 +159,7 @@ pub(super) fn changes(before: &[Vec<Cell>], after: &[Vec<Cell>], keys: usize) ->
         let optional = match (gone, come) {
             (Some(gone), Some(come)) => {
                 let rounded = gone.iter().any(|cell| matches!(cell, Cell::Real(_)));
-                if gone == come && !rounded {
+                if gone == come && !rounded && !has_free {
                     continue;
                 }
                 gone.iter().zip(come).all(|(gone, come)| gone.agrees(come))

@@ -342,7 +342,7 @@ fn pretend_replay(world: &World, out: &Path, emit: Emit, spoil: impl Fn(&str, &m
             for (window, (_, length_ms)) in windows.iter().enumerate() {
                 let state = query.rows(as_of, *length_ms).unwrap();
                 let stated = match emit {
-                    Emit::Changes => changes(&before[window], &state, view.keys.len()),
+                    Emit::Changes => changes(&before[window], &state, view.keys.len(), false),
                     _ => state.iter().map(|cells| (0, cells.clone(), false)).collect(),
                 };
                 let stated = stated.into_iter().filter(|(_, _, optional)| !optional);
