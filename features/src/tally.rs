@@ -7,7 +7,7 @@
 //! Everything is a count, so whatever was added can be taken back exactly. The windows are nested: a play that
 //! counts in one counts in every longer one.
 
-use records::{Country, Key, KeyedPlay, Millis, Source};
+use records::{Country, Key, KeyedPlay, Millis, Source, Subject};
 
 use crate::counts::Counts;
 use crate::row::WindowRow;
@@ -38,6 +38,20 @@ impl Axis {
     /// All window views.
     pub const ALL: [Axis; 6] =
         [Axis::Account, Axis::Track, Axis::Artist, Axis::Uploader, Axis::Playlist, Axis::Distributor];
+}
+
+impl From<Subject> for Axis {
+    /// The view with a row per window of such a subject.
+    fn from(subject: Subject) -> Axis {
+        match subject {
+            Subject::Account => Axis::Account,
+            Subject::Artist => Axis::Artist,
+            Subject::Distributor => Axis::Distributor,
+            Subject::Playlist => Axis::Playlist,
+            Subject::Track => Axis::Track,
+            Subject::Uploader => Axis::Uploader,
+        }
+    }
 }
 
 /// One play with what the catalogue says of its track.

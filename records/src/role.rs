@@ -55,6 +55,18 @@ impl Role {
         Role::ALL.iter().find(|(_, role)| *role == self).map_or("", |(name, _)| name)
     }
 
+    /// What it does, in words.
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Role::Admin => "may do everything",
+            Role::Analyst => "asks any question",
+            Role::Auditor => "reads everything, also who did what",
+            Role::PolicyEditor => "asks, but sees no listening of single accounts",
+            Role::Reviewer => "asks, and says what is true",
+            Role::Service => "sends rows and reads counters",
+        }
+    }
+
     /// Whether it may do that.
     pub fn may(self, deed: Deed) -> bool {
         match self {

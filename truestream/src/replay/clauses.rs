@@ -12,9 +12,8 @@ use dataflows::risk::Asked;
 use datasets::policy::{self, TestedClause};
 use features::columns::row_of;
 use features::condition::Condition;
-use features::tally::Axis;
+use records::Millis;
 use records::clause::Clause;
-use records::{Millis, Subject};
 
 use super::args::millis;
 use super::laws::Law;
@@ -42,7 +41,7 @@ pub fn faults(rules: &[TestedClause]) -> Vec<String> {
 }
 
 fn test(rule: &TestedClause) -> Result<(), String> {
-    let axis = axis(rule.clause.subject);
+    let axis = rule.clause.subject.into();
     millis(&rule.clause.window).map_err(|error| format!("window: {error}"))?;
     let (_, condition) = conditioned(rule.clause.clone())?;
     for test in &rule.tests {
@@ -56,19 +55,8 @@ fn test(rule: &TestedClause) -> Result<(), String> {
 }
 
 fn conditioned(clause: Clause) -> Result<(Clause, Condition), String> {
-    let condition = Condition::read(&clause.when, axis(clause.subject)).map_err(|error| format!("when: {error}"))?;
+    let condition = Condition::read(&clause.when, clause.subject.into()).map_err(|error| format!("when: {error}"))?;
     Ok((clause, condition))
-}
-
-fn axis(subject: Subject) -> Axis {
-    match subject {
-        Subject::Account => Axis::Account,
-        Subject::Artist => Axis::Artist,
-        Subject::Distributor => Axis::Distributor,
-        Subject::Playlist => Axis::Playlist,
-        Subject::Track => Axis::Track,
-        Subject::Uploader => Axis::Uploader,
-    }
 }
 
 /// What the dataflow asks of rows: the rules of all policies, each while its policy is in force; `read` are the lengths of those windows
@@ -92,7 +80,7 @@ pub fn asked(
             Failure::Usage(format!("{found}, expected one of --windows {}", labels.join(",")))
         })?;
         Ok(Asked {
-            axis: axis(clause.subject),
+            axis: clause.subject.into(),
             window: window as u8,
             condition: condition.clone(),
             from: clause.from.map_or(0, first_as_of).max(laws[place].from),

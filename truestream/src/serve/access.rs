@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 use datasets::formats::instant;
 use records::Role;
 
@@ -44,8 +45,8 @@ pub enum UserCommand {
         /// Its name
         name: String,
         /// What it may do
-        #[arg(long, value_enum)]
-        role: RoleName,
+        #[arg(long, value_parser = roles())]
+        role: Role,
         /// Reads the password from standard input, to the end of the line
         #[arg(long)]
         password_stdin: bool,
@@ -85,8 +86,8 @@ pub enum TokenCommand {
         /// Its name
         name: String,
         /// What it may do
-        #[arg(long, value_enum)]
-        role: RoleName,
+        #[arg(long, value_parser = roles())]
+        role: Role,
         /// For how long it is in force, such as 90d; unless said, until it is revoked
         #[arg(long, value_name = "TIME")]
         expires: Option<String>,
@@ -100,34 +101,10 @@ pub enum TokenCommand {
     },
 }
 
-/// The roles, as the command line names them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum RoleName {
-    /// May do everything.
-    Admin,
-    /// Asks any question.
-    Analyst,
-    /// Reads everything, also who did what.
-    Auditor,
-    /// Asks, but sees no listening of single accounts.
-    PolicyEditor,
-    /// Asks, and says what is true.
-    Reviewer,
-    /// Sends rows and reads counters.
-    Service,
-}
-
-impl RoleName {
-    fn role(self) -> Role {
-        match self {
-            RoleName::Admin => Role::Admin,
-            RoleName::Analyst => Role::Analyst,
-            RoleName::Auditor => Role::Auditor,
-            RoleName::PolicyEditor => Role::PolicyEditor,
-            RoleName::Reviewer => Role::Reviewer,
-            RoleName::Service => Role::Service,
-        }
-    }
+/// The roles, by name.
+fn roles() -> impl TypedValueParser<Value = Role> {
+    let names = Role::ALL.map(|(name, role)| PossibleValue::new(name).help(role.in_words()));
+    PossibleValuesParser::new(names).map(|name| Role::named(&name).expect("only names of roles are taken"))
 }
 
 /// Makes, lists or removes users.
@@ -139,8 +116,8 @@ pub fn user(args: &UserArgs) -> Result<(), Failure> {
     match &args.what {
         UserCommand::Add { name, role, password_stdin } => {
             let given = password_stdin.then(password).transpose()?;
-            let made_up = file.add_user(name, role.role(), given.as_deref())?;
-            audit.enter(COMMAND_LINE, "user added", &format!("{name}, {}", role.role().name()))?;
+            let made_up = file.add_user(name, *role, given.as_deref())?;
+            audit.enter(COMMAND_LINE, "user added", &format!("{name}, {}", role.name()))?;
             if let Some(made_up) = made_up {
                 println!("Password of {name}, told this once: {made_up}");
             }
@@ -163,8 +140,8 @@ pub fn token(args: &TokenArgs) -> Result<(), Failure> {
     match &args.what {
         TokenCommand::Issue { name, role, expires } => {
             let until = expires.as_deref().map(millis).transpose()?.map(|ms| now().saturating_add(ms));
-            let token = file.issue(name, role.role(), until)?;
-            audit.enter(COMMAND_LINE, "token issued", &format!("{name}, {}", role.role().name()))?;
+            let token = file.issue(name, *role, until)?;
+            audit.enter(COMMAND_LINE, "token issued", &format!("{name}, {}", role.name()))?;
             println!("Token {name}, told this once: {token}");
         }
         TokenCommand::Ls => {

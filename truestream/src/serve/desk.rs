@@ -140,7 +140,7 @@ impl ReviewDesk {
         let longest = self.shelf.outline.labels.len().saturating_sub(1) as u8;
         let mut payable: u64 = 0;
         let mut part = [Span::Row(RowKey::Window(longest, key))].into();
-        stated.copy(View::Window(axis(subject)), &mut part, 1, |_, value| {
+        stated.copy(View::Window(subject.into()), &mut part, 1, |_, value| {
             if let RowValue::Window(row) = &**value {
                 payable = row.payable.into();
             }
@@ -150,7 +150,7 @@ impl ReviewDesk {
     }
 
     fn id(&self, subject: Subject, id: &str) -> Option<Id> {
-        let (_, space) = key_column(axis(subject));
+        let (_, space) = key_column(subject.into());
         match self.shelf.outline.names.kind(space) {
             IdKind::Text => Some(Id::from(id)),
             IdKind::Number => id.parse().ok().map(Id::Number),
@@ -193,7 +193,7 @@ impl ReviewDesk {
 
     /// What it has in each window, and where that lies among its like.
     fn measures(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Measure> {
-        let (Some(key), axis) = (self.id(subject, id), axis(subject)) else { return Vec::new() };
+        let (Some(key), axis) = (self.id(subject, id), Axis::from(subject)) else { return Vec::new() };
         let windows = self.shelf.outline.labels.len();
         let mut measures: Vec<Measure> = Vec::new();
         for window in 0..windows {
@@ -314,17 +314,6 @@ fn may_see(guest: &Guest, subject: Subject) -> bool {
 
 fn subject_named(name: &str) -> Option<Subject> {
     SUBJECTS.into_iter().find(|subject| subject.name() == name)
-}
-
-fn axis(subject: Subject) -> Axis {
-    match subject {
-        Subject::Account => Axis::Account,
-        Subject::Artist => Axis::Artist,
-        Subject::Distributor => Axis::Distributor,
-        Subject::Playlist => Axis::Playlist,
-        Subject::Track => Axis::Track,
-        Subject::Uploader => Axis::Uploader,
-    }
 }
 
 /// The numbers of a row, by name.

@@ -1,5 +1,6 @@
 //! `truestream fsck`, `backup`, `restore` and `dlq`: what people do with the folder of a service.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -212,5 +213,11 @@ fn writer(state: &StateFolder) -> Result<Arc<dyn Disk>, Failure> {
 }
 
 fn unreadable(path: &Path, error: &LogError) -> Failure {
+    if let LogError::Io { source, .. } = error
+        && source.kind() == ErrorKind::NotFound
+    {
+        let expected = "expected the folder of a service (--state), as `truestream serve` makes it";
+        return Failure::Input(format!("{}: there is no log; {expected}", path.display()));
+    }
     Failure::Input(format!("{}/{error}", path.display()))
 }

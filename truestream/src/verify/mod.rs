@@ -40,7 +40,7 @@ use crate::exit::Failure;
 use crate::inputs::InputArgs;
 use crate::scratch::Scratch;
 
-/// `truestream verify`: checks what a replay wrote against plain SQL over the same files.
+/// Checks what a replay wrote against plain SQL over the same files.
 #[derive(Clone, Debug, Default, clap::Args)]
 #[command(after_help = "\
 Examples:
