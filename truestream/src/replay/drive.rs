@@ -62,7 +62,11 @@ pub fn drive(worker: &mut Worker, ends: &mut Ends, source: &mut impl Source) -> 
         ends.advance_to(tick + 1);
         let awaited = source.awaits(tick);
         let stepping = Instant::now();
-        worker.step_while(|| ends.watermark.less_than(&awaited));
+        worker.step_or_park_while(Some(ASLEEP), || ends.watermark.less_than(&awaited));
         source.done(tick, stepping.elapsed());
     }
 }
+
+/// Who has nothing to do sleeps until others send something, and never longer. Stepping on took two fifths of the CPU of two workers from
+/// those who had work.
+pub const ASLEEP: Duration = Duration::from_millis(1);

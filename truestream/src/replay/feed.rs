@@ -16,7 +16,7 @@ use records::{Millis, Refusal};
 use timely::worker::Worker;
 
 use super::args::ReplayArgs;
-use super::drive::{Next, Source, drive};
+use super::drive::{ASLEEP, Next, Source, drive};
 use super::judge::release;
 use super::prepare::Prepared;
 use crate::exit::Failure;
@@ -146,7 +146,7 @@ impl Feed {
         files.arrivals.take_refusals().into_iter().for_each(|refusal| ends.refusals.send(refusal));
         let end = self.until + 1;
         ends.advance_to(end);
-        worker.step_while(|| ends.watermark.less_than(&end));
+        worker.step_or_park_while(Some(ASLEEP), || ends.watermark.less_than(&end));
         if files.is_first {
             *self.took_us.lock().expect("no worker panics with it") = files.took_us;
         }
