@@ -12,6 +12,7 @@
 
 pub mod desk;
 mod encrypted;
+pub mod paper;
 
 use std::collections::HashMap;
 use std::fmt::Debug;

@@ -27,6 +27,16 @@ impl Course {
         }
     }
 
+    /// The gravest verdict that there ever was.
+    pub fn gravest_ever(&self) -> Verdict {
+        self.spans.iter().map(|(.., verdict)| *verdict).max().unwrap_or_default()
+    }
+
+    /// For how long there was a verdict, where the last instant is `until`.
+    pub fn lasted_ms(&self, until: Millis) -> Millis {
+        self.spans.iter().map(|(from, end, _)| end.unwrap_or(until).min(until).max(*from) - from).sum()
+    }
+
     /// The gravest verdict as of any instant at which a play that ended then counted in a window of this length: a block takes back what
     /// was played before it, and does not lapse because the plays it is made of leave the window. Instants are multiples of `every_ms`.
     pub fn gravest(&self, ended_at: Millis, window_ms: Millis, every_ms: Millis) -> Verdict {
@@ -50,6 +60,8 @@ mod tests {
         course.begins(12 * H, Verdict::Block);
         course.begins(14 * H, Verdict::Hold);
         course.ends(16 * H);
+        assert_eq!((course.gravest_ever(), course.lasted_ms(100 * H)), (Verdict::Block, 6 * H));
+        assert_eq!((course.lasted_ms(13 * H), Course::default().gravest_ever()), (3 * H, Verdict::Allow));
         // Instant by instant.
         let slow = |ended_at: Millis, window: Millis| {
             let at = |as_of: Millis| match as_of / H {

@@ -151,10 +151,69 @@ pub fn at_most(hits: usize, of: usize) -> f64 {
     if of == 0 { 1.0 } else { 1.0 - surely(of - hits, of) }
 }
 
+/// The chance that of so many at least so many are hit where each is with this chance: the upper tail of the binomial distribution.
+pub fn as_many_by_chance(hits: usize, of: usize, each: f64) -> f64 {
+    if hits == 0 || each >= 1.0 {
+        return 1.0;
+    }
+    if hits > of || each <= 0.0 {
+        return 0.0;
+    }
+    // Over the odds, term by term; the first by its logarithm, because it may be smaller than a number can be.
+    let odds = each / (1.0 - each);
+    let choices: f64 = (1..=hits).map(|at| ((of - hits + at) as f64 / at as f64).ln()).sum();
+    let mut term = (choices + hits as f64 * each.ln() + (of - hits) as f64 * (-each).ln_1p()).exp();
+    let mut tail = term;
+    for at in hits..of {
+        term *= (of - at) as f64 / (at + 1) as f64 * odds;
+        tail += term;
+    }
+    tail.min(1.0)
+}
+
+/// The Gini coefficient of amounts that are not negative: 0 where all have the same, towards 1 where one has all; `None` where there is
+/// nothing. Sum of (2i - n - 1) a_i over n times the sum, amounts in order.
+pub fn gini(amounts: &[f64]) -> Option<f64> {
+    let mut amounts = amounts.to_vec();
+    amounts.sort_unstable_by(f64::total_cmp);
+    let (all, sum) = (amounts.len() as f64, amounts.iter().sum::<f64>());
+    let ranked = amounts.iter().zip(1..).map(|(amount, rank)| (2.0 * f64::from(rank) - all - 1.0) * amount);
+    (sum > 0.0).then(|| ranked.sum::<f64>() / (all * sum))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn as_many_by_chance_is_the_sum_over_all_outcomes() {
+        // Every outcome of twelve draws, one by one.
+        let slow = |hits: usize, each: f64| {
+            let outcomes = (0u32..1 << 12).filter(|outcome| outcome.count_ones() as usize >= hits);
+            outcomes
+                .map(|outcome| {
+                    each.powi(outcome.count_ones() as i32) * (1.0 - each).powi(12 - outcome.count_ones() as i32)
+                })
+                .sum::<f64>()
+        };
+        for hits in 0..=12 {
+            for each in [0.0, 0.01, 0.3, 0.9, 1.0] {
+                let found = as_many_by_chance(hits, 12, each);
+                assert!((found - slow(hits, each)).abs() < 1e-12, "{hits} of 12 at {each}: {found}");
+            }
+        }
+        assert!(as_many_by_chance(40_000, 1_000_000, 0.01) < 1e-100);
+    }
+
+    #[test]
+    fn the_gini_coefficient_is_half_the_mean_difference_over_the_mean() {
+        let amounts = [3.0, 0.0, 8.0, 1.0, 1.0];
+        let differences: f64 = amounts.iter().flat_map(|a| amounts.map(|b| f64::abs(a - b))).sum();
+        let slow = differences / 25.0 / 2.0 / (13.0 / 5.0);
+        assert!((gini(&amounts).expect("something is there") - slow).abs() < 1e-12);
+        assert_eq!((gini(&[2.0; 7]), gini(&[0.0; 3]), gini(&[])), (Some(0.0), None, None));
+    }
 
     fn rows() -> impl Strategy<Value = Vec<(f64, bool, u8)>> {
         prop::collection::vec((0u8..6, any::<bool>(), 0u8..4), 1..40)

@@ -1,5 +1,6 @@
 //! Decides once what can vary and connects the rest: one module per command.
 
+pub mod assess;
 pub mod ddex;
 pub mod demo;
 pub mod economics;

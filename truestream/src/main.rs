@@ -5,6 +5,7 @@ use std::panic;
 use std::process::{self, ExitCode};
 
 use clap::{Parser, Subcommand};
+use truestream::assess::{self, AssessArgs};
 use truestream::ddex::{self, DdexArgs};
 use truestream::demo::{self, DemoArgs};
 use truestream::economics::{self, EconomicsArgs};
@@ -60,6 +61,7 @@ enum Command {
     Economics(EconomicsArgs),
     Exchange(ExchangeArgs),
     Explain(ExplainArgs),
+    Assess(Box<AssessArgs>),
     Scan(Box<ScanArgs>),
     Index(IndexArgs),
     Match(MatchArgs),
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
         Command::Economics(args) => economics::run(&args),
         Command::Exchange(args) => exchange::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Assess(args) => assess::run(&args),
         Command::Scan(args) => scan::run(&args),
         Command::Index(args) => index::run(&args),
         Command::Match(args) => matching::run(&args),

@@ -9,7 +9,7 @@
 mod pages;
 mod routes;
 mod sessions;
-mod texts;
+pub(crate) mod texts;
 
 pub(crate) use self::routes::routes;
 

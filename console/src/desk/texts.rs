@@ -1,7 +1,7 @@
 //! Texts from outside, as people may see them: what is invisible, or turns the line around, is shown by its number.
 
 /// The text with every control, direction mark and invisible character written out.
-pub(super) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {

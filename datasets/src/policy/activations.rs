@@ -190,7 +190,11 @@ fn files(policy: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
     Ok(files)
 }
 
-fn digest(policy: &Path) -> Result<String, Error> {
+/// The hash of the files of a policy.
+///
+/// # Errors
+/// When one cannot be read, or is none of a policy.
+pub fn digest(policy: &Path) -> Result<String, Error> {
     let mut hasher = blake3::Hasher::new();
     for (name, text) in files(policy)? {
         for part in [name.as_bytes(), &text] {

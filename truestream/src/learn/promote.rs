@@ -8,6 +8,7 @@ use serde_json::json;
 use super::EXIT_CODES;
 use super::evaluate::Evaluation;
 use super::registry::{Change, Registry, Version};
+use crate::assess;
 use crate::exit::Failure;
 use crate::replay;
 
@@ -27,7 +28,10 @@ pub struct PromoteArgs {
     /// Which version: a number or `latest`
     #[arg(long, default_value = "latest")]
     pub version: String,
-    /// Promotes without a passed evaluation; the reason is kept in the history
+    /// The report of `truestream assess` about it, which must have passed; needed where governance.toml of the registry says so
+    #[arg(long, value_name = "DIR", conflicts_with = "force")]
+    pub assessment: Option<std::path::PathBuf>,
+    /// Promotes without a passed evaluation and assessment; the reason is kept in the history
     #[arg(long, value_name = "REASON")]
     pub force: Option<String>,
     /// Print the result as JSON
@@ -78,7 +82,10 @@ pub fn promoted(args: &PromoteArgs) -> Result<(Change, &'static str), Failure> {
     replay::able(&registry, &version)?;
     let why = match &args.force {
         Some(reason) => format!("forced: {reason}"),
-        None => passed(&registry, &version)?,
+        None => {
+            assess::admit(&args.registry, args.assessment.as_deref(), &assess::of_model(&version))?;
+            passed(&registry, &version)?
+        }
     };
     if version.is_champion {
         let change = Change { what: "promote".to_owned(), from: Some(version.number), to: version.number, why };

@@ -14,6 +14,7 @@ use records::Millis;
 use serde_json::json;
 
 use super::{faults, folder, input, mistakes, print};
+use crate::assess;
 use crate::exit::Failure;
 
 /// Who puts a policy into force, from when on, and why.
@@ -38,6 +39,9 @@ struct SaidArgs {
 pub(super) struct ActivateArgs {
     /// The policy
     policy: PathBuf,
+    /// The report of `truestream assess` about it, which must have passed; needed where governance.toml of the store says so
+    #[arg(long, value_name = "DIR")]
+    assessment: Option<PathBuf>,
     #[command(flatten)]
     said: SaidArgs,
 }
@@ -81,6 +85,7 @@ pub(super) fn activate(args: &ActivateArgs) -> Result<(), Failure> {
         print(&faults.join("\n"))?;
         return Err(Failure::Input(format!("{}: not activated: {}", policy.display(), mistakes(faults.len()))));
     }
+    assess::admit(&args.said.store, args.assessment.as_deref(), &assess::of_policy(policy)?)?;
     tell(&policy::activate(&args.said.store, policy, &said).map_err(input)?)
 }
 

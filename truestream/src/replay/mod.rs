@@ -77,7 +77,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
 }
 
 /// Prints to standard output; a closed pipe is nobody's failure.
-fn print(text: &str) -> Result<(), Failure> {
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut output = std::io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {

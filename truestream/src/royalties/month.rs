@@ -15,7 +15,7 @@ use features::apportion::divide;
 use features::royalty::{self, Standing, Streams, eligible};
 use features::standing::Course;
 use records::royalty::{Micros, Terms};
-use records::{Account, Id, Millis, Track};
+use records::{Account, Id, Millis, Source, Track};
 
 use super::calendar::{DAY_MS, Month};
 use super::streams::{Judged, Known, Stream, catalogue, each_stream, each_until, text_of};
@@ -216,7 +216,8 @@ fn listen(
     let mut judged: Vec<Judged> = Vec::new();
     let mut course_of: Vec<Option<&Course>> = Vec::new();
     each_stream(inputs, tables, kinds, month.year_start_ms()..month.end_ms, close, |stream| {
-        let Stream { ended_at, is_chosen, .. } = stream;
+        let Stream { ended_at, source, .. } = stream;
+        let is_chosen = matches!(source, Source::Search | Source::Library);
         let (account, track) = (heard.account(stream.account), heard.tracks.of(stream.track));
         if course_of.len() <= account as usize {
             course_of.push(known.of_account(&heard.accounts.ids[account as usize]));

@@ -18,7 +18,7 @@ use datasets::tables::rows::{Rows, Value};
 use features::royalty::Standing;
 use features::standing::Course;
 use features::tally::PAYABLE_MS;
-use records::{Id, IdSpace, Millis, Subject, Track, Verdict};
+use records::{Id, IdSpace, Millis, Source, Subject, Track, Verdict};
 
 use crate::exit::Failure;
 use crate::verify::Settings;
@@ -37,8 +37,8 @@ pub(crate) struct Stream {
     pub(crate) playlist: Option<Id>,
     /// When it ended.
     pub(crate) ended_at: Millis,
-    /// Whether it was searched for or stood in the listener's library.
-    pub(crate) is_chosen: bool,
+    /// Where the listener found it.
+    pub(crate) source: Source,
 }
 
 /// Hears every stream that ended in the time and is known at the close, in the order of the files.
@@ -84,8 +84,9 @@ pub(crate) fn each_stream(
                 Id::Text(text) => play_id_of(text),
             };
             if !corrected.contains(&key) {
-                let is_chosen = matches!(rows.value(6), Value::Text("search" | "library"));
-                hear(Stream { account, track, playlist: id(7, IdSpace::Playlist), ended_at, is_chosen });
+                let source =
+                    if let Value::Text(name) = rows.value(6) { Source::from_name(name) } else { Source::Other };
+                hear(Stream { account, track, playlist: id(7, IdSpace::Playlist), ended_at, source });
             }
         }
     }
@@ -142,6 +143,11 @@ pub(crate) struct Judged<'a> {
 }
 
 impl Judged<'_> {
+    /// Whether it waits for a word or an approval, whatever the verdicts are.
+    pub(crate) fn waits(&self) -> bool {
+        self.waits
+    }
+
     /// Without what waits for a word or an approval.
     pub(crate) fn by_verdicts_alone(self) -> Self {
         Judged { waits: false, ..self }
@@ -205,13 +211,13 @@ impl<'a> Known<'a> {
 }
 
 /// The verdicts over time of every subject that ever had one, by its id.
-type Courses = HashMap<Subject, HashMap<String, Course>>;
+pub(crate) type Courses = HashMap<Subject, HashMap<String, Course>>;
 
 /// The verdicts on accounts, tracks, artists and uploaders as of instants up to the close.
 ///
 /// # Errors
 /// When the replay wrote no verdicts.
-fn courses(tables: &Path, close: Millis) -> Result<Courses, Failure> {
+pub(crate) fn courses(tables: &Path, close: Millis) -> Result<Courses, Failure> {
     let path = tables.join("verdict.parquet");
     let has_changes = datasets::tables::rows::columns(&path).map_err(input)?.iter().any(|column| column.name == "diff");
     let mut courses = Courses::new();

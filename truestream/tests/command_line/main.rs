@@ -1,11 +1,12 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ assess
 //! ```
 
 mod access;
 mod alive;
+mod assess;
 mod broken;
 mod cluster;
 mod data;
