@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Damages at random whatever Truestream reads of strangers and of disks, for as long as asked for, and fails where something crashes, hangs or takes
 # more than it may: audio files (in this process, and in the confined decoder with its limits), what a decoder says, indexes of fingerprints,
-# journals of a scan, tables of evidence, messages of distributors. The short form of the same tests runs with all others.
+# journals of a scan, tables of evidence, messages of distributors. The short form of the same tests runs with all others, from the same build:
+# decoders are optimised in it, and a number that overflows is found.
 #
 # Usage: tests/fuzz.sh [SECONDS_EACH [SEED [audio|ddex|pipe|command_line]]]
 set -euo pipefail
@@ -11,10 +12,10 @@ export TRUESTREAM_FUZZ_SECS="${1:-60}" TRUESTREAM_FUZZ_SEED="${2:-$(date +%s)}"
 only="${3:-}"
 fuzz() { # its name, the test, and where it is
     if [ "${only:-$1}" = "$1" ]; then
-        cargo test --release "${@:3}" -- --nocapture --test-threads 1 "$2"
+        cargo test --workspace --locked "${@:3}" -- --nocapture --test-threads 1 "$2"
     fi
 }
-fuzz audio random_damage -p datasets --test audio
-fuzz ddex random_damage -p datasets --test ddex
-fuzz pipe whatever_comes_through_the_pipe -p truestream --lib
-fuzz command_line fuzz:: -p truestream --test command_line
+fuzz audio random_damage --test audio
+fuzz ddex random_damage --test ddex
+fuzz pipe whatever_comes_through_the_pipe --lib
+fuzz command_line fuzz:: --test command_line
