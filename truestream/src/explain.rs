@@ -6,6 +6,8 @@
 //! plays under that law alone ──replay──▶ the rows again ──same?─────────────────┘
 //! ```
 
+mod sample;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
@@ -44,13 +46,20 @@ Examples:
   truestream explain account 144 --tables R --as-of 2026-01-03 --policy laws --data W
       and found anew: the plays, replayed under the policy of that day alone, must say the same, to the last word.
       What stands after -- goes to truestream replay (--evidence, --models)
+  truestream explain --sample 1000 --tables R --policy laws --data W
+      a thousand verdicts that chance draws from all days, each found anew under the policy of its day
 
 Exit codes: 0 done, 2 options that cannot be, 3 found anew it is another, 4 an input that cannot be read.")]
 pub struct ExplainArgs {
     /// account, artist, distributor, playlist, track or uploader
+    #[arg(required_unless_present = "sample", default_value = "")]
     pub subject: String,
     /// Its id
+    #[arg(required_unless_present = "sample", default_value = "")]
     pub id: String,
+    /// Finds so many verdicts anew, of any subject and day, and tells whether they are the same
+    #[arg(long, value_name = "COUNT", requires = "data", conflicts_with_all = ["subject", "as_of"])]
+    pub sample: Option<usize>,
     /// What `truestream replay` wrote
     #[arg(long, value_name = "DIR")]
     pub tables: PathBuf,
@@ -92,13 +101,23 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     if !settings.wrote("verdict") {
         return Err(Failure::Input(format!("{}: the replay wrote no verdicts", args.tables.display())));
     }
+    if let (Some(count), Some(data)) = (args.sample, &args.data) {
+        return sample::run(args, data, &settings, count);
+    }
     let as_of = as_of(args, &settings)?;
     let rows = rows(&args.tables, args, as_of)?;
     let activation = match args.policy.as_deref().filter(|folder| policy::is_store(folder)) {
         Some(store) => Some(policy::in_force(store, as_of).map_err(input)?),
         None => None,
     };
-    let again = args.data.as_ref().map(|data| again(args, data, &settings, as_of, activation.as_ref())).transpose()?;
+    let again = match &args.data {
+        Some(data) => {
+            let scratch = Scratch::new()?;
+            again(args, data, &settings, activation.as_ref(), scratch.path())?;
+            Some(self::rows(scratch.path(), args, as_of)?)
+        }
+        None => None,
+    };
     let is_same = again.as_ref().map(|again| decided(again) == decided(&rows));
     let told = Told { args, as_of, rows, activation, is_same };
     let text = if args.json { format!("{:#}\n", told.json()) } else { told.text() };
@@ -203,15 +222,14 @@ fn json_of(value: Value<'_>) -> Json {
     }
 }
 
-/// The rows that a replay of the same plays states as of the instant, under the policy of that day alone.
+/// Replays the same plays under the policy of a day alone.
 fn again(
     args: &ExplainArgs,
     data: &Path,
     settings: &Settings,
-    as_of: Millis,
     activation: Option<&Activation>,
-) -> Result<Rowset, Failure> {
-    let scratch = Scratch::new()?;
+    out: &Path,
+) -> Result<(), Failure> {
     let law = match (&args.policy, activation) {
         (Some(store), Some(activation)) => Some(activation.folder(store)),
         (policy, _) => policy.clone(),
@@ -219,8 +237,7 @@ fn again(
     let wrote: Vec<&str> = DECIDED.into_iter().filter(|table| settings.wrote(table)).collect();
     let windows: Vec<&str> = settings.windows.iter().map(|(label, _)| label.as_str()).collect();
     let (every, views) = (format!("{}min", settings.every_ms / 60_000), wrote.join(","));
-    let out = scratch.path().join("again");
-    let texts = [data, &out].map(|path| path.display().to_string());
+    let texts = [data, out].map(|path| path.display().to_string());
     let mut line = vec!["replay", "--data", &texts[0], "--out", &texts[1], "--emit", "changes", "--views", &views];
     let (windows, law) = (windows.join(","), law.map(|law| law.display().to_string()));
     line.extend(["--every", &every, "--windows", &windows]);
@@ -228,7 +245,7 @@ fn again(
     line.extend(args.more.iter().map(String::as_str));
     let parsed = Line::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?;
     replay::replay(&parsed.replay)?;
-    rows(&out, args, as_of)
+    Ok(())
 }
 
 /// What a policy decides, without since when.

@@ -103,14 +103,16 @@ fn of_axis(groups: &[OfGroup], honest_min: usize) -> Vec<Section> {
             let (shares, interval) = of(group);
             Bar { label: group.group.clone(), shares, interval, is_beyond: is_beyond(group, word) }
         };
-        Bars { names: names.clone(), lines: groups.iter().filter(judged).map(line).collect() }
+        let lines: Vec<Bar> = groups.iter().filter(judged).map(line).collect();
+        // Where nobody was stopped there is nothing to see.
+        lines.iter().any(|bar| bar.shares != [0.0; 2]).then(|| Bars { names: names.clone(), lines })
     };
     let unpaid = Section {
         heading: format!("{about}s by {axis}: streams of people that are not paid"),
         note: "Of honest members. A stream waits or counts for nothing because of a verdict on its account, track, artist or uploader. What waits for a declaration or an approval, whoever it is, stands in the last column and is not judged.".to_owned(),
-        bars: Some(bars("unpaid", &|group| {
+        bars: bars("unpaid", &|group| {
             (group.unpaid.map(|side| side.value), [group.unpaid[1].low, group.unpaid[1].high])
-        })),
+        }),
         table: table(
             &["Group", "Streams of people", "Unpaid now", "Unpaid", "95 %", "All others", "Waiting for a word"],
             groups.iter().map(|group| {
@@ -135,9 +137,9 @@ fn of_axis(groups: &[OfGroup], honest_min: usize) -> Vec<Section> {
         note: format!(
             "Held, escalated or blocked at any time. Groups with fewer than {honest_min} honest members stand in the table only."
         ),
-        bars: Some(bars("stopped", &|group| {
+        bars: bars("stopped", &|group| {
             (group.stopped.map(|side| side.share), [group.stopped[1].low, group.stopped[1].high])
-        })),
+        }),
         table: table(
             &["Group", "Honest", "Stopped now", "Stopped", "95 %", "All others", "Hours", "By chance", "Fraud missed"],
             groups.iter().map(|group| {

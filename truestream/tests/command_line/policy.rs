@@ -503,6 +503,15 @@ fn a_replay_uses_the_policy_of_each_day_and_every_old_verdict_is_found_again() {
     assert_eq!(told["found_anew"], true);
     // Tables that were made under another law say something else.
     explain("v4").failed(3, &["found anew it is another"]);
+    // And so are a hundred that chance draws from all days, each under its own law.
+    let sample = |tables: &str| {
+        let tables = text(&scratch.path().join(tables));
+        truestream(&["explain", "--sample", "100", "--tables", &tables, "--policy", &store, "--data", &data, "--json"])
+    };
+    let told = sample("dated").good().json();
+    assert_eq!((&told["sampled"], &told["found_anew"]), (&json!(100), &json!(100)), "{told:#}");
+    assert!(told["policies"].as_u64() > Some(2), "{told:#}");
+    sample("v4").failed(3, &["found anew", "are others, first"]);
     // A rollback puts the one before into force again; what was in force stays known.
     let line = ["policy", "rollback", "--store", &store, "--from", "2026-02-01", "--by", "bob", "--why", "too strict"];
     let told = truestream(&line).good();
