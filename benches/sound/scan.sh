@@ -66,9 +66,10 @@ spread "$cut" <"$corpus/tracks.tsv" | while IFS=$'\t' read -r _ _ sha seconds pa
         IFS=: read -r name encoder rate format <<<"$codec"
         mkdir -p "$work/clips/$name"
         clip="$work/clips/$name/${sha:0:12}.audio"
+        # ffmpeg 9 takes the size of the first frame for that of all, and after a seek it is a short one that FLAC cannot have.
         [[ -f "$clip" ]] || {
             run_ffmpeg -ss "$(awk -v s="$seconds" 'BEGIN {printf "%.1f", (s - 30) / 2}')" -t 30 -i "$corpus/tracks/$path" -vn -map_metadata -1 -ac 2 -ar \
-                "$([[ $name == opus ]] && echo 48000 || echo 44100)" -c:a "$encoder" -b:a "$rate" -f "$format" "$work/part"
+                "$([[ $name == opus ]] && echo 48000 || echo 44100)" -frame_size 4608 -c:a "$encoder" -b:a "$rate" -f "$format" "$work/part"
             mv "$work/part" "$clip"
         }
     done
