@@ -56,6 +56,8 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 /// What was sent for a table.
 #[derive(Clone, Debug, Default)]
 pub struct Sent {
+    /// Who sends it.
+    pub by: String,
     /// The table as the path names it.
     pub table: String,
     /// `Content-Type`.
@@ -334,9 +336,10 @@ impl Write for Pipe {
 async fn take<H: House>(State(door): Doors<H>, Path(table): Path<String>, request: Request<Body>) -> Response {
     let (parts, body) = request.into_parts();
     let deed = door.house.deed_of_table(&table).unwrap_or(Deed::Send);
-    if let Err(refused) = admit(&*door.house, &parts.headers, deed) {
-        return *refused;
-    }
+    let guest = match admit(&*door.house, &parts.headers, deed) {
+        Ok(guest) => guest,
+        Err(refused) => return *refused,
+    };
     let text = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let told = text("content-length").and_then(|length| length.parse::<usize>().ok());
     if told.is_some_and(|length| length > BODY_MAX) {
@@ -349,6 +352,7 @@ async fn take<H: House>(State(door): Doors<H>, Path(table): Path<String>, reques
         return problem(StatusCode::PAYLOAD_TOO_LARGE, "the body ended early, or is longer than 32 MiB");
     };
     let sent = Sent {
+        by: guest.name,
         table,
         media_type: text("content-type"),
         encoding: text("content-encoding"),

@@ -99,7 +99,7 @@ impl Played {
 
 /// What follows from the claims.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Ruling {
+pub enum Admission {
     /// The play counts from now on, or (`false`) no longer.
     Counts(KeyedPlay, bool),
     /// The row was set aside.
@@ -146,7 +146,7 @@ impl Admit {
     }
 
     /// Hears all claims of one tick about one play id.
-    fn hear(&mut self, tick: Tick, claims: &[Claim], out: &mut Vec<Ruling>) {
+    fn hear(&mut self, tick: Tick, claims: &[Claim], out: &mut Vec<Admission>) {
         let play_id = claims[0].play_id;
         let case = self.cases.entry(play_id).or_default();
         let counted = case.winner.is_some() && !case.corrected;
@@ -163,13 +163,13 @@ impl Admit {
                 None => case.winner = Some(played.clone()),
                 Some(winner) => {
                     let same = winner.compare(played, &*self.names).is_eq();
-                    out.push(Ruling::Refused(played.place, if same { Code::Repeated } else { Code::Conflicting }));
+                    out.push(Admission::Refused(played.place, if same { Code::Repeated } else { Code::Conflicting }));
                 }
             }
         }
         let counts = case.winner.is_some() && !case.corrected;
         if let (Some(winner), true) = (&case.winner, counts != counted) {
-            out.push(Ruling::Counts(winner.play, counts));
+            out.push(Admission::Counts(winner.play, counts));
         }
         if let Some(memory) = self.memory {
             let ended = case.winner.as_ref().map(|winner| memory.clock.first_after(winner.play.ended_at));
@@ -190,13 +190,13 @@ impl Admit {
 
 impl Keep for Admit {
     type In = Claim;
-    type Out = Ruling;
+    type Out = Admission;
 
     fn due(&self) -> Option<Tick> {
         self.leaving.keys().next().copied()
     }
 
-    fn open(&mut self, tick: Tick, _out: &mut Vec<Ruling>) {
+    fn open(&mut self, tick: Tick, _out: &mut Vec<Admission>) {
         while let Some(entry) = self.leaving.first_entry().filter(|entry| *entry.key() <= tick) {
             for play_id in entry.remove() {
                 if self.cases.get(&play_id).is_some_and(|case| case.until <= tick) {
@@ -206,11 +206,11 @@ impl Keep for Admit {
         }
     }
 
-    fn take(&mut self, _tick: Tick, claim: Claim, _out: &mut Vec<Ruling>) {
+    fn take(&mut self, _tick: Tick, claim: Claim, _out: &mut Vec<Admission>) {
         self.claims.push(claim);
     }
 
-    fn close(&mut self, tick: Tick, out: &mut Vec<Ruling>) {
+    fn close(&mut self, tick: Tick, out: &mut Vec<Admission>) {
         let mut claims = std::mem::take(&mut self.claims);
         claims.sort_by_key(|claim| claim.play_id);
         for same in claims.chunk_by(|a, b| a.play_id == b.play_id) {
@@ -251,8 +251,8 @@ mod tests {
         claims.into_iter().for_each(|claim| admit.take(tick, claim, &mut out));
         admit.close(tick, &mut out);
         let counts = out.iter().filter_map(|ruling| match ruling {
-            Ruling::Counts(_, counts) => Some(*counts),
-            Ruling::Refused(..) => None,
+            Admission::Counts(_, counts) => Some(*counts),
+            Admission::Refused(..) => None,
         });
         let counts: Vec<bool> = counts.collect();
         let refused = out.len() - counts.len();

@@ -50,6 +50,8 @@ pub enum AccountNews {
     Usual(Key, Usual, i64),
     /// A network says this of its sequence, as the bits of an f32.
     Network(Key, Option<u32>),
+    /// Whether a person ruled that it speaks against nobody else.
+    Silenced(Key, bool),
 }
 
 impl AccountNews {
@@ -62,7 +64,8 @@ impl AccountNews {
             | AccountNews::GroupSuspicion(account, _)
             | AccountNews::PartnerSuspicion(account, ..)
             | AccountNews::Usual(account, ..)
-            | AccountNews::Network(account, _) => *account,
+            | AccountNews::Network(account, _)
+            | AccountNews::Silenced(account, _) => *account,
         }
     }
 }
@@ -104,6 +107,7 @@ struct Dossier {
     suspicious: Vec<(Key, u16)>,
     usual: Held<Option<Usual>>,
     network: Option<u32>,
+    is_silenced: bool,
 }
 
 impl Dossier {
@@ -121,6 +125,7 @@ impl Dossier {
             && self.suspicious.is_empty()
             && self.usual.value().is_none()
             && self.network.is_none()
+            && !self.is_silenced
     }
 }
 
@@ -163,6 +168,9 @@ impl Dossiers {
             AccountNews::Usual(_, usual, diff) => {
                 self.dossiers.entry(account).or_default().usual.change(Some(usual), diff);
             }
+            AccountNews::Silenced(_, is_silenced) => {
+                self.dossiers.entry(account).or_default().is_silenced = is_silenced;
+            }
             AccountNews::Company(_, company) => self.dossiers.entry(account).or_default().company = company,
         }
         self.touched.insert(account);
@@ -197,6 +205,7 @@ impl Dossiers {
                 },
                 usual: dossier.usual.value(),
                 suspicious_tracks: Risk::CLEAN,
+                is_silenced: dossier.is_silenced,
             };
             tell(account, dossier.plays(), &facts, dossier.network.map_or(f32::NAN, f32::from_bits));
             if dossier.is_empty() {

@@ -8,7 +8,7 @@ use features::cohort::ACCOUNTS;
 use features::sequence::WINDOW_MS;
 use features::tally::Axis;
 use models::temporal::Network;
-use records::{Code, Key, KeyedPlay, Millis, Names, Refusal};
+use records::{Code, Key, KeyedPlay, Millis, Names, Refusal, Subject};
 use serde::{Deserialize, Serialize};
 use timely::ExchangeData;
 use timely::dataflow::operators::probe::Handle as Watermark;
@@ -17,7 +17,7 @@ use timely::dataflow::operators::{Concat, Concatenate, Probe};
 use timely::dataflow::{InputHandleVec, StreamVec};
 use timely::worker::Worker;
 
-use crate::admit::{self, Admit, Claim, Memory, Place, Ruling};
+use crate::admit::{self, Admission, Admit, Claim, Memory, Place};
 use crate::audiences::{self, Audiences, audiences};
 use crate::clock::{Clock, Tick};
 use crate::cohorts;
@@ -235,16 +235,16 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
         let lengths = plan.lengths();
         let longest = lengths.last().copied().unwrap_or(0);
         let memory = plan.living.then_some(Memory { clock: plan.clock, ticks: longest });
-        let rulings = keep(claimed, "Admit", admit::route, until, Admit::new(context.names.clone(), memory));
-        let admitted = rulings.clone().flat_map(|ruling| match ruling {
-            Ruling::Counts(play, counts) => {
+        let admissions = keep(claimed, "Admit", admit::route, until, Admit::new(context.names.clone(), memory));
+        let admitted = admissions.clone().flat_map(|admission| match admission {
+            Admission::Counts(play, counts) => {
                 Some(Inflow::Play(KeyedPlay { marks: play.marks | KeyedPlay::REVOCABLE, ..play }, counts))
             }
-            Ruling::Refused(..) => None,
+            Admission::Refused(..) => None,
         });
-        let refused = rulings.flat_map(|ruling| match ruling {
-            Ruling::Refused(place, code) => Some(Setaside::Repeat(place, code)),
-            Ruling::Counts(..) => None,
+        let refused = admissions.flat_map(|admission| match admission {
+            Admission::Refused(place, code) => Some(Setaside::Repeat(place, code)),
+            Admission::Counts(..) => None,
         });
         let refused = refused.concat(unread.map(Setaside::Unread));
 
@@ -313,6 +313,13 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
             let windows = read_places(&plan.windows_ms());
             let companies = plan.makes_features().then(|| company::companies(turns.clone(), longest, until));
             let news = dossiers::news(rows.clone(), groups.clone(), pairs.clone(), companies);
+            let news = match plan.judging.iter().any(|judging| judging.rulings) {
+                true => {
+                    let silenced = risk::silenced(&risk::rulings(in_force.clone()), Subject::Account);
+                    news.concat(silenced.map(|(account, is_silenced)| AccountNews::Silenced(account, is_silenced)))
+                }
+                false => news,
+            };
             let marks = || keep(news.clone(), "Marks", dossiers::route, until, Marks::new(windows.clone()));
             let marks = plan.makes_features().then(marks);
             let news = match marks.clone() {

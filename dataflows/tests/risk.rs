@@ -35,7 +35,7 @@ use features::neighbours::{Neighbours, of_group};
 use features::profile::{self, Profile, track, uploader};
 use features::risk::fuse;
 use features::sequence::{self, Sequence};
-use features::signals::suspicion::{Load, copied, raised, spread, suspicion};
+use features::signals::suspicion::{Load, Silenced, copied, raised, spread, suspicion};
 use features::signals::{AccountFacts, Catalogue, Following, Hearing, Name, OwnerFacts, Signal, Standing, TrackFacts};
 use features::signals::{of_account, of_model, of_owner, of_track};
 use features::tally::Axis;
@@ -44,7 +44,10 @@ use models::calibration::Calibration;
 use models::temporal::{Form, Network};
 use models::{Because, Model, Scorer, Stack};
 use records::policy::Percent;
-use records::{Country, Id, IdSpace, Key, KeyedPlay, Metadata, Millis, Names, Policy, Risk, Source, Subject};
+use records::{
+    Country, Id, IdSpace, Key, KeyedPlay, Metadata, Millis, Names, Policy, Risk, Ruling, RulingKind, Source, Subject,
+    Verdict,
+};
 use twins::audiences::Known;
 
 const HOUR_MS: Millis = 3_600_000;
@@ -77,6 +80,8 @@ struct World {
     models: Vec<(Tick, Arc<Model>)>,
     /// Whether people wrote rules.
     has_clauses: bool,
+    /// What people ruled about whom, by tick; `None` where it ends.
+    rulings: BTreeMap<(Tick, Subject, Key), Option<RulingKind>>,
 }
 
 fn clock() -> Clock {
@@ -132,7 +137,18 @@ impl World {
             let finding = Finding { source: *source, says: *says };
             events.entry(*tick).or_default().push(Event::Force(Entry::Finding(*content, finding)));
         }
+        for ((tick, subject, key), kind) in &self.rulings {
+            let ruling = kind.map(|kind| Box::new(ruling(kind)));
+            events.entry(*tick).or_default().push(Event::Force(Entry::Ruling(*subject, *key, ruling)));
+        }
         events
+    }
+
+    /// What is ruled about whom at the tick.
+    fn ruled(&self, tick: Tick) -> BTreeMap<(Subject, Key), RulingKind> {
+        let known = self.rulings.range(..(tick + 1, Subject::Account, Key(0)));
+        let last: BTreeMap<_, _> = known.map(|((_, subject, key), kind)| ((*subject, *key), *kind)).collect();
+        last.into_iter().filter_map(|(who, kind)| Some((who, kind?))).collect()
     }
 
     /// What each content is heard to be at the tick: the gravest opinion, of equals the one of the first words.
@@ -180,6 +196,10 @@ impl World {
     }
 }
 
+fn ruling(kind: RulingKind) -> Ruling {
+    Ruling { kind, known_at: 0, since: None, until: None, ruled_by: None, reason: None }
+}
+
 /// Keys are numbers, and so are their ids.
 struct Numbers;
 
@@ -218,6 +238,7 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
             models: world.models.clone(),
             clauses: clauses(world),
             copies: true,
+            rulings: !world.rulings.is_empty(),
         }],
         until: world.until(),
         every_tick,
@@ -395,6 +416,9 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
     let flow = &policy.flow;
     let accounts = state.of(Axis::Account);
     let companies = companies(world, tick);
+    let ruled = world.ruled(tick);
+    let is_silenced =
+        |subject: Subject, key: &Key| ruled.get(&(subject, *key)).is_some_and(|ruling| ruling.is_silencing());
     let alone = |account: &Key| {
         let mine = state.lockstep.iter().filter(|((a, b), _)| a == account || b == account);
         AccountFacts {
@@ -403,6 +427,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
             lockstep_partners: mine.clone().count() as u32,
             lockstep_shared: mine.map(|(_, shared)| *shared).max().unwrap_or(0),
             company: companies.get(account).copied().unwrap_or_default(),
+            is_silenced: is_silenced(Subject::Account, account),
             ..AccountFacts::default()
         }
     };
@@ -457,9 +482,17 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
     }
     let pairs: Vec<(Key, Key, u32)> =
         pairs.into_iter().map(|((account, track), plays)| (account, track, plays)).collect();
-    let found = suspicion(flow, &pairs, &own);
+    let silent = |subject: Subject| ruled.keys().filter(move |(of, _)| *of == subject).map(|(_, key)| *key);
+    let silenced = Silenced {
+        accounts: silent(Subject::Account).filter(|key| is_silenced(Subject::Account, key)).collect(),
+        tracks: silent(Subject::Track).filter(|key| is_silenced(Subject::Track, key)).collect(),
+    };
+    let found = suspicion(flow, &pairs, &own, &silenced);
     let around = |account: &Key| found.accounts.get(account).copied().unwrap_or_default();
-    let spread = |account: &Key| spread(flow, raised(flow, own[account], around(account)));
+    let spread = |account: &Key| match is_silenced(Subject::Account, account) {
+        true => Risk::CLEAN,
+        false => spread(flow, raised(flow, own[account], around(account))),
+    };
 
     let mut in_force: BTreeMap<Key, Release> = BTreeMap::new();
     world
@@ -492,10 +525,16 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
             (Subject::Distributor, release.distributor),
         ]
     };
+    let load = |track: &Key| found.tracks.get(track).copied().unwrap_or_default();
+    // What a track says of others.
+    let said = |track: &Key| match is_silenced(Subject::Track, track) {
+        true => Load { suspicion: 0, ..load(track) },
+        false => load(track),
+    };
     for (track, release) in &in_force {
         for owner in owners(release) {
             *declared.entry(owner).or_default() += Catalogue::of(&release.metadata);
-            *loads.entry(owner).or_default() += found.tracks.get(track).copied().unwrap_or_default();
+            *loads.entry(owner).or_default() += said(track);
         }
     }
     for ((account, playlist), plays) in placed {
@@ -507,43 +546,52 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
         let Some(opinion) = heard.get(&release.content) else { continue };
         owners(release).into_iter().for_each(|owner| *hearings.entry(owner).or_default() += Hearing::of(opinion.risk));
     }
-    let load = |track: &Key| found.tracks.get(track).copied().unwrap_or_default();
     let mut copies: BTreeMap<Key, Load> = BTreeMap::new();
     for (track, release) in &in_force {
         let recording = recordings.get(&release.content);
-        recording.into_iter().for_each(|recording| *copies.entry(*recording).or_default() += load(track));
+        recording.into_iter().for_each(|recording| *copies.entry(*recording).or_default() += said(track));
     }
     let share = |subject: (Subject, Key)| loads.get(&subject).copied().unwrap_or_default().share();
 
+    // Who is ruled about is told of, with or without plays.
+    let of = |axis: Axis| {
+        let mut rows = state.of(axis);
+        silent(subject(axis)).for_each(|key| _ = rows.entry(key).or_default());
+        rows
+    };
     let mut judged: Vec<Recounted> = Vec::new();
+    for account in silent(Subject::Account).filter(|account| !accounts.contains_key(account)) {
+        judged.push(((Subject::Account, account), 0, None, Vec::new()));
+    }
     for account in accounts.keys() {
         judged.push(((Subject::Account, *account), 0, None, signals(account, around(account))));
     }
     let (uploaders, artists) = (state.of(Axis::Uploader), state.of(Axis::Artist));
-    for (track, rows) in state.of(Axis::Track) {
+    for (track, rows) in of(Axis::Track) {
         let release = in_force.get(&track);
         let opinion = release.and_then(|release| heard.get(&release.content));
         let uploader = release.map(|release| release.uploader).filter(|uploader| uploaders.contains_key(uploader));
+        let uploader = uploader.filter(|uploader| !is_silenced(Subject::Uploader, uploader));
         let standing = |key: Key| Standing::of(&uploaders[&key], share((Subject::Uploader, key)));
         let artist = release.map(|release| release.artist).filter(|artist| artists.contains_key(artist));
         let following = |key: Key| Following::of(&artists[&key], share((Subject::Artist, key)));
         let facts = TrackFacts {
             rows: &rows,
-            suspicious_accounts: found.tracks[&track].share(),
+            suspicious_accounts: load(&track).share(),
             metadata: release.map(|release| release.metadata),
             uploader: uploader.map(standing).unwrap_or_default(),
             artist: artist.map(following).unwrap_or_default(),
             audio: opinion.map(|opinion| opinion.risk),
             suspicious_copies: release
                 .and_then(|release| recordings.get(&release.content))
-                .map(|recording| copied(copies[recording], load(&track)))
+                .map(|recording| copied(copies[recording], said(&track)))
                 .unwrap_or_default(),
         };
         judged.push((
             (Subject::Track, track),
             release.map_or(0, |release| segment(release.distributor)),
             opinion.map(|opinion| HeardSound { words: opinion.words }),
-            of_track(&facts),
+            if rows.is_empty() { Vec::new() } else { of_track(&facts) },
         ));
     }
     for (axis, subject) in [
@@ -552,19 +600,22 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
         (Axis::Playlist, Subject::Playlist),
         (Axis::Distributor, Subject::Distributor),
     ] {
-        for (key, rows) in state.of(axis) {
+        for (key, rows) in of(axis) {
             let owner = (subject, key);
             let catalogue = declared.get(&owner).copied().unwrap_or_default();
             let audio = hearings.get(&owner).and_then(|hearing| hearing.of_owner(catalogue.tracks));
             let facts = OwnerFacts { rows: &rows, suspicious_accounts: share(owner), catalogue, audio };
             let segment = if subject == Subject::Distributor { segment(key) } else { 0 };
-            judged.push((owner, segment, audio.map(|_| HeardSound { words: None }), of_owner(&facts)));
+            let signals = if rows.is_empty() { Vec::new() } else { of_owner(&facts) };
+            judged.push((owner, segment, audio.map(|_| HeardSound { words: None }), signals));
         }
     }
     let judgement = |(subject, segment, heard, signals): Recounted| {
         let learned =
             learned.get(&subject.1).filter(|_| subject.0 == Subject::Account).map(|(_, learned)| learned.clone());
-        (!signals.is_empty()).then_some((subject, Judgement { segment, heard, signals, learned, rules: Vec::new() }))
+        let ruling = ruled.get(&subject).map(|kind| Box::new(ruling(*kind)));
+        let judgement = Judgement { segment, heard, signals, learned, rules: Vec::new(), ruling };
+        (!judgement.signals.is_empty() || judgement.ruling.is_some()).then_some((subject, judgement))
     };
     let mut judgements: Judgements = judged.into_iter().filter_map(judgement).collect();
     for (place, clause) in clauses(world).iter().enumerate() {
@@ -819,6 +870,19 @@ fn small_world(seed: u64) -> World {
         let (tick, content) = (first + chance.below(2 * days), Key(chance.below(6)));
         world.recordings.insert((tick, content), Key(chance.below(3)));
     }
+    // People rule about some, change their minds and take it back; also about whom nobody knows.
+    for _ in 0..if seed % 3 == 0 { chance.below(30) } else { 0 } {
+        let subject = Subject::ALL[chance.below(6) as usize];
+        let among = match subject {
+            Subject::Account => [0, 1, 2, 50, 51, 99],
+            Subject::Track => [0, 1, 100, 101, 102, 999],
+            _ => [0, 1, 2, 3, 4, 99],
+        };
+        let said = [RulingKind::Cleared, RulingKind::Victim, RulingKind::Confirmed(Verdict::Escalate)];
+        let kind = said.get(chance.below(4) as usize).copied();
+        let key = Key(among[chance.below(6) as usize]);
+        world.rulings.insert((first + chance.below(2 * days), subject, key), kind);
+    }
     world
 }
 
@@ -840,7 +904,7 @@ impl World {
 #[test]
 fn judgements_equal_a_recount_in_small_worlds() {
     let mut compared = Compared::default();
-    for seed in 1..=12 {
+    for seed in 1..=15 {
         let mut policy = built_in();
         policy.flow.rounds = (seed % 4) as u8;
         policy.flow.floor = Percent::new([30, 5][seed as usize % 2]).unwrap();

@@ -32,7 +32,8 @@ const CLOSE: (u32, f64) = (10, 1.0);
 /// What is remarkable about an account; of most accounts nothing is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mark {
-    /// The strongest signal that speaks against it by rule, in ten-thousandths, rounded down to a twentieth.
+    /// The strongest signal that speaks against it by rule, in ten-thousandths, rounded down to a twentieth; nothing where a person ruled
+    /// that it speaks against nobody.
     pub suspicion: u16,
     /// It is in a group with another account.
     pub grouped: bool,
@@ -52,7 +53,7 @@ impl Mark {
         let row = facts.rows.last().map(|(_, row)| *row).unwrap_or_default();
         let plays = u64::from(row.plays);
         Mark {
-            suspicion: suspicion(&of_account(facts)),
+            suspicion: if facts.is_silenced { 0 } else { suspicion(&of_account(facts)) },
             grouped: facts.group_size > 1,
             in_step: facts.lockstep_partners > 0,
             narrow: row.plays >= HABIT_PLAYS && row.sum_squares * NARROW_TRACKS >= plays * plays,

@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! verdicts of a subject, instant by instant ──▶ course ──play──▶ the gravest while the play counted
+//! rulings on it ────────────────────────────────┘
 //! ```
 
-use records::{Millis, Verdict};
+use std::collections::BTreeSet;
+
+use records::{Millis, Ruling, Verdict, in_force};
 
 /// The verdicts of one subject over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -37,6 +40,29 @@ impl Course {
         self.spans.iter().map(|(from, end, _)| end.unwrap_or(until).min(until).max(*from) - from).sum()
     }
 
+    /// As it is known at the close: of the verdict as of an instant that is left what the ruling leaves that speaks about it. Instants are
+    /// multiples of `every_ms`.
+    pub fn ruled(&self, rulings: &[Ruling], close: Millis, every_ms: Millis) -> Course {
+        let first =
+            |instant: Millis| instant.div_euclid(every_ms).saturating_add(Millis::from(instant % every_ms != 0));
+        let first = |instant: Millis| first(instant).saturating_mul(every_ms);
+        let told = self.spans.iter().flat_map(|(from, end, _)| [Some(*from), *end]).flatten();
+        let spoken = rulings.iter().flat_map(|ruling| [ruling.since, ruling.until]).flatten().map(first);
+        // Between two of these nothing changes.
+        let edges: BTreeSet<Millis> = told.chain(spoken).chain([Millis::MIN]).collect();
+        let mut course = Course::default();
+        for edge in edges {
+            let holds =
+                |(from, end, _): &&(Millis, Option<Millis>, Verdict)| *from <= edge && end.is_none_or(|end| edge < end);
+            let told = self.spans.iter().rfind(holds).map(|(.., verdict)| *verdict).unwrap_or_default();
+            match in_force(rulings, edge, close).map_or(told, |ruling| ruling.kind.leaves(told)) {
+                Verdict::Allow => course.ends(edge),
+                verdict => course.begins(edge, verdict),
+            }
+        }
+        course
+    }
+
     /// The gravest verdict as of any instant at which a play that ended then counted in a window of this length: a block takes back what
     /// was played before it, and does not lapse because the plays it is made of leave the window. Instants are multiples of `every_ms`.
     pub fn gravest(&self, ended_at: Millis, window_ms: Millis, every_ms: Millis) -> Verdict {
@@ -50,7 +76,51 @@ impl Course {
 
 #[cfg(test)]
 mod tests {
+    use records::RulingKind;
+
     use super::*;
+
+    #[test]
+    fn of_a_verdict_is_left_what_the_ruling_leaves_that_is_known_at_the_close() {
+        const H: Millis = 3_600_000;
+        let ruling = |kind, known_at, since: Option<Millis>, until: Option<Millis>| Ruling {
+            kind,
+            known_at: known_at * H,
+            since: since.map(|hours| hours * H - 1),
+            until: until.map(|hours| hours * H - 1),
+            ruled_by: None,
+            reason: None,
+        };
+        let rulings = [
+            ruling(RulingKind::Confirmed(Verdict::Escalate), 8, Some(9), Some(15)),
+            ruling(RulingKind::Victim, 17, Some(13), None),
+            ruling(RulingKind::Cleared, 20, None, Some(12)),
+            ruling(RulingKind::Withdrawn, 25, Some(5), Some(11)),
+            ruling(RulingKind::Cleared, 30, None, None),
+        ];
+        let told = |as_of: Millis| match as_of / H {
+            6..10 => Verdict::Hold,
+            10..=12 | 14..=17 => Verdict::Block,
+            _ => Verdict::Allow,
+        };
+        let mut course = Course::default();
+        course.begins(6 * H, Verdict::Hold);
+        course.begins(10 * H, Verdict::Block);
+        course.ends(13 * H);
+        course.begins(14 * H, Verdict::Block);
+        course.ends(18 * H);
+        for close in [0, 8, 9, 18, 20, 21, 26, 31] {
+            let found = course.ruled(&rulings, close * H, H);
+            for as_of in (0..40).map(|tick| tick * H) {
+                let ruling = in_force(&rulings, as_of, close * H);
+                let expected = ruling.map_or(told(as_of), |ruling| ruling.kind.leaves(told(as_of)));
+                // A play that counts as of this instant alone.
+                assert_eq!(found.gravest(as_of - 1, H, H), expected, "as of {as_of} at {close}");
+            }
+        }
+        assert_eq!(course.ruled(&rulings, 31 * H, H), Course::default());
+        assert_eq!(course.ruled(&[], 31 * H, H).gravest(12 * H, 24 * H, H), Verdict::Block);
+    }
 
     #[test]
     fn the_gravest_verdict_while_a_play_counted_counts() {

@@ -9,7 +9,7 @@ use datasets::policy::built_in;
 use datasets::world::{World, WorldSpec};
 use features::WindowRow;
 use features::risk::{Assessment, assess_account, assess_owner, assess_track, decide};
-use features::signals::suspicion::{Load, Suspicion, suspicion};
+use features::signals::suspicion::{Load, Silenced, Suspicion, suspicion};
 use features::signals::{AccountFacts, Catalogue, Following, OwnerFacts, Standing, TrackFacts};
 use records::{Id, Label, Metadata, Millis, Play, Policy, Risk, Subject, Track, Verdict};
 
@@ -151,7 +151,7 @@ fn assess(policy: &Policy, seen: &Seen) -> Assessments {
     }
     let pairs: Vec<(Id, Id, u32)> =
         pairs.into_iter().map(|((account, track), plays)| (account, track, plays)).collect();
-    let flow = suspicion(&policy.flow, &pairs, &own);
+    let flow = suspicion(&policy.flow, &pairs, &own, &Silenced::default());
 
     let mut found = BTreeMap::new();
     for id in accounts.keys() {

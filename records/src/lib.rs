@@ -1,7 +1,7 @@
 //! The nouns: what Truestream takes in and what it gives out.
 //!
 //! ```text
-//! Play, Correction, Track, Account, Distributor, Network, Playlist, Label ──▶ … ──▶ Risk, Verdict
+//! Play, Correction, Track, Account, Distributor, Network, Playlist, Label, Ruling ──▶ … ──▶ Risk, Verdict
 //!                                         └──▶ Refusal (a row that could become none of them)
 //! ```
 //!
@@ -26,6 +26,7 @@ mod play;
 mod refusal;
 mod risk;
 mod role;
+mod ruling;
 
 pub use catalogue::{
     Account, Disclosure, Distributor, Label, LabelKind, Metadata, Network, NetworkKind, Playlist, Track,
@@ -38,6 +39,7 @@ pub use policy::Policy;
 pub use refusal::{Code, Refusal};
 pub use risk::{Contribution, Risk, Subject, Verdict};
 pub use role::{Deed, Role};
+pub use ruling::{Ruled, Ruling, RulingKind, in_force};
 
 /// An instant: milliseconds since the Unix epoch, UTC.
 pub type Millis = i64;

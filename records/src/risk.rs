@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::IdSpace;
+
 /// How sure we are that something is wrong: 0 is clean, 10 000 is certain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Risk(u16);
@@ -44,6 +46,10 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// All kinds, in the order of their rows.
+    pub const ALL: [Subject; 6] =
+        [Subject::Account, Subject::Artist, Subject::Distributor, Subject::Playlist, Subject::Track, Subject::Uploader];
+
     /// The word in the tables.
     pub fn name(self) -> &'static str {
         match self {
@@ -53,6 +59,23 @@ impl Subject {
             Subject::Playlist => "playlist",
             Subject::Track => "track",
             Subject::Uploader => "uploader",
+        }
+    }
+
+    /// The subject of that word.
+    pub fn named(name: &str) -> Option<Subject> {
+        Subject::ALL.into_iter().find(|subject| subject.name() == name)
+    }
+
+    /// The kind of its ids.
+    pub fn space(self) -> IdSpace {
+        match self {
+            Subject::Account => IdSpace::Account,
+            Subject::Artist => IdSpace::Artist,
+            Subject::Distributor => IdSpace::Distributor,
+            Subject::Playlist => IdSpace::Playlist,
+            Subject::Track => IdSpace::Track,
+            Subject::Uploader => IdSpace::Uploader,
         }
     }
 }
@@ -94,6 +117,12 @@ impl Verdict {
             Verdict::Escalate => "escalate",
             Verdict::Block => "block",
         }
+    }
+
+    /// The verdict of that word.
+    pub fn named(name: &str) -> Option<Verdict> {
+        let all = [Verdict::Allow, Verdict::Hold, Verdict::Escalate, Verdict::Block];
+        all.into_iter().find(|verdict| verdict.name() == name)
     }
 }
 

@@ -30,6 +30,8 @@ pub enum Deed {
     Send,
     /// Sends labels: says what is true.
     Label,
+    /// Rules what a verdict is to be, whatever speaks against somebody.
+    Rule,
     /// Reads who did what.
     Audit,
 }
@@ -74,7 +76,7 @@ impl Role {
             Role::Analyst => matches!(deed, Deed::Read | Deed::ReadListening | Deed::Watch),
             Role::Auditor => matches!(deed, Deed::Read | Deed::ReadListening | Deed::Watch | Deed::Audit),
             Role::PolicyEditor => matches!(deed, Deed::Read | Deed::Watch),
-            Role::Reviewer => matches!(deed, Deed::Read | Deed::ReadListening | Deed::Watch | Deed::Label),
+            Role::Reviewer => matches!(deed, Deed::Read | Deed::ReadListening | Deed::Watch | Deed::Label | Deed::Rule),
             Role::Service => matches!(deed, Deed::Send | Deed::Label | Deed::Watch),
         }
     }
@@ -89,6 +91,7 @@ impl Deed {
             Deed::Watch => "read counters",
             Deed::Send => "send plays, corrections or the catalogue",
             Deed::Label => "send labels",
+            Deed::Rule => "send rulings",
             Deed::Audit => "read who did what",
         }
     }

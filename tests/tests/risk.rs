@@ -9,8 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use clap::Parser;
+use datasets::tables::read::IdKinds;
 use datasets::tables::rows::{Rows, Value};
+use datasets::tables::{IdKind, TableWriter};
 use datasets::world::{World, WorldSpec};
+use records::{IdSpace, Millis, Ruled, Ruling, RulingKind, Subject, Verdict, in_force};
 use truestream::replay::ReplayArgs;
 
 /// `truestream replay`, without the process around it.
@@ -128,4 +131,179 @@ fn is_withheld(data: &Path, out: &Path) {
     found.sort();
     expected.sort();
     assert_eq!(found, expected);
+}
+
+const DAY_MS: Millis = 86_400_000;
+
+/// What people ruled, as a file.
+fn rulings(path: &Path, rows: &[Ruled]) -> String {
+    let kinds: IdKinds = [IdKind::Number; IdSpace::ALL.len()];
+    let mut writer = TableWriter::<Ruled>::of_kinds(path, kinds).unwrap();
+    rows.iter().for_each(|row| writer.push(row.clone()).unwrap());
+    writer.finish().unwrap();
+    format!("--rulings={}", path.display())
+}
+
+fn ruled(subject: Subject, id: u64, kind: RulingKind, known_at: Millis) -> Ruled {
+    let ruling = Ruling { kind, known_at, since: None, until: None, ruled_by: None, reason: None };
+    Ruled { subject, subject_id: id.into(), ruling }
+}
+
+/// A generator of rulings (splitmix64, Steele, Lea, Flood 2014).
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
+    }
+}
+
+/// Rulings about those with a verdict, some others, and some whom nobody knows.
+fn some_rulings(chance: &mut Chance, verdicts: &[Vec<String>]) -> Vec<Ruled> {
+    let instants: Vec<Millis> = verdicts.iter().map(|row| row[0].parse().unwrap()).collect();
+    let (first, last) = (instants[0], instants[instants.len() - 1]);
+    let days = ((last - first) / DAY_MS) as u64;
+    let mut rulings = Vec::new();
+    for _ in 0..40 {
+        let about = &verdicts[chance.below(verdicts.len() as u64) as usize];
+        let (subject, id) = match chance.below(4) {
+            0 => (Subject::ALL[chance.below(6) as usize], 1 + chance.below(60)),
+            1 => (Subject::ALL[chance.below(6) as usize], 900_000 + chance.below(3)),
+            _ => (Subject::named(&about[1]).unwrap(), about[2].parse().unwrap()),
+        };
+        let confirmed = [Verdict::Hold, Verdict::Escalate, Verdict::Block][chance.below(3) as usize];
+        let kinds = [RulingKind::Cleared, RulingKind::Victim, RulingKind::Confirmed(confirmed), RulingKind::Withdrawn];
+        let mut at =
+            |share: u64| first + (chance.below(days * share / 4 + 1) as Millis) * DAY_MS - chance.below(3) as Millis;
+        let (known_at, since) = (at(3), at(2));
+        let mut row = ruled(subject, id, kinds[chance.below(4) as usize], known_at);
+        row.ruling.since = (chance.below(3) == 0).then_some(since);
+        row.ruling.until =
+            (chance.below(4) == 0).then(|| known_at.max(since) + (1 + chance.below(9) as Millis) * DAY_MS);
+        rulings.push(row);
+    }
+    rulings
+}
+
+/// What is left of verdicts is what the ruling leaves that is in force, found by a slow look at all of them.
+fn leaves_what_it_says(rulings: &[Ruled], verdicts: &[Vec<String>], instants: &BTreeSet<String>) -> u32 {
+    let mut ruled_out = 0;
+    for as_of in instants {
+        let at: Millis = as_of.parse().unwrap();
+        for Ruled { subject, subject_id, .. } in rulings {
+            let alike = rulings.iter().filter(|other| (&other.subject, &other.subject_id) == (subject, subject_id));
+            let Some(ruling) = in_force(alike.map(|row| &row.ruling), at, at) else { continue };
+            let id = subject_id.to_string();
+            let row = verdicts.iter().find(|row| row[0] == *as_of && row[1] == subject.name() && row[2] == id);
+            let verdict = row.map_or(Verdict::Allow, |row| Verdict::named(&row[3]).unwrap());
+            assert_eq!(ruling.kind.leaves(verdict), verdict, "{subject:?} {id} as of {as_of}: {ruling:?}");
+            let told = row.is_none_or(|row| row[6].contains(&format!("ruling.{}", ruling.kind.name())));
+            assert!(told, "{row:?} does not tell of {ruling:?}");
+            ruled_out += 1;
+        }
+    }
+    ruled_out
+}
+
+#[test]
+fn what_people_rule_is_left_of_verdicts_from_when_it_is_known_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let spec = WorldSpec { seed: 5, accounts: 60, days: 10, ..WorldSpec::default() };
+    World::write(&spec, &path("data"), 2, |_| ()).unwrap();
+    let tables = ["risk.parquet", "verdict.parquet", "ruling.parquet"];
+    let states = |out: &str, more: &[&str]| {
+        let out = path(out);
+        replay(&path("data"), &out, &[&["--views=risk,verdict,ruling", "--emit=all"], more].concat()).unwrap();
+        tables.map(|table| std::fs::read(out.join(table)).unwrap())
+    };
+    let nobody = states("nobody", &[]);
+    let before = rows(&path("nobody/verdict.parquet"), &VERDICT);
+    let instants: BTreeSet<String> =
+        rows(&path("nobody/risk.parquet"), &["as_of"]).into_iter().map(|mut row| row.remove(0)).collect();
+    for seed in 1..=2 {
+        let chance = &mut Chance(seed);
+        let mut known = some_rulings(chance, &before);
+        let all = rulings(&path("all.parquet"), &known);
+        let found = states("late", &[&all]);
+        let verdicts = rows(&path("late/verdict.parquet"), &VERDICT);
+        let left = leaves_what_it_says(&known, &verdicts, &instants);
+        assert!(left > 100 && found != nobody, "seed {seed}: {left}");
+
+        // Neither files nor their order nor the number of workers matter.
+        known.reverse();
+        let parts = known.split_at(known.len() / 3);
+        let [one, two] =
+            [("one.parquet", parts.0), ("two.parquet", parts.1)].map(|(name, rows)| rulings(&path(name), rows));
+        assert_eq!(states("apart", &[&one, &two, "--workers=4"]), found, "seed {seed}");
+
+        // Once they are known it makes no difference since when.
+        let last_known = known.iter().map(|row| row.ruling.known_at).max().unwrap();
+        let mut early = known.clone();
+        early.iter_mut().for_each(|row| row.ruling.known_at -= 1_000 * DAY_MS);
+        states("early", &[&rulings(&path("early.parquet"), &early)]);
+        states("hindsight", &[&all, "--hindsight"]);
+        for (table, columns) in [
+            ("risk.parquet", &RISK[..]),
+            ("verdict.parquet", &["as_of", "subject", "subject_id", "verdict", "r", "rules"]),
+        ] {
+            let [late, early, hindsight] =
+                ["late", "early", "hindsight"].map(|run| rows(&path(run).join(table), columns));
+            let after = |of: &[Vec<String>]| -> Vec<Vec<String>> {
+                of.iter().filter(|row| row[0].parse::<Millis>().unwrap() > last_known).cloned().collect()
+            };
+            assert!(!after(&late).is_empty() && after(&late) == after(&early), "seed {seed}: {table}");
+            assert!(early == hindsight, "seed {seed}: {table} with hindsight");
+        }
+    }
+}
+
+#[test]
+fn a_ruling_on_nobody_harms_nothing_and_who_is_cleared_speaks_against_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let spec = WorldSpec { seed: 5, accounts: 60, days: 10, ..WorldSpec::default() };
+    World::write(&spec, &path("data"), 2, |_| ()).unwrap();
+    let states = |out: &str, known: &[Ruled]| {
+        let file = rulings(&path("rulings.parquet"), known);
+        replay(&path("data"), &path(out), &["--views=risk,verdict,ruling", &file]).unwrap();
+        ["risk.parquet", "verdict.parquet"].map(|table| std::fs::read(path(out).join(table)).unwrap())
+    };
+    replay(&path("data"), &path("without"), &["--views=risk,verdict,ruling"]).unwrap();
+    let without = ["risk.parquet", "verdict.parquet"].map(|table| std::fs::read(path("without").join(table)).unwrap());
+    assert_eq!(states("none", &[]), without);
+    let unknown = Subject::ALL.map(|subject| ruled(subject, 900_000, RulingKind::Cleared, 0));
+    assert_eq!(states("unknown", &unknown), without);
+    assert_eq!(rows(&path("unknown/ruling.parquet"), &["subject", "ruling"]).len(), 6);
+
+    // Whoever has no play left keeps the verdict that a person confirmed.
+    let block = RulingKind::Confirmed(Verdict::Block);
+    states("confirmed", &[ruled(Subject::Account, 900_000, block, 0)]);
+    let [before, after] = ["without", "confirmed"].map(|run| rows(&path(run).join("verdict.parquet"), &VERDICT));
+    let own = after.iter().find(|row| row[2] == "900000").unwrap();
+    assert_eq!((own[3].as_str(), own[4].as_str(), own[6].as_str()), ("block", "0", "[\"ruling.confirmed\"]"));
+    assert!(
+        own[5].starts_with("[\"a person ruled on 1970-01-01 00:00 UTC [ruling: confirmed, at least block]\""),
+        "{}",
+        own[5]
+    );
+    let others: Vec<_> = after.iter().filter(|row| row[2] != "900000").cloned().collect();
+    assert_eq!(others, before);
+
+    // Account 20 is blocked, and who is beside it is suspected for that.
+    states("cleared", &[ruled(Subject::Account, 20, RulingKind::Cleared, 0)]);
+    let r = |run: &str, subject: &str, id: &str| {
+        let rows = rows(&path(run).join("risk.parquet"), &RISK);
+        let row = rows.into_iter().find(|row| row[1] == subject && row[2] == id);
+        row.map_or((0.0, String::new()), |row| (row[3].parse().unwrap(), row[7].clone()))
+    };
+    assert!(!rows(&path("cleared/verdict.parquet"), &VERDICT).iter().any(|row| row[1] == "account" && row[2] == "20"));
+    let ((before, _), (after, parts)) = (r("without", "account", "20"), r("cleared", "account", "20"));
+    assert!(after > 0.8 && after <= before && parts.contains("ruling.cleared"), "{before} {after} {parts}");
+    let ((before, _), (after, _)) = (r("without", "artist", "2001"), r("cleared", "artist", "2001"));
+    assert!(after < before, "the artist is suspected as before: {before} {after}");
 }

@@ -1,7 +1,7 @@
 //! `truestream explain`: one subject as of one instant, with the law of that day, the evidence, the rules, and the same found anew.
 //!
 //! ```text
-//! risk, verdict, rule_hit, payout_hold, gate ──as of T──▶ rows of the subject ──┐
+//! risk, verdict, rule_hit, ruling, payout_hold, gate ──as of T──▶ rows of the subject ──┐
 //! activated policies ──in force as of T──▶ law ─────────────────────────────────┼──▶ explanation
 //! plays under that law alone ──replay──▶ the rows again ──same?─────────────────┘
 //! ```
@@ -27,12 +27,19 @@ use crate::scratch::Scratch;
 use crate::verify::{Emit, Settings};
 
 /// The tables that speak about a subject, and what names the row among its subject's.
-const TABLES: [(&str, &str); 6] =
-    [("verdict", ""), ("risk", ""), ("rule_hit", "rule"), ("payout_hold", ""), ("gate", "rule"), ("wave", "wave")];
+const TABLES: [(&str, &str); 7] = [
+    ("verdict", ""),
+    ("risk", ""),
+    ("rule_hit", "rule"),
+    ("ruling", ""),
+    ("payout_hold", ""),
+    ("gate", "rule"),
+    ("wave", "wave"),
+];
 /// Those of them that speak about tracks alone.
 const OF_TRACKS: [&str; 2] = ["payout_hold", "gate"];
-/// Those that a policy decides.
-const DECIDED: [&str; 3] = ["verdict", "risk", "rule_hit"];
+/// Those that a policy and people decide.
+const DECIDED: [&str; 4] = ["verdict", "risk", "rule_hit", "ruling"];
 
 /// Says why a subject is decided as it is, or was on an earlier day: verdict, law, evidence, rules.
 #[derive(Args, Clone, Debug)]
@@ -242,6 +249,7 @@ fn again(
     let (windows, law) = (windows.join(","), law.map(|law| law.display().to_string()));
     line.extend(["--every", &every, "--windows", &windows]);
     line.extend(law.iter().flat_map(|law| ["--policy", law]));
+    line.extend(settings.hindsight.then_some("--hindsight"));
     line.extend(args.more.iter().map(String::as_str));
     let parsed = Line::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?;
     replay::replay(&parsed.replay)?;
@@ -293,7 +301,9 @@ impl Told<'_> {
                 "Evidence  risk {} = content {}, behaviour {}, policy {}",
                 row["r"], row["rc"], row["rb"], row["rp"]
             );
-            for part in row["parts"].as_array().into_iter().flatten() {
+            // What a person ruled is told below.
+            let is_signal = |part: &&Json| !plain(&part["name"]).starts_with("ruling.");
+            for part in row["parts"].as_array().into_iter().flatten().filter(is_signal) {
                 let _ = writeln!(
                     text,
                     "  {:<22} saw {}, its rule weighs {}, adds {}",
@@ -313,6 +323,16 @@ impl Told<'_> {
                 text,
                 "Rule      {rule}/{version} calls for {action} ({effect}{decides}), since {since}: {reason}"
             );
+        }
+        if let Some((since, row)) = self.row("ruling") {
+            let [ruling, verdict, by, reason] =
+                ["ruling", "verdict", "ruled_by", "reason"].map(|name| plain(&row[name]));
+            let by = if by.is_empty() { "somebody".to_owned() } else { by };
+            let of = if verdict.is_empty() { String::new() } else { format!(" ({verdict})") };
+            let known = row["known_at"].as_i64().map_or_else(String::new, instant::to_minute);
+            let since = instant::to_minute(*since);
+            let _ =
+                writeln!(text, "Ruling    {ruling}{of}, by {by}, known at {known}, in force since {since}: {reason}");
         }
         if let Some((since, row)) = self.row("payout_hold") {
             let rest: Vec<String> = row.iter().map(|(name, value)| format!("{name} {}", plain(value))).collect();
@@ -383,6 +403,7 @@ impl Told<'_> {
             "verdict": self.row("verdict").map(with_since),
             "risk": self.row("risk").map(with_since),
             "rules": self.all("rule_hit").map(with_since).collect::<Vec<_>>(),
+            "ruling": self.row("ruling").map(with_since),
             "payout_hold": self.row("payout_hold").map(with_since),
             "gate": self.all("gate").map(with_since).collect::<Vec<_>>(),
             "waves": self.all("wave").map(with_since).collect::<Vec<_>>(),

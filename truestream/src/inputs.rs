@@ -11,7 +11,7 @@ use crate::exit::Failure;
 #[derive(Args, Clone, Debug, Default)]
 pub struct InputArgs {
     /// A folder with plays.parquet and, if there, corrections, tracks, accounts, distributors, networks, playlists, labels,
-    /// evidence
+    /// rulings, evidence
     #[arg(long, value_name = "DIR", required_unless_present = "plays")]
     pub data: Option<PathBuf>,
     /// Plays, instead of or on top of the folder's
@@ -38,6 +38,9 @@ pub struct InputArgs {
     /// Labels
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub labels: Vec<PathBuf>,
+    /// What people ruled about subjects
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub rulings: Vec<PathBuf>,
     /// Evidence of sound: files, or folders that `truestream scan` wrote, whose duplicate_group is read too
     #[arg(long, value_name = "DIR|FILE", num_args = 1..)]
     pub evidence: Vec<PathBuf>,
@@ -62,6 +65,7 @@ impl InputArgs {
             (&mut inputs.networks, &self.networks),
             (&mut inputs.playlists, &self.playlists),
             (&mut inputs.labels, &self.labels),
+            (&mut inputs.rulings, &self.rulings),
         ];
         for (files, more) in named {
             files.extend(more.iter().cloned());

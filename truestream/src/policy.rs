@@ -189,7 +189,7 @@ fn paying(folder: Option<&Path>) -> Result<Vec<String>, Failure> {
 /// thresholds that nothing reaches.
 fn idle(policy: &Policy) -> Vec<String> {
     let mut idle = Vec::new();
-    for subject in SUBJECTS {
+    for subject in Subject::ALL {
         let mix = policy.weights.of(subject);
         let counts = |part: fn(records::policy::Shares) -> Percent| {
             [mix.heard(), mix.unheard()].iter().any(|weights| part(weights.shares()).get() > 0)
@@ -212,9 +212,6 @@ fn idle(policy: &Policy) -> Vec<String> {
     }
     idle
 }
-
-const SUBJECTS: [Subject; 6] =
-    [Subject::Account, Subject::Artist, Subject::Distributor, Subject::Playlist, Subject::Track, Subject::Uploader];
 
 fn signal_name(name: &str) -> Option<Name> {
     serde_json::from_value(json!(name)).ok()

@@ -114,12 +114,31 @@ pub struct Case {
     pub measures: Vec<Measure>,
     /// Who is linked to it, and why.
     pub linked: Vec<Linked>,
+    /// What a person ruled, where that is in force.
+    pub ruling: Option<InForce>,
     /// What was decided, the latest first.
     pub history: Vec<Decided>,
     /// Which policy and models spoke.
     pub versions: Vec<String>,
     /// Whether a second person has to agree with what is decided.
     pub needs_second: bool,
+}
+
+/// A ruling in force.
+#[derive(Clone, Debug, Default)]
+pub struct InForce {
+    /// What it says: `cleared`, `victim` or `confirmed`.
+    pub ruling: String,
+    /// The verdict that was confirmed; empty otherwise.
+    pub verdict: String,
+    /// When it was known.
+    pub known_at: String,
+    /// Until when it speaks, where it ends.
+    pub until: Option<String>,
+    /// By whom.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A signal.
@@ -224,13 +243,17 @@ pub struct Choice {
 }
 
 /// What can be decided: the word, the key, and what it means.
-pub const CHOICES: [(&str, &str, &str); 5] = [
+pub const CHOICES: [(&str, &str, &str); 6] = [
     ("confirm", "c", "The verdict is right"),
     ("override", "o", "The verdict is wrong: it is honest"),
     ("escalate", "e", "Somebody else must decide"),
     ("more", "m", "More evidence is needed"),
     ("skip", "s", "Not now"),
+    (WITHDRAW, "w", "What was ruled is taken back: the rules alone decide"),
 ];
+
+/// The choice that there is only where something was ruled.
+const WITHDRAW: &str = "withdraw";
 
 /// Why a verdict is wrong: the word, and what it means. Who overrides says one.
 pub const REASONS: [(&str, &str); 6] = [

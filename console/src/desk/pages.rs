@@ -4,7 +4,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::sessions::Session;
 use super::texts::{path_part, visible};
-use super::{CHOICES, Case, CaseLine, Cases, Decided, Overview, REASONS, Wanted};
+use super::{CHOICES, Case, CaseLine, Cases, Decided, InForce, Overview, REASONS, WITHDRAW, Wanted};
 use crate::Role;
 
 /// What was just decided, for the line that offers to undo it.
@@ -275,6 +275,7 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
             @if case.needs_second { ". A second person must agree" }
             @if let Some(who) = &case.line.claimed_by { ". " strong { (visible(who)) " looks at it" } }
         }
+        @if let Some(ruling) = &case.ruling { (in_force(ruling)) }
         @if may_decide { (decision(session, case)) } @else { p { "The role " (session.guest.role.name()) " decides nothing." } }
         div.columns {
             section {
@@ -343,7 +344,7 @@ fn decision(session: &Session, case: &Case) -> Markup {
             input type="hidden" name="id" value=(case.line.id);
             input type="hidden" name="verdict" value=(case.line.verdict);
             div.choices {
-                @for (word, key, meaning) in CHOICES {
+                @for (word, key, meaning) in CHOICES.into_iter().filter(|(word, ..)| is_offered(word, case)) {
                     button type="submit" name="choice" value=(word) data-key=(key) title=(meaning) { (word) " " kbd { (key) } }
                 }
             }
@@ -354,6 +355,28 @@ fn decision(session: &Session, case: &Case) -> Markup {
             }
             label for="note" { "Note " kbd { "n" } }
             input #note name="note" maxlength="1000" autocomplete="off";
+        }
+    }
+}
+
+/// Without a verdict there is nothing to decide but whether what was ruled is taken back.
+fn is_offered(choice: &str, case: &Case) -> bool {
+    match choice == WITHDRAW {
+        true => case.ruling.is_some(),
+        false => case.line.verdict != "allow",
+    }
+}
+
+fn in_force(ruling: &InForce) -> Markup {
+    let InForce { ruling, verdict, known_at, until, by, reason } = ruling;
+    html! {
+        p.ruling role="status" {
+            strong { "A person has the last word: " (visible(ruling)) }
+            @if !verdict.is_empty() { ", at least " (visible(verdict)) }
+            ", since " time datetime=(known_at) { (visible(known_at)) }
+            @if let Some(until) = until { ", until " time datetime=(until) { (visible(until)) } }
+            @if !by.is_empty() { ", by " (visible(by)) }
+            @if !reason.is_empty() { ": " q { (visible(reason)) } }
         }
     }
 }
@@ -450,6 +473,14 @@ mod tests {
             reason: text.clone(),
             owner: text.clone(),
         };
+        let ruling = InForce {
+            ruling: word.clone(),
+            verdict: word.clone(),
+            known_at: word.clone(),
+            until: Some(word.clone()),
+            by: text.clone(),
+            reason: text.clone(),
+        };
         let linked = Linked { subject: word.clone(), id: text.clone(), why: text.clone(), verdict: word.clone() };
         let case = Case {
             line: line.clone(),
@@ -459,6 +490,7 @@ mod tests {
             contributions: vec![Contribution { name: word.clone(), ..Contribution::default() }],
             windows: vec![word.clone()],
             linked: vec![linked],
+            ruling: Some(ruling),
             history: vec![decided],
             versions: vec![text.clone()],
             ..Case::default()

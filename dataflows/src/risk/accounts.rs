@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! dossiers ──▶ Accounts ──▶ own signals and risk ──┐
-//!                  suspicion ──▶ around ───────────┴──▶ Verdicts ──▶ judgement
+//!                  suspicion ──▶ around ───────────┼──▶ Verdicts ──▶ judgement
+//!                  rulings ────────────────────────┘
 //! ```
 
 use std::sync::Arc;
@@ -14,13 +15,13 @@ use features::signals::{AccountFacts, Name, Signal, of_account, of_model, of_sur
 use hashbrown::{HashMap, HashSet};
 use models::Because;
 use models::Model;
-use records::{Key, Millis, Policy, Risk, Subject};
+use records::{Key, Millis, Policy, Risk, Ruling, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
 
-use super::{Heard, Judgement, JudgementChange, Judging, Learned, Looked};
+use super::{Heard, Judgement, JudgementChange, Judging, Learned, Looked, RulingChange};
 use crate::clock::Tick;
 use crate::dossiers::{AccountNews, Dossiers};
 use crate::keep::Keep;
@@ -36,6 +37,8 @@ pub(super) struct OwnRisk {
     pub plays: u32,
     pub signals: Vec<Signal>,
     pub learned: Option<Learned>,
+    /// Whether a person ruled that it spreads nothing.
+    pub is_silenced: bool,
 }
 
 /// What was said of an account last.
@@ -46,6 +49,7 @@ struct Said {
     learned: Option<Learned>,
     /// What the signals come to without the model's.
     risk: Risk,
+    is_silenced: bool,
 }
 
 impl Said {
@@ -111,6 +115,7 @@ impl Keep for Accounts {
                 plays,
                 signals: now.signals.clone(),
                 learned: now.learned.clone(),
+                is_silenced: now.is_silenced,
             });
             match plays {
                 0 => said.remove(&account),
@@ -138,7 +143,7 @@ fn say(plays: u32, facts: &AccountFacts, policy: &Policy, model: Option<(u16, &M
         let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };
         Some(Learned { model: place, because: because.map(looked).collect() })
     });
-    Said { plays, signals, learned, risk }
+    Said { plays, signals, learned, risk, is_silenced: facts.is_silenced }
 }
 
 fn risk(policy: &Policy, signals: &[Signal]) -> Risk {
@@ -155,15 +160,22 @@ pub(super) enum Judge {
     Own(Vec<Signal>, Option<Learned>),
     /// How suspicious its tracks are without it.
     Around(Risk),
+    /// What a person ruled about it, as far as it is in force.
+    Ruled(Option<Box<Ruling>>),
 }
 
 /// All that is new for the verdicts on accounts.
 pub(super) fn verdict_news<'scope>(
     own: StreamVec<'scope, Tick, OwnRisk>,
     around: StreamVec<'scope, Tick, (Key, Risk)>,
+    rulings: Option<StreamVec<'scope, Tick, RulingChange>>,
 ) -> StreamVec<'scope, Tick, (Key, Judge)> {
     let own = own.map(|own| (own.account, Judge::Own(own.signals, own.learned)));
-    own.concat(around.map(|(account, risk)| (account, Judge::Around(risk))))
+    let news = own.concat(around.map(|(account, risk)| (account, Judge::Around(risk))));
+    let Some(rulings) = rulings else { return news };
+    news.concat(rulings.flat_map(|((subject, account), ruling)| {
+        (subject == Subject::Account).then_some((account, Judge::Ruled(ruling)))
+    }))
 }
 
 #[derive(Default)]
@@ -171,6 +183,7 @@ struct Case {
     own: Vec<Signal>,
     learned: Option<Learned>,
     around: Risk,
+    ruling: Option<Box<Ruling>>,
     said: Option<Judgement>,
 }
 
@@ -199,6 +212,7 @@ impl Keep for Verdicts {
         let nothing = match &judge {
             Judge::Own(signals, _) => signals.is_empty(),
             Judge::Around(risk) => *risk == Risk::CLEAN,
+            Judge::Ruled(ruling) => ruling.is_none(),
         };
         if nothing && !self.cases.contains_key(&account) {
             return;
@@ -207,6 +221,7 @@ impl Keep for Verdicts {
         match judge {
             Judge::Own(signals, learned) => (case.own, case.learned) = (signals, learned),
             Judge::Around(risk) => case.around = risk,
+            Judge::Ruled(ruling) => case.ruling = ruling,
         }
         self.touched.insert(account);
     }
@@ -215,20 +230,26 @@ impl Keep for Verdicts {
         for account in self.touched.drain() {
             let Some(case) = self.cases.get_mut(&account) else { continue };
             let signals = case.own.iter().copied().chain(of_surroundings(self.longest_ms, case.around)).collect();
-            let judgement = judgement(0, None, signals);
+            let judgement = judgement(0, None, signals, case.ruling.clone());
             let judgement = judgement.map(|judgement| Judgement { learned: case.learned.clone(), ..judgement });
             if judgement != case.said {
                 out.push(((Subject::Account, account), judgement.clone()));
                 case.said = judgement;
             }
-            if case.own.is_empty() && case.around == Risk::CLEAN {
+            if case.own.is_empty() && case.around == Risk::CLEAN && case.ruling.is_none() {
                 self.cases.remove(&account);
             }
         }
     }
 }
 
-/// The judgement of these signals; `None` where none speaks.
-pub(super) fn judgement(segment: u16, heard: Option<Heard>, signals: Vec<Signal>) -> Option<Judgement> {
-    (!signals.is_empty()).then_some(Judgement { segment, heard, signals, learned: None, rules: Vec::new() })
+/// The judgement of these signals and this ruling; `None` where there is neither.
+pub(super) fn judgement(
+    segment: u16,
+    heard: Option<Heard>,
+    signals: Vec<Signal>,
+    ruling: Option<Box<Ruling>>,
+) -> Option<Judgement> {
+    let is_spoken_of = !signals.is_empty() || ruling.is_some();
+    is_spoken_of.then_some(Judgement { segment, heard, signals, ruling, ..Judgement::default() })
 }

@@ -1,7 +1,7 @@
 //! Judges what is listened to: tracks, and the artists, uploaders, playlists and distributors behind them.
 //!
 //! ```text
-//! rows, stains, declarations, opinions, standing, segment ──▶ by subject ──▶ judgement, and the standing of an uploader and the following
+//! rows, stains, declarations, opinions, standing, segment, rulings ──▶ by subject ──▶ judgement, and the standing of an uploader and the following
 //!                                                                            of an artist, where changed
 //! ```
 
@@ -10,14 +10,14 @@ use features::signals::suspicion::Load;
 use features::signals::{Catalogue, Following, Hearing, OwnerFacts, Signal, Standing, TrackFacts};
 use features::signals::{of_owner, of_track};
 use hashbrown::{HashMap, HashSet};
-use records::{Key, Metadata, Millis, Risk, Subject};
+use records::{Key, Metadata, Millis, Risk, Ruling, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::Map;
 use timely::dataflow::{Scope, StreamVec};
 
 use super::accounts::judgement;
-use super::{Heard, Judgement, JudgementChange, Judging, Opinion, Update};
+use super::{Heard, Judgement, JudgementChange, Judging, Opinion, RulingChange, Update};
 use crate::clock::Tick;
 use crate::keep::{Keep, mix};
 use crate::tallies::RowChange;
@@ -41,6 +41,8 @@ pub(super) enum AudienceNews {
     Following(Following, i64),
     /// The segment holds now (+1) or no more (-1).
     Segment(u16, i64),
+    /// What a person ruled about it, as far as it is in force.
+    Ruled(Option<Box<Ruling>>),
 }
 
 /// Where the subject lives.
@@ -58,6 +60,15 @@ pub(super) fn row_news<'scope>(
         .into_iter()
         .map(|(subject, rows)| rows.map(move |((place, key), row)| ((subject, key), AudienceNews::Row(place, row))));
     scope.concatenate(news)
+}
+
+/// What people ruled about subjects that are listened to.
+pub(super) fn ruling_news<'scope>(
+    rulings: &StreamVec<'scope, Tick, RulingChange>,
+    is_wanted: impl Fn(Subject) -> bool + 'static,
+) -> StreamVec<'scope, Tick, ((Subject, Key), AudienceNews)> {
+    let news = move |(who, ruling): RulingChange| is_wanted(who.0).then_some((who, AudienceNews::Ruled(ruling)));
+    rulings.clone().flat_map(news)
 }
 
 /// What is said about a subject.
@@ -110,6 +121,7 @@ struct Dossier {
     uploader: Held<Standing>,
     artist: Held<Following>,
     segment: Held<u16>,
+    ruling: Option<Box<Ruling>>,
     said: Option<Judgement>,
     standing: Standing,
     following: Following,
@@ -164,7 +176,8 @@ impl Dossier {
         let held = self.release.0.is_empty() && self.uploader.0.is_empty() && self.segment.0.is_empty();
         let held = held && self.copies.0.is_empty() && self.artist.0.is_empty();
         let heard = self.opinion.0.is_empty() && self.heard == (0, 0);
-        rows && held && heard && self.stain == 0 && self.declared == Catalogue::default()
+        let ruled = self.ruling.is_some();
+        rows && held && heard && !ruled && self.stain == 0 && self.declared == Catalogue::default()
     }
 }
 
@@ -211,6 +224,7 @@ impl Keep for Audience {
             AudienceNews::Standing(standing, diff) => dossier.uploader.change(standing, diff),
             AudienceNews::Following(following, diff) => dossier.artist.change(following, diff),
             AudienceNews::Segment(segment, diff) => dossier.segment.change(segment, diff),
+            AudienceNews::Ruled(ruling) => dossier.ruling = ruling,
         }
         self.touched.insert(subject);
     }
@@ -222,7 +236,8 @@ impl Keep for Audience {
             let rows = dossier.judged_rows(windows);
             // Who is not in the longest window is in none, and nothing is said of them.
             let signals = if rows.is_empty() { Vec::new() } else { dossier.signals(subject, &rows) };
-            let judged = judgement(dossier.segment.value(), dossier.heard(subject), signals);
+            let (segment, ruling) = (dossier.segment.value(), dossier.ruling.clone());
+            let judged = judgement(segment, dossier.heard(subject), signals, ruling);
             if judged != dossier.said {
                 out.push(Told::Judged(((subject, key), judged.clone())));
                 dossier.said = judged;
@@ -230,7 +245,9 @@ impl Keep for Audience {
             let suspicious = dossier.suspicious(&rows);
             match subject {
                 Subject::Uploader => {
-                    let news = replace(&mut dossier.standing, Standing::of(&rows, suspicious));
+                    let is_silenced = dossier.ruling.as_ref().is_some_and(|ruling| ruling.kind.is_silencing());
+                    let standing = if is_silenced { Standing::default() } else { Standing::of(&rows, suspicious) };
+                    let news = replace(&mut dossier.standing, standing);
                     out.extend(news.map(|(standing, diff)| Told::Standing(((key, standing), tick, diff))));
                 }
                 Subject::Artist => {

@@ -48,19 +48,19 @@ impl<'scope> Laws<'scope> {
     pub fn of(entries: StreamVec<'scope, Tick, Entry>, until: Tick) -> Laws<'scope> {
         let releases = entries.clone().flat_map(|entry| match entry {
             Entry::Release(track, release) => Some((track, release)),
-            Entry::Segment(..) | Entry::Finding(..) | Entry::Recording(..) => None,
+            Entry::Segment(..) | Entry::Finding(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
         });
         let segments = entries.clone().flat_map(|entry| match entry {
             Entry::Segment(distributor, segment) => Some((distributor, segment)),
-            Entry::Release(..) | Entry::Finding(..) | Entry::Recording(..) => None,
+            Entry::Release(..) | Entry::Finding(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
         });
         let recordings = entries.clone().flat_map(|entry| match entry {
             Entry::Recording(content, recording) => Some((content, recording)),
-            Entry::Release(..) | Entry::Segment(..) | Entry::Finding(..) => None,
+            Entry::Release(..) | Entry::Segment(..) | Entry::Finding(..) | Entry::Ruling(..) => None,
         });
         let findings = entries.flat_map(|entry| match entry {
             Entry::Finding(content, finding) => Some((content, finding)),
-            Entry::Release(..) | Entry::Segment(..) | Entry::Recording(..) => None,
+            Entry::Release(..) | Entry::Segment(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
         });
         let route = |entry: &(Key, Release)| mix(entry.0.0);
         let releases: Coll<(Key, Release)> =

@@ -23,17 +23,23 @@ use crate::keep::{Keep, keep, mix};
 type News = ((Subject, Key), AudienceNews);
 
 /// What the other tracks of its recording say of each track. `members` are tracks with their recordings, `plays` those of tracks in the
-/// longest window where they changed, `stains` the suspicion in them.
+/// longest window where they changed, `stains` the suspicion in them, and `silenced` says whether a person ruled that a track speaks
+/// against nobody.
 pub(super) fn spread<'scope>(
     members: Coll<'scope, (Key, Key)>,
     plays: StreamVec<'scope, Tick, (Key, u32)>,
     stains: Coll<'scope, Key>,
+    silenced: Option<StreamVec<'scope, Tick, (Key, bool)>>,
     until: Tick,
 ) -> StreamVec<'scope, Tick, News> {
     let members = updates(members, |(track, recording), diff| TrackNews::Member(track, recording, diff as i64));
     let stains = updates(stains, |track, diff| TrackNews::Stain(track, diff as i64));
     let plays = plays.map(|(track, plays)| TrackNews::Plays(track, plays));
     let news = members.concat(stains).concat(plays);
+    let news = match silenced {
+        Some(silenced) => news.concat(silenced.map(|(track, is_silenced)| TrackNews::Silenced(track, is_silenced))),
+        None => news,
+    };
     let loads = keep(news, "LoadsOfCopies", |news: &TrackNews| mix(news.track().0), until, Tracks::default());
     keep(loads, "Copies", |load: &CopyLoad| mix(load.recording.0), until, Recordings::default())
 }
@@ -47,12 +53,17 @@ enum TrackNews {
     Stain(Key, i64),
     /// It is of this recording from now on (+1) or no more (-1).
     Member(Key, Key, i64),
+    /// Whether it is to say nothing of the others.
+    Silenced(Key, bool),
 }
 
 impl TrackNews {
     fn track(&self) -> Key {
         match self {
-            TrackNews::Plays(track, _) | TrackNews::Stain(track, _) | TrackNews::Member(track, ..) => *track,
+            TrackNews::Plays(track, _)
+            | TrackNews::Stain(track, _)
+            | TrackNews::Member(track, ..)
+            | TrackNews::Silenced(track, _) => *track,
         }
     }
 }
@@ -73,6 +84,7 @@ struct CopyLoad {
 struct Track {
     plays: u32,
     stain: i64,
+    is_silenced: bool,
     recording: Held<Option<Key>>,
     said: Option<(Key, Load)>,
 }
@@ -94,6 +106,7 @@ impl Keep for Tracks {
             TrackNews::Plays(_, plays) => track.plays = plays,
             TrackNews::Stain(_, suspicion) => track.stain += suspicion,
             TrackNews::Member(_, recording, diff) => track.recording.change(Some(recording), diff),
+            TrackNews::Silenced(_, is_silenced) => track.is_silenced = is_silenced,
         }
         self.touched.insert(news.track());
     }
@@ -101,7 +114,8 @@ impl Keep for Tracks {
     fn close(&mut self, _tick: Tick, out: &mut Vec<CopyLoad>) {
         for key in self.touched.drain() {
             let Some(track) = self.tracks.get_mut(&key) else { continue };
-            let load = Load { plays: u64::from(track.plays), suspicion: track.stain.unsigned_abs() };
+            let suspicion = if track.is_silenced { 0 } else { track.stain.unsigned_abs() };
+            let load = Load { plays: u64::from(track.plays), suspicion };
             let says = track.recording.value().map(|recording| (recording, load));
             if says != track.said {
                 let told = |(recording, Load { plays, suspicion }): (Key, Load), is_member| CopyLoad {
@@ -116,7 +130,7 @@ impl Keep for Tracks {
                 out.extend(says.map(|new| told(new, true)));
                 track.said = says;
             }
-            if (track.plays, track.stain, track.said) == (0, 0, None) {
+            if (track.plays, track.stain, track.is_silenced, track.said) == (0, 0, false, None) {
                 self.tracks.remove(&key);
             }
         }

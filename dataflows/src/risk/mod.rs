@@ -5,6 +5,7 @@
 //! turns ──▶ listens (account, track) ──────────────────────────┼─▶ suspicion ──▶ around each account ──▶ accounts judged
 //!                                                              └───────┬─────────────────────────────▶ tracks judged
 //! releases, tiers in force, findings, copies ──▶ catalogue (joins) ───┤                                     ▲
+//! rulings ──▶ accounts, suspicion, tracks, owners: in each judgement; who is silenced speaks against nobody │
 //! track_window, artist_window, … ──────────────────────────────────────┴──▶ owners judged ──▶ standing, following ┘
 //! ```
 //!
@@ -30,7 +31,7 @@ use differential_dataflow::{AsCollection, VecCollection};
 use features::signals::Signal;
 use features::tally::Axis;
 use records::policy::Flow;
-use records::{Key, Metadata, Millis, Policy, Risk, Subject};
+use records::{Key, Metadata, Millis, Policy, Risk, Ruling, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -66,6 +67,8 @@ pub struct Judging {
     pub clauses: Arc<[Asked]>,
     /// Whether it is told of contents which recording they are; else nothing is kept for that.
     pub copies: bool,
+    /// Whether it is told what people ruled; else nothing is kept for that.
+    pub rulings: bool,
 }
 
 impl Judging {
@@ -81,7 +84,7 @@ impl Judging {
 }
 
 /// What comes into force at a tick; of one key only one at a tick.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Entry {
     /// The row of a track.
     Release(Key, Release),
@@ -91,6 +94,8 @@ pub enum Entry {
     Recording(Key, Key),
     /// What was heard of a content; here the key is of the content and its source.
     Finding(Key, Finding),
+    /// What a person ruled about a subject; `None` where nothing is ruled any more.
+    Ruling(Subject, Key, Option<Box<Ruling>>),
 }
 
 /// What one source says of a content from now on: a detector that listened to a file.
@@ -150,6 +155,8 @@ pub struct Judgement {
     pub learned: Option<Learned>,
     /// The rules in force that match, by their places among [`Judging::clauses`], in that order.
     pub rules: Vec<u16>,
+    /// What a person ruled, where that is in force.
+    pub ruling: Option<Box<Ruling>>,
 }
 
 /// Why a model says what it says.
@@ -179,6 +186,27 @@ pub struct Heard {
 
 /// The judgement of a subject as of now; `None` when nothing speaks against it (any more).
 pub type JudgementChange = ((Subject, Key), Option<Judgement>);
+
+/// What a person ruled about the subject as of now; `None` where nothing is ruled (any more).
+pub(crate) type RulingChange = ((Subject, Key), Option<Box<Ruling>>);
+
+/// What people ruled, of what comes into force.
+pub(crate) fn rulings<'scope>(entries: StreamVec<'scope, Tick, Entry>) -> StreamVec<'scope, Tick, RulingChange> {
+    entries.flat_map(|entry| match entry {
+        Entry::Ruling(subject, key, ruling) => Some(((subject, key), ruling)),
+        Entry::Release(..) | Entry::Segment(..) | Entry::Finding(..) | Entry::Recording(..) => None,
+    })
+}
+
+/// Of subjects of one kind, whether they speak against nobody else from now on.
+pub(crate) fn silenced<'scope>(
+    rulings: &StreamVec<'scope, Tick, RulingChange>,
+    of: Subject,
+) -> StreamVec<'scope, Tick, (Key, bool)> {
+    let is_silenced = |ruling: Option<Box<Ruling>>| ruling.is_some_and(|ruling| ruling.kind.is_silencing());
+    let news = move |((subject, key), ruling): RulingChange| (subject == of).then(|| (key, is_silenced(ruling)));
+    rulings.clone().flat_map(news)
+}
 
 /// The streams that judgements are made of.
 pub struct Sources<'scope> {
@@ -223,6 +251,8 @@ pub fn judge<'scope>(
     }
     let scope = turns.scope();
     let placed = listens::playlists(turns, longest, cadence, until).arrange_by_key_named("Placed");
+    let rulings = judging.rulings.then(|| rulings(entries.clone()));
+    let silent = rulings.as_ref().map(|rulings| silenced(rulings, Subject::Track));
     let laws = Laws::of(entries, until);
 
     let own = keep(news, "Accounts", route, until, Accounts::new(judging));
@@ -231,10 +261,10 @@ pub fn judge<'scope>(
     let plays = plays.flat_map(move |((place, track), row)| {
         (Some(place) == last).then_some((track, row.map_or(0, |row| row.plays)))
     });
-    let travelled = suspicion::travel(listens, plays.clone(), own.clone(), judging.flow(), until);
+    let travelled = suspicion::travel(listens, plays.clone(), silent.clone(), own.clone(), judging.flow(), until);
 
     let accounts = keep(
-        accounts::verdict_news(own, travelled.around),
+        accounts::verdict_news(own, travelled.around, rulings.clone()),
         "AccountVerdicts",
         |news: &(Key, Judge)| mix(news.0.0),
         until,
@@ -244,8 +274,16 @@ pub fn judge<'scope>(
     // Who is suspected, on what they played: to the tracks, to those who own them, and to the playlists.
     let spread = travelled.spread.clone().arrange_by_key_named("Spread");
     let stains = travelled.suspects.explode(|(track, (_, risk))| Some((track, weight(risk)))).consolidate();
-    let owned = stains.clone().map(|track| (track, ())).arrange_by_key_named("Stains");
-    let owned = owned.join_core(laws.owners.clone(), |_, (), owner| Some(*owner));
+    let stained = stains.clone().map(|track| (track, ())).arrange_by_key_named("Stains");
+    let mut owned = stained.clone().join_core(laws.owners.clone(), |_, (), owner| Some(*owner));
+    if let Some(silent) = &silent {
+        // What a silenced track would say against its owners is taken out again: few are.
+        let silent = keep(silent.clone(), "Silenced", |(track, _)| mix(track.0), until, InForce::default());
+        let silent = silent.as_collection().filter(|(_, is_silenced)| *is_silenced).arrange_by_key_named("Silenced");
+        let unsaid = silent.join_core(laws.owners.clone(), |track, _, owner| Some((*track, *owner)));
+        let unsaid = stained.join_core(unsaid.arrange_by_key_named("Unsaid"), |_, (), owner| Some(*owner));
+        owned = owned.concat(unsaid.negate());
+    }
     let listed = placed.join_core(spread, |_, playlist, risk| Some((*playlist, *risk)));
     let listed = listed.explode(|(playlist, risk)| Some(((Subject::Playlist, playlist), weight(risk))));
 
@@ -254,7 +292,10 @@ pub fn judge<'scope>(
         updates(owned.concat(listed), |owner, diff| (owner, AudienceNews::Stain(diff as i64))),
         laws.owner_news,
     ];
-    let owners = keep(scope.concatenate(owner_news), "Owners", audience::route, until, Audience::new(judging));
+    let is_owner = |subject: Subject| !matches!(subject, Subject::Account | Subject::Track);
+    let ruled = rulings.as_ref().map(|rulings| audience::ruling_news(rulings, is_owner));
+    let owner_news = scope.concatenate(owner_news.into_iter().chain(ruled));
+    let owners = keep(owner_news, "Owners", audience::route, until, Audience::new(judging));
     let standing = owners.clone().flat_map(|told| match told {
         Told::Standing(update) => Some(update),
         Told::Judged(_) | Told::Following(_) => None,
@@ -269,7 +310,9 @@ pub fn judge<'scope>(
     let following = following.as_collection().arrange_by_key_named("Following");
     let following = laws.performed.join_core(following, |_, track, following| Some((*track, *following)));
 
-    let copies = judging.copies.then(|| copies::spread(laws.copies, plays, stains.clone(), until));
+    let copies = judging.copies.then(|| copies::spread(laws.copies, plays, stains.clone(), silent, until));
+    let is_track = |subject: Subject| subject == Subject::Track;
+    let ruled = rulings.as_ref().map(|rulings| audience::ruling_news(rulings, is_track));
     let track_news = [
         audience::row_news(scope, track_rows),
         updates(stains, |track, diff| ((Subject::Track, track), AudienceNews::Stain(diff as i64))),
@@ -282,7 +325,7 @@ pub fn judge<'scope>(
         laws.track_news,
     ];
     let tracks = keep(
-        scope.concatenate(track_news.into_iter().chain(copies)),
+        scope.concatenate(track_news.into_iter().chain(copies).chain(ruled)),
         "Tracks",
         audience::route,
         until,

@@ -34,10 +34,12 @@ pub(super) struct Travelled<'scope> {
     pub suspects: Coll<'scope, (Key, (Key, u16))>,
 }
 
-/// Lets the own risks travel over the listens; `plays` are those of tracks, where they changed.
+/// Lets the own risks travel over the listens; `plays` are those of tracks, where they changed, and `silenced` says of tracks whether
+/// a person ruled that they speak against nobody.
 pub(super) fn travel<'scope>(
     listens: Listens<'scope>,
     plays: StreamVec<'scope, Tick, (Key, u32)>,
+    silenced: Option<StreamVec<'scope, Tick, (Key, bool)>>,
     own: StreamVec<'scope, Tick, OwnRisk>,
     flow: Flow,
     until: Tick,
@@ -49,7 +51,12 @@ pub(super) fn travel<'scope>(
         by_account.clone().join_core(spread, |account, track, risk| Some((*track, (*account, *risk))))
     };
     let plays = plays.map(|(track, plays)| LoadNews::Plays(track, plays));
-    let own = own.map(|own| Heard::Own { account: own.account, risk: own.risk, plays: own.plays });
+    let plays = match silenced {
+        Some(silenced) => plays.concat(silenced.map(|(track, is_silenced)| LoadNews::Silenced(track, is_silenced))),
+        None => plays,
+    };
+    let own =
+        own.map(|OwnRisk { account, risk, plays, is_silenced, .. }| Heard::Own { account, risk, plays, is_silenced });
 
     let (mut around, mut spread) = listen(own.clone(), flow, until);
     for _round in 0..flow.rounds {
@@ -107,12 +114,14 @@ enum LoadNews {
     Plays(Key, u32),
     /// So many plays more (or fewer) by an account that spreads this.
     Suspect { track: Key, account: Key, risk: u16, plays: i64 },
+    /// Whether it is to say nothing.
+    Silenced(Key, bool),
 }
 
 impl LoadNews {
     fn track(&self) -> Key {
         match self {
-            LoadNews::Plays(track, _) | LoadNews::Suspect { track, .. } => *track,
+            LoadNews::Plays(track, _) | LoadNews::Suspect { track, .. } | LoadNews::Silenced(track, _) => *track,
         }
     }
 }
@@ -148,9 +157,10 @@ struct Suspected {
 }
 
 impl Suspected {
-    fn say(&mut self, track: Key, plays: u32, tick: Tick, out: &mut Vec<Told>) {
+    /// Tells what the track says with so many plays; `None` where it is to say nothing.
+    fn say(&mut self, track: Key, plays: Option<u32>, tick: Tick, out: &mut Vec<Told>) {
         let suspicion: u64 = self.suspects.values().map(|suspect| suspect.load().suspicion).sum();
-        let load = Load { plays: u64::from(plays), suspicion };
+        let load = plays.map_or(Load::default(), |plays| Load { plays: u64::from(plays), suspicion });
         let said = elsewhere(load, Load::default()).parts();
         if said != self.said {
             for (said, diff) in [(self.said, -1), (said, 1)] {
@@ -174,6 +184,7 @@ impl Suspected {
 #[derive(Default)]
 struct Loads {
     plays: HashMap<Key, u32>,
+    silenced: HashSet<Key>,
     suspected: HashMap<Key, Suspected>,
     touched: HashSet<Key>,
 }
@@ -192,6 +203,8 @@ impl Keep for Loads {
                 suspect.plays += plays;
                 suspect.suspicion += plays * i64::from(risk);
             }
+            LoadNews::Silenced(track, true) => _ = self.silenced.insert(track),
+            LoadNews::Silenced(track, false) => _ = self.silenced.remove(&track),
         }
         self.touched.insert(news.track());
     }
@@ -199,7 +212,8 @@ impl Keep for Loads {
     fn close(&mut self, tick: Tick, out: &mut Vec<Told>) {
         for track in self.touched.drain() {
             let Some(suspected) = self.suspected.get_mut(&track) else { continue };
-            suspected.say(track, self.plays.get(&track).copied().unwrap_or(0), tick, out);
+            let plays = self.plays.get(&track).copied().unwrap_or(0);
+            suspected.say(track, Some(plays).filter(|_| !self.silenced.contains(&track)), tick, out);
             if suspected.suspects.is_empty() {
                 self.suspected.remove(&track);
             }
@@ -210,8 +224,8 @@ impl Keep for Loads {
 /// What an account hears of itself and of its tracks.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 enum Heard {
-    /// Its risk by its own signals, and its plays in the longest window.
-    Own { account: Key, risk: Risk, plays: u32 },
+    /// Its risk by its own signals, its plays in the longest window, and whether it is to spread nothing.
+    Own { account: Key, risk: Risk, plays: u32, is_silenced: bool },
     /// So much more (or less) suspicion by others, summed over its plays.
     Others { account: Key, suspicion: i64 },
 }
@@ -237,6 +251,7 @@ enum Raised {
 struct Listener {
     own: Risk,
     plays: u32,
+    is_silenced: bool,
     heard: i64,
     around: Risk,
     spread: Risk,
@@ -255,7 +270,9 @@ impl Keep for Listeners {
     fn take(&mut self, _tick: Tick, heard: Heard, _out: &mut Vec<Raised>) {
         let listener = self.listeners.entry(heard.account()).or_default();
         match heard {
-            Heard::Own { risk, plays, .. } => (listener.own, listener.plays) = (risk, plays),
+            Heard::Own { risk, plays, is_silenced, .. } => {
+                (listener.own, listener.plays, listener.is_silenced) = (risk, plays, is_silenced);
+            }
             Heard::Others { suspicion, .. } => listener.heard += suspicion,
         }
         self.touched.insert(heard.account());
@@ -264,13 +281,14 @@ impl Keep for Listeners {
     fn close(&mut self, tick: Tick, out: &mut Vec<Raised>) {
         for account in self.touched.drain() {
             let Some(listener) = self.listeners.get_mut(&account) else { continue };
-            let Listener { own, plays, heard, .. } = *listener;
+            let Listener { own, plays, is_silenced, heard, .. } = *listener;
             let around = Load { plays: u64::from(plays), suspicion: heard.unsigned_abs() }.share();
             if around != listener.around {
                 out.push(Raised::Around(account, around));
                 listener.around = around;
             }
-            let spread = spread(&self.flow, raised(&self.flow, own, around));
+            let spreads = if is_silenced { Risk::CLEAN } else { raised(&self.flow, own, around) };
+            let spread = spread(&self.flow, spreads);
             if spread != listener.spread {
                 for (risk, diff) in [(listener.spread.parts(), -1), (spread.parts(), 1)] {
                     out.extend((risk > 0).then_some(Raised::Spread(((account, risk), tick, diff))));

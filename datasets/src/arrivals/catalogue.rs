@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use hashbrown::{HashMap, HashSet};
 use records::declaring::Declared;
 use records::{
-    Account, Correction, Distributor, Id, IdSpace, Key, Label, Metadata, Millis, Network, Playlist, Refusal, Track,
+    Account, Correction, Distributor, Id, IdSpace, Key, Label, Metadata, Millis, Network, Playlist, Refusal, Ruled,
+    Ruling, Subject, Track,
 };
 
 use super::evidence::Contents;
@@ -201,6 +202,27 @@ pub fn read_tiers(
 pub(super) fn tier(row: Distributor, naming: &mut Naming) -> Result<Tier, Error> {
     let distributor = naming.key_of(IdSpace::Distributor, Some(&row.distributor_id))?;
     Ok(Tier { distributor, tier: row.tier, is_verified: row.verified == Some(true), valid_from: row.valid_from })
+}
+
+/// Reads what people ruled, in no particular order.
+///
+/// # Errors
+/// When a file cannot be read or lacks a required column.
+pub fn read_rulings(
+    paths: &[PathBuf],
+    kinds: &IdKinds,
+    naming: &mut Naming,
+    refusals: &mut Vec<Refusal>,
+) -> Result<Vec<((Subject, Key), Ruling)>, Error> {
+    let mut rows: Vec<Ruled> = Vec::new();
+    read_all(paths, kinds, |row| rows.push(row), refusals)?;
+    rows.into_iter().map(|row| ruled(row, naming)).collect()
+}
+
+/// What the row rules about whom.
+pub(super) fn ruled(row: Ruled, naming: &mut Naming) -> Result<((Subject, Key), Ruling), Error> {
+    let key = naming.key_of(row.subject.space(), Some(&row.subject_id))?;
+    Ok(((row.subject, key), row.ruling))
 }
 
 /// Reads the tables that nothing needs, for the rows that are to be refused.

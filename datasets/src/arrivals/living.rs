@@ -1,7 +1,7 @@
 //! Turns what the log holds into what the dataflow takes, entry by entry.
 //!
 //! ```text
-//! rows of the log ──▶ plays, corrections, rows of the catalogue, tiers ──▶ whoever gives them their ticks
+//! rows of the log ──▶ plays, corrections, rows of the catalogue, tiers, rulings ──▶ whoever gives them their ticks
 //!                 └──▶ accounts, networks: remembered, and looked up while later plays are read
 //! ```
 //!
@@ -10,9 +10,11 @@
 
 use std::sync::Arc;
 
-use records::{Account, Distributor, IdSpace, Label, Millis, Network, Playlist, Refusal, Track};
+use records::{
+    Account, Distributor, IdSpace, Key, Label, Millis, Network, Playlist, Refusal, Ruled, Ruling, Subject, Track,
+};
 
-use super::catalogue::{Facts, Listing, Tier, correction, listing, tier};
+use super::catalogue::{Facts, Listing, Tier, correction, listing, ruled, tier};
 use super::decode::{Decoded, Decoder, Suspect, Wanted};
 use super::evidence::Contents;
 use crate::Error;
@@ -32,6 +34,8 @@ pub enum News {
     Listings(Vec<Listing>),
     /// Tiers of distributors.
     Tiers(Vec<Tier>),
+    /// What people ruled.
+    Rulings(Vec<((Subject, Key), Ruling)>),
     /// Nothing that the dataflow asks for.
     Noted,
 }
@@ -68,6 +72,9 @@ impl Incoming {
             "distributors" => News::Tiers(
                 self.rows(rows, &file, &mut refusals, |this, row: Distributor| tier(row, &mut this.naming))?,
             ),
+            "rulings" => {
+                News::Rulings(self.rows(rows, &file, &mut refusals, |this, row: Ruled| ruled(row, &mut this.naming))?)
+            }
             table => {
                 match table {
                     "accounts" => drop(self.rows(rows, &file, &mut refusals, Incoming::note_account)?),

@@ -27,13 +27,13 @@ use arrow::ipc::root_as_message;
 use arrow::ipc::writer::StreamWriter;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use records::{Account, Correction, Distributor, Label, Network, Play, Playlist, Track};
+use records::{Account, Correction, Distributor, Label, Network, Play, Playlist, Ruled, Track};
 
 use crate::Error;
 use crate::log::Rows;
 use crate::tables::read::{FromRow, IdKinds, space_of};
 use crate::tables::rows::guarded;
-use crate::tables::{IdKind, batch_of_kinds};
+use crate::tables::{IdKind, Row, batch_of_kinds};
 
 /// Rows of a batch made of a Parquet file.
 const BATCH_ROWS: usize = 65_536;
@@ -148,12 +148,20 @@ fn parquet(body: &[u8]) -> Result<Vec<RecordBatch>, Error> {
     guarded(read).map_err(|error| Error::Input(format!("not readable as Parquet: {error}")))
 }
 
-/// Plays as an Arrow IPC stream, as they may be sent.
+/// Records as an Arrow IPC stream, as they may be sent.
 ///
 /// # Errors
 /// When they cannot be written.
-pub fn arrow_of(plays: &[Play], kinds: &IdKinds) -> Result<Vec<u8>, Error> {
-    stream(&[batch_of_kinds(plays, kinds)])
+pub fn arrow_of<R: Row>(records: &[R], kinds: &IdKinds) -> Result<Vec<u8>, Error> {
+    stream(&[batch_of_kinds(records, kinds)])
+}
+
+/// Records as rows of the log.
+///
+/// # Errors
+/// When they cannot be written.
+pub fn rows_of<R: Row>(records: &[R], kinds: &IdKinds) -> Result<Rows, Error> {
+    Ok(Rows { table: R::TABLE, refused: Vec::new(), columns: arrow_of(records, kinds)? })
 }
 
 /// The batches as an Arrow IPC stream; nothing where there is no row.
@@ -190,6 +198,7 @@ impl Columns {
             "networks" => columns_of::<Network>(kinds),
             "playlists" => columns_of::<Playlist>(kinds),
             "labels" => columns_of::<Label>(kinds),
+            "rulings" => columns_of::<Ruled>(kinds),
             other => return Err(Error::Input(format!("no table is called {other}"))),
         };
         let ids = schema.fields().iter().map(|field| id_kind(table, field.name(), kinds)).collect();
@@ -227,9 +236,10 @@ fn id_kind(table: &str, column: &str, kinds: &IdKinds) -> Option<IdKind> {
     let all_numbers = kinds.iter().all(|kind| *kind == IdKind::Number);
     match (table, column) {
         // They belong to no space of their own.
-        ("tracks", "content_id") | ("accounts", "family_id") | ("playlists", "owner_id") | ("labels", "subject_id") => {
-            Some(if all_numbers { IdKind::Number } else { IdKind::Text })
-        }
+        ("tracks", "content_id")
+        | ("accounts", "family_id")
+        | ("playlists", "owner_id")
+        | ("labels" | "rulings", "subject_id") => Some(if all_numbers { IdKind::Number } else { IdKind::Text }),
         _ => space_of(table, column).map(|space| kinds[space as usize]),
     }
 }

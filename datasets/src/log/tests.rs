@@ -19,7 +19,11 @@ fn entry(offset: u64) -> Entry {
     Entry {
         source: Some(("a".to_owned(), offset)),
         until: offset.is_multiple_of(3).then_some(offset as i64 * 1_000),
-        rows: Some(Rows { table: TABLES[offset as usize % TABLES.len()], refused: vec![unread; length % 2], columns }),
+        rows: Some(Rows {
+            table: TABLES[(offset as usize + 1) % TABLES.len()],
+            refused: vec![unread; length % 2],
+            columns,
+        }),
     }
 }
 

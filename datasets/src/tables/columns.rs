@@ -10,7 +10,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use records::{
     Account, Correction, Disclosure, Distributor, Evidence, Id, Label, Millis, Network, NetworkKind, Play, Playlist,
-    Refusal, Track,
+    Refusal, Ruled, Track, Verdict,
 };
 
 use super::read::{ID_COLUMNS, IdKinds};
@@ -233,6 +233,24 @@ impl Row for Label {
             instant("until", rows.iter().map(|r| r.until)),
             instant("labelled_at", rows.iter().map(|r| r.labelled_at)),
             text("labelled_by", rows.iter().map(|r| r.labelled_by.as_deref())),
+        ])
+    }
+}
+
+impl Row for Ruled {
+    const TABLE: &'static str = "rulings";
+
+    fn batch(rows: &[Ruled], ids: IdKind) -> RecordBatch {
+        batch(vec![
+            text("subject", rows.iter().map(|r| Some(r.subject.name()))),
+            id("subject_id", ids, rows.iter().map(|r| Some(&r.subject_id))),
+            text("ruling", rows.iter().map(|r| Some(r.ruling.kind.name()))),
+            instant("known_at", rows.iter().map(|r| Some(r.ruling.known_at))),
+            text("verdict", rows.iter().map(|r| r.ruling.kind.verdict().map(Verdict::name))),
+            instant("since", rows.iter().map(|r| r.ruling.since)),
+            instant("until", rows.iter().map(|r| r.ruling.until)),
+            text("ruled_by", rows.iter().map(|r| r.ruling.ruled_by.as_deref())),
+            text("reason", rows.iter().map(|r| r.ruling.reason.as_deref())),
         ])
     }
 }

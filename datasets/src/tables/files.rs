@@ -16,6 +16,7 @@ pub struct Inputs {
     pub networks: Vec<PathBuf>,
     pub playlists: Vec<PathBuf>,
     pub labels: Vec<PathBuf>,
+    pub rulings: Vec<PathBuf>,
     pub evidence: Vec<PathBuf>,
     pub duplicate_group: Vec<PathBuf>,
     pub audio: Vec<PathBuf>,
@@ -37,6 +38,7 @@ impl Inputs {
             networks: table("networks")?,
             playlists: table("playlists")?,
             labels: table("labels")?,
+            rulings: table("rulings")?,
             evidence: table("evidence")?,
             duplicate_group: table("duplicate_group")?,
             audio: table("audio")?,
@@ -71,7 +73,7 @@ impl Inputs {
     }
 
     /// The files of every table, by the table's name.
-    pub fn by_table(&self) -> [(&'static str, &[PathBuf]); 11] {
+    pub fn by_table(&self) -> [(&'static str, &[PathBuf]); 12] {
         [
             ("plays", &self.plays),
             ("corrections", &self.corrections),
@@ -81,6 +83,7 @@ impl Inputs {
             ("networks", &self.networks),
             ("playlists", &self.playlists),
             ("labels", &self.labels),
+            ("rulings", &self.rulings),
             ("evidence", &self.evidence),
             ("duplicate_group", &self.duplicate_group),
             ("audio", &self.audio),

@@ -11,7 +11,7 @@ use arrow::array::RecordBatch;
 use hashbrown::{HashMap, HashSet};
 use records::{
     Account, Code, Correction, Disclosure, Distributor, Id, IdSpace, Label, LabelKind, Millis, Network, NetworkKind,
-    Playlist, Refusal, Track,
+    Playlist, Refusal, Ruled, Ruling, RulingKind, Subject, Track, Verdict,
 };
 
 use super::columns::{IdKind, Row};
@@ -90,6 +90,20 @@ impl Cells<'_> {
             },
             _ => Err(self.wrong(at, "a text or a whole number")),
         }
+    }
+
+    /// An id of the space, however it is written: `7` and `"7"` are one.
+    fn id_of(&self, at: usize, space: IdSpace) -> Result<Option<Id>, Refused> {
+        let id = self.id(at, Some(space))?;
+        let (Some(Id::Text(text)), IdKind::Number) = (&id, self.kinds[space as usize]) else { return Ok(id) };
+        let number = text.parse().ok().filter(|number: &u64| *number < u64::MAX && number.to_string() == **text);
+        number.map(|number| Some(Id::Number(number))).ok_or_else(|| self.range(at, "a number, as such ids are here"))
+    }
+
+    /// The first of the required columns that holds nothing: what is absent is said first, whatever else is wrong with the row.
+    fn absent(&self, required: usize) -> Result<(), Refused> {
+        let is_null = |at: &usize| matches!(self.rows.value(*at), Value::Null);
+        (0..required).find(is_null).map_or(Ok(()), |at| Err(self.missing(at)))
     }
 
     fn text(&self, at: usize) -> Result<Option<String>, Refused> {
@@ -221,11 +235,7 @@ impl FromRow for Correction {
     type Key = (Id, Millis);
 
     fn from_row(row: &Cells<'_>) -> Result<Correction, Refused> {
-        // What is absent is said first, whatever else is wrong with the row.
-        let required = |at: usize| matches!(row.rows.value(at), Value::Null);
-        if let Some(at) = (0..2).find(|at| required(*at)) {
-            return Err(row.missing(at));
-        }
+        row.absent(Self::REQUIRED)?;
         let play_id = row.id(0, Some(IdSpace::Play))?.ok_or_else(|| row.missing(0))?;
         let arrived_at = row.whole(1)?.ok_or_else(|| row.missing(1))?;
         if !(INSTANT_MIN..INSTANT_MAX).contains(&arrived_at) {
@@ -316,6 +326,50 @@ impl FromRow for Label {
     }
 
     fn key(&self) -> Label {
+        self.clone()
+    }
+}
+
+impl FromRow for Ruled {
+    const COLUMNS: &'static [&'static str] =
+        &["subject", "subject_id", "ruling", "known_at", "verdict", "since", "until", "ruled_by", "reason"];
+    const REQUIRED: usize = 4;
+    /// Rulings may contradict each other; every row stands.
+    type Key = Ruled;
+
+    fn from_row(row: &Cells<'_>) -> Result<Ruled, Refused> {
+        row.absent(Self::REQUIRED)?;
+        let word = |at: usize| row.text(at).map(Option::unwrap_or_default);
+        let subject = Subject::named(&word(0)?);
+        let subject = subject.ok_or_else(|| row.range(0, &Subject::ALL.map(Subject::name).join(", ")))?;
+        let subject_id = row.id_of(1, subject.space())?.ok_or_else(|| row.missing(1))?;
+        let confirmed = || match Verdict::named(&word(4)?) {
+            Some(verdict) if verdict > Verdict::Allow => Ok(RulingKind::Confirmed(verdict)),
+            _ => Err(row.range(4, "hold, escalate or block, which is confirmed")),
+        };
+        let kind = match &*word(2)? {
+            "cleared" => RulingKind::Cleared,
+            "victim" => RulingKind::Victim,
+            "confirmed" => confirmed()?,
+            "withdrawn" => RulingKind::Withdrawn,
+            _ => return Err(row.range(2, "cleared, victim, confirmed or withdrawn")),
+        };
+        if kind.verdict().is_none() && row.text(4)?.is_some() {
+            return Err(row.range(4, "null: only what is confirmed is a verdict"));
+        }
+        let known_at = row.whole(3)?.ok_or_else(|| row.missing(3))?;
+        if !(INSTANT_MIN..INSTANT_MAX).contains(&known_at) {
+            return Err(row.range(3, "an instant from 1970 to 2199"));
+        }
+        let (since, until) = (row.whole(5)?, row.whole(6)?);
+        if since.zip(until).is_some_and(|(since, until)| until <= since) {
+            return Err(row.range(6, "an instant later than since"));
+        }
+        let ruling = Ruling { kind, known_at, since, until, ruled_by: row.text(7)?, reason: row.text(8)? };
+        Ok(Ruled { subject, subject_id, ruling })
+    }
+
+    fn key(&self) -> Ruled {
         self.clone()
     }
 }

@@ -175,6 +175,8 @@ pub struct AccountFacts<'a> {
     pub usual: Option<Usual>,
     /// How suspicious its tracks are without its own plays ([`suspicion::Suspicion::accounts`]).
     pub suspicious_tracks: Risk,
+    /// Whether a person ruled that it speaks against nobody else.
+    pub is_silenced: bool,
 }
 
 /// What is known of a track.

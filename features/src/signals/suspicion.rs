@@ -13,7 +13,7 @@
 //!
 //! [`suspicion`] is the slow twin of the dataflow, which uses the same three steps: [`spread`], [`elsewhere`], [`raised`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use records::Risk;
 use records::policy::Flow;
@@ -88,6 +88,21 @@ pub fn raised(flow: &Flow, own: Risk, around: Risk) -> Risk {
     Risk::from_parts(own + (WHOLE - own) * u64::from(flow.damping.parts()) * around / (WHOLE * WHOLE))
 }
 
+/// Who says nothing about others, because a person ruled so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silenced<A, T> {
+    /// Accounts that spread nothing.
+    pub accounts: BTreeSet<A>,
+    /// Tracks that say nothing to who plays them.
+    pub tracks: BTreeSet<T>,
+}
+
+impl<A, T> Default for Silenced<A, T> {
+    fn default() -> Silenced<A, T> {
+        Silenced { accounts: BTreeSet::new(), tracks: BTreeSet::new() }
+    }
+}
+
 /// Suspicion after the policy's rounds, recomputed from all plays.
 ///
 /// `pairs` holds each account and track once, with their plays in the longest window; `own` the risk of accounts by
@@ -96,36 +111,42 @@ pub fn suspicion<A: Ord + Clone, T: Ord + Clone>(
     flow: &Flow,
     pairs: &[(A, T, u32)],
     own: &BTreeMap<A, Risk>,
+    silenced: &Silenced<A, T>,
 ) -> Suspicion<A, T> {
     let own_risk = |account: &A| own.get(account).copied().unwrap_or_default();
-    let mut risks: BTreeMap<A, Risk> = pairs.iter().map(|(a, _, _)| (a.clone(), own_risk(a))).collect();
+    let spreads = |account: &A, around: Risk| match silenced.accounts.contains(account) {
+        true => Risk::CLEAN,
+        false => spread(flow, raised(flow, own_risk(account), around)),
+    };
+    let mut risks: BTreeMap<A, Risk> = pairs.iter().map(|(a, _, _)| (a.clone(), spreads(a, Risk::CLEAN))).collect();
     let mut accounts = BTreeMap::new();
     for _round in 0..flow.rounds {
-        let tracks = loads(flow, pairs, &risks);
-        accounts = surroundings(flow, pairs, &risks, &tracks);
-        risks = accounts.iter().map(|(a, around)| (a.clone(), raised(flow, own_risk(a), *around))).collect();
+        let tracks = loads(pairs, &risks);
+        accounts = surroundings(pairs, &risks, &tracks, &silenced.tracks);
+        risks = accounts.iter().map(|(a, around)| (a.clone(), spreads(a, *around))).collect();
     }
-    Suspicion { accounts, tracks: loads(flow, pairs, &risks) }
+    Suspicion { accounts, tracks: loads(pairs, &risks) }
 }
 
-fn loads<A: Ord, T: Ord + Clone>(flow: &Flow, pairs: &[(A, T, u32)], risks: &BTreeMap<A, Risk>) -> BTreeMap<T, Load> {
+fn loads<A: Ord, T: Ord + Clone>(pairs: &[(A, T, u32)], spread: &BTreeMap<A, Risk>) -> BTreeMap<T, Load> {
     let mut loads: BTreeMap<T, Load> = BTreeMap::new();
     for (account, track, plays) in pairs {
-        *loads.entry(track.clone()).or_default() += Load::of(*plays, spread(flow, risks[account]));
+        *loads.entry(track.clone()).or_default() += Load::of(*plays, spread[account]);
     }
     loads
 }
 
 fn surroundings<A: Ord + Clone, T: Ord>(
-    flow: &Flow,
     pairs: &[(A, T, u32)],
-    risks: &BTreeMap<A, Risk>,
+    spread: &BTreeMap<A, Risk>,
     tracks: &BTreeMap<T, Load>,
+    silent: &BTreeSet<T>,
 ) -> BTreeMap<A, Risk> {
     let mut around: BTreeMap<A, Load> = BTreeMap::new();
     for (account, track, plays) in pairs {
-        let own = Load::of(*plays, spread(flow, risks[account]));
-        *around.entry(account.clone()).or_default() += Load::of(*plays, elsewhere(tracks[track], own));
+        let own = Load::of(*plays, spread[account]);
+        let heard = if silent.contains(track) { Risk::CLEAN } else { elsewhere(tracks[track], own) };
+        *around.entry(account.clone()).or_default() += Load::of(*plays, heard);
     }
     around.into_iter().map(|(account, load)| (account, load.share())).collect()
 }
@@ -148,11 +169,29 @@ mod tests {
     fn nobody_hears_their_own_echo() {
         let pairs = [("loner", "tail", 50), ("loner", "hit", 1), ("crowd", "hit", 9)];
         let own = BTreeMap::from([("loner", risk(9_000))]);
-        let found = suspicion(&flow(), &pairs, &own);
+        let found = suspicion(&flow(), &pairs, &own, &Silenced::default());
         assert_eq!(found.accounts["loner"], Risk::CLEAN);
         assert_eq!(found.tracks["tail"].share(), risk(9_000));
         assert_eq!(found.tracks["hit"].share(), risk(900));
         assert_eq!(found.accounts["crowd"], risk(900), "one suspicious play in ten");
+    }
+
+    #[test]
+    fn who_is_silenced_speaks_against_nobody_and_is_spoken_against_all_the_same() {
+        let pairs = [("bot", "hit", 9), ("fan", "hit", 1), ("fan", "tail", 1), ("friend", "tail", 1)];
+        let own = BTreeMap::from([("bot", risk(9_000))]);
+        let around = |accounts: &[&'static str], tracks: &[&'static str]| {
+            let [accounts, tracks] = [accounts, tracks].map(|names| names.iter().copied().collect());
+            suspicion(&flow(), &pairs, &own, &Silenced { accounts, tracks }).accounts
+        };
+        let heard = around(&[], &[]);
+        assert!(heard["fan"] > risk(4_000) && heard["friend"] >= risk(1_000), "{heard:?}");
+        // It hears what it is told, and tells nobody.
+        let of_fan = around(&["fan"], &[]);
+        assert_eq!((of_fan["fan"], of_fan["friend"]), (heard["fan"], Risk::CLEAN));
+        for (accounts, tracks) in [(vec!["bot"], vec![]), (vec![], vec!["hit"])] {
+            assert!(around(&accounts, &tracks).values().all(|around| *around == Risk::CLEAN));
+        }
     }
 
     #[test]
@@ -161,7 +200,7 @@ mod tests {
         pairs.extend((50..80).map(|fan| (fan, 200, 40)));
         let mut own: BTreeMap<i32, Risk> = (0..6).map(|bot| (bot, risk(9_000))).collect();
         own.extend((50..80).map(|fan| (fan, risk(1_900))));
-        let found = suspicion(&flow(), &pairs, &own);
+        let found = suspicion(&flow(), &pairs, &own, &Silenced::default());
         assert!(found.accounts[&9] > risk(6_000), "{:?}", found.accounts[&9]);
         assert!(found.tracks[&100].share() > risk(6_000));
         assert_eq!(found.tracks[&200].share(), Risk::CLEAN, "thirty fans below the floor");
@@ -186,8 +225,8 @@ mod tests {
     fn the_order_of_the_pairs_does_not_matter() {
         let mut pairs: Vec<_> = (0..20u32).flat_map(|a| (0..7u32).map(move |t| (a, t, a * t % 5 + 1))).collect();
         let own: BTreeMap<u32, Risk> = (0..20).map(|a| (a, risk(u64::from(a) * 490))).collect();
-        let forward = suspicion(&flow(), &pairs, &own);
+        let forward = suspicion(&flow(), &pairs, &own, &Silenced::default());
         pairs.reverse();
-        assert_eq!(suspicion(&flow(), &pairs, &own), forward);
+        assert_eq!(suspicion(&flow(), &pairs, &own, &Silenced::default()), forward);
     }
 }

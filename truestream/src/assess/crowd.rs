@@ -159,7 +159,8 @@ impl Crowd {
         let [now, then] = tables;
         let settings = Settings::read(then)?;
         let until = settings.as_of_ms.map_or(0, |(_, last)| last);
-        let known = |tables: &Path| Known::read(tables, &Settings::read(tables)?, &catalogue, Millis::MAX);
+        let known =
+            |tables: &Path| Known::read((tables, &Settings::read(tables)?), (inputs, &kinds), &catalogue, Millis::MAX);
         let known = [known(now)?, known(then)?];
         let fates = [courses(now, Millis::MAX)?, courses(then, Millis::MAX)?];
         let mut world = World {

@@ -68,7 +68,7 @@ impl Money {
         };
         read_table(&inputs.accounts, &kinds, keep, &mut Vec::new()).map_err(input)?;
         let catalogue = catalogue(&inputs, &kinds, Millis::MAX)?;
-        let known = Known::read(tables, &Settings::read(tables)?, &catalogue, Millis::MAX)?;
+        let known = Known::read((tables, &Settings::read(tables)?), (&inputs, &kinds), &catalogue, Millis::MAX)?;
         each_stream(&inputs, tables, &kinds, Millis::MIN..Millis::MAX, Millis::MAX, |stream| {
             let Some(sum) = family_of.get(&stream.account).and_then(|family| families.get_mut(family)) else { return };
             let account = known.of_account(&stream.account);

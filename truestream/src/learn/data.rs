@@ -121,9 +121,10 @@ impl Manifest {
         hash(self.json().as_bytes())
     }
 
-    /// Feature rows do not depend on labels.
+    /// Feature rows do not depend on what people say.
     fn without_labels(&self) -> Manifest {
-        let files = self.files.iter().filter(|file| file.table != "labels").cloned().collect();
+        let files =
+            self.files.iter().filter(|file| !["labels", "rulings"].contains(&file.table.as_str())).cloned().collect();
         Manifest { files, ..self.clone() }
     }
 }

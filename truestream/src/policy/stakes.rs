@@ -100,7 +100,8 @@ impl Stakes {
         };
         let kinds = id_kinds(inputs.by_table()).map_err(input)?;
         let catalogue = catalogue(inputs, &kinds, Millis::MAX)?;
-        let known = |tables: &Path| Known::read(tables, &Settings::read(tables)?, &catalogue, Millis::MAX);
+        let known =
+            |tables: &Path| Known::read((tables, &Settings::read(tables)?), (inputs, &kinds), &catalogue, Millis::MAX);
         let known = [known(before)?, known(after)?];
         let is_fraud = |subject: &str, id: &Id| {
             labels.get(&(subject.to_owned(), id.to_string())).is_some_and(|label| label == FRAUD)

@@ -79,6 +79,9 @@ pub struct ReplayArgs {
     /// The network whose scores `account_network` has: a file of a registry (safetensors)
     #[arg(long, value_name = "FILE")]
     pub network: Option<PathBuf>,
+    /// What people ruled speaks since when it says, as if it had been known then: what would have been stated without the mistakes
+    #[arg(long)]
+    pub hindsight: bool,
     /// No faster than so many times real time, such as 100x
     #[arg(long, value_name = "FACTOR")]
     pub speed: Option<String>,

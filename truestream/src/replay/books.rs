@@ -27,8 +27,8 @@ use super::teller::{PlayFiles, Teller, Told};
 use super::views::{
     RowKey, RowValue, VIEWS, View, audience_feature_columns, feature_columns, gate_columns, group_columns, hit_columns,
     hub_columns, hubs_are_texts, ledger_columns, lockstep_columns, network_columns, payout_columns, push_cells,
-    reputation_columns, risk_columns, score_columns, sequence_columns, verdict_columns, wave_columns, window_columns,
-    withheld_columns,
+    reputation_columns, risk_columns, ruling_columns, score_columns, sequence_columns, verdict_columns, wave_columns,
+    window_columns, withheld_columns,
 };
 use super::withheld::{self, Counting};
 use crate::exit::Failure;
@@ -390,6 +390,7 @@ pub fn columns_of(view: View, names: &NameTable, links: &[LinkKind]) -> Option<V
         View::Risk => risk_columns(),
         View::Verdict => verdict_columns(),
         View::RuleHit => hit_columns(),
+        View::Ruling => ruling_columns(),
         View::PayoutHold => payout_columns(names),
         View::DisclosureLedger => ledger_columns(names),
         View::Reputation => reputation_columns(),

@@ -213,7 +213,7 @@ where
             }
         }
         while let Some((_, entry)) = self.in_force.next_if(|(at, _)| *at <= tick) {
-            entries.send(*entry);
+            entries.send(entry.clone());
         }
         while let Some((_, play_id)) = self.corrections.next_if(|(at, _)| feed.clock.first_after(*at) <= tick) {
             let occurrences = feed.survey.occurrences(*play_id);

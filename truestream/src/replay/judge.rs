@@ -1,8 +1,8 @@
 //! Turns what speaks against a subject into its rows of `risk` and `verdict`.
 //!
 //! ```text
-//! (subject, signals, segment, rules) ──▶ fuse ──▶ risk row ──▶ decide ──▶ verdict row, unless it is allowed
-//!                └──▶ docket               └──▶ rule_hit rows
+//! (subject, signals, segment, rules, ruling) ──▶ fuse ──▶ risk row ──▶ decide ──▶ what the ruling leaves ──▶ verdict row, unless it is allowed
+//!                └──▶ docket               └──▶ rule_hit rows                       └──▶ ruling rows
 //! another policy ──▶ docket ──▶ whom it touches ──▶ fuse …
 //! ```
 
@@ -19,15 +19,16 @@ use datasets::names::NameTable;
 use features::revision::Revision;
 use features::risk::{Assessment, Told, decide_in_words, fuse};
 use records::clause::{Clause, Effect};
-use records::{IdSpace, Names, Policy, Risk, Subject, Verdict};
+use records::{Names, Policy, Risk, Ruling, RulingKind, Verdict};
 use serde_json::json;
 
 use super::docket::{Docket, Who};
 use super::laws::Law;
 use super::learned;
+use super::summary::instant;
 use super::views::{HitRow, RiskRow, RowKey, RowValue, VerdictRow};
 
-/// Who decides by the policies of a run.
+/// Who decides by the policies of a run, and leaves people the last word.
 pub struct Judge {
     /// The policies, each from a tick on, in that order.
     pub policies: Vec<(Tick, Arc<Policy>)>,
@@ -53,6 +54,8 @@ pub struct Judge {
     matching: HashMap<Who, Vec<u16>>,
     /// Those with a verdict as of now.
     decided: HashSet<Who>,
+    /// Those about whom a person ruled, as of now.
+    ruled: HashSet<Who>,
     /// What stands, where another policy comes into force.
     docket: Option<Docket>,
     turns: Vec<Turned>,
@@ -104,7 +107,7 @@ impl Segments {
 /// Rows that came or went.
 pub type Rows = Vec<(RowKey, Option<RowValue>)>;
 
-/// Rows of `risk`, `verdict` and `rule_hit`.
+/// Rows of `risk`, `verdict`, `rule_hit` and `ruling`.
 #[derive(Default)]
 pub struct Judged {
     /// Of `risk`.
@@ -113,6 +116,8 @@ pub struct Judged {
     pub verdicts: Rows,
     /// Of `rule_hit`.
     pub hits: Rows,
+    /// Of `ruling`.
+    pub rulings: Rows,
 }
 
 impl Judge {
@@ -132,6 +137,7 @@ impl Judge {
             place: 0,
             matching: HashMap::new(),
             decided: HashSet::new(),
+            ruled: HashSet::new(),
             docket: (laws.len() > 1).then(Docket::default),
             turns: Vec::new(),
             versions: laws.iter().map(|law| law.policy.version.as_str().into()).collect(),
@@ -201,7 +207,8 @@ impl Judge {
         let own = 0..self.clauses.len() as u16;
         let rules = judgement.rules.iter().filter_map(|rule| rule.checked_sub(self.first_rule));
         judgement.rules = rules.filter(|rule| own.contains(rule)).collect();
-        (!judgement.signals.is_empty() || !judgement.rules.is_empty()).then_some(judgement)
+        let Judgement { signals, rules, ruling, .. } = &judgement;
+        (!signals.is_empty() || !rules.is_empty() || ruling.is_some()).then_some(judgement)
     }
 
     /// Decides the case, and files it where another policy may come.
@@ -215,24 +222,33 @@ impl Judge {
     /// The rows of the subject under the policy in force, and its risk.
     fn decide(&mut self, names: &NameTable, who: Who, judgement: Option<&Judgement>, judged: &mut Judged) -> Risk {
         let (subject, key) = who;
-        let id = LazyCell::new(|| names.id(space(subject), key).to_string());
+        let id = LazyCell::new(|| names.id(subject.space(), key).to_string());
         let fused =
             |judgement: &Judgement| fuse(self.policy(), subject, judgement.heard.is_some(), judgement.signals.clone());
         let mut found = judgement.map(fused).filter(|found| found.r > Risk::CLEAN);
         let r = found.as_ref().map_or(Risk::CLEAN, |found| found.r);
         let rules = judgement.map(|judgement| judgement.rules.clone()).unwrap_or_default();
-        // Where signals come to nothing only rules speak, where there are any.
-        let mut only_rules = Judgement::default();
+        let ruling = judgement.and_then(|judgement| judgement.ruling.clone());
+        // Where signals come to nothing only rules and people speak, where there are any.
+        let mut without_signals = Judgement::default();
         let mut judgement = judgement;
         if found.is_none() {
-            only_rules.rules.clone_from(&rules);
-            judgement = Some(&only_rules).filter(|_| !rules.is_empty());
+            let speaks = !rules.is_empty() || ruling.as_ref().is_some_and(|ruling| ruling.kind.verdict().is_some());
+            (without_signals.rules, without_signals.ruling) = (rules.clone(), ruling.clone());
+            judgement = Some(&without_signals).filter(|_| speaks);
             found = judgement.map(fused);
         }
         let case = judgement.zip(found.as_ref());
         let (verdict, decides) =
             case.map_or((None, None), |(judgement, found)| self.verdict(who, &id, judgement, found));
         self.hits(who, &id, rules, decides, judged);
+        let was_ruled = match &ruling {
+            Some(_) => !self.ruled.insert(who),
+            None => self.ruled.remove(&who),
+        };
+        if was_ruled || ruling.is_some() {
+            judged.rulings.push((RowKey::Subject(subject, id.clone()), ruling.clone().map(RowValue::Ruling)));
+        }
         let was_decided = match &verdict {
             Some(_) => !self.decided.insert(who),
             None => self.decided.remove(&who),
@@ -245,7 +261,7 @@ impl Judge {
             let found = found.filter(|_| r > Risk::CLEAN);
             judged.risks.push((
                 RowKey::Subject(subject, id.clone()),
-                found.map(|found| RowValue::Risk(Box::new(risk(&found)))),
+                found.map(|found| RowValue::Risk(Box::new(risk(&found, ruling.as_deref())))),
             ));
         }
         r
@@ -285,7 +301,7 @@ impl Judge {
     }
 
     /// The verdict, and the rule that decides it, if one calls for more than the risk does. Of the rules that act the gravest counts,
-    /// of equals the first of the file; all that act are named.
+    /// of equals the first of the file; all that act are named. Whatever they and the risk call for, a person has the last word.
     fn verdict(
         &self,
         (subject, _): Who,
@@ -293,14 +309,17 @@ impl Judge {
         judgement: &Judgement,
         found: &Assessment,
     ) -> (Option<VerdictRow>, Option<u16>) {
-        let Judgement { segment, heard, learned, rules, .. } = judgement;
+        let Judgement { segment, heard, learned, rules, ruling, .. } = judgement;
         let (policy, tier) = (self.policy(), self.segments.tier(*segment));
         let by_risk = features::risk::verdict(policy, tier, found);
         let acting: Vec<u16> =
             rules.iter().copied().filter(|rule| self.clause(*rule).effect(id) == Effect::Acts).collect();
         let gravest = acting.iter().copied().min_by_key(|rule| (Reverse(self.clause(*rule).action), *rule));
-        let decides = gravest.filter(|rule| self.clause(*rule).action > by_risk);
-        let verdict = decides.map_or(by_risk, |rule| self.clause(rule).action);
+        let graver = gravest.filter(|rule| self.clause(*rule).action > by_risk);
+        let called = graver.map_or(by_risk, |rule| self.clause(rule).action);
+        let left = |verdict: Verdict| ruling.as_ref().map_or(verdict, |ruling| ruling.kind.leaves(verdict));
+        let verdict = left(called);
+        let decides = graver.filter(|_| verdict == called && left(by_risk) < called);
         if verdict == Verdict::Allow {
             return (None, None);
         }
@@ -314,6 +333,11 @@ impl Judge {
             decision.rules.push(format!("rule.{}", clause.id));
             let first = if decides == Some(rule) { 0 } else { decision.reasons.len() };
             decision.reasons.insert(first, said(clause));
+        }
+        if let Some(ruling) = ruling {
+            decision.rules.push(format!("ruling.{}", ruling.kind.name()));
+            let first = if verdict == called { decision.reasons.len() } else { 0 };
+            decision.reasons.insert(first, ruled(ruling));
         }
         let row = VerdictRow {
             r: found.r,
@@ -335,7 +359,18 @@ fn said(clause: &Clause) -> String {
     format!("{reason} [rule {id}/{version} calls for {action}: {code}{ground}]")
 }
 
-fn risk(found: &Assessment) -> RiskRow {
+/// A ruling as a reason; by whom it was ruled is not for the one it is about.
+fn ruled(ruling: &Ruling) -> String {
+    let what = match ruling.kind {
+        RulingKind::Confirmed(verdict) => format!("confirmed, at least {verdict}"),
+        RulingKind::Victim => format!("a victim, at most {}", Verdict::Hold),
+        kind => kind.name().to_owned(),
+    };
+    let why = ruling.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));
+    format!("a person ruled on {}{why} [ruling: {what}]", instant(ruling.known_at))
+}
+
+fn risk(found: &Assessment, ruling: Option<&Ruling>) -> RiskRow {
     let ten_thousandths = |parts: u16| f64::from(parts) / 10_000.0;
     let parts = found.parts().into_iter().map(|part| {
         json!({
@@ -345,20 +380,12 @@ fn risk(found: &Assessment) -> RiskRow {
             "share": ten_thousandths(part.share),
         })
     });
-    let parts = serde_json::Value::Array(parts.collect()).to_string();
+    // A ruling adds nothing to a risk, and is told with it.
+    let ruled = ruling.map(
+        |ruling| json!({"name": format!("ruling.{}", ruling.kind.name()), "value": 0.0, "weight": 0.0, "share": 0.0}),
+    );
+    let parts = serde_json::Value::Array(parts.chain(ruled).collect()).to_string();
     RiskRow { risks: [found.r, found.rc, found.rb, found.rp], parts }
-}
-
-/// The kind of the subject's ids.
-pub fn space(subject: Subject) -> IdSpace {
-    match subject {
-        Subject::Account => IdSpace::Account,
-        Subject::Artist => IdSpace::Artist,
-        Subject::Distributor => IdSpace::Distributor,
-        Subject::Playlist => IdSpace::Playlist,
-        Subject::Track => IdSpace::Track,
-        Subject::Uploader => IdSpace::Uploader,
-    }
 }
 
 /// What a row of the catalogue says of its release.

@@ -32,12 +32,13 @@ use super::judge::{Judge, Rows, Segments};
 use super::laws::{self, Law};
 use super::learned::{self, Scorers};
 use super::reputation::Reputations;
+use super::rulings::{self, Rulings};
 use super::views::{LINKS, VIEWS, View};
 use super::waves::{self, Counted};
 use crate::exit::Failure;
 
 /// The views for which subjects are judged.
-const JUDGED: [View; 5] = [View::Risk, View::Verdict, View::RuleHit, View::Withheld, View::Reputation];
+const JUDGED: [View; 6] = [View::Risk, View::Verdict, View::RuleHit, View::Ruling, View::Withheld, View::Reputation];
 
 /// A run that is ready to start.
 pub struct Prepared {
@@ -72,6 +73,8 @@ pub struct Prepared {
     pub entries: Vec<(Tick, Entry)>,
     /// What was heard, counted; `None` where nobody listened.
     pub heard: Option<HeardCounts>,
+    /// Of what people ruled: the same where it is the same.
+    pub rulings_digest: u64,
     /// The names of the models that score accounts, in the order of coming into force.
     pub models: Vec<String>,
     /// The names of the models of each side whose scores are written.
@@ -135,6 +138,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
     let listings = listings.map_err(input)?;
     let corrections = arrivals::read_corrections(&inputs.corrections, &kinds, &mut refusals).map_err(input)?;
     let tiers = arrivals::read_tiers(&inputs.distributors, &kinds, &mut naming, &mut refusals).map_err(input)?;
+    let ruled = arrivals::read_rulings(&inputs.rulings, &kinds, &mut naming, &mut refusals).map_err(input)?;
     arrivals::judge_others(&inputs, &kinds, &mut refusals).map_err(input)?;
     let how = (setting.cluster.is_some(), usize::from(args.workers));
     let survey = arrivals::survey(&inputs.plays, setting.every_ms, &names, &facts, &corrections, how).map_err(input)?;
@@ -142,7 +146,8 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
     let tick = |instant: Option<Millis>| instant.map(|instant| clock.first_after(instant));
     let (first, until) = (tick(survey.first_at).unwrap_or(1), tick(survey.last_at).unwrap_or(0));
     let laws: Vec<Vec<Law>> = laws.into_iter().map(|laws| laws::since(laws, first)).collect::<Result<_, _>>()?;
-    let setting = setting.with_rules(args, laws.iter().flatten());
+    let (has_rulings, rulings_digest) = (!ruled.is_empty(), rulings::digest(&ruled));
+    let setting = setting.with_rules(args, laws.iter().flatten()).with_rulings(args, has_rulings);
     let asks_uploads = setting.views.contains(&View::Gate);
     let has_surges = laws.iter().flatten().any(|law| !law.surges.is_empty());
     let uploaded = match asks_uploads || has_surges {
@@ -195,6 +200,8 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
         let segment = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, segments.of(row)));
         entries.extend(tiers.iter().map(segment));
         entries.extend(findings);
+        let hindsight = args.hindsight.then(|| clock.instant(until));
+        entries.extend(Rulings::new(clock, hindsight).flow(ruled, first));
         entries.sort_by_key(|(tick, _)| *tick);
     } else if audiences.is_some() {
         entries.extend(findings.into_iter().filter(|(_, entry)| matches!(entry, Entry::Recording(..))));
@@ -240,6 +247,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
                 models: scorers.models.clone(),
                 clauses: clauses.clone(),
                 copies: tells_recordings,
+                rulings: has_rulings,
             }),
         }
     }
@@ -268,6 +276,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
         entries,
         models: scorers.names,
         sides: sides.into_iter().map(|(side, scorers)| (side, scorers.names)).collect(),
+        rulings_digest,
         heard: (!inputs.evidence.is_empty() || tells_recordings).then_some(heard_counts),
         benches,
         limits: match asks_uploads {
@@ -363,7 +372,7 @@ pub fn prepare_living(args: &ReplayArgs, kinds: IdKinds) -> Result<Living, Failu
         let why = "the policy tightens in waves (sensitivity.toml), which the living service does not look for";
         return Err(Failure::Usage(why.to_owned()));
     }
-    let setting = setting.with_rules(args, &laws);
+    let setting = setting.with_rules(args, &laws).with_rulings(args, true);
     let mut judge = setting.judges().then(|| Judge::new(&laws));
     judge.iter_mut().for_each(|judge| judge.tells_risks = setting.views.contains(&View::Risk));
     if judge.is_some() && declared::registers(&laws) {
@@ -379,6 +388,7 @@ pub fn prepare_living(args: &ReplayArgs, kinds: IdKinds) -> Result<Living, Failu
         models: Vec::new(),
         clauses: clauses.clone().into(),
         copies: false,
+        rulings: true,
     });
     let judging = judging.collect();
     let plan = Plan {
@@ -537,6 +547,15 @@ impl Setting {
         self
     }
 
+    /// With what people ruled, where somebody may have and no table is named.
+    fn with_rulings(mut self, args: &ReplayArgs, has_rulings: bool) -> Setting {
+        if args.views.is_empty() && has_rulings {
+            self.views.push(View::Ruling);
+            self.views.sort_by_key(|view| VIEWS.iter().position(|(_, known)| known == view));
+        }
+        self
+    }
+
     /// The lengths of the windows that somebody reads, shortest first: all of them where rows of a window view are written.
     fn read<'a>(&self, laws: impl IntoIterator<Item = &'a Law>) -> Vec<Millis> {
         let is_written = !self.axes().is_empty();
@@ -626,8 +645,8 @@ fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {
     if views.is_empty() {
         let fits = |view: &View| match view {
             View::Withheld => emit == Emit::Last,
-            // Written where there are rules, and where a policy tightens.
-            View::RuleHit | View::Wave => false,
+            // Written where there are rules, where people ruled, and where a policy tightens.
+            View::RuleHit | View::Ruling | View::Wave => false,
             // Follows from other tables: for who asks.
             View::Reputation => false,
             // What most of a catalogue lacks would be told again at every instant.

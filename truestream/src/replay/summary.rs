@@ -52,6 +52,8 @@ pub struct Summary {
     payout_held: Option<usize>,
     /// Tracks that wait at the gate, and others about which it finds something; `None` where nobody asked.
     gated: Option<[usize; 2]>,
+    /// Rulings in force as of the last instant by what was ruled; `None` where nobody ruled.
+    rulings: Option<BTreeMap<&'static str, u64>>,
     /// Subjects by verdict, worst first, and kind; `None` where nobody was judged.
     verdicts: Option<BTreeMap<(Reverse<Verdict>, Subject), u64>>,
     suspects: Vec<Suspect>,
@@ -177,6 +179,7 @@ impl Summary {
             pairs: books.state(View::Lockstep).count(),
             gated: prepared.views.contains(&View::Gate).then(|| gated(books)),
             payout_held: prepared.views.contains(&View::PayoutHold).then(|| books.state(View::PayoutHold).count()),
+            rulings: prepared.views.contains(&View::Ruling).then(|| ruled(books)),
             verdicts: prepared.views.contains(&View::Verdict).then(|| verdicts(books)),
             suspects: suspects(books),
             clauses: counted(books.clauses()),
@@ -211,6 +214,7 @@ impl Summary {
                 .map(|(from, limits)| json!({"from_ms": prepared.plan.clock.instant(*from), "limits": limits}))
                 .collect::<Vec<_>>(),
             "emit": args.emit.name(),
+            "hindsight": args.hindsight,
             "first_as_of_ms": self.first_as_of,
             "last_as_of_ms": self.last_as_of,
             "inputs": inputs.by_table().into_iter().map(|(table, files)| (table.to_owned(), json!(paths(files))))
@@ -276,6 +280,7 @@ impl Summary {
             "lockstep_pairs": self.pairs,
             "payout_held": self.payout_held,
             "gate": self.gated.map(|[waiting, noted]| json!({"waiting": waiting, "noted": noted})),
+            "rulings": self.rulings,
             "verdicts": verdicts,
             "suspects": suspects,
             "rules": self.clauses.iter().map(|(clause, matches)| {
@@ -412,6 +417,11 @@ fn gated(books: &Books) -> [usize; 2] {
 
 impl Summary {
     fn tell_verdicts(&self, text: &mut String) {
+        if let Some(rulings) = &self.rulings {
+            let told: Vec<String> = rulings.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            let told = if told.is_empty() { "none".to_owned() } else { told.join(", ") };
+            let _ = writeln!(text, "Rulings   in force as of the last instant: {told} (see ruling.parquet)");
+        }
         let Some(counts) = &self.verdicts else { return };
         if counts.is_empty() {
             let _ = writeln!(text, "Verdicts  everybody is allowed");
@@ -437,6 +447,17 @@ impl Summary {
 
 fn plural(subject: Subject, count: u64) -> String {
     format!("{}{}", subject.name(), if count == 1 { "" } else { "s" })
+}
+
+/// How many rulings are in force, by what was ruled.
+fn ruled(books: &Books) -> BTreeMap<&'static str, u64> {
+    let mut counts = BTreeMap::new();
+    for (_, value) in books.state(View::Ruling) {
+        if let RowValue::Ruling(ruling) = value {
+            *counts.entry(ruling.kind.name()).or_insert(0) += 1;
+        }
+    }
+    counts
 }
 
 /// How many subjects of each kind have which verdict.

@@ -128,8 +128,13 @@ impl Teller {
             Change::Judged(judging, rows) => {
                 let judge = self.judge.as_mut().filter(|judge| judge.judging == judging);
                 let Some(judge) = judge else { return Told::Rows(Vec::new()) };
-                let Judged { risks, verdicts, hits } = judge.rows(names, tick, rows);
-                return Told::Rows(vec![(View::RuleHit, hits), (View::Risk, risks), (View::Verdict, verdicts)]);
+                let Judged { risks, verdicts, hits, rulings } = judge.rows(names, tick, rows);
+                return Told::Rows(vec![
+                    (View::RuleHit, hits),
+                    (View::Ruling, rulings),
+                    (View::Risk, risks),
+                    (View::Verdict, verdicts),
+                ]);
             }
             Change::Refused(rows) => {
                 return Told::Refused(rows.into_iter().map(|row| self.refusal(row)).collect());

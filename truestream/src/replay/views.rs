@@ -5,6 +5,7 @@ use std::sync::Arc;
 use dataflows::links::LinkKind;
 use dataflows::scores::Side;
 use datasets::names::NameTable;
+use datasets::tables::read::{INSTANT_MAX, INSTANT_MIN};
 use datasets::tables::{Cell, Holds, IdKind};
 use features::WindowRow;
 use features::columns::{Column, Figure, columns};
@@ -15,7 +16,7 @@ use records::clause::{Clause, Effect};
 use records::declaring::{Doubt, Ledger};
 use records::gate::{Action, Finding, Found};
 use records::reputation::Record;
-use records::{Id, IdSpace, Millis, Risk, Subject, Verdict};
+use records::{Id, IdSpace, Millis, Risk, Ruling, Subject, Verdict};
 
 /// A table that a replay can write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,6 +45,8 @@ pub enum View {
     Verdict,
     /// Which rules that people wrote match whom; written where there are some.
     RuleHit,
+    /// What people ruled about whom; written where somebody did.
+    Ruling,
     /// Plays that count for nothing.
     Withheld,
     /// Tracks that are not paid before they declare what they must.
@@ -61,7 +64,7 @@ pub enum View {
 }
 
 /// All views, in the order of the contract.
-pub const VIEWS: [(&str, View); 25] = [
+pub const VIEWS: [(&str, View); 26] = [
     ("account_window", View::Window(Axis::Account)),
     ("track_window", View::Window(Axis::Track)),
     ("artist_window", View::Window(Axis::Artist)),
@@ -80,6 +83,7 @@ pub const VIEWS: [(&str, View); 25] = [
     ("risk", View::Risk),
     ("verdict", View::Verdict),
     ("rule_hit", View::RuleHit),
+    ("ruling", View::Ruling),
     ("withheld", View::Withheld),
     ("payout_hold", View::PayoutHold),
     ("disclosure_ledger", View::DisclosureLedger),
@@ -255,6 +259,14 @@ pub fn hit_columns() -> Columns {
     head.into_iter().chain(texts).chain([("decides", Holds::Count)]).chain(why).collect()
 }
 
+/// The columns of `ruling` after `as_of`.
+pub fn ruling_columns() -> Columns {
+    let texts = ["subject", "subject_id", "ruling", "verdict"].map(|name| (name, Holds::Text));
+    let instants = ["known_at", "since", "until"].map(|name| (name, Holds::Instant));
+    let why = ["ruled_by", "reason"].map(|name| (name, Holds::Text));
+    texts.into_iter().chain(instants).chain(why).collect()
+}
+
 /// The columns of `withheld`, `as_of` included.
 pub fn withheld_columns(names: &NameTable) -> Columns {
     let id = |space| Holds::Id(names.kind(space));
@@ -361,6 +373,8 @@ pub enum RowValue {
     Verdict(Box<VerdictRow>),
     /// A rule that matches.
     Hit(Box<HitRow>),
+    /// What a person ruled.
+    Ruling(Box<Ruling>),
     /// Why a track is not paid yet.
     Payout(Box<PayoutRow>),
     /// What became of what somebody brought.
@@ -524,6 +538,14 @@ pub fn push_cells<'a>(
             to.extend([Cell::Text(action.name()), Cell::Text(row.effect.name()), Cell::Count(row.decides.into())]);
             to.extend([code, reason, ground, owner].map(|text| Cell::Text(text)));
             to.push(Cell::Text(&row.policy_version));
+        }
+        RowValue::Ruling(ruling) => {
+            let Ruling { kind, known_at, since, until, ruled_by, reason } = &**ruling;
+            to.extend([Cell::Text(kind.name()), Cell::Text(kind.verdict().map_or("", Verdict::name))]);
+            let bounds = [since.unwrap_or(INSTANT_MIN), until.unwrap_or(INSTANT_MAX)];
+            let bounds = bounds.map(|bound| Cell::Instant(bound.clamp(INSTANT_MIN, INSTANT_MAX)));
+            to.extend([Cell::Instant(*known_at)].into_iter().chain(bounds));
+            to.extend([ruled_by, reason].map(|text| Cell::Text(text.as_deref().unwrap_or_default())));
         }
         RowValue::Payout(row) => to.extend([
             Cell::Text(&row.distributor),

@@ -98,7 +98,7 @@ pub fn close(
 ) -> Result<Closed, Failure> {
     let kinds = id_kinds(inputs.by_table()).map_err(input)?;
     let catalogue = catalogue(inputs, &kinds, close)?;
-    let known = Known::read(tables, settings, &catalogue, close)?;
+    let known = Known::read((tables, settings), (inputs, &kinds), &catalogue, close)?;
     let mut heard = Heard::new(circles(tables, close)?);
     listen(inputs, tables, &kinds, month, close, &known, &mut heard)?;
     let plans = plans(inputs, &kinds)?;

@@ -1,8 +1,8 @@
 //! Every stream that a replay knows, and how it stands: paid, waiting, or of nobody.
 //!
 //! ```text
-//! verdicts ──▶ courses ──┐
-//! payout_hold, gate ─────┴──▶ standing
+//! verdicts, rulings ──▶ courses ──┐
+//! payout_hold, gate ──────────────┴──▶ standing
 //! plays, without those refused, corrected or shorter than 30 s ──▶ streams
 //! ```
 
@@ -13,12 +13,12 @@ use std::path::Path;
 use datasets::arrivals::read_corrections;
 use datasets::names::play_id_of;
 use datasets::tables::Inputs;
-use datasets::tables::read::{IdKinds, read_table};
+use datasets::tables::read::{IdKinds, read_all, read_table};
 use datasets::tables::rows::{Rows, Value};
 use features::royalty::Standing;
 use features::standing::Course;
 use features::tally::PAYABLE_MS;
-use records::{Id, IdSpace, Millis, Source, Subject, Track, Verdict};
+use records::{Id, IdSpace, Millis, Ruled, Ruling, Source, Subject, Track, Verdict};
 
 use crate::exit::Failure;
 use crate::verify::Settings;
@@ -155,18 +155,23 @@ impl Judged<'_> {
 }
 
 impl<'a> Known<'a> {
-    /// What the tables say as of instants up to the close.
+    /// What the tables say as of instants up to the close, and what is left of it of what people had ruled by then.
     ///
     /// # Errors
     /// When the replay wrote no verdicts, or a table cannot be read.
     pub(crate) fn read(
-        tables: &Path,
-        settings: &Settings,
+        (tables, settings): (&Path, &Settings),
+        (inputs, kinds): (&Inputs, &IdKinds),
         catalogue: &'a HashMap<Id, Track>,
         close: Millis,
     ) -> Result<Known<'a>, Failure> {
+        let mut courses = courses(tables, close)?;
+        for ((subject, id), rulings) in rulings(inputs, kinds)? {
+            let course = courses.entry(subject).or_default().entry(id).or_default();
+            *course = course.ruled(&rulings, close, settings.every_ms);
+        }
         Ok(Known {
-            courses: courses(tables, close)?,
+            courses,
             waiting: waiting(tables, close)?,
             catalogue,
             window_ms: settings.windows.last().map_or(0, |(_, ms)| *ms),
@@ -245,6 +250,16 @@ pub(crate) fn courses(tables: &Path, close: Millis) -> Result<Courses, Failure> 
         }
     })?;
     Ok(courses)
+}
+
+/// What people ruled about whom.
+fn rulings(inputs: &Inputs, kinds: &IdKinds) -> Result<HashMap<(Subject, String), Vec<Ruling>>, Failure> {
+    let mut rulings: HashMap<(Subject, String), Vec<Ruling>> = HashMap::new();
+    let keep = |Ruled { subject, subject_id, ruling }: Ruled| {
+        rulings.entry((subject, subject_id.to_string())).or_default().push(ruling);
+    };
+    read_all(&inputs.rulings, kinds, keep, &mut Vec::new()).map_err(input)?;
+    Ok(rulings)
 }
 
 /// Tracks that wait as of the close: for what they must declare, or at the gate.

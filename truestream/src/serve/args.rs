@@ -133,6 +133,7 @@ impl ServeArgs {
             challenger: None,
             sequences_of: None,
             network: None,
+            hindsight: false,
             speed: None,
             sort_plays_max: 0,
             hosts: None,

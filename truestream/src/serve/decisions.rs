@@ -1,7 +1,7 @@
 //! What people decided: a sealed file like the record of who did what, and its sum in memory.
 //!
 //! ```text
-//! decision, undo ──▶ decisions.jsonl ──▶ by case, by number ──▶ after 30 s: a label in the log, once
+//! decision, undo ──▶ decisions.jsonl ──▶ by case, by number ──▶ after 30 s: a ruling and a label in the log, once
 //! ```
 //!
 //! A decision on much money, and one that frees what is blocked, waits until a second person decides the same.
@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex};
 use console::desk::{Choice, Decided, Reviewer};
 use datasets::formats::instant;
 use imbl::Vector;
-use records::{LabelKind, Millis};
+use records::{LabelKind, Millis, RulingKind, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::audit::Audit;
 use super::state::now;
 use crate::exit::Failure;
 
-/// A decision can be taken back for so long, and becomes a label after that.
+/// A decision can be undone for so long, and becomes a ruling and a label after that.
 pub const UNDO_MS: Millis = 30_000;
 /// A day.
 const DAY_MS: Millis = 24 * 3_600_000;
@@ -31,6 +31,8 @@ pub const SECOND_USD: f64 = 100.0;
 pub const DECISIONS: &str = "decisions";
 const DECISION: &str = "decision";
 const UNDO: &str = "undo";
+/// The choice that takes back what was ruled before.
+pub const WITHDRAW: &str = "withdraw";
 
 /// What stands in a line of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,14 +74,30 @@ impl Decision {
         }
     }
 
-    /// Whether it closes the case: it was not undone, and waits for nobody.
+    /// What it rules, where it rules something.
+    pub fn ruling(&self) -> Option<RulingKind> {
+        match (self.decided.choice.as_str(), self.label()) {
+            (_, Some(LabelKind::Fraud)) => Verdict::named(&self.decided.verdict).map(RulingKind::Confirmed),
+            (_, Some(LabelKind::Victim)) => Some(RulingKind::Victim),
+            (_, Some(LabelKind::Honest)) => Some(RulingKind::Cleared),
+            (WITHDRAW, None) => Some(RulingKind::Withdrawn),
+            (_, None) => None,
+        }
+    }
+
+    /// Whether it rules something, was not undone, and waits for nobody.
+    pub fn is_final(&self) -> bool {
+        self.ruling().is_some() && !self.decided.undone && !self.decided.waits_for_second
+    }
+
+    /// Whether it closes the case: it is final, and says what is true.
     pub fn closes(&self) -> bool {
-        self.label().is_some() && !self.decided.undone && !self.decided.waits_for_second
+        self.is_final() && self.label().is_some()
     }
 
     /// How it stands, in a word.
     pub fn standing(&self) -> &'static str {
-        match (self.decided.undone, self.decided.waits_for_second, self.closes()) {
+        match (self.decided.undone, self.decided.waits_for_second, self.is_final()) {
             (true, _, _) => "undone",
             (_, true, _) => "waits",
             (_, _, true) => "final",

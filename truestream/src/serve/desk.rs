@@ -1,7 +1,9 @@
 //! What stands on the pages of the review desk: cases from the shelf, beside what people decided.
 //!
 //! ```text
-//! shelf as of an instant ──▶ verdicts, most urgent first ──▶ cases ──▶ decision ──▶ decisions ──▶ labels in the log
+//! shelf as of an instant ──▶ verdicts, most urgent first ──▶ cases ──▶ decision ──▶ decisions ──▶ rulings and labels in the log
+//!          ▲                                                                                                  │
+//!          └──────────────────────────────────────── at the next tick ◀───────────────────────────────────────┘
 //! ```
 
 use std::cmp::Ordering;
@@ -11,26 +13,28 @@ use std::time::{Duration, Instant};
 
 use console::Guest;
 use console::desk::{
-    CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, Linked, Measure, Overview, REASONS, Wanted,
+    CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, InForce, Linked, Measure, Overview, REASONS,
+    Wanted,
 };
 use datasets::formats::instant;
-use datasets::intake::{self, Format};
-use datasets::log::Entry;
+use datasets::intake;
+use datasets::log::{Entry, Rows};
 use datasets::tables::read::IdKinds;
 use datasets::tables::{Cell, IdKind};
 use features::tally::Axis;
-use records::{Deed, Id, Millis, Role, Subject};
-use serde_json::{Value, json};
+use records::{Deed, Id, Label, Millis, Role, Ruled, Ruling, Subject, Verdict};
+use serde_json::Value;
 use sql::Users;
 
+use super::args::Time;
 use super::audit::Clerk;
-use super::decisions::{Decision, Decisions, SECOND_USD, Sum, UNDO_MS};
+use super::decisions::{Decision, Decisions, SECOND_USD, Sum, UNDO_MS, WITHDRAW};
 use super::gate::Gate;
-use super::lookup::{SUBJECTS, Span};
+use super::lookup::Span;
 use super::people::People;
 use super::shelf::{Shelf, Stated};
 use super::state::now;
-use crate::replay::views::{RowKey, RowValue, VerdictRow, View, key_column, window_counts};
+use crate::replay::views::{RowKey, RowValue, VerdictRow, View, window_counts};
 
 /// Cases on a page.
 const PER_PAGE: usize = 50;
@@ -44,8 +48,9 @@ const COMPARED_MAX: usize = 50_000;
 const LINKED_MAX: usize = 200;
 /// What a payable play costs, in USD: between 0.003 and 0.005 on the largest service (published payouts per stream).
 const USD_PER_PLAY: f64 = 0.004;
-/// The source of labels in the log.
-const SOURCE: &str = "desk";
+/// The sources of labels and of rulings in the log.
+const LABELS: &str = "desk";
+const RULINGS: &str = "desk-rulings";
 
 /// Hours within which a verdict is to be looked at: whoever is blocked waits for no money, whoever is held for its next payout.
 fn clock_hours(verdict: &str) -> f64 {
@@ -150,11 +155,7 @@ impl ReviewDesk {
     }
 
     fn id(&self, subject: Subject, id: &str) -> Option<Id> {
-        let (_, space) = key_column(subject.into());
-        match self.shelf.outline.names.kind(space) {
-            IdKind::Text => Some(Id::from(id)),
-            IdKind::Number => id.parse().ok().map(Id::Number),
-        }
+        id_of(self.shelf.outline.names.kind(subject.space()), id)
     }
 
     /// Who looks at it, where that is somebody else.
@@ -186,6 +187,26 @@ impl ReviewDesk {
         let mut part = [Span::Row(RowKey::Subject(subject, id.to_owned()))].into();
         stated.copy(View::Verdict, &mut part, 1, |_, value| {
             found = Some(value.clone());
+            true
+        });
+        found
+    }
+
+    /// What a person ruled about it, where that is in force.
+    fn ruling(&self, stated: &Stated, subject: Subject, id: &str) -> Option<InForce> {
+        let mut found = None;
+        let mut part = [Span::Row(RowKey::Subject(subject, id.to_owned()))].into();
+        stated.copy(View::Ruling, &mut part, 1, |_, value| {
+            if let RowValue::Ruling(ruling) = &**value {
+                found = Some(InForce {
+                    ruling: ruling.kind.name().to_owned(),
+                    verdict: ruling.kind.verdict().map_or("", Verdict::name).to_owned(),
+                    known_at: instant::to_text(ruling.known_at),
+                    until: ruling.until.map(instant::to_text),
+                    by: ruling.ruled_by.clone().unwrap_or_default(),
+                    reason: ruling.reason.clone().unwrap_or_default(),
+                });
+            }
             true
         });
         found
@@ -312,8 +333,12 @@ fn may_see(guest: &Guest, subject: Subject) -> bool {
     guest.role.may(if subject == Subject::Account { Deed::ReadListening } else { Deed::Read })
 }
 
-fn subject_named(name: &str) -> Option<Subject> {
-    SUBJECTS.into_iter().find(|subject| subject.name() == name)
+/// The id that is written like this, where ids are of this kind.
+fn id_of(kind: IdKind, id: &str) -> Option<Id> {
+    match kind {
+        IdKind::Text => Some(Id::from(id)),
+        IdKind::Number => id.parse().ok().map(Id::Number),
+    }
 }
 
 /// The numbers of a row, by name.
@@ -359,7 +384,7 @@ impl Desk for ReviewDesk {
             let latest = sum.all.iter().rev().filter(|decision| !decision.decided.undone);
             let first = latest.filter(|decision| seen.insert((decision.subject.clone(), decision.id.clone())));
             let line = |decision: &Arc<Decision>| {
-                let subject = subject_named(&decision.subject).filter(|subject| may_see(guest, *subject))?;
+                let subject = Subject::named(&decision.subject).filter(|subject| may_see(guest, *subject))?;
                 let row = self.verdict_row(&stated, subject, &decision.id);
                 let row = match row.as_deref() {
                     Some(RowValue::Verdict(row)) => Some(&**row),
@@ -386,7 +411,7 @@ impl Desk for ReviewDesk {
     }
 
     fn case(&self, guest: &Guest, subject: &str, id: &str) -> Option<Case> {
-        let subject = subject_named(subject).filter(|subject| may_see(guest, *subject))?;
+        let subject = Subject::named(subject).filter(|subject| may_see(guest, *subject))?;
         let (stated, sum) = (self.shelf.now(), self.decisions.now());
         let verdict = self.verdict_row(&stated, subject, id);
         let row = match verdict.as_deref() {
@@ -395,7 +420,8 @@ impl Desk for ReviewDesk {
         };
         let history: Vec<_> = sum.of(subject.name(), id).rev().map(|decision| decision.decided.clone()).collect();
         let measures = self.measures(&stated, subject, id);
-        if row.is_none() && history.is_empty() && measures.is_empty() {
+        let ruling = self.ruling(&stated, subject, id);
+        if row.is_none() && history.is_empty() && measures.is_empty() && ruling.is_none() {
             return None;
         }
         self.clerk.note(&guest.name, "case", &format!("{} {id}", subject.name()));
@@ -408,6 +434,7 @@ impl Desk for ReviewDesk {
             measures,
             linked: self.linked(&stated, subject, id),
             hits: self.hits(&stated, subject, id),
+            ruling,
             history,
             line,
             ..Case::default()
@@ -433,7 +460,7 @@ impl Desk for ReviewDesk {
     fn overview(&self, guest: &Guest) -> Overview {
         let (stated, sum, queue) = (self.shelf.now(), self.decisions.now(), self.queue());
         let as_of = self.shelf.outline.as_of(&stated);
-        let mut verdicts: Vec<(String, [u64; 3])> = SUBJECTS
+        let mut verdicts: Vec<(String, [u64; 3])> = Subject::ALL
             .iter()
             .filter(|kind| may_see(guest, **kind))
             .map(|kind| (kind.name().to_owned(), [0; 3]))
@@ -467,7 +494,7 @@ impl Desk for ReviewDesk {
     }
 
     fn decide(&self, guest: &Guest, choice: &Choice) -> Result<u64, String> {
-        let subject = subject_named(&choice.subject).filter(|subject| decides(guest) && may_see(guest, *subject));
+        let subject = Subject::named(&choice.subject).filter(|subject| decides(guest) && may_see(guest, *subject));
         let subject = subject.ok_or("your role decides nothing about that")?;
         if !CHOICES.iter().any(|(word, ..)| *word == choice.choice) {
             return Err(format!("{:?}: expected one of {}", choice.choice, CHOICES.map(|(word, ..)| word).join(", ")));
@@ -485,10 +512,15 @@ impl Desk for ReviewDesk {
         let (stated, sum) = (self.shelf.now(), self.decisions.now());
         let row = self.verdict_row(&stated, subject, &choice.id);
         let row = match row.as_deref() {
-            Some(RowValue::Verdict(row)) => &**row,
-            _ => return Err("nothing speaks against it any more".to_owned()),
+            Some(RowValue::Verdict(row)) => Some(&**row),
+            _ => None,
         };
-        let line = self.line(&stated, subject, &choice.id, Some(row), &sum);
+        match (row, choice.choice == WITHDRAW, self.ruling(&stated, subject, &choice.id)) {
+            (_, true, None) => return Err("nothing is ruled about it that could be taken back".to_owned()),
+            (None, false, _) => return Err("nothing speaks against it any more".to_owned()),
+            _ => {}
+        }
+        let line = self.line(&stated, subject, &choice.id, row, &sum);
         if line.verdict != choice.verdict {
             return Err(format!("it was {}, and is {} now: look again", choice.verdict, line.verdict));
         }
@@ -520,44 +552,78 @@ fn contributions(parts: &str) -> Vec<Contribution> {
     contributions
 }
 
-/// Makes labels of decisions that cannot be undone any more. The number of the decision is its number in the log, so that
+/// Makes rulings and labels of decisions that cannot be undone any more. The number of the decision is its number in the log, so that
 /// each is there once however often it is told.
-pub struct Labeller {
+pub struct Registrar {
     decisions: Arc<Decisions>,
+    shelf: Arc<Shelf>,
     gate: Gate,
     kinds: IdKinds,
+    time: Time,
     told: usize,
 }
 
-impl Labeller {
-    /// Begins with the first decision.
-    pub fn new(decisions: Arc<Decisions>, gate: Gate, kinds: IdKinds) -> Labeller {
-        Labeller { decisions, gate, kinds, told: 0 }
+impl Registrar {
+    /// Begins with the first decision. Where who sends says how late it is, a decision is known at the instant that is stated.
+    pub fn new(decisions: Arc<Decisions>, shelf: Arc<Shelf>, gate: Gate, kinds: IdKinds, time: Time) -> Registrar {
+        Registrar { decisions, shelf, gate, kinds, time, told: 0 }
     }
 
     /// Tells the log what is final by now, in its order.
     pub fn tell(&mut self) {
         let sum = self.decisions.now();
         while let Some(decision) = sum.all.get(self.told).filter(|decision| now() - decision.at > UNDO_MS) {
-            if decision.closes() && self.entry(decision).is_some_and(|entry| self.gate.take(entry).is_err()) {
-                // There was no room: it is told again.
+            if decision.is_final() && !self.is_told(decision) {
+                // There was no room, or nothing is stated yet: it is told again.
                 return;
             }
             self.told += 1;
         }
     }
 
-    fn entry(&self, decision: &Decision) -> Option<Entry> {
-        let label = decision.label()?;
-        let row = json!({
-            "subject": decision.subject,
-            "subject_id": decision.id,
-            "label": label.name(),
-            "labelled_at": decision.at,
-            "labelled_by": "reviewer",
-        });
-        let read = intake::read("labels", Format::JsonLines, row.to_string().as_bytes(), &self.kinds);
-        let (rows, _) = read.ok()?;
-        Some(Entry { source: Some((SOURCE.to_owned(), decision.decided.number)), until: None, rows: Some(rows) })
+    fn is_told(&self, decision: &Decision) -> bool {
+        let known_at = match self.time {
+            Time::Wall => Some(decision.at),
+            Time::Told => self.shelf.as_of(),
+        };
+        let Some(known_at) = known_at else { return false };
+        let number = decision.decided.number;
+        let take = |source: &str, rows: Option<Rows>| {
+            let entry = Entry { source: Some((source.to_owned(), number)), until: None, rows };
+            entry.rows.is_none() || self.gate.take(entry).is_ok()
+        };
+        take(RULINGS, self.ruling(decision, known_at)) && take(LABELS, self.label(decision))
+    }
+
+    /// The decision as a row of `rulings`. What is confirmed speaks from then on; who is cleared never was what the rules said.
+    fn ruling(&self, decision: &Decision, known_at: Millis) -> Option<Rows> {
+        let (kind, subject) = (decision.ruling()?, Subject::named(&decision.subject)?);
+        let subject_id = id_of(self.kinds[subject.space() as usize], &decision.id)?;
+        let reason = REASONS.iter().find(|(word, _)| *word == decision.decided.reason);
+        let ruling = Ruling {
+            kind,
+            known_at,
+            since: kind.verdict().map(|_| known_at),
+            until: None,
+            ruled_by: Some(decision.decided.by.clone()),
+            reason: reason.map(|(_, meaning)| (*meaning).to_owned()),
+        };
+        intake::rows_of(&[Ruled { subject, subject_id, ruling }], &self.kinds).ok()
+    }
+
+    /// The decision as a row of `labels`.
+    fn label(&self, decision: &Decision) -> Option<Rows> {
+        let (label, subject) = (decision.label()?, Subject::named(&decision.subject)?);
+        let label = Label {
+            subject: decision.subject.clone(),
+            subject_id: id_of(self.kinds[subject.space() as usize], &decision.id)?,
+            label,
+            attack: None,
+            from: None,
+            until: None,
+            labelled_at: Some(decision.at),
+            labelled_by: Some("reviewer".to_owned()),
+        };
+        intake::rows_of(&[label], &self.kinds).ok()
     }
 }

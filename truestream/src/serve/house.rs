@@ -26,6 +26,8 @@ use super::tables::deed;
 use crate::replay::instant;
 use crate::replay::views::VIEWS;
 
+/// The table that changes what is decided about somebody: who sends rows of it is written down.
+const RULINGS: &str = "rulings";
 /// Of so many unread rows a reply says why; the log has all of them.
 const UNREAD_TOLD: usize = 10;
 /// A view is sent whole as JSON up to so many rows, unless more are asked for.
@@ -110,7 +112,11 @@ impl House for Service {
     }
 
     fn deed_of_table(&self, table: &str) -> Option<Deed> {
-        TABLES.contains(&table).then_some(if table == "labels" { Deed::Label } else { Deed::Send })
+        TABLES.contains(&table).then_some(match table {
+            "labels" => Deed::Label,
+            RULINGS => Deed::Rule,
+            _ => Deed::Send,
+        })
     }
 
     fn deed_of_view(&self, name: &str) -> Option<Deed> {
@@ -124,6 +130,9 @@ impl House for Service {
         match self.entry(&sent) {
             Err(reply) => answer(reply),
             Ok((entry, rows, unread)) => {
+                if sent.table == RULINGS {
+                    self.clerk.note(&sent.by, "rulings", &format!("{rows} rows"));
+                }
                 drop(sent);
                 let refused = entry.rows.as_ref().map_or(0, |rows| rows.refused.len());
                 self.gate.submit(entry, move |taken| answer(taken_reply(taken, rows, refused, &unread)));

@@ -9,10 +9,6 @@ use sql::{Equal, Value};
 
 use crate::replay::views::{LINKS, RowKey, View, key_column};
 
-/// All kinds of subjects, in the order of their rows.
-pub const SUBJECTS: [Subject; 6] =
-    [Subject::Account, Subject::Artist, Subject::Distributor, Subject::Playlist, Subject::Track, Subject::Uploader];
-
 /// A part of a view.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Span {
@@ -57,8 +53,8 @@ pub fn spans(view: View, equal: &[Equal], names: &NameTable, labels: &[Arc<str>]
                 .flat_map(|kind| texts.iter().map(move |text| Span::Row(RowKey::Link(kind, id(text)))))
                 .collect()
         }),
-        View::Risk | View::Verdict => {
-            let subjects = SUBJECTS
+        View::Risk | View::Verdict | View::Ruling => {
+            let subjects = Subject::ALL
                 .into_iter()
                 .filter(|subject| texts(equal, "subject").is_none_or(|texts| texts.contains(&subject.name())));
             match texts(equal, "subject_id") {
@@ -68,7 +64,7 @@ pub fn spans(view: View, equal: &[Equal], names: &NameTable, labels: &[Arc<str>]
                 }
                 None => texts(equal, "subject").map(|_| {
                     let first = |subject: Subject| RowKey::Subject(subject, String::new());
-                    let after = |subject| SUBJECTS.into_iter().find(|other| *other > subject).map(first);
+                    let after = |subject| Subject::ALL.into_iter().find(|other| *other > subject).map(first);
                     subjects.map(|subject| Span::Rows(first(subject), after(subject))).collect()
                 }),
             }

@@ -49,7 +49,7 @@ pub use self::args::ServeArgs;
 use self::args::{Ids, Time};
 use self::audit::{Audit, DEEDS};
 use self::decisions::Decisions;
-use self::desk::{Labeller, ReviewDesk};
+use self::desk::{Registrar, ReviewDesk};
 use self::gate::Gate;
 use self::house::Service;
 use self::people::{FIRST, People};
@@ -145,13 +145,15 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let asked_at = asked_at.map_err(|error| Failure::Output(format!("--sql-listen {}: {error}", args.sql_listen)))?;
     eprintln!("Asked by psql -h {} -p {} -U {FIRST} {FIRST}", asked_at.ip(), asked_at.port());
     let desk = ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone());
-    let labels = label(Labeller::new(decisions, gate.clone(), kinds), progress.clone());
+    let time = if followed.is_some() { Time::Told } else { args.time };
+    let registrar = Registrar::new(decisions, shelf.clone(), gate.clone(), kinds, time);
+    let registered = register(registrar, progress.clone());
     let service = Arc::new(Service {
         desk,
         people: people.clone(),
         clerk,
         kinds,
-        time: if followed.is_some() { Time::Told } else { args.time },
+        time,
         gate: gate.clone(),
         durable: durable.clone(),
         shelf: shelf.clone(),
@@ -163,7 +165,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     });
     let room = args.keep.is_some().then(|| make_room(disk.clone(), gate.clone(), progress.clone()));
     let flow = flow((living, kept), (disk, durable), kinds, &shelf, &progress, &failure)?;
-    let time = match followed {
+    let teller = match followed {
         Some(followed) => Some(follow(followed, pace, gate, progress.clone(), failure.clone())),
         None if args.time == Time::Wall => Some(tell_time(every_ms, gate, progress.clone(), failure.clone())),
         None => {
@@ -180,7 +182,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let tls = tls.as_ref().map(|tls| speaking(tls, tls::HTTP));
     let served = console::serve(service, Listening { address: args.listen, tls, threads: ANSWERING }, bound, over);
     progress.stopping.store(true, Ordering::Relaxed);
-    for thread in [time, room, Some(labels), Some(flow)].into_iter().flatten() {
+    for thread in [teller, room, Some(registered), Some(flow)].into_iter().flatten() {
         thread.join().map_err(|_| Failure::Input("a thread of the service failed".to_owned()))?;
     }
     served.map_err(|error| Failure::Output(format!("{}: {error}", args.listen)))?;
@@ -292,11 +294,11 @@ fn flow(
     }))
 }
 
-/// Makes labels of decisions until the service ends.
-fn label(mut labeller: Labeller, progress: Arc<Progress>) -> JoinHandle<()> {
+/// Makes rulings and labels of decisions until the service ends.
+fn register(mut registrar: Registrar, progress: Arc<Progress>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         while !progress.stopping.load(Ordering::Relaxed) {
-            labeller.tell();
+            registrar.tell();
             std::thread::sleep(CLOCK_EVERY);
         }
     })

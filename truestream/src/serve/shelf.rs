@@ -265,7 +265,7 @@ fn equal(view: View, asked: &Asked) -> Vec<Equal> {
     let key = match view {
         View::Window(axis) => Some(key_column(axis).0),
         View::Groups => Some("account_id"),
-        View::Risk | View::Verdict => Some("subject_id"),
+        View::Risk | View::Verdict | View::Ruling => Some("subject_id"),
         _ => None,
     };
     let condition =

@@ -7,7 +7,7 @@
 //! A row counts from the tick of its arrival on; one that comes late, from the first tick that is not stated yet. So
 //! what is stated depends on the log alone, and a service that starts again states the same.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
@@ -24,9 +24,11 @@ use records::{Code, Key, Millis, Refusal};
 use timely::worker::Worker;
 
 use crate::exit::Failure;
+use crate::replay::docket::Who;
 use crate::replay::drive::{Next, Source};
 use crate::replay::feed::{claim, listed};
 use crate::replay::judge::{Segments, release};
+use crate::replay::rulings::Rulings;
 
 /// How long the log is waited for before somebody looks whether the service is to end.
 const WAIT: Duration = Duration::from_millis(20);
@@ -79,6 +81,8 @@ struct Held {
     listings: Vec<Listing>,
     tiers: Vec<Tier>,
     refusals: Vec<Refusal>,
+    /// Subjects about whom other rulings may be in force.
+    ruled: BTreeSet<Who>,
 }
 
 /// What of the catalogue is in force.
@@ -105,6 +109,7 @@ pub struct FromLog {
     complete: Option<Tick>,
     stated: Option<Tick>,
     in_force: InForce,
+    rulings: Rulings,
     entry: u64,
     /// The last entry of which was told that everything that it completes is stated.
     told: u64,
@@ -138,6 +143,7 @@ impl FromLog {
             complete: None,
             stated: None,
             in_force: InForce::default(),
+            rulings: Rulings::new(clock, None),
             entry: 0,
             told: 0,
             kept,
@@ -241,6 +247,15 @@ impl FromLog {
                     self.hold_dated(row.valid_from, |held| held.tiers.push(row));
                 }
             }
+            News::Rulings(rulings) => {
+                for (who, ruling) in rulings {
+                    for tick in self.rulings.take(who, ruling) {
+                        // As of its instant and not after it, as what is dated is otherwise.
+                        let at = self.clock.instant(tick) - 1;
+                        self.hold_dated(Some(at), |held| _ = held.ruled.insert(who));
+                    }
+                }
+            }
             News::Noted => {}
         }
     }
@@ -257,6 +272,7 @@ impl FromLog {
                 let at = valid_from.map_or(0, |instant| self.clock.first_after(instant)).max(first);
                 let held = self.held(at);
                 held.listings.extend(early.listings);
+                held.ruled.extend(early.ruled);
                 held.tiers.extend(early.tiers);
                 held.refusals.extend(early.refusals);
             }
@@ -302,7 +318,7 @@ impl Source for FromLog {
     }
 
     fn send(&mut self, tick: Tick, ends: &mut Ends) -> Result<(), Failure> {
-        let Held { claims, mut listings, mut tiers, refusals } = self.held.remove(&tick).unwrap_or_default();
+        let Held { claims, mut listings, mut tiers, refusals, ruled } = self.held.remove(&tick).unwrap_or_default();
         claims.into_iter().for_each(|claim| ends.claims.send(claim));
         refusals.into_iter().for_each(|refusal| ends.refusals.send(refusal));
         // Of the rows of a track that come into force at one tick only the latest does, and none after a later one. Of two
@@ -332,6 +348,8 @@ impl Source for FromLog {
                 }
             }
         }
+        let turns = ruled.into_iter().filter_map(|who| self.rulings.turn(who, tick));
+        turns.filter(|_| self.segments.is_some()).for_each(|entry| ends.entries.send(entry));
         self.progress.open.store(tick + 1, Ordering::Release);
         Ok(())
     }

@@ -76,6 +76,7 @@ pub fn deed(view: View) -> Deed {
         | View::Risk
         | View::Verdict
         | View::RuleHit
+        | View::Ruling
         | View::PayoutHold
         | View::DisclosureLedger
         | View::Reputation

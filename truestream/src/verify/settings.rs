@@ -32,6 +32,8 @@ struct File {
     last_as_of_ms: Option<i64>,
     #[serde(default)]
     gate: Vec<Gate>,
+    #[serde(default)]
+    hindsight: bool,
 }
 
 /// What uploads must pass from an instant on.
@@ -60,6 +62,8 @@ pub(crate) struct Settings {
     pub(crate) as_of_ms: Option<(i64, i64)>,
     /// What uploads must pass, from which instant on, as JSON.
     pub(crate) gate: Vec<(i64, String)>,
+    /// Whether what people ruled speaks as if it had always been known.
+    pub(crate) hindsight: bool,
 }
 
 impl Settings {
@@ -93,6 +97,7 @@ impl Settings {
             views,
             emit: file.emit,
             as_of_ms: file.first_as_of_ms.zip(file.last_as_of_ms),
+            hindsight: file.hindsight,
             gate: file.gate.into_iter().map(|gate| (gate.from_ms, gate.limits.to_string())).collect(),
         })
     }

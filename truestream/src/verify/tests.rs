@@ -50,6 +50,7 @@ fn write<R: Row + Clone>(folder: &Path, rows: &[R]) {
 
 fn settings() -> Settings {
     Settings {
+        hindsight: false,
         every_ms: HOUR,
         windows: vec![("1h".to_owned(), HOUR), ("24h".to_owned(), 24 * HOUR)],
         hub: 2,

@@ -17,7 +17,7 @@ use crate::process::{Ran, truestream};
 /// The roles, in the order of the columns below.
 const ROLES: [&str; 6] = ["admin", "analyst", "auditor", "policy-editor", "reviewer", "service"];
 /// Every route, and who may take it.
-const ROUTES: [(&str, &str, [bool; 6]); 13] = [
+const ROUTES: [(&str, &str, [bool; 6]); 14] = [
     ("GET /health", "", [true; 6]),
     ("GET /metrics", "", [true; 6]),
     ("GET /v1/view/verdict", "", [true, true, true, true, true, false]),
@@ -31,6 +31,7 @@ const ROUTES: [(&str, &str, [bool; 6]); 13] = [
     ("POST /v1/corrections", "", [true, false, false, false, false, true]),
     ("POST /v1/accounts", "", [true, false, false, false, false, true]),
     ("POST /v1/labels", "", [true, false, false, false, true, true]),
+    ("POST /v1/rulings", "", [true, false, false, false, true, false]),
 ];
 
 fn state_of(folder: &TempDir) -> PathBuf {

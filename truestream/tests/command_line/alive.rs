@@ -20,9 +20,9 @@ use crate::policy::CONDITIONS;
 use crate::process::{Running, start, truestream};
 
 /// What both compute.
-const HOW: [&str; 4] = ["--every", "6h", "--windows", "24h,28d"];
+pub const HOW: [&str; 4] = ["--every", "6h", "--windows", "24h,28d"];
 /// The refresh interval.
-const EVERY_MS: i64 = 6 * 3_600_000;
+pub const EVERY_MS: i64 = 6 * 3_600_000;
 /// The views that a service keeps.
 const VIEWS: [&str; 11] = [
     "account_window",
@@ -96,7 +96,8 @@ impl Service {
         Some((status, answer.split_off(end + 4)))
     }
 
-    fn json(&self, line: &str) -> (u16, Value) {
+    /// What it answers, as JSON.
+    pub fn json(&self, line: &str) -> (u16, Value) {
         let (status, body) = self.ask(line, "", b"").expect("an answer");
         (status, serde_json::from_slice(&body).unwrap_or_else(|error| panic!("{error}: {line}")))
     }
@@ -134,7 +135,7 @@ impl Service {
     }
 
     /// Waits until everything is stated as of the instant.
-    fn wait_as_of(&self, as_of: i64) {
+    pub fn wait_as_of(&self, as_of: i64) {
         let until = Instant::now() + Duration::from_secs(120);
         while self.json("GET /health").1["as_of"] != json!(as_of) {
             assert!(Instant::now() < until, "never: {} {}", self.json("GET /health").1, self.running.err());
@@ -143,7 +144,7 @@ impl Service {
     }
 
     /// Asserts that the views are what the replay wrote, byte by byte.
-    fn states(&self, tables: &Path, views: &[&str]) {
+    pub fn states(&self, tables: &Path, views: &[&str]) {
         for view in views {
             let (status, body) = self.ask(&format!("GET /v1/view/{view}?format=parquet"), "", b"").expect("an answer");
             assert_eq!(status, 200, "{view}");
@@ -172,7 +173,7 @@ fn unchunked(mut body: &[u8]) -> Vec<u8> {
 }
 
 /// What a replay says of the world, and as of when.
-fn replayed(how: &[&str], world: &Path, folder: &Path, views: &[&str], more: &[&str]) -> (PathBuf, i64) {
+pub fn replayed(how: &[&str], world: &Path, folder: &Path, views: &[&str], more: &[&str]) -> (PathBuf, i64) {
     let tables = folder.join("tables");
     let (data, out) = (text(world), text(&tables));
     let views = views.join(",");

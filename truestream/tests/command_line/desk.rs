@@ -3,11 +3,13 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use arrow::array::AsArray;
 use tempfile::TempDir;
 
-use crate::alive::Service;
+use crate::alive::{EVERY_MS, Service};
 use crate::data::{text, world};
 use crate::process::truestream;
 
@@ -77,6 +79,19 @@ impl Visitor<'_> {
         let fields = ["form_key", "subject", "id", "verdict"].map(|name| format!("{name}={}", page.field(name)));
         self.ask("POST /desk/decide", &format!("{}&choice={choice}&reason={reason}&note=seen", fields.join("&")))
     }
+}
+
+/// Tells the service that all has arrived before the instant, and waits until that is stated.
+fn tell(service: &Service, until: i64) {
+    let header = format!("Truestream-Until: {until}\r\n");
+    assert_eq!(service.ask("POST /v1/plays", &header, b"").expect("an answer").0, 200);
+    service.wait_as_of(until);
+}
+
+fn texts(service: &Service, statement: &str) -> Vec<Vec<String>> {
+    let told = service.sql(statement);
+    let columns: Vec<_> = told.columns().iter().map(|column| column.as_string::<i32>()).collect();
+    (0..told.num_rows()).map(|row| columns.iter().map(|column| column.value(row).to_owned()).collect()).collect()
 }
 
 fn visitor<'a>(service: &'a Service, state: &Path, name: &str, role: &str) -> Visitor<'a> {
@@ -176,4 +191,62 @@ fn people_decide_undo_and_agree_and_every_decision_is_told() {
     let again = service.sql("SELECT who, choice, standing FROM decision ORDER BY number");
     assert_eq!(again, told);
     truestream(&["audit", "--state", &text(&state), "verify"]).good();
+}
+
+#[test]
+fn a_final_decision_is_a_ruling_at_the_next_tick_and_one_that_is_undone_never_is() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let follow = ["--follow", &text(world())];
+    let mut service = Service::start(&state, &follow);
+    service.running.wait_until("followed", |running| running.err().contains("Followed to the end"));
+    service.wait_until_stated();
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let page = rita.get("/desk?verdict=escalate&subject=track");
+    let cases = page.cases();
+    assert!(cases.len() >= 2, "{}", page.body);
+    let durable = |service: &Service| service.json("GET /health").1["entries_durable"].as_u64().expect("a number");
+    let before = durable(&service);
+
+    let undone = rita.decide(cases[1], "confirm", "");
+    let number = undone.header("location").and_then(|next| next.split("done=").nth(1)).expect("a number");
+    let number = number.split('&').next().expect("a number");
+    let form = format!("form_key={}&number={number}", rita.get("/desk").field("form_key"));
+    assert_eq!(rita.ask("POST /desk/undo", &form).status, 303);
+    // Nothing is ruled yet that could be taken back.
+    assert_eq!(rita.decide(cases[0], "withdraw", "").status, 409);
+    let done = rita.decide(cases[0], "override", "fans");
+    assert_eq!(done.status, 303, "{}", done.body);
+    let id = cases[0].split('/').nth(1).expect("an id");
+    let verdicts = format!("SELECT verdict FROM verdict WHERE subject = 'track' AND subject_id = '{id}'");
+    let parts = format!("SELECT parts FROM risk WHERE subject = 'track' AND subject_id = '{id}'");
+    let ruled = "SELECT subject, subject_id, ruling, ruled_by, reason FROM ruling";
+
+    // The ruling and the label of the one, and nothing of the other.
+    let until = Instant::now() + Duration::from_secs(120);
+    while durable(&service) < before + 2 {
+        assert!(Instant::now() < until, "never: {}", service.running.err());
+        sleep(Duration::from_millis(200));
+    }
+    assert!(texts(&service, ruled).is_empty() && texts(&service, &verdicts) == [["escalate"]]);
+    let as_of = service.json("GET /health").1["as_of"].as_i64().expect("an instant");
+    tell(&service, as_of + EVERY_MS);
+    let expected =
+        [["track", id, "cleared", "rita", "Genuine listeners: fans, an event, a campaign"].map(str::to_owned)];
+    assert_eq!(texts(&service, ruled), expected);
+    assert!(texts(&service, &verdicts).is_empty());
+    assert!(texts(&service, &parts)[0][0].contains("ruling.cleared"));
+    let page = rita.get(&format!("/desk/case/{}", cases[0]));
+    assert!(page.body.contains("A person has the last word: cleared"), "{}", page.body);
+    // There is no verdict any more that could be confirmed, but the ruling can be taken back.
+    assert_eq!(rita.decide(cases[0], "confirm", "").status, 409);
+    assert_eq!(rita.decide(cases[0], "withdraw", "").status, 303);
+    let standing = texts(&service, "SELECT choice, standing FROM decision ORDER BY number");
+    assert_eq!(standing, [["confirm", "undone"], ["override", "final"], ["withdraw", "final"]]);
+    service.running.kill();
+
+    let service = Service::start(&state, &["--time", "told"]);
+    service.wait_as_of(as_of + EVERY_MS);
+    assert_eq!(texts(&service, ruled), expected);
+    assert!(texts(&service, &verdicts).is_empty());
 }

@@ -10,7 +10,7 @@ use crate::data::{read, rows, text};
 use crate::process::{files, truestream};
 
 /// Whoever is suspected at all is blocked, and a track needs one stream.
-fn strict() -> TempDir {
+pub fn strict() -> TempDir {
     let folder = TempDir::new().expect("a folder");
     let thresholds = "[default]\nhold = 1\nescalate = 2\nblock = 30\nescalate_signals = 0\nblock_signals = 0";
     let built_in: BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
