@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! /desk/login ──▶ session ──▶ /desk ──▶ /desk/case/SUBJECT/ID ──▶ POST /desk/decide ──▶ the next case
+//! /appeal/SUBJECT/ID/CODE ──▶ what the one is told whom it is about ──▶ POST ──▶ /desk?appealed=1
 //! ```
 //!
 //! Pages are made here and work without scripts; a script adds keys. No text from outside is ever markup.
@@ -12,6 +13,7 @@ mod sessions;
 pub(crate) mod texts;
 
 pub(crate) use self::routes::routes;
+pub use self::texts::path_part;
 
 /// Which cases are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct Wanted {
     pub verdict: Option<String>,
     /// Decided ones instead of open ones.
     pub decided: bool,
+    /// Those that somebody appealed against, the earliest first.
+    pub appealed: bool,
     /// The page, from 0.
     pub page: usize,
 }
@@ -116,6 +120,10 @@ pub struct Case {
     pub linked: Vec<Linked>,
     /// What a person ruled, where that is in force.
     pub ruling: Option<InForce>,
+    /// The last appeal against it.
+    pub appeal: Option<Appeal>,
+    /// The address of what the one is told whom it is about, for those who may send it.
+    pub statement: Option<String>,
     /// What was decided, the latest first.
     pub history: Vec<Decided>,
     /// Which policy and models spoke.
@@ -141,6 +149,69 @@ pub struct InForce {
     pub reason: String,
 }
 
+/// What the one is told whom a verdict is about.
+#[derive(Clone, Debug, Default)]
+pub struct Statement {
+    /// What it is about: `track`, `artist`, …
+    pub subject: String,
+    /// Which one.
+    pub id: String,
+    /// As of when.
+    pub as_of: Option<String>,
+    /// What is decided: `hold`, `escalate`, `block`, or `allow`.
+    pub verdict: String,
+    /// What follows, in words.
+    pub effect: String,
+    /// Since when.
+    pub since: Option<String>,
+    /// Why, in sentences without numbers.
+    pub reasons: Vec<String>,
+    /// What the terms say, where a rule names it.
+    pub grounds: Vec<String>,
+    /// When a person ruled, where one did.
+    pub person: Option<String>,
+    /// Which policy and models decided.
+    pub versions: Vec<String>,
+    /// Plays of the longest window that are payable but for this.
+    pub payable: u64,
+    /// About so much money, in USD, waits on it.
+    pub stake_usd: f64,
+    /// The last appeal.
+    pub appeal: Option<Appeal>,
+    /// Whether another one is heard.
+    pub may_appeal: bool,
+    /// The same for programs.
+    pub json: String,
+}
+
+/// An appeal.
+#[derive(Clone, Debug, Default)]
+pub struct Appeal {
+    /// When it came.
+    pub at: String,
+    /// Until when it is to be decided.
+    pub due: String,
+    /// Whether that has passed.
+    pub is_late: bool,
+    /// What is said.
+    pub text: String,
+    /// What was decided about it.
+    pub outcome: Option<Outcome>,
+}
+
+/// What was decided about an appeal.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// When.
+    pub at: String,
+    /// `uphold`: the verdict stands; `overturn`: it does not.
+    pub choice: String,
+    /// Plays of the longest window that hung on it, and about what they pay, in USD.
+    pub payable: u64,
+    /// See `payable`.
+    pub stake_usd: f64,
+}
+
 /// A signal.
 #[derive(Clone, Debug, Default)]
 pub struct Contribution {
@@ -163,6 +234,8 @@ pub struct Hit {
     pub effect: String,
     /// Why, in words.
     pub reason: String,
+    /// What the terms say of it; may be empty.
+    pub ground: String,
     /// Who answers for it.
     pub owner: String,
 }
@@ -243,17 +316,23 @@ pub struct Choice {
 }
 
 /// What can be decided: the word, the key, and what it means.
-pub const CHOICES: [(&str, &str, &str); 6] = [
+pub const CHOICES: [(&str, &str, &str); 8] = [
     ("confirm", "c", "The verdict is right"),
     ("override", "o", "The verdict is wrong: it is honest"),
     ("escalate", "e", "Somebody else must decide"),
     ("more", "m", "More evidence is needed"),
     ("skip", "s", "Not now"),
+    (UPHOLD, "p", "The appeal is not right: the verdict stands"),
+    (OVERTURN, "v", "The appeal is right: it is honest, or fraud was done to it"),
     (WITHDRAW, "w", "What was ruled is taken back: the rules alone decide"),
 ];
 
 /// The choice that there is only where something was ruled.
-const WITHDRAW: &str = "withdraw";
+pub const WITHDRAW: &str = "withdraw";
+/// The choices that there are only where somebody appealed.
+pub const UPHOLD: &str = "uphold";
+/// See [`UPHOLD`].
+pub const OVERTURN: &str = "overturn";
 
 /// Why a verdict is wrong: the word, and what it means. Who overrides says one.
 pub const REASONS: [(&str, &str); 6] = [
@@ -287,6 +366,15 @@ pub trait Desk: Send + Sync {
     /// # Errors
     /// Why it cannot be, in words.
     fn decide(&self, guest: &crate::Guest, choice: &Choice) -> Result<u64, String>;
+
+    /// What the one is told whom the case is about; `None` where the code is not the case's.
+    fn statement(&self, subject: &str, id: &str, code: &str) -> Option<Statement>;
+
+    /// Takes an appeal of who has the code of the case.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    fn appeal(&self, subject: &str, id: &str, code: &str, text: &str) -> Result<(), String>;
 
     /// Takes back a decision of one's own that is younger than 30 s.
     ///

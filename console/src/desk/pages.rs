@@ -4,7 +4,10 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::sessions::Session;
 use super::texts::{path_part, visible};
-use super::{CHOICES, Case, CaseLine, Cases, Decided, InForce, Overview, REASONS, WITHDRAW, Wanted};
+use super::{
+    Appeal, CHOICES, Case, CaseLine, Cases, Decided, InForce, OVERTURN, Overview, REASONS, Statement, UPHOLD, WITHDRAW,
+    Wanted,
+};
 use crate::Role;
 
 /// What was just decided, for the line that offers to undo it.
@@ -33,6 +36,7 @@ fn page(title: &str, session: Option<&Session>, body: &Markup) -> String {
                     @if let Some(session) = session {
                         nav aria-label="Desk" {
                             a href="/desk" { "Cases" }
+                            a href="/desk?appealed=1" { "Appeals" }
                             a href="/desk?decided=1" { "Decided" }
                             a href="/desk/overview" { "Overview" }
                         }
@@ -77,7 +81,11 @@ pub(super) fn message(session: Option<&Session>, title: &str, text: &str) -> Str
 
 /// The cases.
 pub(super) fn cases(session: &Session, wanted: &Wanted, cases: &Cases, done: Option<&Done>) -> String {
-    let title = if wanted.decided { "Decided" } else { "Cases" };
+    let title = match (wanted.decided, wanted.appealed) {
+        (true, _) => "Decided",
+        (_, true) => "Appeals",
+        _ => "Cases",
+    };
     let pages = cases.total.div_ceil(cases.per_page.max(1));
     let body = html! {
         (done_line(session, done))
@@ -87,12 +95,13 @@ pub(super) fn cases(session: &Session, wanted: &Wanted, cases: &Cases, done: Opt
         }
         form.filters method="get" action="/desk" {
             @if wanted.decided { input type="hidden" name="decided" value="1"; }
+            @if wanted.appealed { input type="hidden" name="appealed" value="1"; }
             (choose("subject", "Kind", &["account", "track", "artist", "uploader", "playlist", "distributor"], wanted.subject.as_deref()))
             (choose("verdict", "Verdict", &["block", "escalate", "hold"], wanted.verdict.as_deref()))
             button type="submit" { "Show" }
         }
         @if cases.cases.is_empty() {
-            p { @if wanted.decided { "Nothing was decided." } @else { "Nothing waits. New cases come with the next refresh." } }
+            p { @if wanted.decided { "Nothing was decided." } @else if wanted.appealed { "No appeal waits." } @else { "Nothing waits. New cases come with the next refresh." } }
         } @else {
             table.cases {
                 thead { tr {
@@ -276,6 +285,7 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
             @if let Some(who) = &case.line.claimed_by { ". " strong { (visible(who)) " looks at it" } }
         }
         @if let Some(ruling) = &case.ruling { (in_force(ruling)) }
+        @if let Some(appeal) = &case.appeal { (appealed(appeal)) }
         @if may_decide { (decision(session, case)) } @else { p { "The role " (session.guest.role.name()) " decides nothing." } }
         div.columns {
             section {
@@ -330,6 +340,7 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
                 @if case.history.is_empty() { p { "Nobody has decided yet." } }
                 ol { @for decided in &case.history { li { (past(decided)) } } }
                 p.note { @for version in &case.versions { (visible(version)) ". " } }
+                @if let Some(place) = &case.statement { p.note { "For the one it is about: " a href=(place) { "statement of reasons and appeal" } ". Whoever has the address may read and appeal." } }
             }
         }
     };
@@ -348,7 +359,7 @@ fn decision(session: &Session, case: &Case) -> Markup {
                     button type="submit" name="choice" value=(word) data-key=(key) title=(meaning) { (word) " " kbd { (key) } }
                 }
             }
-            label for="reason" { "Reason, needed to override: " kbd { "o" } " and its number" }
+            label for="reason" { "Reason, needed to override and to overturn: " kbd { "o" } " or " kbd { "v" } " and its number" }
             select #reason name="reason" {
                 option value="" { "" }
                 @for (at, (word, meaning)) in REASONS.iter().enumerate() { option value=(word) { (at + 1) " " (meaning) } }
@@ -359,11 +370,16 @@ fn decision(session: &Session, case: &Case) -> Markup {
     }
 }
 
-/// Without a verdict there is nothing to decide but whether what was ruled is taken back.
+/// Without a verdict there is nothing to decide but whether what was ruled is taken back, and an appeal is decided first.
 fn is_offered(choice: &str, case: &Case) -> bool {
-    match choice == WITHDRAW {
-        true => case.ruling.is_some(),
-        false => case.line.verdict != "allow",
+    let has_verdict = case.line.verdict != "allow";
+    let is_appealed = case.appeal.as_ref().is_some_and(|appeal| appeal.outcome.is_none());
+    match choice {
+        WITHDRAW => case.ruling.is_some(),
+        OVERTURN => is_appealed,
+        UPHOLD => is_appealed && has_verdict,
+        "confirm" | "override" => has_verdict && !is_appealed,
+        _ => has_verdict,
     }
 }
 
@@ -377,6 +393,88 @@ fn in_force(ruling: &InForce) -> Markup {
             @if let Some(until) = until { ", until " time datetime=(until) { (visible(until)) } }
             @if !by.is_empty() { ", by " (visible(by)) }
             @if !reason.is_empty() { ": " q { (visible(reason)) } }
+        }
+    }
+}
+
+fn appealed(appeal: &Appeal) -> Markup {
+    html! {
+        section.appeal aria-label="Appeal" {
+            h2 { "Appeal" }
+            p { "Of " time datetime=(appeal.at) { (visible(&appeal.at)) } ", to be decided until " span.late[appeal.is_late] { (visible(&appeal.due)) } " by somebody who has not decided about it before." }
+            blockquote { @for line in appeal.text.lines() { p { (visible(line)) } } }
+            @if let Some(outcome) = &appeal.outcome { p { (visible(&outcome.choice)) " on " (visible(&outcome.at)) "." } }
+        }
+    }
+}
+
+/// A page for who has no login: our style, no script, and nothing of the desk.
+fn open_page(title: &str, body: &Markup) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="robots" content="noindex";
+                title { (visible(title)) }
+                link rel="stylesheet" href="/desk/static/desk.css";
+            }
+            body { main #main { (body) } }
+        }
+    }
+    .into_string()
+}
+
+/// A page that says one thing to who has no login, with the way back where there is one.
+pub(super) fn said(title: &str, text: &str, back: &str) -> String {
+    open_page(
+        title,
+        &html! { h1 { (title) } p { (visible(text)) } @if !back.is_empty() { p { a href=(back) { "Back" } } } },
+    )
+}
+
+/// What the one is told whom a verdict is about.
+pub(super) fn statement(told: &Statement) -> String {
+    let Statement { subject, id, verdict: word, effect, .. } = told;
+    let body = html! {
+        h1 { "Statement of reasons: " (visible(subject)) " " bdi { (visible(id)) } }
+        (as_of(told.as_of.as_deref()))
+        p { strong { (visible(effect)) } @if let Some(since) = &told.since { " Since " time datetime=(since) { (visible(since)) } "." } }
+        @if word != "allow" {
+            h2 { "Why" }
+            ul { @for reason in &told.reasons { li { (visible(reason)) } } }
+            @for ground in &told.grounds { p { "Ground: " (visible(ground)) } }
+            p { @if let Some(at) = &told.person { "It was found by a program, and a person ruled on " (visible(at)) "." } @else { "It was found and decided by a program. No person has decided yet." } }
+            p { (told.payable) " plays of the last weeks hang on it, about " (money(told.stake_usd)) " USD." }
+        }
+        @if let Some(appeal) = &told.appeal { (answered(appeal)) }
+        @if told.may_appeal {
+            h2 { "Appeal" }
+            p { "Say what is wrong, and what shows it: a campaign, a concert, a playlist, a mistake in the data. A person reads it who has not decided about this before." }
+            form method="post" {
+                label for="text" { "Your appeal, 20 to 5000 letters" }
+                textarea #text name="text" rows="10" minlength="20" maxlength="5000" required {}
+                button type="submit" { "Appeal" }
+            }
+        }
+        p.note { a href="?format=json" { "The same for programs (JSON)" } ". Keep this address to yourself: whoever has it can read this and appeal." }
+    };
+    open_page("Statement of reasons", &body)
+}
+
+fn answered(appeal: &Appeal) -> Markup {
+    html! {
+        h2 { "Your appeal" }
+        p { "Of " time datetime=(appeal.at) { (visible(&appeal.at)) } ":" }
+        blockquote { @for line in appeal.text.lines() { p { (visible(line)) } } }
+        @match &appeal.outcome {
+            None => p role="status" { "It is to be decided until " (visible(&appeal.due)) "." },
+            Some(outcome) if outcome.choice == OVERTURN => p role="status" {
+                strong { "You were right. " } "The decision was taken back on " (visible(&outcome.at)) ": "
+                (outcome.payable) " plays of the weeks before, about " (money(outcome.stake_usd)) " USD, hang on it no more, and it is for earlier months as if it had never been."
+            },
+            Some(outcome) => p role="status" { "A person looked at it on " (visible(&outcome.at)) ". The decision stands." },
         }
     }
 }
@@ -447,7 +545,7 @@ mod tests {
     }
 
     /// All pages of a case whose texts are `text`, and whose words of ours are `word`.
-    fn pages_of(text: &str, word: &str) -> [String; 3] {
+    fn pages_of(text: &str, word: &str) -> [String; 5] {
         let [text, word] = [text, word].map(str::to_owned);
         let decided = Decided {
             by: text.clone(),
@@ -471,6 +569,7 @@ mod tests {
             action: word.clone(),
             effect: word.clone(),
             reason: text.clone(),
+            ground: text.clone(),
             owner: text.clone(),
         };
         let ruling = InForce {
@@ -480,6 +579,20 @@ mod tests {
             until: Some(word.clone()),
             by: text.clone(),
             reason: text.clone(),
+        };
+        let appeal = Appeal { at: word.clone(), due: word.clone(), text: text.clone(), ..Appeal::default() };
+        let told = Statement {
+            subject: word.clone(),
+            id: text.clone(),
+            verdict: word.clone(),
+            effect: text.clone(),
+            since: Some(word.clone()),
+            reasons: vec![text.clone()],
+            grounds: vec![text.clone()],
+            person: Some(text.clone()),
+            appeal: Some(appeal.clone()),
+            may_appeal: true,
+            ..Statement::default()
         };
         let linked = Linked { subject: word.clone(), id: text.clone(), why: text.clone(), verdict: word.clone() };
         let case = Case {
@@ -491,6 +604,7 @@ mod tests {
             windows: vec![word.clone()],
             linked: vec![linked],
             ruling: Some(ruling),
+            appeal: Some(appeal.clone()),
             history: vec![decided],
             versions: vec![text.clone()],
             ..Case::default()
@@ -502,6 +616,8 @@ mod tests {
             super::case(&session(), &case, Some(&done)),
             cases(&session(), &wanted, &all, Some(&done)),
             message(Some(&session()), "Not taken", &text),
+            statement(&told),
+            said("Not taken", &text, ""),
         ]
     }
 
@@ -509,7 +625,8 @@ mod tests {
     fn no_text_from_outside_becomes_markup() {
         for text in HOSTILE {
             for page in pages_of(text, text) {
-                let lower = page.to_lowercase();
+                // The one that is ours ends where nothing has been written in it yet.
+                let lower = page.to_lowercase().replace("required></textarea>", "");
                 for mark in
                     ["<script>", "<img", "<svg", "<iframe", "</textarea", "<!--", "\" on", "<b>", "href=\"javascript"]
                 {

@@ -25,6 +25,8 @@ const COOKIE: &str = "truestream_desk";
 const WRONG_WAITS: Duration = Duration::from_millis(500);
 /// So many passwords are tried at once: each takes thousands of rounds of a hash.
 const KNOCKING: usize = 4;
+/// So many are told at once about the case that is theirs; more are asked to come again.
+const VISITING: usize = 8;
 /// A form has at most so many bytes.
 const FORM_MAX: usize = 64 << 10;
 /// Nothing but our own style and script, no script within a page, and no page within another one.
@@ -37,6 +39,7 @@ struct Room<H> {
     house: Arc<H>,
     sessions: Sessions,
     knocking: Semaphore,
+    visiting: Semaphore,
     is_encrypted: bool,
 }
 
@@ -44,7 +47,8 @@ type Rooms<H> = State<Arc<Room<H>>>;
 
 /// The routes of the desk.
 pub(crate) fn routes<H: House>(house: Arc<H>, is_encrypted: bool) -> Router {
-    let room = Room { house, sessions: Sessions::default(), knocking: Semaphore::new(KNOCKING), is_encrypted };
+    let [knocking, visiting] = [KNOCKING, VISITING].map(Semaphore::new);
+    let room = Room { house, sessions: Sessions::default(), knocking, visiting, is_encrypted };
     Router::new()
         .route("/", get(|| async { to("/desk") }))
         .route("/desk", get(cases::<H>))
@@ -54,6 +58,7 @@ pub(crate) fn routes<H: House>(house: Arc<H>, is_encrypted: bool) -> Router {
         .route("/desk/overview", get(overview::<H>))
         .route("/desk/decide", post(decide::<H>))
         .route("/desk/undo", post(undo::<H>))
+        .route("/appeal/{subject}/{id}/{code}", get(statement::<H>).post(appeal::<H>))
         .route("/desk/static/desk.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/desk/static/desk.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
         .layer(DefaultBodyLimit::max(FORM_MAX))
@@ -163,6 +168,7 @@ async fn cases<H: House>(
         subject: word("subject"),
         verdict: word("verdict"),
         decided: word("decided").is_some(),
+        appealed: word("appealed").is_some(),
         page: word("page").and_then(|page| page.parse().ok()).unwrap_or(0),
     };
     let (house, guest, asked) = (room.house.clone(), session.guest.clone(), wanted.clone());
@@ -259,6 +265,59 @@ async fn undo<H: House>(
         Ok(Err(why)) => html(StatusCode::CONFLICT, pages::message(Some(&session), "Not undone", &why)),
         Err(_) => broken(&session),
     }
+}
+
+/// Who comes with the code of a case, without a login.
+async fn statement<H: House>(
+    State(room): Rooms<H>,
+    Path((subject, id, code)): Path<(String, String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let Ok(_place) = room.visiting.try_acquire() else { return busy() };
+    let house = room.house.clone();
+    let told = spawn_blocking(move || house.desk().statement(&subject, &id, &code)).await.ok().flatten();
+    match told {
+        Some(told) if query.get("format").is_some_and(|format| format == "json") => {
+            let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
+            (headers, told.json).into_response()
+        }
+        Some(told) => html(StatusCode::OK, pages::statement(&told)),
+        None => no_such_case().await,
+    }
+}
+
+async fn appeal<H: House>(
+    State(room): Rooms<H>,
+    Path((subject, id, code)): Path<(String, String, String)>,
+    Form(form): Form<HashMap<String, String>>,
+) -> Response {
+    let Ok(_place) = room.visiting.try_acquire() else { return busy() };
+    let house = room.house.clone();
+    let text = form.get("text").cloned().unwrap_or_default();
+    let back = format!("/appeal/{}/{}/{}", path_part(&subject), path_part(&id), path_part(&code));
+    let taken = spawn_blocking(move || {
+        let desk = house.desk();
+        desk.statement(&subject, &id, &code)?;
+        Some(desk.appeal(&subject, &id, &code, &text))
+    });
+    match taken.await.ok().flatten() {
+        Some(Ok(())) => to(&back),
+        Some(Err(why)) => html(StatusCode::CONFLICT, pages::said("Not taken", &why, &back)),
+        None => no_such_case().await,
+    }
+}
+
+/// Guesses get expensive, and say nothing.
+async fn no_such_case() -> Response {
+    sleep(WRONG_WAITS).await;
+    let said = pages::said("No such case", "The address is not complete, or it is of no case of this service.", "");
+    html(StatusCode::NOT_FOUND, said)
+}
+
+fn busy() -> Response {
+    let mut response = html(StatusCode::TOO_MANY_REQUESTS, pages::said("Come again", "Too many ask at once.", ""));
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 fn broken(session: &Session) -> Response {

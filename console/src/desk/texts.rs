@@ -25,7 +25,7 @@ fn number(letter: char) -> String {
 }
 
 /// Bytes of a part of a path, percent-encoded where RFC 3986 asks for it.
-pub(super) fn path_part(text: &str) -> String {
+pub fn path_part(text: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     text.bytes().map(|byte| if is_plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -127,6 +127,11 @@ impl Audit {
         Ok(Audit { lines, head, lock, key: *key.as_bytes(), last: Mutex::default() })
     }
 
+    /// Another key for another purpose, made of the one of the folder; it says nothing of it.
+    pub fn derived(&self, purpose: &str) -> [u8; 32] {
+        blake3::derive_key(purpose, &self.key)
+    }
+
     /// Adds a line; it is on disk when this returns its number.
     ///
     /// # Errors

@@ -10,12 +10,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use console::desk::{Choice, Decided, Reviewer};
+use console::desk::{Choice, Decided, OVERTURN, Reviewer, UPHOLD, WITHDRAW};
 use datasets::formats::instant;
 use imbl::Vector;
 use records::{LabelKind, Millis, RulingKind, Verdict};
 use serde::{Deserialize, Serialize};
 
+use super::appeals::APPEALS_MAX;
 use super::audit::Audit;
 use super::state::now;
 use crate::exit::Failure;
@@ -31,8 +32,9 @@ pub const SECOND_USD: f64 = 100.0;
 pub const DECISIONS: &str = "decisions";
 const DECISION: &str = "decision";
 const UNDO: &str = "undo";
-/// The choice that takes back what was ruled before.
-pub const WITHDRAW: &str = "withdraw";
+const APPEAL: &str = "appeal";
+/// Who appeals: the one who has the code of the case.
+const CONCERNED: &str = "who it is about";
 
 /// What stands in a line of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,7 +48,32 @@ struct Line {
     note: String,
     verdict: String,
     risk: f64,
+    #[serde(default)]
+    payable: u64,
     needs_second: bool,
+}
+
+/// What stands in the line of an appeal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct AppealLine {
+    subject: String,
+    id: String,
+    text: String,
+}
+
+/// An appeal against a verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Appealed {
+    /// Its number, among those of decisions.
+    pub number: u64,
+    /// When it came.
+    pub at: Millis,
+    /// What it is about: `track`, `artist`, …
+    pub subject: String,
+    /// Which one.
+    pub id: String,
+    /// What is said.
+    pub text: String,
 }
 
 /// A decision and what it is about.
@@ -60,6 +87,8 @@ pub struct Decision {
     pub decided: Decided,
     /// When.
     pub at: Millis,
+    /// Plays of the longest window that hung on it.
+    pub payable: u64,
     needs_second: bool,
 }
 
@@ -67,9 +96,9 @@ impl Decision {
     /// What it says is true, where it says something.
     pub fn label(&self) -> Option<LabelKind> {
         match (self.decided.choice.as_str(), self.decided.reason.as_str()) {
-            ("confirm", _) => Some(LabelKind::Fraud),
-            ("override", "victim") => Some(LabelKind::Victim),
-            ("override", _) => Some(LabelKind::Honest),
+            ("confirm" | UPHOLD, _) => Some(LabelKind::Fraud),
+            ("override" | OVERTURN, "victim") => Some(LabelKind::Victim),
+            ("override" | OVERTURN, _) => Some(LabelKind::Honest),
             _ => None,
         }
     }
@@ -77,12 +106,20 @@ impl Decision {
     /// What it rules, where it rules something.
     pub fn ruling(&self) -> Option<RulingKind> {
         match (self.decided.choice.as_str(), self.label()) {
-            (_, Some(LabelKind::Fraud)) => Verdict::named(&self.decided.verdict).map(RulingKind::Confirmed),
+            (_, Some(LabelKind::Fraud)) => {
+                let verdict = Verdict::named(&self.decided.verdict).filter(|verdict| *verdict > Verdict::Allow);
+                verdict.map(RulingKind::Confirmed)
+            }
             (_, Some(LabelKind::Victim)) => Some(RulingKind::Victim),
             (_, Some(LabelKind::Honest)) => Some(RulingKind::Cleared),
             (WITHDRAW, None) => Some(RulingKind::Withdrawn),
             (_, None) => None,
         }
+    }
+
+    /// Whether it is about an appeal.
+    pub fn is_about_appeal(&self) -> bool {
+        matches!(self.decided.choice.as_str(), UPHOLD | OVERTURN)
     }
 
     /// Whether it rules something, was not undone, and waits for nobody.
@@ -112,6 +149,8 @@ pub struct Sum {
     /// In the order in which they were made.
     pub all: Vector<Arc<Decision>>,
     by_case: imbl::HashMap<(String, String), Vector<usize>>,
+    /// In the order in which they came.
+    pub appeals: Vector<Arc<Appealed>>,
     /// How often something was added or undone.
     pub version: u64,
 }
@@ -128,6 +167,32 @@ impl Sum {
         self.of(subject, id).rev().find(|decision| !decision.decided.undone)
     }
 
+    /// The appeals of a case, the earliest first.
+    pub fn appeals_of<'a>(&'a self, subject: &str, id: &str) -> impl DoubleEndedIterator<Item = &'a Arc<Appealed>> {
+        let (subject, id) = (subject.to_owned(), id.to_owned());
+        self.appeals.iter().filter(move |appeal| appeal.subject == subject && appeal.id == id)
+    }
+
+    /// What was decided about the appeal, once that is final.
+    pub fn outcome(&self, appeal: &Appealed) -> Option<&Arc<Decision>> {
+        let is_outcome = |decision: &&Arc<Decision>| {
+            decision.decided.number > appeal.number && decision.is_about_appeal() && decision.is_final()
+        };
+        self.of(&appeal.subject, &appeal.id).find(is_outcome)
+    }
+
+    /// The appeal of the case that waits, if one does.
+    pub fn open_appeal(&self, subject: &str, id: &str) -> Option<&Arc<Appealed>> {
+        self.appeals_of(subject, id).next_back().filter(|appeal| self.outcome(appeal).is_none())
+    }
+
+    /// Whether the person has said what is true of the case before the appeal.
+    pub fn has_decided(&self, appeal: &Appealed, who: &str) -> bool {
+        let before = |decision: &&Arc<Decision>| decision.decided.number < appeal.number && !decision.decided.undone;
+        let decisions = self.of(&appeal.subject, &appeal.id).filter(before);
+        decisions.filter(|decision| decision.label().is_some()).any(|decision| decision.decided.by == who)
+    }
+
     /// What each person decided, those who decided most first.
     pub fn people(&self, now: Millis) -> Vec<Reviewer> {
         let mut people: Vec<Reviewer> = Vec::new();
@@ -139,7 +204,7 @@ impl Sum {
             let person = &mut people[place];
             person.decisions[0] += u64::from(now - decision.at < DAY_MS);
             person.decisions[1] += 1;
-            person.overrides.0 += u64::from(decision.decided.choice == "override");
+            person.overrides.0 += u64::from(decision.label().is_some_and(|label| label != LabelKind::Fraud));
             person.overrides.1 += u64::from(decision.label().is_some());
         }
         people.sort_by(|a, b| b.decisions[1].cmp(&a.decisions[1]).then_with(|| a.name.cmp(&b.name)));
@@ -152,7 +217,7 @@ impl Sum {
         for (subject, id) in self.by_case.keys() {
             let Some(last) = self.last(subject, id).filter(|last| last.closes()) else { continue };
             let (confirmed, all) = counts.entry(last.decided.verdict.clone()).or_default();
-            *confirmed += u64::from(last.decided.choice == "confirm");
+            *confirmed += u64::from(last.label() == Some(LabelKind::Fraud));
             *all += 1;
         }
         counts.into_iter().map(|(verdict, (confirmed, all))| (verdict, confirmed, all)).collect()
@@ -185,17 +250,23 @@ impl Sum {
     }
 
     fn add(&mut self, number: u64, at: Millis, by: &str, line: Line) {
-        let Line { subject, id, choice, reason, note, verdict, risk, needs_second } = line;
+        let Line { subject, id, choice, reason, note, verdict, risk, payable, needs_second } = line;
         let (at_text, by) = (instant::to_text(at), by.to_owned());
         let undone = false;
         let decided =
             Decided { number, at: at_text, by, choice, reason, note, verdict, risk, undone, waits_for_second: false };
-        let decision = Decision { subject, id, decided, at, needs_second };
+        let decision = Decision { subject, id, decided, at, payable, needs_second };
         let key = (decision.subject.clone(), decision.id.clone());
         let place = self.all.len();
         self.all.push_back(Arc::new(decision));
         self.by_case.entry(key.clone()).or_default().push_back(place);
         self.settle(&key);
+    }
+
+    fn appeal(&mut self, number: u64, at: Millis, line: AppealLine) {
+        self.version += 1;
+        let AppealLine { subject, id, text } = line;
+        self.appeals.push_back(Arc::new(Appealed { number, at, subject, id, text }));
     }
 
     fn undo(&mut self, number: u64) {
@@ -253,6 +324,11 @@ impl Decisions {
                     sum.add(number, instant::from_text(&done.at).unwrap_or_default(), &done.who, line);
                 }
                 (UNDO, _, Ok(undone)) => sum.undo(undone),
+                (APPEAL, ..) => {
+                    let line = serde_json::from_str(&done.about);
+                    let at = instant::from_text(&done.at).unwrap_or_default();
+                    line.into_iter().for_each(|line| sum.appeal(number, at, line));
+                }
                 _ => {}
             }
         })?;
@@ -268,14 +344,39 @@ impl Decisions {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub fn add(&self, by: &str, choice: &Choice, risk: f64, needs_second: bool) -> Result<u64, Failure> {
+    pub fn add(
+        &self,
+        by: &str,
+        choice: &Choice,
+        (risk, payable): (f64, u64),
+        needs_second: bool,
+    ) -> Result<u64, Failure> {
         let Choice { subject, id, choice, reason, note, verdict } = choice.clone();
-        let line = Line { subject, id, choice, reason, note, verdict, risk, needs_second };
+        let line = Line { subject, id, choice, reason, note, verdict, risk, payable, needs_second };
         let text = serde_json::to_string(&line).expect("texts and numbers have a JSON form");
         let mut sum = self.sum.lock().expect("nobody panics with it");
         let number = self.record.enter(by, DECISION, &text)?;
         sum.add(number, now(), by, line);
         Ok(number)
+    }
+
+    /// Takes an appeal of the one the case is about. It is on disk when this returns.
+    ///
+    /// # Errors
+    /// When one waits already, there were as many as are heard, or it cannot be written.
+    pub fn appeal(&self, subject: &str, id: &str, text: &str) -> Result<(), Failure> {
+        let mut sum = self.sum.lock().expect("nobody panics with it");
+        if sum.open_appeal(subject, id).is_some() {
+            return Err(Failure::Usage("your appeal waits to be decided".to_owned()));
+        }
+        if sum.appeals_of(subject, id).count() >= APPEALS_MAX {
+            return Err(Failure::Usage(format!("{APPEALS_MAX} appeals were decided; no further one is heard here")));
+        }
+        let line = AppealLine { subject: subject.to_owned(), id: id.to_owned(), text: text.to_owned() };
+        let about = serde_json::to_string(&line).expect("texts have a JSON form");
+        let number = self.record.enter(CONCERNED, APPEAL, &about)?;
+        sum.appeal(number, now(), line);
+        Ok(())
     }
 
     /// Takes back a decision.
@@ -318,21 +419,48 @@ mod tests {
     }
 
     #[test]
+    fn an_appeal_is_decided_once_by_somebody_else_and_its_outcome_is_a_ruling() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let decisions = Decisions::open(folder.path()).expect("nobody changed them");
+        decisions.add("ana", &choice("confirm", ""), (0.9, 7), false).expect("it is written");
+        let ruling = |sum: &Sum| sum.last("account", "a1").and_then(|last| last.ruling());
+        assert_eq!(ruling(&decisions.now()), Some(RulingKind::Confirmed(Verdict::Block)));
+        decisions.appeal("account", "a1", "that was a concert").expect("none waits");
+        assert!(decisions.appeal("account", "a1", "hurry").is_err());
+        let sum = decisions.now();
+        let appeal = sum.open_appeal("account", "a1").expect("it waits");
+        assert_eq!((sum.has_decided(appeal, "ana"), sum.has_decided(appeal, "bob")), (true, false));
+        let undone = decisions.add("bob", &choice(UPHOLD, ""), (0.9, 7), false).expect("it is written");
+        decisions.undo("bob", undone).expect("it is young and his");
+        assert!(decisions.now().open_appeal("account", "a1").is_some());
+        decisions.add("bob", &choice(OVERTURN, "fans"), (0.9, 7), false).expect("it is written");
+        let sum = Decisions::open(folder.path()).expect("nobody changed them").now();
+        assert_eq!((sum.open_appeal("account", "a1"), ruling(&sum)), (None, Some(RulingKind::Cleared)));
+        let outcome = sum.appeals.iter().find_map(|appeal| sum.outcome(appeal)).expect("it was decided");
+        assert_eq!((outcome.decided.by.as_str(), outcome.payable), ("bob", 7));
+        for _ in 1..APPEALS_MAX {
+            decisions.appeal("account", "a1", "once more").expect("none waits");
+            decisions.add("bob", &choice(UPHOLD, ""), (0.9, 7), false).expect("it is written");
+        }
+        assert!(decisions.appeal("account", "a1", "once more").is_err());
+    }
+
+    #[test]
     fn decisions_are_kept_undone_and_need_two_where_much_depends_on_them() {
         let folder = tempfile::tempdir().expect("a folder");
         let decisions = Decisions::open(folder.path()).expect("nobody changed them");
-        let first = decisions.add("ana", &choice("override", "victim"), 0.9, true).expect("it is written");
+        let first = decisions.add("ana", &choice("override", "victim"), (0.9, 7), true).expect("it is written");
         assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
         // The same person again is no second one.
-        let again = decisions.add("ana", &choice("override", "victim"), 0.9, true).expect("it is written");
+        let again = decisions.add("ana", &choice("override", "victim"), (0.9, 7), true).expect("it is written");
         assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
         assert!(decisions.undo("bob", again).is_err());
         decisions.undo("ana", again).expect("it is young and hers");
         assert!(decisions.undo("ana", again).is_err());
-        let second = decisions.add("bob", &choice("override", "victim"), 0.9, true).expect("it is written");
+        let second = decisions.add("bob", &choice("override", "victim"), (0.9, 7), true).expect("it is written");
         // The undone one stands between them.
         assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
-        let third = decisions.add("ana", &choice("override", "victim"), 0.9, true).expect("it is written");
+        let third = decisions.add("ana", &choice("override", "victim"), (0.9, 7), true).expect("it is written");
         let standing = |sum: &Sum| sum.of("account", "a1").map(|decision| decision.standing()).collect::<Vec<_>>();
         assert_eq!(standing(&decisions.now()), ["waits", "undone", "final", "final"]);
         assert_eq!(decisions.now().last("account", "a1").and_then(|last| last.label()), Some(LabelKind::Victim));

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use console::Guest;
 use console::desk::{
-    CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, InForce, Linked, Measure, Overview, REASONS,
-    Wanted,
+    Appeal, CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, InForce, Linked, Measure, OVERTURN,
+    Outcome, Overview, REASONS, Statement, UPHOLD, WITHDRAW, Wanted,
 };
 use datasets::formats::instant;
 use datasets::intake;
@@ -26,9 +26,10 @@ use records::{Deed, Id, Label, Millis, Role, Ruled, Ruling, Subject, Verdict};
 use serde_json::Value;
 use sql::Users;
 
+use super::appeals::{self, Codes};
 use super::args::Time;
 use super::audit::Clerk;
-use super::decisions::{Decision, Decisions, SECOND_USD, Sum, UNDO_MS, WITHDRAW};
+use super::decisions::{Appealed, Decision, Decisions, SECOND_USD, Sum, UNDO_MS};
 use super::gate::Gate;
 use super::lookup::Span;
 use super::people::People;
@@ -44,6 +45,9 @@ const CLAIMED_FOR: Duration = Duration::from_secs(600);
 const SAID_FOR_MS: Millis = 24 * 3_600_000;
 /// A subject is compared with so many of its kind at most: enough for a share, and for a page in time.
 const COMPARED_MAX: usize = 50_000;
+/// So many signals are named in a statement.
+const SAID_MAX: usize = 5;
+const DAY_MS: Millis = 24 * 3_600_000;
 /// So many that are linked are shown.
 const LINKED_MAX: usize = 200;
 /// What a payable play costs, in USD: between 0.003 and 0.005 on the largest service (published payouts per stream).
@@ -80,14 +84,21 @@ pub struct ReviewDesk {
     people: Arc<People>,
     clerk: Clerk,
     decisions: Arc<Decisions>,
+    codes: Codes,
     claims: Mutex<Claims>,
     queue: Mutex<Option<Arc<Queue>>>,
 }
 
 impl ReviewDesk {
     /// The desk before that shelf.
-    pub fn new(shelf: Arc<Shelf>, people: Arc<People>, clerk: Clerk, decisions: Arc<Decisions>) -> ReviewDesk {
-        ReviewDesk { shelf, people, clerk, decisions, claims: Mutex::default(), queue: Mutex::default() }
+    pub fn new(
+        shelf: Arc<Shelf>,
+        people: Arc<People>,
+        clerk: Clerk,
+        decisions: Arc<Decisions>,
+        codes: Codes,
+    ) -> ReviewDesk {
+        ReviewDesk { shelf, people, clerk, decisions, codes, claims: Mutex::default(), queue: Mutex::default() }
     }
 
     /// The queue as of now; made once for an instant and a decision.
@@ -212,6 +223,39 @@ impl ReviewDesk {
         found
     }
 
+    /// The last appeal of a case.
+    fn last_appeal(&self, sum: &Sum, subject: Subject, id: &str) -> Option<Appeal> {
+        let appeal = sum.appeals_of(subject.name(), id).next_back()?;
+        let due = appeal.at + appeals::DAYS * DAY_MS;
+        let outcome = sum.outcome(appeal).map(|decision| Outcome {
+            at: decision.decided.at.clone(),
+            choice: decision.decided.choice.clone(),
+            payable: decision.payable,
+            stake_usd: decision.payable as f64 * USD_PER_PLAY,
+        });
+        Some(Appeal {
+            at: instant::to_text(appeal.at),
+            due: instant::to_text(due),
+            is_late: outcome.is_none() && now() > due,
+            text: appeal.text.clone(),
+            outcome,
+        })
+    }
+
+    /// The cases that somebody appealed against, by how long that waits.
+    fn appealed(&self, guest: &Guest) -> Vec<CaseLine> {
+        let (stated, sum) = (self.shelf.now(), self.decisions.now());
+        let open = sum.appeals.iter().filter(|appeal| sum.outcome(appeal).is_none());
+        let line = |appeal: &Arc<Appealed>| {
+            let subject = Subject::named(&appeal.subject).filter(|subject| may_see(guest, *subject))?;
+            let row = self.verdict_row(&stated, subject, &appeal.id);
+            let line = self.line(&stated, subject, &appeal.id, verdict_of(row.as_deref()), &sum);
+            let waits_hours = (now() - appeal.at).max(0) as f64 / 3_600_000.0;
+            Some(CaseLine { waits_hours, clock: waits_hours / (appeals::DAYS as f64 * 24.0), ..line })
+        };
+        open.filter_map(line).collect()
+    }
+
     /// What it has in each window, and where that lies among its like.
     fn measures(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Measure> {
         let (Some(key), axis) = (self.id(subject, id), Axis::from(subject)) else { return Vec::new() };
@@ -303,6 +347,18 @@ impl ReviewDesk {
         found.into_iter().map(linked).collect()
     }
 
+    /// What each signal adds, the strongest first.
+    fn contributions(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Contribution> {
+        let mut found = Vec::new();
+        stated.copy(View::Risk, &mut [Span::Row(RowKey::Subject(subject, id.to_owned()))].into(), 1, |_, value| {
+            if let RowValue::Risk(row) = &**value {
+                found = contributions(&row.parts);
+            }
+            true
+        });
+        found
+    }
+
     fn hits(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Hit> {
         let mut hits = Vec::new();
         let key = |place| RowKey::Hit(subject, id.to_owned(), place);
@@ -315,12 +371,20 @@ impl ReviewDesk {
                     action: row.clause.action.name().to_owned(),
                     effect: row.effect.name().to_owned(),
                     reason: row.clause.reason.clone(),
+                    ground: row.clause.ground.clone(),
                     owner: row.clause.owner.clone(),
                 });
             }
             true
         });
         hits
+    }
+}
+
+fn verdict_of(row: Option<&RowValue>) -> Option<&VerdictRow> {
+    match row {
+        Some(RowValue::Verdict(row)) => Some(row),
+        _ => None,
     }
 }
 
@@ -354,7 +418,7 @@ fn numbers(axis: Axis, value: &RowValue) -> Vec<(&'static str, f64)> {
 
 /// Whether a second person has to agree: much money waits, or what is blocked would be freed.
 fn needs_second(line: &CaseLine, choice: &str) -> bool {
-    line.stake_usd >= SECOND_USD || (choice == "override" && line.verdict == "block")
+    line.stake_usd >= SECOND_USD || (["override", OVERTURN].contains(&choice) && line.verdict == "block")
 }
 
 impl Desk for ReviewDesk {
@@ -378,7 +442,9 @@ impl Desk for ReviewDesk {
         };
         let queue = self.queue();
         let as_of = queue.as_of.map(instant::to_text);
-        let found: Vec<CaseLine> = if wanted.decided {
+        let found: Vec<CaseLine> = if wanted.appealed {
+            self.appealed(guest).into_iter().filter(is_wanted).collect()
+        } else if wanted.decided {
             let (stated, sum) = (self.shelf.now(), self.decisions.now());
             let mut seen = std::collections::HashSet::new();
             let latest = sum.all.iter().rev().filter(|decision| !decision.decided.undone);
@@ -386,11 +452,7 @@ impl Desk for ReviewDesk {
             let line = |decision: &Arc<Decision>| {
                 let subject = Subject::named(&decision.subject).filter(|subject| may_see(guest, *subject))?;
                 let row = self.verdict_row(&stated, subject, &decision.id);
-                let row = match row.as_deref() {
-                    Some(RowValue::Verdict(row)) => Some(&**row),
-                    _ => None,
-                };
-                Some(self.line(&stated, subject, &decision.id, row, &sum))
+                Some(self.line(&stated, subject, &decision.id, verdict_of(row.as_deref()), &sum))
             };
             first.filter_map(line).filter(is_wanted).collect()
         } else {
@@ -414,14 +476,13 @@ impl Desk for ReviewDesk {
         let subject = Subject::named(subject).filter(|subject| may_see(guest, *subject))?;
         let (stated, sum) = (self.shelf.now(), self.decisions.now());
         let verdict = self.verdict_row(&stated, subject, id);
-        let row = match verdict.as_deref() {
-            Some(RowValue::Verdict(row)) => Some(&**row),
-            _ => None,
-        };
+        let row = verdict_of(verdict.as_deref());
         let history: Vec<_> = sum.of(subject.name(), id).rev().map(|decision| decision.decided.clone()).collect();
         let measures = self.measures(&stated, subject, id);
         let ruling = self.ruling(&stated, subject, id);
-        if row.is_none() && history.is_empty() && measures.is_empty() && ruling.is_none() {
+        let appeal = self.last_appeal(&sum, subject, id);
+        let is_known = row.is_some() || ruling.is_some() || appeal.is_some();
+        if !is_known && history.is_empty() && measures.is_empty() {
             return None;
         }
         self.clerk.note(&guest.name, "case", &format!("{} {id}", subject.name()));
@@ -435,6 +496,11 @@ impl Desk for ReviewDesk {
             linked: self.linked(&stated, subject, id),
             hits: self.hits(&stated, subject, id),
             ruling,
+            appeal,
+            statement: (decides(guest) && has_statement(subject)).then(|| {
+                let code = self.codes.of(subject, id);
+                format!("/appeal/{}/{}/{code}", subject.name(), console::desk::path_part(id))
+            }),
             history,
             line,
             ..Case::default()
@@ -442,9 +508,7 @@ impl Desk for ReviewDesk {
         if let Some(row) = row {
             case.reasons.clone_from(&row.reasons);
             case.rules = serde_json::from_str(&row.rules_json).unwrap_or_default();
-            case.versions.push(format!("policy {}", row.policy_version));
-            let models: Vec<String> = serde_json::from_str(&row.models_json).unwrap_or_default();
-            case.versions.extend(models.into_iter().map(|model| format!("model {model}")));
+            case.versions = versions(row);
         }
         stated.copy(View::Risk, &mut [Span::Row(RowKey::Subject(subject, id.to_owned()))].into(), 1, |_, value| {
             if let RowValue::Risk(row) = &**value {
@@ -500,8 +564,9 @@ impl Desk for ReviewDesk {
             return Err(format!("{:?}: expected one of {}", choice.choice, CHOICES.map(|(word, ..)| word).join(", ")));
         }
         let has_reason = REASONS.iter().any(|(word, _)| *word == choice.reason);
-        if !(has_reason || choice.reason.is_empty() && choice.choice != "override") {
-            return Err("who overrides says why: choose a reason".to_owned());
+        let needs_reason = ["override", OVERTURN].contains(&choice.choice.as_str());
+        if !(has_reason || choice.reason.is_empty() && !needs_reason) {
+            return Err("who overrides or overturns says why: choose a reason".to_owned());
         }
         if choice.note.chars().count() > 1_000 {
             return Err("the note is longer than 1000 characters".to_owned());
@@ -511,26 +576,89 @@ impl Desk for ReviewDesk {
         }
         let (stated, sum) = (self.shelf.now(), self.decisions.now());
         let row = self.verdict_row(&stated, subject, &choice.id);
-        let row = match row.as_deref() {
-            Some(RowValue::Verdict(row)) => Some(&**row),
+        let row = verdict_of(row.as_deref());
+        let appeal = sum.open_appeal(&choice.subject, &choice.id);
+        let refused = match choice.choice.as_str() {
+            WITHDRAW if self.ruling(&stated, subject, &choice.id).is_none() => {
+                Some("nothing is ruled about it that could be taken back")
+            }
+            WITHDRAW => None,
+            UPHOLD | OVERTURN => match appeal {
+                None => Some("nobody appealed against it, or that is decided"),
+                Some(appeal) if sum.has_decided(appeal, &guest.name) => {
+                    Some("you decided about it before; an appeal is for somebody else")
+                }
+                Some(_) if row.is_none() && choice.choice == UPHOLD => Some("there is no verdict any more to uphold"),
+                Some(_) => None,
+            },
+            _ if row.is_none() => Some("nothing speaks against it any more"),
+            "confirm" | "override" if appeal.is_some() => Some("somebody appealed: uphold or overturn it"),
             _ => None,
         };
-        match (row, choice.choice == WITHDRAW, self.ruling(&stated, subject, &choice.id)) {
-            (_, true, None) => return Err("nothing is ruled about it that could be taken back".to_owned()),
-            (None, false, _) => return Err("nothing speaks against it any more".to_owned()),
-            _ => {}
+        if let Some(why) = refused {
+            return Err(why.to_owned());
         }
         let line = self.line(&stated, subject, &choice.id, row, &sum);
         if line.verdict != choice.verdict {
             return Err(format!("it was {}, and is {} now: look again", choice.verdict, line.verdict));
         }
         let second = needs_second(&line, &choice.choice);
-        let number =
-            self.decisions.add(&guest.name, choice, line.risk, second).map_err(|failure| failure.to_string())?;
+        let number = self.decisions.add(&guest.name, choice, (line.risk, line.payable), second);
+        let number = number.map_err(|failure| failure.to_string())?;
         let about = format!("{} {}: {}", choice.subject, choice.id, choice.choice);
         self.clerk.note(&guest.name, "decision", &about);
         self.claims.lock().expect("nobody panics with it").remove(&(choice.subject.clone(), choice.id.clone()));
         Ok(number)
+    }
+
+    fn statement(&self, subject: &str, id: &str, code: &str) -> Option<Statement> {
+        let subject = Subject::named(subject).filter(|subject| has_statement(*subject))?;
+        if !self.codes.opens(subject, id, code) {
+            return None;
+        }
+        let (stated, sum) = (self.shelf.now(), self.decisions.now());
+        let row = self.verdict_row(&stated, subject, id);
+        let row = verdict_of(row.as_deref());
+        let line = self.line(&stated, subject, id, row, &sum);
+        let since = stated.since(&RowKey::Subject(subject, id.to_owned()));
+        let acting: Vec<Hit> = self.hits(&stated, subject, id).into_iter().filter(|hit| hit.effect == "acts").collect();
+        let speaks = |part: &Contribution| part.share > 0.0;
+        let signals = self.contributions(&stated, subject, id).into_iter().filter(speaks).take(SAID_MAX);
+        let reasons = signals.map(|part| appeals::plain(&part.name).to_owned());
+        let mut told = Statement {
+            subject: line.subject,
+            id: line.id,
+            as_of: self.shelf.outline.as_of(&stated).map(instant::to_text),
+            effect: appeals::effect(&line.verdict).to_owned(),
+            since: since.map(|tick| instant::to_text(self.shelf.outline.instant(tick))),
+            reasons: acting.iter().map(|hit| hit.reason.clone()).chain(reasons).collect(),
+            grounds: acting.into_iter().map(|hit| hit.ground).filter(|ground| !ground.is_empty()).collect(),
+            person: self.ruling(&stated, subject, id).map(|ruling| ruling.known_at),
+            versions: row.map(versions).unwrap_or_default(),
+            payable: line.payable,
+            stake_usd: line.stake_usd,
+            appeal: self.last_appeal(&sum, subject, id),
+            may_appeal: row.is_some()
+                && sum.open_appeal(subject.name(), id).is_none()
+                && sum.appeals_of(subject.name(), id).count() < appeals::APPEALS_MAX,
+            verdict: line.verdict,
+            json: String::new(),
+        };
+        told.json = format!("{:#}\n", appeals::json(&told));
+        Some(told)
+    }
+
+    fn appeal(&self, subject: &str, id: &str, code: &str, text: &str) -> Result<(), String> {
+        let told = self.statement(subject, id, code).ok_or("there is no such case")?;
+        if told.verdict == "allow" {
+            return Err("nothing is held against it as of now".to_owned());
+        }
+        let letters = text.trim().chars().count();
+        if !appeals::TEXT.contains(&letters) {
+            let (least, most) = (appeals::TEXT.start(), appeals::TEXT.end());
+            return Err(format!("an appeal has {least} to {most} letters; this one has {letters}"));
+        }
+        self.decisions.appeal(subject, id, text.trim()).map_err(|failure| failure.to_string())
     }
 
     fn undo(&self, guest: &Guest, number: u64) -> Result<(), String> {
@@ -538,6 +666,18 @@ impl Desk for ReviewDesk {
         self.clerk.note(&guest.name, "undo", &number.to_string());
         Ok(())
     }
+}
+
+/// Listeners ask elsewhere; statements are for those who bring music.
+fn has_statement(subject: Subject) -> bool {
+    subject != Subject::Account
+}
+
+/// Which policy and models said so.
+fn versions(row: &VerdictRow) -> Vec<String> {
+    let models: Vec<String> = serde_json::from_str(&row.models_json).unwrap_or_default();
+    let policy = [format!("policy {}", row.policy_version)];
+    policy.into_iter().chain(models.into_iter().map(|model| format!("model {model}"))).collect()
 }
 
 fn contributions(parts: &str) -> Vec<Contribution> {
@@ -622,7 +762,7 @@ impl Registrar {
             from: None,
             until: None,
             labelled_at: Some(decision.at),
-            labelled_by: Some("reviewer".to_owned()),
+            labelled_by: Some(if decision.is_about_appeal() { "appeal" } else { "reviewer" }.to_owned()),
         };
         intake::rows_of(&[label], &self.kinds).ok()
     }

@@ -10,6 +10,7 @@
 //! states.
 
 pub mod access;
+mod appeals;
 mod args;
 mod audit;
 mod decisions;
@@ -45,6 +46,7 @@ use datasets::tables::{IdKind, Inputs};
 use records::{IdSpace, Millis};
 use sql::{Database, Limits};
 
+use self::appeals::Codes;
 pub use self::args::ServeArgs;
 use self::args::{Ids, Time};
 use self::audit::{Audit, DEEDS};
@@ -115,7 +117,9 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     if let Some(first) = state.people().begin()? {
         println!("Token, told this once: {}\nIt is the password of the user {FIRST}, too", first.secret);
     }
-    let (clerk, written_down) = Arc::new(Audit::open(&args.state, DEEDS)?).clerk();
+    let deeds = Arc::new(Audit::open(&args.state, DEEDS)?);
+    let codes = Codes::new(deeds.derived(appeals::PURPOSE));
+    let (clerk, written_down) = deeds.clerk();
     let people = Arc::new(People::new(state.people(), clerk.clone()));
 
     let (durable, began_at) = (log.durable(), log.durable().last());
@@ -144,7 +148,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         database.listen(args.sql_listen, people.clone(), tls.as_ref().map(|tls| speaking(tls, tls::POSTGRESQL)));
     let asked_at = asked_at.map_err(|error| Failure::Output(format!("--sql-listen {}: {error}", args.sql_listen)))?;
     eprintln!("Asked by psql -h {} -p {} -U {FIRST} {FIRST}", asked_at.ip(), asked_at.port());
-    let desk = ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone());
+    let desk = ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone(), codes);
     let time = if followed.is_some() { Time::Told } else { args.time };
     let registrar = Registrar::new(decisions, shelf.clone(), gate.clone(), kinds, time);
     let registered = register(registrar, progress.clone());

@@ -250,3 +250,81 @@ fn a_final_decision_is_a_ruling_at_the_next_tick_and_one_that_is_undone_never_is
     assert_eq!(texts(&service, ruled), expected);
     assert!(texts(&service, &verdicts).is_empty());
 }
+
+#[test]
+fn who_a_verdict_is_about_reads_why_appeals_and_somebody_else_decides() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let mut service = Service::start(&state, &["--follow", &text(world())]);
+    service.running.wait_until("followed", |running| running.err().contains("Followed to the end"));
+    service.wait_until_stated();
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let rick = visitor(&service, &state, "rick", "reviewer");
+    let case = rita.get("/desk?verdict=escalate&subject=track").cases()[0].to_owned();
+    let page = rita.get(&format!("/desk/case/{case}"));
+    let address =
+        page.body.split("href=\"/appeal/").nth(1).and_then(|rest| rest.split('"').next()).expect("an address");
+    let address = format!("/appeal/{address}");
+    assert_eq!(rita.decide(&case, "confirm", "").status, 303);
+
+    // Without a login, with the code of the case and no other.
+    let artist = Visitor { service: &service, cookie: String::new() };
+    let told = artist.get(&address);
+    let policy = told.header("content-security-policy").expect("a policy");
+    assert!(
+        told.status == 200 && policy.contains("default-src 'none'") && !told.body.contains("<script"),
+        "{}",
+        told.head
+    );
+    let why = told.body.split("<h2>Why</h2>").nth(1).and_then(|rest| rest.split("</ul>").next()).expect("reasons");
+    assert!(why.contains("<li>") && !why.contains(|letter: char| letter.is_ascii_digit() && letter != '2'), "{why}");
+    let wrong = address.replace(&address[address.len() - 64..], &"0".repeat(64));
+    let other = address.replace(case.split('/').nth(1).expect("an id"), "1");
+    for (place, body) in [(&wrong, ""), (&other, ""), (&wrong, "text=it+is+honest,+all+of+it+is"), (&other, "text=x")] {
+        let way = if body.is_empty() { "GET" } else { "POST" };
+        let answer = artist.ask(&format!("{way} {place}"), body);
+        assert!(answer.status == 404 && answer.body.contains("No such case"), "{}", answer.body);
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&artist.get(&format!("{address}?format=json")).body).expect("JSON");
+    assert_eq!((&json["decision"], &json["automated_detection"]), (&"escalate".into(), &"Yes".into()), "{json}");
+    assert!(json["decision_facts"].as_array().is_some_and(|facts| !facts.is_empty()), "{json}");
+    for thing in ["application_date", "decision_ground", "redress", "at_stake"] {
+        assert!(!json[thing].is_null(), "{thing}: {json}");
+    }
+
+    // One appeal at a time, of a fitting length.
+    assert_eq!(artist.ask(&format!("POST {address}"), "text=no").status, 409);
+    let said = "text=It+was+our+concert+of+the+third,+%3Cb%3Eask%3C/b%3E+the+club";
+    assert_eq!(artist.ask(&format!("POST {address}"), said).header("location"), Some(address.as_str()));
+    assert_eq!(artist.ask(&format!("POST {address}"), said).status, 409);
+    assert!(artist.get(&address).body.contains("It is to be decided until"));
+
+    // It waits at the desk, for somebody who has not decided before.
+    assert!(rick.get("/desk?appealed=1").cases().contains(&case.as_str()));
+    let page = rick.get(&format!("/desk/case/{case}"));
+    assert!(page.body.contains("&lt;b&gt;ask&lt;/b&gt; the club"), "{}", page.body);
+    // Whoever opened it has it for a time, and decides about the appeal and nothing else.
+    for (choice, reason) in [("confirm", ""), ("overturn", ""), ("overturn", "because")] {
+        assert_eq!(rick.decide(&case, choice, reason).status, 409, "{choice} {reason}");
+    }
+    assert_eq!(rick.decide(&case, "overturn", "fans").status, 303);
+    assert!(!rick.get("/desk?appealed=1").cases().contains(&case.as_str()));
+    let told = artist.get(&address);
+    assert!(told.body.contains("You were right") && told.body.contains("as if it had never been"), "{}", told.body);
+    let standing = texts(&service, "SELECT who, choice, standing FROM decision ORDER BY number");
+    assert_eq!(standing, [["rita", "confirm", "final"], ["rick", "overturn", "final"]]);
+
+    // Who decided before has no say in an appeal.
+    let again = "text=And+the+other+one+was+our+concert+too";
+    assert_eq!(artist.ask(&format!("POST {address}"), again).status, 303);
+    let refused = rita.decide(&case, "uphold", "");
+    assert!(refused.status == 409 && refused.body.contains("an appeal is for somebody else"), "{}", refused.body);
+    service.running.ask_to_end();
+    service.running.end().good();
+    truestream(&["audit", "--state", &text(&state), "verify"]).good();
+    let service = Service::start(&state, &["--time", "told"]);
+    service.wait_until_stated();
+    let artist = Visitor { service: &service, cookie: String::new() };
+    assert!(artist.get(&address).body.contains("It is to be decided until"));
+}

@@ -2,7 +2,8 @@
 const typing = (target) => ["INPUT", "SELECT", "TEXTAREA"].includes(target.tagName);
 const rows = () => [...document.querySelectorAll(".cases tbody tr")];
 const decide = document.querySelector("#decide");
-let overriding = false;
+// The decision that waits for its reason, by its key.
+let reasoning = "";
 
 function move(step) {
   const all = rows();
@@ -16,8 +17,8 @@ function move(step) {
 function press(key) {
   const button = decide?.querySelector(`[data-key="${key}"]`);
   if (!button) return false;
-  if (key === "o" && !decide.elements.reason.value) {
-    overriding = true;
+  if ((key === "o" || key === "v") && !decide.elements.reason.value) {
+    reasoning = key;
     decide.elements.reason.focus();
     return true;
   }
@@ -28,17 +29,17 @@ function press(key) {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   const reason = decide?.elements.reason;
-  if (overriding && event.target === reason && /^[1-9]$/.test(event.key)) {
+  if (reasoning && event.target === reason && /^[1-9]$/.test(event.key)) {
     const option = reason.options[Number(event.key)];
     if (option) {
       event.preventDefault();
       reason.value = option.value;
-      decide.querySelector('[data-key="o"]').click();
+      decide.querySelector(`[data-key="${reasoning}"]`).click();
     }
     return;
   }
   if (event.key === "Escape") {
-    overriding = false;
+    reasoning = "";
     event.target.blur?.();
     return;
   }
