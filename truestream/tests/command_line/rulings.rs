@@ -179,3 +179,41 @@ fn a_service_rules_as_a_replay_does_and_takes_rulings_in() {
     let told = truestream(&["audit", "--state", &text(&state), "show"]).good().out;
     assert!(told.contains("truestream\trulings\t2 rows"), "{told}");
 }
+
+#[test]
+fn a_row_that_is_no_ruling_is_refused_and_an_id_is_read_however_it_is_written() {
+    let folder = TempDir::new().expect("a folder");
+    let (path, out) = (folder.path().join("rulings.parquet"), folder.path().join("tables"));
+    let texts = |texts: [Option<&str>; 8]| Arc::new(StringArray::from(texts.to_vec())) as ArrayRef;
+    // Accounts of this world are numbers; account 10 is blocked.
+    let (account, ten, cleared) = (Some("account"), Some("10"), Some("cleared"));
+    let subjects = [account, account, None, Some("song"), account, account, account, account];
+    let ids = [ten, Some("ten"), ten, ten, ten, ten, ten, ten];
+    let said = [cleared, cleared, cleared, cleared, Some("guilty"), Some("confirmed"), cleared, cleared];
+    let verdicts = [None, None, None, None, None, None, Some("hold"), None];
+    let known: [Option<i64>; 8] = [Some(1), Some(1), Some(1), Some(1), Some(1), Some(1), Some(1), None];
+    let table = RecordBatch::try_from_iter_with_nullable([
+        ("subject", texts(subjects), true),
+        ("subject_id", texts(ids), true),
+        ("ruling", texts(said), true),
+        ("verdict", texts(verdicts), true),
+        ("known_at", instants(&known), true),
+    ]);
+    write(&path, &table.expect("columns of one length"), 100);
+    let (data, rulings, tables) = (text(world()), text(&path), text(&out));
+    let line =
+        ["replay", "--data", &data, "--rulings", &rulings, "--out", &tables, "--every", "6h", "--windows", "24h,28d"];
+    let told = truestream(&line).good().out;
+    assert!(told.contains("Rulings   in force as of the last instant: 1 cleared"), "{told}");
+    assert_eq!(rows(&out.join("ruling.parquet"), &["subject", "subject_id", "ruling"]), [["account", "10", "cleared"]]);
+    let verdicts = rows(&out.join("verdict.parquet"), &["subject", "subject_id"]);
+    assert!(verdicts.len() > 2 && !verdicts.iter().any(|row| row[0] == "account" && row[1] == "10"), "{verdicts:?}");
+    let refused = rows(&out.join("refusal.parquet"), &["source", "row", "code"]);
+    let refused: Vec<_> = refused.into_iter().filter(|row| row[0] == "rulings").map(|row| row[1..].to_vec()).collect();
+    let of = |row: &str, code: &str| vec![row.to_owned(), code.to_owned()];
+    let out_of_range = ["1", "3", "4", "5", "6"].map(|row| of(row, "out_of_range"));
+    let missing = ["2", "7"].map(|row| of(row, "missing"));
+    let mut expected = [&out_of_range[..], &missing[..]].concat();
+    expected.sort();
+    assert_eq!(refused, expected);
+}
