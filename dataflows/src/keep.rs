@@ -20,6 +20,9 @@ use crate::clock::Tick;
 /// little more than one, and what they bring still fits the nearest cache.
 pub const AHEAD: usize = 32;
 
+/// A buffer of more records is given back: it was for what came at once and will not come again.
+pub const SPARE_MAX: usize = 1 << 16;
+
 /// State of one worker's share of the keys.
 pub trait Keep: 'static {
     /// What arrives.
@@ -93,7 +96,9 @@ pub fn keep<'scope, K: Keep>(
                         rest.by_ref().take(ahead).for_each(|record| state.take(tick, record, &mut out));
                     }
                     drop(rest);
-                    spare.push(records);
+                    if records.capacity() <= SPARE_MAX {
+                        spare.push(records);
+                    }
                     output.session(&*held).give_iterator(out.drain(..));
                 }
                 let complete = !frontier.less_equal(&tick);

@@ -70,6 +70,8 @@ pub struct Plan {
     /// How subjects are judged, if that is wanted; then groups and lockstep must be, and all window views are computed. More than
     /// one way where suspicion travels otherwise in the other; all of them read the same windows.
     pub judging: Vec<Judging>,
+    /// The first tick of which results are wanted, where those before it are not: then little is computed for them.
+    pub wanted: Option<Tick>,
     /// The last tick of the run.
     pub until: Tick,
     /// Whether every tick is wanted, or only the last.
@@ -250,7 +252,7 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
 
         let place_of = |length: Option<Tick>| lengths.iter().position(|l| Some(*l) == length);
         let counts_uploads = plan.computed().iter().any(|axis| matches!(axis, Axis::Uploader | Axis::Distributor));
-        let windows = Windows::new(plan.clock, lengths.clone(), plan.whole(&lengths), counts_uploads);
+        let windows = Windows::new(plan.clock, lengths.clone(), plan.whole(&lengths), counts_uploads, plan.wanted);
         let turns =
             keep(inflow.concat(admitted), "Windows", |inflow| crate::keep::mix(inflow.track().0), until, windows);
 

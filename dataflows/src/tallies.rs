@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 use records::Key;
 
 use crate::clock::Tick;
-use crate::keep::{AHEAD, Keep, mix};
+use crate::keep::{AHEAD, Keep, SPARE_MAX, mix};
 use crate::windows::Turn;
 
 /// When the rows of a view are wanted.
@@ -106,6 +106,8 @@ impl Keep for Tallies {
         }
         self.order.clear();
         self.turns.clear();
+        self.order.shrink_to(SPARE_MAX);
+        self.turns.shrink_to(SPARE_MAX);
         if self.cadence == Cadence::At(tick) {
             self.cadence = Cadence::Each;
             self.table.say_all(out);

@@ -219,6 +219,17 @@ impl Ledger for Notes {
 
 /// What the dataflow says, by tick.
 fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTreeMap<Tick, Vec<Change>> {
+    flow_from(world, policy, workers, every_tick, None)
+}
+
+/// The same, where nobody wants results before that tick.
+fn flow_from(
+    world: &World,
+    policy: &Policy,
+    workers: usize,
+    every_tick: bool,
+    wanted: Option<Tick>,
+) -> BTreeMap<Tick, Vec<Change>> {
     let plan = Plan {
         clock: clock(),
         windows: WINDOWS_MS.map(|ms| clock().ticks_in(ms).unwrap()).to_vec(),
@@ -240,6 +251,7 @@ fn flow(world: &World, policy: &Policy, workers: usize, every_tick: bool) -> BTr
             copies: true,
             rulings: !world.rulings.is_empty(),
         }],
+        wanted,
         until: world.until(),
         every_tick,
         living: false,
@@ -281,7 +293,7 @@ type Features = BTreeMap<(Axis, Key), Profile>;
 type Scored = BTreeMap<(Key, Side), Score>;
 
 /// The net state of all views.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct State {
     rows: BTreeMap<(Axis, Key), BTreeMap<u8, WindowRow>>,
     groups: BTreeMap<Key, Membership>,
@@ -977,6 +989,31 @@ fn models_come_into_force_and_score_whoever_has_plays() {
     }
     assert!(compared.signals[&(Subject::Account, Name::Learned)] > 20);
     assert!(by_network > 0, "no account was scored higher because of its sequence");
+}
+
+#[test]
+fn who_begins_in_the_midst_says_what_one_says_who_was_there_from_the_start() {
+    for seed in 31..=42 {
+        let (mut world, policy) = (small_world(seed), built_in());
+        let (first, until) = (clock().first_after(START_MS), world.until());
+        world.models = vec![(first + 3, model_with_network(-2.0, &[("day_plays_per_day", 3.0, 2.0)]))];
+        let wanted = first + [2, 9, 17, 25, until - first][seed as usize % 5].min(until - first);
+        let (mut lived, mut begun) = (State::default(), State::default());
+        let mut lives = flow(&world, &policy, 1, true);
+        let mut begins = flow_from(&world, &policy, [1, 4][seed as usize % 2], true, Some(wanted));
+        for tick in 0..=until {
+            lives.remove(&tick).into_iter().flatten().for_each(|change| lived.apply(change));
+            begins.remove(&tick).into_iter().flatten().for_each(|change| begun.apply(change));
+            if tick >= wanted {
+                for state in [&mut lived, &mut begun] {
+                    state.rows.retain(|_, rows| !rows.is_empty());
+                }
+                let [lived, begun] = [&lived, &begun].map(|state| format!("{state:#?}"));
+                let differs = lived.lines().zip(begun.lines()).find(|(lived, begun)| lived != begun);
+                assert!(lived == begun, "seed {seed}, tick {tick}, wanted from {wanted} on: lived, begun: {differs:?}");
+            }
+        }
+    }
 }
 
 #[test]

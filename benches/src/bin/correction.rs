@@ -146,6 +146,7 @@ fn plan() -> Plan {
         sequences: None,
         network: None,
         judging: Vec::new(),
+        wanted: None,
         until: clock.first_after(8 * DAY_MS),
         every_tick: true,
         living: false,

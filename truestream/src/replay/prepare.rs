@@ -581,6 +581,7 @@ impl Setting {
             network: None,
             scores: Vec::new(),
             judging,
+            wanted: None,
             until: 0,
             every_tick: false,
             living: false,

@@ -23,6 +23,7 @@ pub mod ops;
 mod people;
 mod room;
 mod shelf;
+mod since;
 mod source;
 mod state;
 mod tables;
@@ -57,6 +58,7 @@ use self::house::Service;
 use self::people::{FIRST, People};
 use self::room::make_room;
 use self::shelf::{Keeper, Shelf};
+use self::since::{Since, SinceFile};
 use self::source::{Courier, Follower, FromLog, Progress, Said};
 use self::state::{StateFolder, now};
 use self::tables::Tables;
@@ -104,7 +106,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         Some(kinds) => kinds,
         None => first_kinds(args.ids, inputs.as_ref())?,
     };
-    let living = prepare_living(&args.as_replay(), kinds)?;
+    let mut living = prepare_living(&args.as_replay(), kinds)?;
     let longest = living.plan.lengths().last().copied().unwrap_or(0);
     let kept_ms = kept_ms(args, living.plan.clock.instant(longest))?;
     // Nothing is settled by a start that is refused.
@@ -123,6 +125,12 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let people = Arc::new(People::new(state.people(), clerk.clone()));
 
     let (durable, began_at) = (log.durable(), log.durable().last());
+    let since_file = SinceFile::of(&args.state, &living);
+    let before = since_file.read(began_at).unwrap_or_else(|why| {
+        eprintln!("since.json: {why}; the log is gone through tick by tick");
+        None
+    });
+    living.plan.wanted = before.as_ref().map(|before| before.tick);
     let (gate, written) = Gate::open(log, GATE_BYTES);
     let progress: Arc<Progress> = Arc::default();
     let failure: Arc<Mutex<Option<Failure>>> = Arc::default();
@@ -168,7 +176,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         started: Instant::now(),
     });
     let room = args.keep.is_some().then(|| make_room(disk.clone(), gate.clone(), progress.clone()));
-    let flow = flow((living, kept), (disk, durable), kinds, &shelf, &progress, &failure)?;
+    let flow = flow((living, kept), before, (disk, durable), kinds, &shelf, &progress, &failure)?;
+    let flow = since_file.keep(shelf, progress.clone(), flow);
     let teller = match followed {
         Some(followed) => Some(follow(followed, pace, gate, progress.clone(), failure.clone())),
         None if args.time == Time::Wall => Some(tell_time(every_ms, gate, progress.clone(), failure.clone())),
@@ -250,6 +259,7 @@ fn kept_ms(args: &ServeArgs, longest_ms: Millis) -> Result<Option<Millis>, Failu
 /// Starts the workers and whoever keeps the views; the thread ends when the service does.
 fn flow(
     (living, kept): (Living, Tick),
+    before: Option<Since>,
     (disk, durable): (Arc<dyn Disk>, Arc<datasets::log::Durable>),
     kinds: IdKinds,
     shelf: &Arc<Shelf>,
@@ -268,7 +278,8 @@ fn flow(
     };
     let reader = (Reader::new(disk), durable);
     let incoming = Incoming::new(names, kinds, wanted);
-    let first = FromLog::new(reader, incoming, segments, (plan.clock, kept), progress.clone(), sender.clone());
+    let goes_on = before.as_ref().map(|before| (before.tick, before.entry));
+    let first = FromLog::new(reader, incoming, segments, (plan.clock, kept), progress.clone(), sender.clone(), goes_on);
     let first = Mutex::new(Some(first));
     let (builders, connections) = timely.communication.try_build().map_err(Failure::Usage)?;
     let (failed, stop) = (failure.clone(), progress.clone());
@@ -291,7 +302,7 @@ fn flow(
         worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
     })
     .map_err(Failure::Input)?;
-    let mut keeper = Keeper::new(shelf.clone(), teller, progress.clone());
+    let mut keeper = Keeper::new(shelf.clone(), teller, progress.clone(), before);
     Ok(std::thread::spawn(move || {
         said.into_iter().for_each(|said| keeper.take(said));
         drop(guards);

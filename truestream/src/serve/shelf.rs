@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
@@ -22,6 +22,7 @@ use serde_json::{Map, Value, json};
 use sql::Equal;
 
 use super::lookup::{Span, spans};
+use super::since::Since;
 use super::source::{Progress, Said};
 use crate::exit::Failure;
 use crate::replay::books::columns_of;
@@ -63,6 +64,8 @@ pub struct Shelf {
     /// What does not change.
     pub outline: Arc<Outline>,
     stated: RwLock<Arc<Stated>>,
+    /// Since when verdicts stand, as of the last entry after which all that it completes was stated.
+    since: Mutex<Option<Since>>,
 }
 
 /// Who puts what changed on the shelf.
@@ -70,8 +73,12 @@ pub struct Keeper {
     shelf: Arc<Shelf>,
     teller: Teller,
     progress: Arc<Progress>,
-    rows: Vec<(View, Rows)>,
-    refusals: Vec<Refusal>,
+    /// The views as of the instant that is stated next.
+    next: Stated,
+    /// What was refused meanwhile, and when.
+    refusals: Vec<(Tick, Refusal)>,
+    /// What was known when the service ended, until its tick is stated.
+    before: Option<Since>,
 }
 
 /// Which rows are asked for.
@@ -181,7 +188,12 @@ impl Shelf {
         kept: Vec<View>,
     ) -> Shelf {
         let outline = Arc::new(Outline { clock, names, labels, links, kept });
-        Shelf { outline, stated: RwLock::default() }
+        Shelf { outline, stated: RwLock::default(), since: Mutex::default() }
+    }
+
+    /// Since when verdicts stand, as of an entry of the log; `None` before anything is stated.
+    pub fn since(&self) -> Option<Since> {
+        self.since.lock().expect("nobody panics with it").clone()
     }
 
     /// All views as they are stated now.
@@ -314,48 +326,82 @@ fn cell_json(cell: Cell<'_>) -> Value {
 }
 
 impl Keeper {
-    /// Puts on the shelf what the teller tells.
-    pub fn new(shelf: Arc<Shelf>, teller: Teller, progress: Arc<Progress>) -> Keeper {
-        Keeper { shelf, teller, progress, rows: Vec::new(), refusals: Vec::new() }
+    /// Puts on the shelf what the teller tells; `before` is what was known when the service ended.
+    pub fn new(shelf: Arc<Shelf>, teller: Teller, progress: Arc<Progress>, before: Option<Since>) -> Keeper {
+        Keeper { shelf, teller, progress, next: Stated::default(), refusals: Vec::new(), before }
     }
 
     /// Takes what the first worker says.
     pub fn take(&mut self, said: Said) {
         match said {
             Said::Change(tick, change) => match self.teller.tell(tick, change) {
-                Told::Rows(views) => self.rows.extend(views),
-                Told::Refused(refusals) => self.refusals.extend(refusals),
+                Told::Rows(views) => views.into_iter().for_each(|(view, rows)| self.enter(tick, view, rows)),
+                Told::Refused(refusals) => self.refusals.extend(refusals.into_iter().map(|row| (tick, row))),
             },
             Said::Stated(tick) => self.publish(tick),
-            Said::Complete(entry) => self.progress.stated_entries.store(entry, Ordering::Release),
+            Said::Complete(entry) => {
+                if let Some(tick) = self.next.as_of {
+                    let since = Since { tick, entry, verdicts: self.next.since.clone() };
+                    *self.shelf.since.lock().expect("nobody panics with it") = Some(since);
+                }
+                self.progress.stated_entries.store(entry, Ordering::Release);
+            }
+        }
+    }
+
+    fn enter(&mut self, tick: Tick, view: View, rows: Rows) {
+        let Stated { views, since, .. } = &mut self.next;
+        let state = views.entry(view).or_default();
+        for (key, value) in rows {
+            if view == View::Verdict {
+                match &value {
+                    Some(_) => drop(since.entry(key.clone()).or_insert(tick)),
+                    None => drop(since.remove(&key)),
+                }
+            }
+            match value {
+                Some(value) => state.insert(key, Arc::new(value)),
+                None => state.remove(&key),
+            };
         }
     }
 
     fn publish(&mut self, tick: Tick) {
-        let mut stated = Stated::clone(&self.shelf.now());
-        for (view, rows) in self.rows.drain(..) {
-            let state = stated.views.entry(view).or_default();
-            for (key, value) in rows {
-                if view == View::Verdict {
-                    match &value {
-                        Some(_) => drop(stated.since.entry(key.clone()).or_insert(tick)),
-                        None => drop(stated.since.remove(&key)),
-                    }
-                }
-                match value {
-                    Some(value) => state.insert(key, Arc::new(value)),
-                    None => state.remove(&key),
-                };
-            }
+        if let Some(before) = self.before.take() {
+            self.next.since = told_before(&self.next, tick, &before);
         }
+        // What was refused at a tick has an order of its own; ticks follow each other.
         self.refusals.sort();
-        stated.refused += self.refusals.len() as u64;
-        stated.refusals.extend(self.refusals.drain(..).map(Arc::new));
-        let over = stated.refusals.len().saturating_sub(REFUSALS_KEPT);
-        stated.refusals = stated.refusals.split_off(over);
-        stated.as_of = Some(tick);
-        let before = std::mem::replace(&mut *self.shelf.stated.write().expect("no writer panics"), Arc::new(stated));
+        let Stated { refused, refusals, as_of, .. } = &mut self.next;
+        *refused += self.refusals.len() as u64;
+        refusals.extend(self.refusals.drain(..).map(|(_, refusal)| Arc::new(refusal)));
+        let over = refusals.len().saturating_sub(REFUSALS_KEPT);
+        *refusals = refusals.split_off(over);
+        *as_of = Some(tick);
+        let stated = Arc::new(self.next.clone());
+        let before = std::mem::replace(&mut *self.shelf.stated.write().expect("no writer panics"), stated);
         // Outside the lock: it may be the last to hold many rows.
         drop(before);
     }
+}
+
+/// Since when the verdicts of the tick stand by what was known before. Of a verdict that was not known it is the tick itself: another
+/// version of the program judged then.
+fn told_before(stated: &Stated, tick: Tick, before: &Since) -> OrdMap<RowKey, Tick> {
+    let standing = stated.views.get(&View::Verdict).into_iter().flat_map(|rows| rows.keys());
+    let mut unknown = 0;
+    let since: OrdMap<RowKey, Tick> = standing
+        .map(|key| {
+            let since = before.verdicts.get(key).copied();
+            unknown += usize::from(since.is_none());
+            (key.clone(), since.unwrap_or(tick))
+        })
+        .collect();
+    let gone = before.verdicts.len() + unknown - since.len();
+    if unknown + gone > 0 {
+        eprintln!(
+            "{unknown} verdicts stand that did not when the service ended, and {gone} do not any more: it was another version"
+        );
+    }
+    since
 }

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! A row counts from the tick of its arrival on; one that comes late, from the first tick that is not stated yet. So
-//! what is stated depends on the log alone, and a service that starts again states the same.
+//! what is stated depends on the log alone, and a service that starts again states the same. It need not state all of it again:
+//! before the tick at which it goes on, rows are sent tick by tick, and nobody waits for results.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -32,6 +33,8 @@ use crate::replay::rulings::Rulings;
 
 /// How long the log is waited for before somebody looks whether the service is to end.
 const WAIT: Duration = Duration::from_millis(20);
+/// So many rows are sent before somebody waits until they are taken, where nobody wants results yet.
+const STRIDE_ROWS: usize = 1 << 15;
 /// A row that says it arrives later than so much after what is stated has a wrong clock.
 const AHEAD_MS: Millis = 24 * 3_600_000;
 
@@ -117,10 +120,14 @@ pub struct FromLog {
     kept: Tick,
     /// Entries with plays, and the tick from which on none of them can count.
     needed_until: VecDeque<(u64, Tick)>,
+    /// The first tick that is stated, and the entry that completed it, where a service goes on.
+    goes_on: Option<(Tick, u64)>,
+    /// Rows that were sent, and for which nobody waited.
+    unawaited: usize,
 }
 
 impl FromLog {
-    /// The log from its first entry on.
+    /// The log from its first entry on. Nothing is stated before the tick of `goes_on`, which that entry completes.
     pub fn new(
         (reader, durable): (Reader, Arc<Durable>),
         incoming: Incoming,
@@ -128,6 +135,7 @@ impl FromLog {
         (clock, kept): (Clock, Tick),
         progress: Arc<Progress>,
         said: SyncSender<Said>,
+        goes_on: Option<(Tick, u64)>,
     ) -> FromLog {
         FromLog {
             reader,
@@ -148,6 +156,28 @@ impl FromLog {
             told: 0,
             kept,
             needed_until: VecDeque::new(),
+            goes_on,
+            unawaited: 0,
+        }
+    }
+
+    /// The tick before which nobody wants results, as long as there is one.
+    fn catches_up(&self) -> Option<Tick> {
+        let (tick, _) = self.goes_on?;
+        self.stated.is_none_or(|stated| stated < tick).then_some(tick)
+    }
+
+    /// Whether the log is the one of which it was said how far it was.
+    fn must_go_on(&self, number: u64) -> Result<(), Failure> {
+        match self.goes_on {
+            Some((tick, entry)) if self.entry <= entry && entry < number && self.complete != Some(tick) => {
+                Err(Failure::Input(format!(
+                    "since.json: at entry {entry} of the log everything is in up to {:?}; expected {tick}. It belongs to another log: \
+                     remove it, and start again",
+                    self.complete
+                )))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -297,18 +327,26 @@ impl Source for FromLog {
             if self.progress.stopping.load(Ordering::Relaxed) {
                 return Ok(Next::End);
             }
+            let goes_on = self.catches_up();
             if let Some(complete) = self.complete.filter(|complete| self.stated.is_none_or(|stated| stated < *complete))
             {
-                let waiting = self.held.keys().next().copied().filter(|tick| *tick <= complete);
-                return Ok(Next::At(waiting.unwrap_or(complete)));
+                // The tick at which it goes on is stated, whatever happens at it.
+                let next = goes_on.map_or(complete, |tick| tick.min(complete));
+                let waiting = self.held.keys().next().copied().filter(|tick| *tick <= next);
+                match waiting {
+                    Some(waiting) => return Ok(Next::At(waiting)),
+                    None if goes_on.is_some_and(|tick| next < tick) => self.stated = Some(next),
+                    None => return Ok(Next::At(next)),
+                }
             }
-            if self.told < self.entry {
+            if goes_on.is_none() && self.told < self.entry {
                 self.told = self.entry;
                 let _ = self.said.send(Said::Complete(self.entry));
             }
             let durable = self.durable.wait_beyond(self.entry, WAIT);
             match self.reader.next(durable).map_err(FromLog::damaged)? {
                 Some((number, entry)) => {
+                    self.must_go_on(number)?;
                     self.read(number, &entry);
                     self.progress.entries.store(number, Ordering::Release);
                 }
@@ -319,6 +357,7 @@ impl Source for FromLog {
 
     fn send(&mut self, tick: Tick, ends: &mut Ends) -> Result<(), Failure> {
         let Held { claims, mut listings, mut tiers, refusals, ruled } = self.held.remove(&tick).unwrap_or_default();
+        self.unawaited += claims.len() + listings.len() + tiers.len() + 1;
         claims.into_iter().for_each(|claim| ends.claims.send(claim));
         refusals.into_iter().for_each(|refusal| ends.refusals.send(refusal));
         // Of the rows of a track that come into force at one tick only the latest does, and none after a later one. Of two
@@ -354,18 +393,25 @@ impl Source for FromLog {
         Ok(())
     }
 
-    /// Everything: what is stated is complete.
+    /// Everything: what is stated is complete. Before anything is, only as much as keeps rows from piling up.
     fn awaits(&self, tick: Tick) -> Tick {
-        tick + 1
+        let waits = self.unawaited >= STRIDE_ROWS || self.catches_up().is_none_or(|goes_on| tick >= goes_on);
+        if waits { tick + 1 } else { 0 }
     }
 
     fn done(&mut self, tick: Tick, _took: Duration) {
+        let goes_on = self.catches_up();
+        if self.unawaited >= STRIDE_ROWS {
+            self.unawaited = 0;
+        }
         self.stated = Some(tick);
         while self.needed_until.pop_front_if(|(_, until)| *until <= tick).is_some() {}
         let needless = self.needed_until.front().map_or(self.entry, |(entry, _)| entry - 1);
         self.progress.needless.store(needless, Ordering::Release);
-        // A closed channel means that the service ends.
-        let _ = self.said.send(Said::Stated(tick));
+        if goes_on.is_none_or(|goes_on| tick >= goes_on) {
+            // A closed channel means that the service ends.
+            let _ = self.said.send(Said::Stated(tick));
+        }
     }
 }
 

@@ -217,6 +217,25 @@ fn a_followed_folder_becomes_the_tables_of_a_replay_though_the_service_is_killed
     service.running.ask_to_end();
     service.running.end().good();
     let state_text = text(&state);
+
+    // Who goes on from where it ended, and who goes through everything again, state the same, and since the same instants.
+    let since = state.join("since.json");
+    let known = std::fs::read_to_string(&since).expect("it ended in order");
+    assert!(known.contains("\"account\""), "no verdict stands: {known}");
+    let damaged = known.replacen("account", "amount", 1);
+    for (before, workers) in [(Some(&known), "4"), (None, "1"), (Some(&damaged), "1")] {
+        match before {
+            Some(text) => std::fs::write(&since, text).expect("a file"),
+            None => std::fs::remove_file(&since).expect("a file"),
+        }
+        let service = Service::start(&state, &["--time", "told", "--workers", workers]);
+        service.wait_as_of(as_of);
+        service.states(&tables, &VIEWS);
+        service.running.ask_to_end();
+        let ended = service.running.end().good();
+        assert_eq!(ended.err.contains("it is damaged"), before == Some(&damaged), "{}", ended.err);
+        assert_eq!(std::fs::read_to_string(&since).expect("it ended in order"), known);
+    }
     let found = truestream(&["fsck", "--state", &state_text]).good();
     assert!(found.out.contains("entries"), "{found:?}");
 

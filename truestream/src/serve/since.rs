@@ -1,0 +1,183 @@
+//! Keeps on disk what a start cannot know without going through all ticks: since when each verdict stands.
+//!
+//! ```text
+//! shelf ──now and then──▶ since.json: tick, entry, verdicts ──a start under the same options──▶ that tick in one step
+//!                                                          └─otherwise──▶ tick by tick from the first entry
+//! ```
+//!
+//! Everything else that is stated at a tick follows from the rows that are known by then. The file is no second truth: without it
+//! a start takes longer and states the same.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use dataflows::clock::Tick;
+use imbl::OrdMap;
+use records::Subject;
+use serde::{Deserialize, Serialize};
+
+use super::shelf::Shelf;
+use super::source::Progress;
+use super::state::write_whole;
+use crate::exit::Failure;
+use crate::replay::prepare::Living;
+use crate::replay::views::RowKey;
+
+/// The name of the file.
+const FILE: &str = "since.json";
+/// The version of its form.
+const FORMAT: u32 = 1;
+/// How often it is written: what came after it is gone through tick by tick when a killed service starts again.
+const EVERY: Duration = Duration::from_secs(10);
+/// How often somebody looks whether the service is to end.
+const LOOKS_EVERY: Duration = Duration::from_millis(100);
+
+const SUBJECTS: [Subject; 6] =
+    [Subject::Account, Subject::Artist, Subject::Distributor, Subject::Playlist, Subject::Track, Subject::Uploader];
+
+/// Since when verdicts stand, as of a tick.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Since {
+    /// The tick.
+    pub tick: Tick,
+    /// The entry of the log with which everything up to the tick was in.
+    pub entry: u64,
+    /// By subject.
+    pub verdicts: OrdMap<RowKey, Tick>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Written {
+    format: u32,
+    options: String,
+    tick: Tick,
+    entry: u64,
+    verdicts: Vec<(String, String, Tick)>,
+}
+
+/// The file of a service's folder.
+pub struct SinceFile {
+    path: PathBuf,
+    living: Options,
+}
+
+/// What verdicts depend on beside the log: another of these, and they may stand since another tick.
+struct Options {
+    always: String,
+    /// Each from a tick on.
+    dated: Vec<(Tick, String)>,
+}
+
+impl Options {
+    fn of(living: &Living) -> Options {
+        let plan = &living.plan;
+        let version = env!("CARGO_PKG_VERSION");
+        let windows: Vec<_> = plan.judging.iter().map(|judging| &judging.windows_ms).collect();
+        let always =
+            format!("{:?}", (version, plan.clock, &plan.windows, &plan.links, plan.hub, plan.lockstep, windows));
+        let mut dated = Vec::new();
+        for judging in &plan.judging {
+            dated.extend(judging.policies.iter().map(|(from, policy)| (*from, format!("{policy:?}"))));
+            let clauses = living.judge.iter().flat_map(|judge| &judge.clauses);
+            for (asked, (clause, _)) in judging.clauses.iter().zip(clauses) {
+                let question = (asked.axis, asked.window, &asked.condition);
+                dated.push((asked.from, format!("{question:?} {clause:?}")));
+                dated.push((asked.until, format!("{} ends", clause.id)));
+            }
+        }
+        Options { always, dated }
+    }
+
+    /// What of it acted up to the tick.
+    fn digest(&self, tick: Tick) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.always.as_bytes());
+        for (from, text) in self.dated.iter().filter(|(from, _)| *from <= tick) {
+            hasher.update(format!("\n{from} {text}").as_bytes());
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+}
+
+impl SinceFile {
+    /// That of a folder, for a service that computes this.
+    pub fn of(folder: &Path, living: &Living) -> SinceFile {
+        SinceFile { path: folder.join(FILE), living: Options::of(living) }
+    }
+
+    /// What was written last, where it can be gone on from in a log that ends with that entry.
+    ///
+    /// # Errors
+    /// When it cannot be read, or why nothing can be gone on from.
+    pub fn read(&self, last_entry: u64) -> Result<Option<Since>, String> {
+        let text = match std::fs::read_to_string(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error.to_string()),
+        };
+        let (hash, body) = text.split_once('\n').ok_or("it has no second line")?;
+        if hash != blake3::hash(body.as_bytes()).to_hex().as_str() {
+            return Err("it is damaged: its hash is another".to_owned());
+        }
+        let written: Written = serde_json::from_str(body).map_err(|error| error.to_string())?;
+        let Written { format, options, tick, entry, verdicts } = written;
+        if format != FORMAT {
+            return Err(format!("it has form {format}; expected {FORMAT}"));
+        }
+        if options != self.living.digest(tick) {
+            return Err("it was written under other options, or another policy".to_owned());
+        }
+        if entry > last_entry {
+            return Err(format!("it knows entry {entry}, and the log ends with {last_entry}"));
+        }
+        let row = |(subject, id, since): (String, String, Tick)| {
+            let known = SUBJECTS.into_iter().find(|known| known.name() == subject);
+            Some((RowKey::Subject(known?, id), since))
+        };
+        let verdicts: Option<OrdMap<RowKey, Tick>> = verdicts.into_iter().map(row).collect();
+        Ok(Some(Since { tick, entry, verdicts: verdicts.ok_or("it names what is no subject")? }))
+    }
+
+    fn write(&self, since: &Since) -> Result<(), Failure> {
+        let row = |(key, since): (&RowKey, &Tick)| match key {
+            RowKey::Subject(subject, id) => Some((subject.name().to_owned(), id.clone(), *since)),
+            _ => None,
+        };
+        let verdicts = since.verdicts.iter().filter_map(row).collect();
+        let Since { tick, entry, .. } = *since;
+        let written = Written { format: FORMAT, options: self.living.digest(tick), tick, entry, verdicts };
+        let body = serde_json::to_string(&written).expect("texts and numbers have a JSON form");
+        let hash = blake3::hash(body.as_bytes()).to_hex();
+        write_whole(&self.path, format!("{hash}\n{body}").as_bytes())
+    }
+
+    /// Writes it now and then until the service ends, and once more then. A failure is told: the next start takes longer.
+    pub fn keep(self, shelf: Arc<Shelf>, progress: Arc<Progress>, flow: JoinHandle<()>) -> JoinHandle<()> {
+        std::thread::spawn(move || {
+            let mut written = None;
+            let mut write = || {
+                let Some(since) = shelf.since().filter(|since| written.as_ref() != Some(&since.tick)) else { return };
+                match self.write(&since) {
+                    Ok(()) => written = Some(since.tick),
+                    Err(failure) => eprintln!("Since when verdicts stand is not kept: {failure}"),
+                }
+            };
+            let mut at = Instant::now();
+            while !progress.stopping.load(Ordering::Relaxed) {
+                std::thread::sleep(LOOKS_EVERY);
+                if at.elapsed() >= EVERY {
+                    write();
+                    at = Instant::now();
+                }
+            }
+            // What was stated last is known when nothing is fed any more.
+            let ended = flow.join();
+            write();
+            ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
+        })
+    }
+}
