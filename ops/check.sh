@@ -31,6 +31,12 @@ else
     skipped systemd "no systemd-analyze"
 fi
 
+if command -v promtool >/dev/null; then
+    promtool check rules "$here/prometheus/alerts.yml"
+else
+    skipped prometheus "no promtool"
+fi
+
 if has kubernetes_validate; then
     "$venv/bin/kubernetes-validate" --strict "$here"/kubernetes/*.yaml
     echo "kubernetes: schema"

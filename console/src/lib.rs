@@ -4,14 +4,17 @@
 //! POST /v1/TABLE     ──▶ who is it? room? ──▶ body ──▶ House::take ──▶ 200 once it is durable
 //! GET  /v1/view/NAME ──▶ who is it?       ──────────▶ House::view ──▶ rows as of one instant
 //! GET  /v1/query     ──▶ who is it? room? ──────────▶ House::query ──▶ the rows of a statement, as they come about
-//! GET  /health, /metrics
+//! GET  /v1/subscribe ──▶ who is it?       ──────────▶ House::subscribe ──▶ what changes in an answer, as events without an end
+//! GET  /health, /metrics, /v1/openapi.json
 //! /desk               ──▶ pages for people (desk.rs)
 //! ```
 //!
 //! What is taken and shown is decided behind the [`House`]; here stand limits, tokens and status codes.
 
+mod counted;
 pub mod desk;
 mod encrypted;
+mod operations;
 pub mod paper;
 
 use std::collections::HashMap;
@@ -24,19 +27,25 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Request, StatusCode, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodFilter, on};
 use axum::serve::{Listener, ListenerExt};
+use futures::StreamExt;
+use futures::stream::BoxStream;
 use records::{Deed, Role};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::rustls::ServerConfig;
 
+use self::counted::{Counts, counted};
 use self::desk::Desk;
 use self::encrypted::Encrypted;
+use self::operations::Does;
+pub use self::operations::{Needs, OPERATIONS, Operation, Parameter};
 
 /// A body may be so long, packed or not.
 pub const BODY_MAX: usize = 32 << 20;
@@ -50,6 +59,8 @@ const STATEMENTS: usize = 64;
 const CHUNK_BYTES: usize = 64 << 10;
 const CHUNKS_WAITING: usize = 4;
 
+/// Who follows an answer hears something at least so often: a proxy may end a connection on which nothing is said.
+const STILL_THERE: Duration = Duration::from_secs(15);
 /// Requests that are under way when the service ends are answered within this time, or not at all.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -85,12 +96,14 @@ pub struct Reply {
     pub as_of: Option<i64>,
     /// The body.
     pub body: Vec<u8>,
+    /// With 429: after how many seconds it may be asked again; at least one.
+    pub after_secs: u64,
 }
 
 impl Reply {
     /// A reply of JSON.
     pub fn json(status: u16, body: String) -> Reply {
-        Reply { status, media_type: "application/json", as_of: None, body: body.into_bytes() }
+        Reply { status, media_type: "application/json", body: body.into_bytes(), ..Reply::default() }
     }
 }
 
@@ -106,6 +119,9 @@ pub struct Written {
     /// Writes them.
     pub write: Writing,
 }
+
+/// Events, each a whole one as a server sends it.
+pub type Events = BoxStream<'static, String>;
 
 /// Somebody who came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +155,12 @@ pub trait House: Send + Sync + 'static {
     /// The reply that says what is wrong with it.
     fn query(&self, guest: &Guest, statement: &str, format: Option<&str>) -> Result<Written, Reply>;
 
+    /// Follows the answer to a question of somebody: events as a server sends them, until there are no more.
+    ///
+    /// # Errors
+    /// The reply that says what is wrong with it.
+    fn subscribe(&self, guest: &Guest, statement: &str) -> Result<Events, Reply>;
+
     /// Where people review.
     fn desk(&self) -> &dyn Desk;
 
@@ -147,12 +169,17 @@ pub trait House: Send + Sync + 'static {
 
     /// Says what is counted, as Prometheus reads it.
     fn metrics(&self) -> String;
+
+    /// Describes the [`OPERATIONS`].
+    fn description(&self) -> Reply;
 }
 
 struct Door<H> {
     house: H,
+    ended: watch::Receiver<()>,
     bodies: Arc<Semaphore>,
     statements: Arc<Semaphore>,
+    counts: Arc<Counts>,
 }
 
 /// Where to listen, and how.
@@ -192,15 +219,23 @@ pub fn serve<H: House>(
         });
         let bodies = Arc::new(Semaphore::new(BODIES_KIB as usize));
         let desk = desk::routes(house.clone(), tls.is_some());
-        let door = Arc::new(Door { house, bodies, statements: Arc::new(Semaphore::new(STATEMENTS)) });
-        let routes = Router::new()
-            .route("/health", get(health::<H>))
-            .route("/metrics", get(metrics::<H>))
-            .route("/v1/view/{name}", get(view::<H>))
-            .route("/v1/query", get(query::<H>).post(query::<H>))
-            .route("/v1/{table}", post(take::<H>))
-            .with_state(door)
-            .merge(desk);
+        let (statements, counts) = (Arc::new(Semaphore::new(STATEMENTS)), Arc::<Counts>::default());
+        let door = Arc::new(Door { house, ended: ended.clone(), bodies, statements, counts: counts.clone() });
+        let routes = OPERATIONS.iter().fold(Router::new(), |routes, operation| {
+            let is_sent = operation.method == "post";
+            let method = if is_sent { MethodFilter::POST } else { MethodFilter::GET };
+            let served = match operation.does {
+                Does::Health => on(method, health::<H>),
+                Does::Metrics => on(method, metrics::<H>),
+                Does::Describe => on(method, describe::<H>),
+                Does::View => on(method, view::<H>),
+                Does::Query => on(method, query::<H>),
+                Does::Subscribe => on(method, subscribe::<H>),
+                Does::Take => on(method, take::<H>),
+            };
+            routes.route(operation.path, served)
+        });
+        let routes = routes.with_state(door).merge(desk).layer(middleware::from_fn_with_state(counts, counted));
         match tls {
             Some(tls) => answer(Encrypted::new(listener, tls)?, routes, ended).await,
             // An answer goes out in several writes; none of them waits until the one before was confirmed.
@@ -239,9 +274,16 @@ async fn health<H: House>(State(door): Doors<H>) -> Response {
 
 async fn metrics<H: House>(State(door): Doors<H>, headers: HeaderMap) -> Response {
     match admit(&*door.house, &headers, Deed::Watch) {
-        Ok(_) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], door.house.metrics()).into_response(),
+        Ok(_) => {
+            let told = door.house.metrics() + &door.counts.told();
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], told).into_response()
+        }
         Err(refused) => *refused,
     }
+}
+
+async fn describe<H: House>(State(door): Doors<H>) -> Response {
+    respond(door.house.description())
 }
 
 async fn view<H: House>(
@@ -289,6 +331,40 @@ async fn query<H: House>(
         Ok(Err(reply)) => respond(reply),
         Err(_) => problem(StatusCode::INTERNAL_SERVER_ERROR, "the statement could not be answered"),
     }
+}
+
+async fn subscribe<H: House>(
+    State(door): Doors<H>,
+    Query(query): Query<HashMap<String, String>>,
+    headers: HeaderMap,
+) -> Response {
+    let guest = match admit(&*door.house, &headers, Deed::Read) {
+        Ok(guest) => guest,
+        Err(refused) => return *refused,
+    };
+    let Some(statement) = query.get("sql").filter(|statement| !statement.trim().is_empty()).cloned() else {
+        return problem(StatusCode::BAD_REQUEST, "no question: expected ?sql=SELECT…");
+    };
+    let house = door.house.clone();
+    let events = match tokio::task::spawn_blocking(move || house.subscribe(&guest, &statement)).await {
+        Ok(Ok(events)) => events,
+        Ok(Err(reply)) => return respond(reply),
+        Err(_) => return problem(StatusCode::INTERNAL_SERVER_ERROR, "the question could not be answered"),
+    };
+    let told = futures::stream::unfold((events, door.ended.clone()), |(mut events, mut ended)| async move {
+        let said = tokio::select! {
+            next = timeout(STILL_THERE, events.next()) => next.unwrap_or_else(|_| Some(": still there\n\n".to_owned())),
+            _ = ended.changed() => None,
+        };
+        said.map(|text| (Ok::<_, std::convert::Infallible>(text), (events, ended)))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+        // Proxies that collect answers would hold the events back.
+        (HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (StatusCode::OK, headers, Body::from_stream(told)).into_response()
 }
 
 /// Sends what is written while it is written.
@@ -398,7 +474,7 @@ fn respond(reply: Reply) -> Response {
         response.headers_mut().insert("truestream-as-of", as_of.into());
     }
     if status == StatusCode::TOO_MANY_REQUESTS {
-        response.headers_mut().insert(header::RETRY_AFTER, 1.into());
+        response.headers_mut().insert(header::RETRY_AFTER, reply.after_secs.max(1).into());
     }
     response
 }

@@ -16,8 +16,10 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use datafusion_pg_catalog::pg_catalog::context::EmptyContextProvider;
 use datafusion_pg_catalog::pg_catalog::setup_pg_catalog;
 use tokio::runtime::{Handle, Runtime};
+use tokio::sync::Semaphore;
 
 use crate::catalogue::complete;
+use crate::subscribe::Topics;
 use crate::table::{LiveTable, Pinned};
 use crate::turns::Turns;
 use crate::views::Views;
@@ -59,6 +61,8 @@ pub struct Database {
     limits: Limits,
     rows_read: Arc<AtomicU64>,
     statements: Arc<AtomicU64>,
+    topics: Topics,
+    room: Arc<Semaphore>,
     runtime: Option<Runtime>,
 }
 
@@ -75,7 +79,9 @@ impl Database {
             .build()?;
         let rows_read: Arc<AtomicU64> = Arc::default();
         let template = runtime.block_on(template(&views, &limits, &rows_read)).map_err(std::io::Error::other)?;
-        Ok(Database { template, views, limits, rows_read, statements: Arc::default(), runtime: Some(runtime) })
+        let (statements, topics) = (Arc::default(), Topics::default());
+        let room = Arc::new(Semaphore::new(limits.connections));
+        Ok(Database { template, views, limits, rows_read, statements, topics, room, runtime: Some(runtime) })
     }
 
     /// How many rows of views all statements have read so far.
@@ -88,12 +94,27 @@ impl Database {
         self.statements.load(Ordering::Relaxed)
     }
 
+    /// How many clients of PostgreSQL are connected.
+    pub fn connections(&self) -> usize {
+        self.limits.connections - self.room.available_permits()
+    }
+
+    /// Where each of them has a place.
+    pub(crate) fn room(&self) -> &Arc<Semaphore> {
+        &self.room
+    }
+
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
     pub(crate) fn views(&self) -> &Arc<dyn Views> {
         &self.views
+    }
+
+    /// What is followed.
+    pub(crate) fn topics(&self) -> &Topics {
+        &self.topics
     }
 
     pub(crate) fn counted(&self) {

@@ -1,6 +1,7 @@
 //! What went wrong with a question, as HTTP and the PostgreSQL wire say it.
 
 use std::fmt;
+use std::time::Duration;
 
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
@@ -20,7 +21,7 @@ impl Problem {
     pub fn status(&self) -> u16 {
         match self.code {
             "57014" => 408,
-            "53200" | "53300" => 429,
+            "53200" | "53300" | "53400" => 429,
             "25006" | "42501" => 403,
             "XX000" => 500,
             _ => 400,
@@ -29,6 +30,12 @@ impl Problem {
 
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Problem {
         Problem { code, message: message.into() }
+    }
+
+    /// Somebody asks faster than is allowed, and has to wait so long.
+    pub fn too_fast(name: &str, wait: Duration) -> Problem {
+        let secs = wait.as_secs_f64();
+        Problem::new("53400", format!("{name} asks faster than serve --query-rate allows: come again in {secs:.2} s"))
     }
 
     pub(crate) fn forbidden(message: String) -> Problem {

@@ -38,6 +38,11 @@ impl Pinned {
         self.role.get_or_init(|| role);
     }
 
+    /// Who asks.
+    pub(crate) fn role(&self) -> Option<Role> {
+        self.role.get().copied()
+    }
+
     /// Settles the instant, until it is settled anew or let go.
     pub(crate) fn hold(&self, moment: Arc<dyn Moment>) {
         *self.moment.lock().expect("nobody panics with it") = Some(moment);

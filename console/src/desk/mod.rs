@@ -7,6 +7,8 @@
 //!
 //! Pages are made here and work without scripts; a script adds keys. No text from outside is ever markup.
 
+use std::time::Duration;
+
 mod pages;
 mod routes;
 mod sessions;
@@ -347,7 +349,10 @@ pub const REASONS: [(&str, &str); 6] = [
 /// Decides what stands on the pages.
 pub trait Desk: Send + Sync {
     /// What the user may do, where the password is right. Takes its time: to be called where one may wait.
-    fn login(&self, name: &str, password: &str) -> Option<crate::Guest>;
+    ///
+    /// # Errors
+    /// When it is wrong; with a time, when too many were, and none is looked at before that time is over.
+    fn login(&self, name: &str, password: &str) -> Result<crate::Guest, Option<Duration>>;
 
     /// Whether the user still has this role: somebody may have been removed since.
     fn is_still(&self, guest: &crate::Guest) -> bool;

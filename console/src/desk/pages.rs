@@ -58,11 +58,11 @@ fn form_key(session: &Session) -> Markup {
     html! { input type="hidden" name="form_key" value=(session.form_key); }
 }
 
-/// Where one says who one is.
-pub(super) fn login(wrong: bool) -> String {
+/// Where one says who one is; with what went wrong before.
+pub(super) fn login(wrong: Option<&str>) -> String {
     let body = html! {
         h1 { "Review desk" }
-        @if wrong { p.wrong role="alert" { "No such user with this password. `truestream user` makes users." } }
+        @if let Some(why) = wrong { p.wrong role="alert" { (why) } }
         form.login method="post" action="/desk/login" {
             label for="name" { "User" }
             input #name name="name" autocomplete="username" required autofocus;

@@ -114,7 +114,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 async fn login_page() -> Response {
-    html(StatusCode::OK, pages::login(false))
+    html(StatusCode::OK, pages::login(None))
 }
 
 async fn login<H: House>(State(room): Rooms<H>, Form(form): Form<HashMap<String, String>>) -> Response {
@@ -122,10 +122,23 @@ async fn login<H: House>(State(room): Rooms<H>, Form(form): Form<HashMap<String,
     let (name, password) = (told("name"), told("password"));
     let Ok(_place) = room.knocking.acquire().await else { return to("/desk/login") };
     let house = room.house.clone();
-    let guest = spawn_blocking(move || house.desk().login(&name, &password)).await.ok().flatten();
-    let Some(guest) = guest else {
-        sleep(WRONG_WAITS).await;
-        return html(StatusCode::UNAUTHORIZED, pages::login(true));
+    let guest = spawn_blocking(move || house.desk().login(&name, &password)).await.unwrap_or(Err(None));
+    let guest = match guest {
+        Ok(guest) => guest,
+        Err(None) => {
+            sleep(WRONG_WAITS).await;
+            return html(
+                StatusCode::UNAUTHORIZED,
+                pages::login(Some("No such user with this password. `truestream user` makes users.")),
+            );
+        }
+        Err(Some(wait)) => {
+            let secs = wait.as_secs() + 1;
+            let why = format!("Too many wrong passwords for this user: come again in {secs} s.");
+            let mut response = html(StatusCode::TOO_MANY_REQUESTS, pages::login(Some(&why)));
+            response.headers_mut().insert(header::RETRY_AFTER, secs.into());
+            return response;
+        }
     };
     let (number, secure) = (room.sessions.begin(guest), if room.is_encrypted { "; Secure" } else { "" });
     let cookie = format!("{COOKIE}={number}; Path=/desk; HttpOnly; SameSite=Strict{secure}");

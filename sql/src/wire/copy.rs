@@ -8,7 +8,7 @@ use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 use futures::StreamExt;
 use pgwire::api::portal::Format;
-use pgwire::api::results::{CopyResponse, QueryResponse};
+use pgwire::api::results::{CopyResponse, FieldInfo, QueryResponse};
 use pgwire::messages::copy::CopyData;
 use pgwire::messages::data::DataRow;
 
@@ -111,20 +111,13 @@ impl CopyOut {
     pub(crate) fn rows(self, rows: QueryResponse) -> CopyResponse {
         let columns = rows.row_schema().len();
         let is_binary = self.shape == Shape::Binary;
-        let mut head = BytesMut::new();
-        if is_binary {
-            head.put_slice(BINARY_HEAD);
-        } else if self.has_header {
-            let schema = rows.row_schema();
-            let names = schema.iter().map(|field| Some(field.name().as_bytes()));
-            self.line(names, &mut head);
-        }
+        let head = if is_binary { Some(Bytes::from_static(BINARY_HEAD)) } else { self.names(&rows.row_schema()) };
         let format = i8::from(is_binary);
         let end = is_binary.then(|| BINARY_END.to_vec());
         let rows = rows.data_rows.map(move |row| row.map(|row| self.row(row)));
         let rows = rows.chain(futures::stream::iter(end.map(|end| Ok(Bytes::from(end)))));
         // Clients expect the head in front of what follows, not by itself.
-        let mut head = Some(head).filter(|head| !head.is_empty());
+        let mut head = head.map(BytesMut::from);
         let whole = rows.map(move |row| {
             row.map(|row| match head.take() {
                 None => CopyData::new(row),
@@ -140,7 +133,15 @@ impl CopyOut {
         copied
     }
 
-    fn row(&self, row: DataRow) -> Bytes {
+    /// The line of names, where one is asked for.
+    pub(super) fn names(&self, columns: &[FieldInfo]) -> Option<Bytes> {
+        let mut names = BytesMut::new();
+        self.line(columns.iter().map(|field| Some(field.name().as_bytes())), &mut names);
+        self.has_header.then(|| names.freeze())
+    }
+
+    /// A row as it is sent.
+    pub(super) fn row(&self, row: DataRow) -> Bytes {
         let mut to = BytesMut::with_capacity(row.data.len() + 16);
         if self.shape == Shape::Binary {
             to.put_i16(row.field_count);

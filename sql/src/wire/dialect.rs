@@ -43,7 +43,7 @@ pub(super) fn adapt(statement: &mut Statement) {
 ///
 /// # Errors
 /// When the columns cannot be named.
-pub(super) fn presentable(plan: LogicalPlan) -> Result<LogicalPlan> {
+pub(crate) fn presentable(plan: LogicalPlan) -> Result<LogicalPlan> {
     if !plan.schema().fields().iter().any(|field| *field.data_type() == DataType::UInt64) {
         return Ok(plan);
     }

@@ -14,7 +14,7 @@ use pgwire::api::{
     ClientInfo, METADATA_USER, PgWireConnectionState, PidSecretKeyGenerator, RandomPidSecretKeyGenerator,
 };
 use pgwire::error::{ErrorInfo, PgWireError, PgWireResult};
-use pgwire::messages::startup::Authentication;
+use pgwire::messages::startup::{Authentication, PasswordMessageFamily};
 use pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
 use records::Deed;
 
@@ -29,6 +29,14 @@ const WRONG_WAITS: Duration = Duration::from_millis(500);
 
 fn fatal(code: &str, message: &str) -> PgWireError {
     PgWireError::UserError(Box::new(ErrorInfo::new("FATAL".to_owned(), code.to_owned(), message.to_owned())))
+}
+
+/// What the first message of an exchange says, where it asks for the one way there is. That of pgwire 0.41 trusts its lengths.
+fn first_of(message: &PasswordMessageFamily) -> Option<&[u8]> {
+    let PasswordMessageFamily::Raw(message) = message else { return None };
+    let rest = message.strip_prefix(MECHANISM.as_bytes())?.strip_prefix(b"\0")?;
+    let (length, data) = rest.split_first_chunk()?;
+    (u32::from_be_bytes(*length) as usize == data.len()).then_some(data)
 }
 
 /// Where one proves who one is.
@@ -68,11 +76,12 @@ impl StartupHandler for Entrance {
                 let begun = self.exchange.lock().expect("nobody panics with it").take();
                 let user = client.metadata().get(METADATA_USER).cloned().unwrap_or_default();
                 let wrong = || PgWireError::InvalidPassword(user.clone());
+                if let Some(wait) = self.door.users.users().waits(&user) {
+                    let why = format!("too many wrong passwords: come again in {} s", wait.as_secs() + 1);
+                    return Err(fatal("53400", &why));
+                }
                 let Some(exchange) = begun else {
-                    let first = message.into_sasl_initial_response()?;
-                    let begun = (first.auth_method == MECHANISM)
-                        .then(|| Exchange::begin(&self.door.users, &user, first.data.as_deref()?))
-                        .flatten();
+                    let begun = first_of(&message).and_then(|data| Exchange::begin(&self.door.users, &user, data));
                     let (exchange, answer) = begun.ok_or_else(wrong)?;
                     *self.exchange.lock().expect("nobody panics with it") = Some(exchange);
                     let answer = Authentication::SASLContinue(answer.into());

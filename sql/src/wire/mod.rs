@@ -14,6 +14,7 @@ mod patience;
 mod scram;
 mod session;
 mod statements;
+mod subscribe;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,11 +22,11 @@ use std::sync::Arc;
 use pgwire::api::ConnectionManager;
 use pgwire::tokio::process_socket;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
 use self::connection::Connection;
+pub(crate) use self::dialect::presentable;
 use self::scram::Guests;
 pub use self::scram::{Users, Verifier};
 use crate::database::Database;
@@ -52,7 +53,7 @@ impl Database {
         let listener = self.threads().block_on(TcpListener::bind(address))?;
         let bound = listener.local_addr()?;
         let connections = Arc::new(ConnectionManager::new());
-        let room = Arc::new(Semaphore::new(self.limits().connections));
+        let room = self.room().clone();
         let database = Arc::downgrade(self);
         let users = Arc::new(Guests::new(users));
         let tls = tls.map(TlsAcceptor::from);

@@ -8,7 +8,9 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::problem::Problem;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use records::Role;
@@ -86,8 +88,16 @@ pub trait Users: Send + Sync + 'static {
     /// Is told that a user came in, or gave a wrong proof.
     fn knocked(&self, name: &str, comes_in: bool);
 
+    /// How long nobody comes in under that name, because too many wrong proofs were given.
+    fn waits(&self, _name: &str) -> Option<Duration> {
+        None
+    }
+
     /// Is told what a user asks.
-    fn asked(&self, name: &str, statement: &str);
+    ///
+    /// # Errors
+    /// When the user asks too fast.
+    fn asked(&self, name: &str, statement: &str) -> Result<(), Problem>;
 }
 
 /// The users, and what is answered for those that there are not.
@@ -205,7 +215,9 @@ mod tests {
 
         fn knocked(&self, _: &str, _: bool) {}
 
-        fn asked(&self, _: &str, _: &str) {}
+        fn asked(&self, _: &str, _: &str) -> Result<(), Problem> {
+            Ok(())
+        }
     }
 
     /// The exchange that RFC 7677 prints in section 3.

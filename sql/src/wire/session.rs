@@ -34,9 +34,11 @@ use super::dialect::presentable;
 use super::patience::{timed, timed_response, within};
 use super::scram::Guests;
 use super::statements::{About, Cursors, Prepared, Questions, about, api, parse};
+use super::subscribe::Subscribe;
 use crate::database::Database;
 use crate::guard::must_plan_to_read;
 use crate::problem::Problem;
+use crate::subscribe::For;
 use crate::table::Pinned;
 
 /// The parameter that tells as of when the last answer is stated.
@@ -98,9 +100,9 @@ impl Session {
         Ok(())
     }
 
-    /// Tells who keeps a record that this is asked.
-    fn tell<C: ClientInfo + ?Sized>(&self, client: &C, text: &str) {
-        self.users.users().asked(client.metadata().get(METADATA_USER).map_or("", String::as_str), text);
+    /// Tells who keeps a record that this is asked, unless it is asked too fast.
+    fn tell<C: ClientInfo + ?Sized>(&self, client: &C, text: &str) -> Result<(), Problem> {
+        self.users.users().asked(client.metadata().get(METADATA_USER).map_or("", String::as_str), text)
     }
 
     /// How long a statement of this client may work: what it asked for, but no longer than is allowed.
@@ -150,11 +152,14 @@ impl SimpleQueryHandler for Session {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
+        if let Some(followed) = Subscribe::of(&self.texts, text)? {
+            return self.follow(client, text, followed).await;
+        }
         let statements = parse(&self.texts, text)?;
         if statements.is_empty() {
             return Ok(vec![Response::EmptyQuery]);
         }
-        self.tell(client, text);
+        self.tell(client, text)?;
         self.hold(client).await?;
         let limit = self.limit(client);
         let answered = within(limit, async {
@@ -171,6 +176,21 @@ impl SimpleQueryHandler for Session {
 }
 
 impl Session {
+    /// Sends what changes until the client is cut off or cancels.
+    async fn follow<C>(&self, client: &mut C, text: &str, followed: Subscribe) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        self.tell(client, text)?;
+        let who = client.metadata().get(METADATA_USER).cloned().unwrap_or_default();
+        let role = self.pinned.role().ok_or_else(|| Problem::new("28000", "nobody came in"))?;
+        let told = self.database.follow(&who, role, For::Wire, followed.question.to_string()).await?;
+        let options = FormatOptions::from_client_metadata(client.metadata());
+        followed.send(client, told, options).await.map(|()| Vec::new())
+    }
+
     async fn answer<C>(&self, client: &mut C, statement: Statement, limit: Duration) -> PgWireResult<Response>
     where
         C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
@@ -240,10 +260,13 @@ impl ExtendedQueryHandler for Session {
         C::Error: Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
+        let (text, prepared) = &portal.statement.statement;
+        if let Some(followed) = Subscribe::of(&self.texts, text)? {
+            return self.follow(client, text, followed).await.map(|_| Response::EmptyQuery);
+        }
         self.hold(client).await?;
         let limit = self.limit(client);
-        let (text, prepared) = &portal.statement.statement;
-        self.tell(client, text);
+        self.tell(client, text)?;
         let about = prepared.as_ref().map(|(statement, _)| about(statement)).transpose()?;
         if let Some((statement, _)) = prepared {
             self.note(statement).await?;

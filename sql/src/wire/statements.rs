@@ -20,6 +20,7 @@ use pgwire::error::{PgWireError, PgWireResult};
 
 use super::copy::CopyOut;
 use super::dialect::{adapt, presentable};
+use super::subscribe::Subscribe;
 use crate::guard::{must_plan_to_read, must_read, refused};
 use crate::problem::Problem;
 
@@ -103,6 +104,10 @@ impl QueryParser for Questions {
     where
         C: ClientInfo + Unpin + Send + Sync,
     {
+        let nothing = || EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) };
+        if let Some(followed) = Subscribe::of(&self.texts, text)? {
+            return Ok(Some((text.to_owned(), Some((followed.prepared()?, LogicalPlan::EmptyRelation(nothing()))))));
+        }
         let mut statements = parse(&self.texts, text)?.into_iter();
         let Some(statement) = statements.next() else { return Ok(None) };
         if statements.next().is_some() {
@@ -113,8 +118,7 @@ impl QueryParser for Questions {
         match about(&statement)? {
             About::Session => self.inner.parse_sql(client, &statement.to_string(), types).await,
             About::Nothing(_) | About::Back => {
-                let nothing = EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) };
-                Ok(Some((text.to_owned(), Some((statement, LogicalPlan::EmptyRelation(nothing))))))
+                Ok(Some((text.to_owned(), Some((statement, LogicalPlan::EmptyRelation(nothing()))))))
             }
             About::Copy(copy) => {
                 let question = Planned::Statement(Box::new(copy.question));

@@ -113,8 +113,13 @@ impl Scan for Going {
 
 /// A database of them that allows half a second and a megabyte.
 pub fn database() -> (Arc<Numbers>, Arc<Database>) {
+    database_for(20)
+}
+
+/// The same, for so many clients at once.
+pub fn database_for(connections: usize) -> (Arc<Numbers>, Arc<Database>) {
     let numbers = Arc::new(Numbers::default());
-    let limits = Limits { statement: Duration::from_secs(5), memory: 1 << 20, threads: 2, connections: 20 };
+    let limits = Limits { statement: Duration::from_secs(5), memory: 1 << 20, threads: 2, connections };
     let database = Database::open(numbers.clone(), limits).expect("a database");
     (numbers, Arc::new(database))
 }

@@ -2,6 +2,7 @@
 
 mod fake;
 mod limits;
+mod subscribe;
 mod wire;
 
 use std::sync::Arc;

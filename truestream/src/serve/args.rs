@@ -91,6 +91,9 @@ pub struct ServeArgs {
     /// Memory, in MiB, that all statements together may hold for sorting, grouping and joining
     #[arg(long, default_value_t = 512, value_name = "MIB")]
     pub sql_memory: u64,
+    /// So many statements a second may each user and token ask for long, and twice as many at once; 0 is without a limit
+    #[arg(long, default_value_t = 1000, value_name = "PER_SECOND")]
+    pub query_rate: u32,
     /// Threads that work on statements
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     pub sql_threads: u16,

@@ -422,13 +422,16 @@ fn needs_second(line: &CaseLine, choice: &str) -> bool {
 }
 
 impl Desk for ReviewDesk {
-    fn login(&self, name: &str, password: &str) -> Option<Guest> {
+    fn login(&self, name: &str, password: &str) -> Result<Guest, Option<Duration>> {
+        if let Some(wait) = self.people.waits(name) {
+            return Err(Some(wait));
+        }
         let (verifier, role) = self.people.user(name).unzip();
         // A name that there is not takes as long as a wrong password.
         let is_right = verifier.unwrap_or_else(|| self.people.nobody()).is_of(password);
         let role = role.filter(|role| is_right && role.may(Deed::Read));
-        self.clerk.note(name, if role.is_some() { "login" } else { "wrong password" }, "desk");
-        role.map(|role| Guest { name: name.to_owned(), role })
+        self.people.gave(name, role.is_some(), "desk");
+        role.map(|role| Guest { name: name.to_owned(), role }).ok_or(None)
     }
 
     fn is_still(&self, guest: &Guest) -> bool {

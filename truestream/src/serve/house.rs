@@ -2,23 +2,25 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use console::desk::Desk;
-use console::{Guest, House, Reply, Sent, Written};
+use console::{Events, Guest, House, Reply, Sent, Written};
 use datasets::intake::{self, Format};
 use datasets::log::{Durable, Entry, TABLES, Taken, Unread};
 use datasets::tables::read::IdKinds;
 use records::{Deed, Millis};
 use serde_json::{Value, json};
-use sql::{Database, Format as AnswerFormat};
+use sql::{Database, Format as AnswerFormat, Problem};
 
 use super::args::Time;
 use super::audit::Clerk;
 use super::desk::ReviewDesk;
 use super::gate::{Answer, Gate, Refused};
+use super::openapi::openapi;
 use super::people::People;
 use super::shelf::{Asked, Shelf};
 use super::source::Progress;
@@ -55,6 +57,8 @@ pub struct Service {
     pub database: Arc<Database>,
     /// How far the dataflow is.
     pub progress: Arc<Progress>,
+    /// Where it keeps what it has.
+    pub folder: PathBuf,
     /// Above so many bytes nothing more is taken in.
     pub memory_max: u64,
     /// The last entry that was durable when it began: once it is stated the service is ready.
@@ -66,6 +70,13 @@ pub struct Service {
 impl Service {
     fn is_ready(&self) -> bool {
         self.progress.stated_entries.load(Ordering::Acquire) >= self.began_at
+    }
+
+    fn may_ask(&self, guest: &Guest) -> Result<(), Reply> {
+        self.people.may_ask(&guest.name).map_err(|wait| {
+            let after_secs = wait.as_secs() + 1;
+            Reply { after_secs, ..wrong(Problem::too_fast(&guest.name, wait)) }
+        })
     }
 
     fn entry(&self, sent: &Sent) -> Result<(Entry, u64, Vec<Unread>), Reply> {
@@ -172,7 +183,10 @@ impl House for Service {
             std::fs::read(&path).map_err(|error| error.to_string())
         });
         match written {
-            Ok(body) => Reply { status: 200, media_type: "application/vnd.apache.parquet", as_of: answer.as_of, body },
+            Ok(body) => {
+                let media_type = "application/vnd.apache.parquet";
+                Reply { status: 200, media_type, as_of: answer.as_of, body, ..Reply::default() }
+            }
             Err(why) => problem(503, &why),
         }
     }
@@ -183,16 +197,21 @@ impl House for Service {
             let known = AnswerFormat::ALL.map(|(name, _)| name).join(", ");
             problem(400, &format!("format={name}: expected one of {known}"))
         })?;
+        self.may_ask(guest)?;
         self.clerk.note(&guest.name, "query", statement);
-        let answer = self.database.ask(guest.role, statement).map_err(|wrong| {
-            let body = json!({ "error": wrong.message, "code": wrong.code });
-            Reply::json(wrong.status(), body.to_string())
-        })?;
+        let answer = self.database.ask(guest.role, statement).map_err(wrong)?;
         Ok(Written {
             media_type: format.media_type(),
             as_of: answer.as_of,
             write: Box::new(move |to| answer.write(format, to).map_err(|wrong| wrong.message)),
         })
+    }
+
+    fn subscribe(&self, guest: &Guest, statement: &str) -> Result<Events, Reply> {
+        self.may_ask(guest)?;
+        self.clerk.note(&guest.name, "subscribe", statement);
+        let told = self.database.subscribe(&guest.name, guest.role, statement).map_err(wrong)?;
+        Ok(told.events())
     }
 
     fn desk(&self) -> &dyn Desk {
@@ -211,6 +230,10 @@ impl House for Service {
             "plays": self.progress.plays.load(Ordering::Relaxed),
         });
         Reply { as_of, ..Reply::json(if ready { 200 } else { 503 }, body.to_string()) }
+    }
+
+    fn description(&self) -> Reply {
+        Reply::json(200, openapi().to_string())
     }
 
     fn metrics(&self) -> String {
@@ -236,6 +259,34 @@ impl House for Service {
         let plays = self.progress.plays.load(Ordering::Relaxed);
         say("plays", "counter", "Plays that the dataflow has read since the start.", plays as f64);
         say("refused_rows", "counter", "Rows that were refused.", refused as f64);
+        let stated = self.progress.stated_entries.load(Ordering::Acquire);
+        say(
+            "log_entries_stated",
+            "counter",
+            "Entries of which everything that they complete is stated.",
+            stated as f64,
+        );
+        say("log_bytes", "gauge", "The log on disk.", bytes_of(&self.folder.join("log")) as f64);
+        let free = rustix::fs::statvfs(&self.folder).map_or(f64::NAN, |disk| (disk.f_bavail * disk.f_frsize) as f64);
+        say("disk_free_bytes", "gauge", "What the disk of the log has left.", free);
+        say(
+            "memory_max_bytes",
+            "gauge",
+            "The memory above nine tenths of which nothing is taken in.",
+            self.memory_max as f64,
+        );
+        let (wrong_passwords, too_fast) = self.people.turned_away();
+        say("wrong_passwords", "counter", "Wrong passwords that were given.", wrong_passwords as f64);
+        say("too_fast", "counter", "Statements that were asked faster than is allowed.", too_fast as f64);
+        let (readers, cut_off) = self.database.readers();
+        say("subscribers", "gauge", "Who follows the answer to a question.", readers as f64);
+        say("subscribers_cut_off", "counter", "Those who read too slowly.", cut_off as f64);
+        say(
+            "sql_connections",
+            "gauge",
+            "Clients of PostgreSQL that are connected.",
+            self.database.connections() as f64,
+        );
         say("gate_waiting_bytes", "gauge", "Bytes that wait to be written.", self.gate.waiting_bytes() as f64);
         say("resident_bytes", "gauge", "Memory in use.", resident_bytes().unwrap_or(0) as f64);
         say("sql_statements", "counter", "Statements of SQL that were asked.", self.database.statements() as f64);
@@ -249,6 +300,12 @@ impl House for Service {
     }
 }
 
+/// What the files of a folder take on disk.
+fn bytes_of(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+}
+
 fn taken_reply(taken: Answer, rows: u64, refused: usize, unread: &[Unread]) -> Reply {
     match taken {
         Ok(Taken::New(entry)) => {
@@ -259,6 +316,10 @@ fn taken_reply(taken: Answer, rows: u64, refused: usize, unread: &[Unread]) -> R
         Err(Refused::Never(why)) => problem(413, &why),
         Err(Refused::Broken(why)) => problem(503, &why),
     }
+}
+
+fn wrong(problem: Problem) -> Reply {
+    Reply::json(problem.status(), json!({ "error": problem.message, "code": problem.code }).to_string())
 }
 
 fn problem(status: u16, why: &str) -> Reply {

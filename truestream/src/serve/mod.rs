@@ -19,7 +19,9 @@ mod gate;
 mod glossary;
 mod house;
 mod lookup;
+mod openapi;
 pub mod ops;
+mod pace;
 mod people;
 mod room;
 mod shelf;
@@ -122,7 +124,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let deeds = Arc::new(Audit::open(&args.state, DEEDS)?);
     let codes = Codes::new(deeds.derived(appeals::PURPOSE));
     let (clerk, written_down) = deeds.clerk();
-    let people = Arc::new(People::new(state.people(), clerk.clone()));
+    let people = Arc::new(People::new(state.people(), clerk.clone(), args.query_rate));
 
     let (durable, began_at) = (log.durable(), log.durable().last());
     let since_file = SinceFile::of(&args.state, &living);
@@ -171,6 +173,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         shelf: shelf.clone(),
         database,
         progress: progress.clone(),
+        folder: args.state.clone(),
         memory_max: args.memory_max << 20,
         began_at,
         started: Instant::now(),

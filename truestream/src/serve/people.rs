@@ -10,15 +10,17 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use console::Guest;
 use datasets::formats::instant;
 use records::{Millis, Role};
-use sql::{Users, Verifier};
+use sql::{Problem, Users, Verifier};
 
 use super::audit::Clerk;
+use super::pace::Pace;
 use super::state::{now, secret, write_whole};
 use crate::exit::Failure;
 
@@ -32,6 +34,11 @@ pub const FORMER_TOKEN: &str = "token.blake3";
 pub const FORMER_USERS: &str = "users.scram";
 /// The user and the token that there are at the start.
 pub const FIRST: &str = "truestream";
+
+/// So many wrong passwords may be given for a name at once, and one more each so many seconds: a person who mistypes never notices.
+const WRONG_BURST: f64 = 10.0;
+/// See [`WRONG_BURST`].
+const WRONG_EVERY_SECS: f64 = 6.0;
 
 /// How somebody proves who it is.
 #[derive(Clone, PartialEq)]
@@ -259,6 +266,12 @@ pub struct People {
     clerk: Clerk,
     nobody: Verifier,
     seen: Mutex<Seen>,
+    /// Wrong passwords, by the name they were given for.
+    wrong: Pace,
+    /// Statements, by who asks.
+    asking: Pace,
+    wrong_passwords: AtomicU64,
+    too_fast: AtomicU64,
 }
 
 #[derive(Default)]
@@ -269,10 +282,37 @@ struct Seen {
 }
 
 impl People {
-    /// The people of that file; the clerk is told what they do.
-    pub fn new(file: PeopleFile, clerk: Clerk) -> People {
+    /// The people of that file; the clerk is told what they do. Each may ask so many statements a second, without a limit where that is 0.
+    pub fn new(file: PeopleFile, clerk: Clerk, query_rate: u32) -> People {
         let nobody = Verifier::of("a password that nobody has");
-        People { file, clerk, nobody, seen: Mutex::default() }
+        let wrong = Pace::new(WRONG_BURST, 1.0 / WRONG_EVERY_SECS);
+        let asking = Pace::new(2.0 * f64::from(query_rate), f64::from(query_rate));
+        let (wrong_passwords, too_fast) = Default::default();
+        People { file, clerk, nobody, seen: Mutex::default(), wrong, asking, wrong_passwords, too_fast }
+    }
+
+    /// Lets somebody ask a statement.
+    ///
+    /// # Errors
+    /// When it asks too fast: how long it has to wait.
+    pub fn may_ask(&self, name: &str) -> Result<(), Duration> {
+        let may = self.asking.take(name, Instant::now());
+        self.too_fast.fetch_add(u64::from(may.is_err()), Ordering::Relaxed);
+        may
+    }
+
+    /// How many wrong passwords were given, and how many statements asked too fast.
+    pub fn turned_away(&self) -> (u64, u64) {
+        (self.wrong_passwords.load(Ordering::Relaxed), self.too_fast.load(Ordering::Relaxed))
+    }
+
+    /// Notes that somebody gave the right password at that door, or a wrong one.
+    pub fn gave(&self, name: &str, is_right: bool, door: &str) {
+        if !is_right {
+            self.wrong_passwords.fetch_add(1, Ordering::Relaxed);
+            let _ = self.wrong.take(name, Instant::now());
+        }
+        self.clerk.note(name, if is_right { "login" } else { "wrong password" }, door);
     }
 
     /// Who has this token now.
@@ -316,12 +356,18 @@ impl Users for People {
         })
     }
 
-    fn knocked(&self, name: &str, comes_in: bool) {
-        self.clerk.note(name, if comes_in { "login" } else { "wrong password" }, "PostgreSQL");
+    fn waits(&self, name: &str) -> Option<Duration> {
+        self.wrong.waits(name, Instant::now())
     }
 
-    fn asked(&self, name: &str, statement: &str) {
+    fn knocked(&self, name: &str, comes_in: bool) {
+        self.gave(name, comes_in, "PostgreSQL");
+    }
+
+    fn asked(&self, name: &str, statement: &str) -> Result<(), Problem> {
+        self.may_ask(name).map_err(|wait| Problem::too_fast(name, wait))?;
         self.clerk.note(name, "query", statement);
+        Ok(())
     }
 }
 
@@ -332,7 +378,7 @@ mod tests {
 
     fn people(file: PeopleFile) -> People {
         let audit = Audit::open(&file.0, DEEDS).expect("a folder to write to");
-        People::new(file, Arc::new(audit).clerk().0)
+        People::new(file, Arc::new(audit).clerk().0, 0)
     }
 
     #[test]
@@ -362,6 +408,19 @@ mod tests {
         assert!([first.secret, password, late].iter().all(|secret| !text.contains(secret)));
         fs::write(folder.path().join(PEOPLE), "user truestream admin open\n").expect("a file");
         assert!(people.user(FIRST).is_none());
+    }
+
+    #[test]
+    fn who_gives_wrong_passwords_waits_and_nobody_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let people = people(PeopleFile::of(folder.path()));
+        for _ in 0..10 {
+            assert_eq!(people.waits("ana"), None);
+            people.knocked("ana", false);
+            people.knocked("bob", true);
+        }
+        assert!(people.waits("ana").is_some_and(|wait| wait <= Duration::from_secs(6)));
+        assert_eq!((people.waits("bob"), people.turned_away()), (None, (10, 0)));
     }
 
     #[test]

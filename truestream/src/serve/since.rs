@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use dataflows::clock::Tick;
 use imbl::OrdMap;
-use records::Subject;
 use serde::{Deserialize, Serialize};
 
+use super::lookup::SUBJECTS;
 use super::shelf::Shelf;
 use super::source::Progress;
 use super::state::write_whole;
@@ -35,9 +35,6 @@ const FORMAT: u32 = 1;
 const EVERY: Duration = Duration::from_secs(10);
 /// How often somebody looks whether the service is to end.
 const LOOKS_EVERY: Duration = Duration::from_millis(100);
-
-const SUBJECTS: [Subject; 6] =
-    [Subject::Account, Subject::Artist, Subject::Distributor, Subject::Playlist, Subject::Track, Subject::Uploader];
 
 /// Since when verdicts stand, as of a tick.
 #[derive(Clone, Debug, PartialEq)]

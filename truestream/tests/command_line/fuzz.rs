@@ -29,7 +29,7 @@ const READ_WITHIN: Duration = Duration::from_secs(20);
 const ENDLESS: u64 = 87_020_856_370_289_891;
 
 /// Goes on with one number after the other until the time is over; says how many there were.
-fn go_on(what: &str, mut try_one: impl FnMut(u64)) {
+pub fn go_on(what: &str, mut try_one: impl FnMut(u64)) {
     let (began, seed) = (Instant::now(), fuzz_seed());
     let mut tried = 0;
     while began.elapsed() < fuzzed_for() {

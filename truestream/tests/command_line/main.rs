@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ watched │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess
 //! ```
 
 mod access;
@@ -15,6 +15,7 @@ mod demo;
 mod desk;
 mod exchange;
 mod fuzz;
+mod fuzz_service;
 mod gate;
 mod heard;
 mod inject;
@@ -30,6 +31,7 @@ mod rulings;
 mod sameness;
 mod scan;
 mod told;
+mod watched;
 
 #[path = "../../../datasets/tests/audio/breaking.rs"]
 mod breaking;
