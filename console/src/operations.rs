@@ -202,7 +202,7 @@ pub const OPERATIONS: [Operation; 8] = [
                 "table",
                 "path",
                 true,
-                "plays, corrections, tracks, accounts, distributors, networks, playlists or labels",
+                "plays, corrections, tracks, accounts, distributors, networks, playlists, labels or rulings",
             ),
             parameter("Content-Encoding", "header", false, "gzip or zstd"),
             parameter("Truestream-Source", "header", false, "who sends; with Truestream-Offset"),
@@ -235,7 +235,7 @@ pub const OPERATIONS: [Operation; 8] = [
     },
 ];
 
-/// The path of the list that a request asks for; `/desk` for its pages, and `other` for what is not there.
+/// The path of the list that a request asks for; `/desk` and `/appeal` for pages, and `other` for what is not there.
 pub(crate) fn path_of(asked: &str) -> &'static str {
     let is_name = |part: &str| part.starts_with('{');
     let fits = |path: &str| {
@@ -247,6 +247,7 @@ pub(crate) fn path_of(asked: &str) -> &'static str {
     match exactly.or_else(|| OPERATIONS.iter().find(|operation| fits(operation.path))) {
         Some(operation) => operation.path,
         None if asked == "/desk" || asked.starts_with("/desk/") => "/desk",
+        None if asked.starts_with("/appeal/") => "/appeal",
         None => "other",
     }
 }
@@ -265,6 +266,7 @@ mod tests {
             ("/v1/view", "/v1/{table}"),
             ("/v1/view/a/b", "other"),
             ("/desk/case/account/7", "/desk"),
+            ("/appeal/account/7/code", "/appeal"),
             ("/desks", "other"),
             ("/", "other"),
         ];
