@@ -17,9 +17,9 @@ use std::time::{Duration, Instant};
 
 use dataflows::clock::Tick;
 use imbl::OrdMap;
+use records::Subject;
 use serde::{Deserialize, Serialize};
 
-use super::lookup::SUBJECTS;
 use super::shelf::Shelf;
 use super::source::Progress;
 use super::state::write_whole;
@@ -132,8 +132,7 @@ impl SinceFile {
             return Err(format!("it knows entry {entry}, and the log ends with {last_entry}"));
         }
         let row = |(subject, id, since): (String, String, Tick)| {
-            let known = SUBJECTS.into_iter().find(|known| known.name() == subject);
-            Some((RowKey::Subject(known?, id), since))
+            Some((RowKey::Subject(Subject::named(&subject)?, id), since))
         };
         let verdicts: Option<OrdMap<RowKey, Tick>> = verdicts.into_iter().map(row).collect();
         Ok(Some(Since { tick, entry, verdicts: verdicts.ok_or("it names what is no subject")? }))
