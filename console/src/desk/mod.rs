@@ -30,6 +30,8 @@ pub struct Wanted {
     pub appealed: bool,
     /// The page, from 0.
     pub page: usize,
+    /// Those of all pages at once.
+    pub all: bool,
 }
 
 /// A page of cases.

@@ -79,6 +79,9 @@ pub(super) fn message(session: Option<&Session>, title: &str, text: &str) -> Str
     page(title, session, &html! { h1 { (title) } p { (visible(text)) } p { a href="/desk" { "To the cases" } } })
 }
 
+/// What a case can be about.
+const KINDS: [&str; 6] = ["account", "track", "artist", "uploader", "playlist", "distributor"];
+
 /// The cases.
 pub(super) fn cases(session: &Session, wanted: &Wanted, cases: &Cases, done: Option<&Done>) -> String {
     let title = match (wanted.decided, wanted.appealed) {
@@ -96,9 +99,17 @@ pub(super) fn cases(session: &Session, wanted: &Wanted, cases: &Cases, done: Opt
         form.filters method="get" action="/desk" {
             @if wanted.decided { input type="hidden" name="decided" value="1"; }
             @if wanted.appealed { input type="hidden" name="appealed" value="1"; }
-            (choose("subject", "Kind", &["account", "track", "artist", "uploader", "playlist", "distributor"], wanted.subject.as_deref()))
+            (choose("subject", "Kind", &KINDS, wanted.subject.as_deref()))
             (choose("verdict", "Verdict", &["block", "escalate", "hold"], wanted.verdict.as_deref()))
             button type="submit" { "Show" }
+            @if !wanted.decided { a href=(link(wanted, 0).replacen("/desk", "/desk/cases.csv", 1)) { "as CSV" } }
+        }
+        form.filters method="get" action="/desk/find" {
+            label for="of" { "Find" }
+            select #of name="of" { @for kind in KINDS { option value=(kind) { (kind) } } }
+            label.unseen for="id" { "Id" }
+            input #id name="id" placeholder="its id" required;
+            button type="submit" { "Open" }
         }
         @if cases.cases.is_empty() {
             p { @if wanted.decided { "Nothing was decided." } @else if wanted.appealed { "No appeal waits." } @else { "Nothing waits. New cases come with the next refresh." } }
@@ -145,6 +156,7 @@ fn link(wanted: &Wanted, page: usize) -> String {
         parts.extend(value.as_ref().map(|value| format!("{name}={}", path_part(value))));
     }
     parts.extend(wanted.decided.then(|| "decided=1".to_owned()));
+    parts.extend(wanted.appealed.then(|| "appealed=1".to_owned()));
     parts.push(format!("page={page}"));
     format!("/desk?{}", parts.join("&"))
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Form, FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -15,7 +16,7 @@ use tokio::time::sleep;
 
 use super::pages::{self, Done};
 use super::sessions::{Session, Sessions};
-use super::texts::path_part;
+use super::texts::{csv, path_part};
 use super::{Choice, Wanted};
 use crate::House;
 
@@ -55,6 +56,8 @@ pub(crate) fn routes<H: House>(house: Arc<H>, is_encrypted: bool) -> Router {
         .route("/desk/login", get(login_page).post(login::<H>))
         .route("/desk/logout", post(logout::<H>))
         .route("/desk/case/{subject}/{id}", get(case::<H>))
+        .route("/desk/cases.csv", get(export::<H>))
+        .route("/desk/find", get(find::<H>))
         .route("/desk/overview", get(overview::<H>))
         .route("/desk/decide", post(decide::<H>))
         .route("/desk/undo", post(undo::<H>))
@@ -105,6 +108,14 @@ impl<H: House> Room<H> {
         }
         let said = pages::message(Some(&session), "Not taken", "The form is of another session. Open the page anew.");
         Err(Box::new(html(StatusCode::FORBIDDEN, said)))
+    }
+}
+
+impl<H: House> FromRequestParts<Arc<Room<H>>> for Session {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, room: &Arc<Room<H>>) -> Result<Session, Response> {
+        room.session(&parts.headers).map_err(|refused| *refused)
     }
 }
 
@@ -169,21 +180,10 @@ fn done(query: &HashMap<String, String>) -> Option<Done> {
 
 async fn cases<H: House>(
     State(room): Rooms<H>,
-    headers: HeaderMap,
+    session: Session,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let session = match room.session(&headers) {
-        Ok(session) => session,
-        Err(refused) => return *refused,
-    };
-    let word = |name: &str| query.get(name).filter(|word| !word.is_empty()).cloned();
-    let wanted = Wanted {
-        subject: word("subject"),
-        verdict: word("verdict"),
-        decided: word("decided").is_some(),
-        appealed: word("appealed").is_some(),
-        page: word("page").and_then(|page| page.parse().ok()).unwrap_or(0),
-    };
+    let wanted = wanted(&query);
     let (house, guest, asked) = (room.house.clone(), session.guest.clone(), wanted.clone());
     match spawn_blocking(move || house.desk().cases(&guest, &asked)).await {
         Ok(cases) => html(StatusCode::OK, pages::cases(&session, &wanted, &cases, done(&query).as_ref())),
@@ -191,11 +191,55 @@ async fn cases<H: House>(
     }
 }
 
-async fn overview<H: House>(State(room): Rooms<H>, headers: HeaderMap) -> Response {
-    let session = match room.session(&headers) {
-        Ok(session) => session,
-        Err(refused) => return *refused,
-    };
+/// Which cases an address asks for.
+fn wanted(query: &HashMap<String, String>) -> Wanted {
+    let word = |name: &str| query.get(name).filter(|word| !word.is_empty()).cloned();
+    Wanted {
+        subject: word("subject"),
+        verdict: word("verdict"),
+        decided: word("decided").is_some(),
+        appealed: word("appealed").is_some(),
+        page: word("page").and_then(|page| page.parse().ok()).unwrap_or(0),
+        all: false,
+    }
+}
+
+/// The same cases on all pages, as a table for other programs.
+async fn export<H: House>(
+    State(room): Rooms<H>,
+    session: Session,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let wanted = Wanted { all: true, ..wanted(&query) };
+    let (house, guest) = (room.house.clone(), session.guest.clone());
+    match spawn_blocking(move || house.desk().cases(&guest, &wanted)).await {
+        Ok(cases) => {
+            let headers = [
+                (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+                (header::CONTENT_DISPOSITION, "attachment; filename=cases.csv"),
+                (header::CACHE_CONTROL, "no-store"),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (headers, csv(&cases.cases)).into_response()
+        }
+        Err(_) => broken(&session),
+    }
+}
+
+/// To the page of a subject whose id somebody knows.
+async fn find<H: House>(
+    State(_): Rooms<H>,
+    _session: Session,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let told = |name: &str| query.get(name).map(|text| path_part(text.trim())).unwrap_or_default();
+    match (told("of"), told("id")) {
+        (of, id) if of.is_empty() || id.is_empty() => to("/desk"),
+        (of, id) => to(&format!("/desk/case/{of}/{id}")),
+    }
+}
+
+async fn overview<H: House>(State(room): Rooms<H>, session: Session) -> Response {
     let (house, guest) = (room.house.clone(), session.guest.clone());
     match spawn_blocking(move || house.desk().overview(&guest)).await {
         Ok(overview) => html(StatusCode::OK, pages::overview(&session, &overview)),
@@ -205,14 +249,10 @@ async fn overview<H: House>(State(room): Rooms<H>, headers: HeaderMap) -> Respon
 
 async fn case<H: House>(
     State(room): Rooms<H>,
-    headers: HeaderMap,
+    session: Session,
     Path((subject, id)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let session = match room.session(&headers) {
-        Ok(session) => session,
-        Err(refused) => return *refused,
-    };
     let (house, guest) = (room.house.clone(), session.guest.clone());
     match spawn_blocking(move || house.desk().case(&guest, &subject, &id)).await {
         Ok(Some(case)) => html(StatusCode::OK, pages::case(&session, &case, done(&query).as_ref())),

@@ -1,5 +1,7 @@
 //! Texts from outside, as people may see them: what is invisible, or turns the line around, is shown by its number.
 
+use super::CaseLine;
+
 /// The text with every control, direction mark and invisible character written out.
 pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -30,9 +32,45 @@ pub fn path_part(text: &str) -> String {
     text.bytes().map(|byte| if is_plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
+/// Cases as CSV (RFC 4180). A spreadsheet takes what begins with `=`, `+`, `-` or `@` for a formula: an apostrophe makes it a text again
+/// (OWASP, CSV injection).
+pub(super) fn csv(cases: &[CaseLine]) -> String {
+    let text = |text: &str| {
+        let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        format!("\"{}{}\"", if is_formula { "'" } else { "" }, text.replace('"', "\"\""))
+    };
+    let mut lines = "subject,id,verdict,r,payable,about_usd,waits_hours,reason,claimed_by\r\n".to_owned();
+    for case in cases {
+        let CaseLine { subject, id, verdict, reason, claimed_by, .. } = case;
+        let [subject, id, verdict, reason] = [subject, id, verdict, reason].map(|word| text(word));
+        let claimed = text(claimed_by.as_deref().unwrap_or_default());
+        let CaseLine { risk, payable, stake_usd, waits_hours, .. } = case;
+        let numbers = format!("{risk:.4},{payable},{stake_usd:.2},{waits_hours:.1}");
+        lines += &format!("{subject},{id},{verdict},{numbers},{reason},{claimed}\r\n");
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_and_none_ends_early() {
+        let case = |id: &str, reason: &str| CaseLine {
+            subject: "track".to_owned(),
+            id: id.to_owned(),
+            verdict: "hold".to_owned(),
+            reason: reason.to_owned(),
+            risk: 0.5,
+            ..CaseLine::default()
+        };
+        let told = csv(&[case("=HYPERLINK(\"x\")", "a, \"b\"\r\nc"), case("@1", "-2+3")]);
+        let expected = "subject,id,verdict,r,payable,about_usd,waits_hours,reason,claimed_by\r\n\
+            \"track\",\"'=HYPERLINK(\"\"x\"\")\",\"hold\",0.5000,0,0.00,0.0,\"a, \"\"b\"\"\r\nc\",\"\"\r\n\
+            \"track\",\"'@1\",\"hold\",0.5000,0,0.00,0.0,\"'-2+3\",\"\"\r\n";
+        assert_eq!(told, expected);
+    }
 
     #[test]
     fn what_hides_is_shown() {

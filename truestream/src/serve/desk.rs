@@ -468,7 +468,11 @@ impl Desk for ReviewDesk {
             open.filter(|open| !said(&open.line)).map(|open| open.line.clone()).collect()
         };
         let total = found.len();
-        let mut cases: Vec<CaseLine> = found.into_iter().skip(wanted.page * PER_PAGE).take(PER_PAGE).collect();
+        let (skipped, taken) = if wanted.all { (0, total) } else { (wanted.page * PER_PAGE, PER_PAGE) };
+        let mut cases: Vec<CaseLine> = found.into_iter().skip(skipped).take(taken).collect();
+        if wanted.all {
+            self.clerk.note(&guest.name, "export", &format!("{total} cases"));
+        }
         for line in &mut cases {
             line.claimed_by = self.claimed(guest, &line.subject, &line.id);
         }

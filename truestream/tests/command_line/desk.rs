@@ -132,6 +132,20 @@ fn people_decide_undo_and_agree_and_every_decision_is_told() {
     let form = format!("form_key={}&subject=track&id=1&verdict=hold&choice=confirm", seen.field("form_key"));
     assert_eq!(paul.ask("POST /desk/decide", &form).status, 409);
 
+    // Whoever knows an id finds its page, and the cases can be taken along: those that one may see, and it is in the record.
+    let found = "/desk/find?of=account&id=%201%20";
+    assert_eq!(rita.get(found).header("location"), Some("/desk/case/account/1"));
+    assert_eq!(nobody.get(found).header("location"), Some("/desk/login"));
+    assert_eq!(nobody.get("/desk/cases.csv").header("location"), Some("/desk/login"));
+    let lines = |page: Page| page.body.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
+    let all = lines(rita.get("/desk/cases.csv"));
+    let told = rita.get("/desk");
+    let count = told.body.split("class=\"count\">").nth(1).and_then(|rest| rest.split('<').next()).expect("a count");
+    assert_eq!(count, all.len().to_string());
+    assert!(all.iter().any(|line| line.starts_with("\"account\",")), "{all:?}");
+    let seen = lines(paul.get("/desk/cases.csv"));
+    assert!(!seen.is_empty() && seen.iter().all(|line| !line.starts_with("\"account\",")), "{seen:?}");
+
     // The form of another session decides nothing.
     let other = "form_key=0&subject=account&id=1&verdict=hold&choice=confirm";
     assert_eq!(rita.ask("POST /desk/decide", other).status, 403);
