@@ -883,7 +883,7 @@ fn small_world(seed: u64) -> World {
         world.recordings.insert((tick, content), Key(chance.below(3)));
     }
     // People rule about some, change their minds and take it back; also about whom nobody knows.
-    for _ in 0..if seed % 3 == 0 { chance.below(30) } else { 0 } {
+    for _ in 0..if seed.is_multiple_of(3) { chance.below(30) } else { 0 } {
         let subject = Subject::ALL[chance.below(6) as usize];
         let among = match subject {
             Subject::Account => [0, 1, 2, 50, 51, 99],

@@ -204,6 +204,9 @@ pub(super) fn tier(row: Distributor, naming: &mut Naming) -> Result<Tier, Error>
     Ok(Tier { distributor, tier: row.tier, is_verified: row.verified == Some(true), valid_from: row.valid_from })
 }
 
+/// What somebody ruled, and about whom.
+pub type RuledOn = ((Subject, Key), Ruling);
+
 /// Reads what people ruled, in no particular order.
 ///
 /// # Errors
@@ -213,14 +216,14 @@ pub fn read_rulings(
     kinds: &IdKinds,
     naming: &mut Naming,
     refusals: &mut Vec<Refusal>,
-) -> Result<Vec<((Subject, Key), Ruling)>, Error> {
+) -> Result<Vec<RuledOn>, Error> {
     let mut rows: Vec<Ruled> = Vec::new();
     read_all(paths, kinds, |row| rows.push(row), refusals)?;
     rows.into_iter().map(|row| ruled(row, naming)).collect()
 }
 
 /// What the row rules about whom.
-pub(super) fn ruled(row: Ruled, naming: &mut Naming) -> Result<((Subject, Key), Ruling), Error> {
+pub(super) fn ruled(row: Ruled, naming: &mut Naming) -> Result<RuledOn, Error> {
     let key = naming.key_of(row.subject.space(), Some(&row.subject_id))?;
     Ok(((row.subject, key), row.ruling))
 }

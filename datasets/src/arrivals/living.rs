@@ -10,11 +10,9 @@
 
 use std::sync::Arc;
 
-use records::{
-    Account, Distributor, IdSpace, Key, Label, Millis, Network, Playlist, Refusal, Ruled, Ruling, Subject, Track,
-};
+use records::{Account, Distributor, IdSpace, Label, Millis, Network, Playlist, Refusal, Ruled, Track};
 
-use super::catalogue::{Facts, Listing, Tier, correction, listing, ruled, tier};
+use super::catalogue::{Facts, Listing, RuledOn, Tier, correction, listing, ruled, tier};
 use super::decode::{Decoded, Decoder, Suspect, Wanted};
 use super::evidence::Contents;
 use crate::Error;
@@ -35,7 +33,7 @@ pub enum News {
     /// Tiers of distributors.
     Tiers(Vec<Tier>),
     /// What people ruled.
-    Rulings(Vec<((Subject, Key), Ruling)>),
+    Rulings(Vec<RuledOn>),
     /// Nothing that the dataflow asks for.
     Noted,
 }

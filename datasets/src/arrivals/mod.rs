@@ -15,8 +15,8 @@ mod spill;
 mod survey;
 
 pub use catalogue::{
-    Facts, Listing, Tier, Upload, judge_others, read_corrections, read_facts, read_listings, read_rulings, read_tiers,
-    read_uploads,
+    Facts, Listing, RuledOn, Tier, Upload, judge_others, read_corrections, read_facts, read_listings, read_rulings,
+    read_tiers, read_uploads,
 };
 pub(crate) use decode::instants as instants_of;
 pub use decode::{Arrived, Suspect, Wanted};

@@ -93,12 +93,15 @@ fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> (Vec<String>
     (head.iter().map(|name| (*name).to_owned()).collect(), rows.collect())
 }
 
+/// The shares of a group now and with the candidate, and the interval of the second.
+type Beside = dyn Fn(&OfGroup) -> ([f64; 2], [f64; 2]);
+
 fn of_axis(groups: &[OfGroup], honest_min: usize) -> Vec<Section> {
     let (about, axis) = (&groups[0].about, &groups[0].axis);
     let names = ["now", "with the candidate"].map(str::to_owned);
     let is_beyond = |group: &OfGroup, word: &str| group.beyond.iter().chain(&group.standing).any(|known| known == word);
     let judged = |group: &&OfGroup| group.stopped[1].of >= honest_min || axis == "source";
-    let bars = |word: &str, of: &dyn Fn(&OfGroup) -> ([f64; 2], [f64; 2])| {
+    let bars = |word: &str, of: &Beside| {
         let line = |group: &OfGroup| {
             let (shares, interval) = of(group);
             Bar { label: group.group.clone(), shares, interval, is_beyond: is_beyond(group, word) }
