@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::{Args, Parser};
+use clap::Args;
 use datasets::tables::Inputs;
 use datasets::tables::read::{id_kinds, read_all};
 use datasets::tables::rows::{Rows, Value};
@@ -29,6 +29,7 @@ use self::school::Lesson;
 use crate::exit::Failure;
 use crate::replay::{self, ReplayArgs};
 use crate::scan::{self, ScanArgs};
+use crate::words::parsed;
 
 /// The refresh interval of the demo: verdicts may come four times a day.
 const EVERY: &str = "6h";
@@ -97,31 +98,20 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The arguments of a command, out of the words of its command line.
-fn parsed<T: Args>(words: &[&str]) -> Result<T, Failure> {
-    #[derive(Parser)]
-    struct Line<T: Args> {
-        #[command(flatten)]
-        args: T,
-    }
-    let line = Line::<T>::try_parse_from(words);
-    Ok(line.map_err(|error| Failure::Usage(error.to_string()))?.args)
-}
-
 fn scan_args(data: &Path, scanned: &Path, recordings: &[Recording]) -> Result<ScanArgs, Failure> {
     let catalogue = data.join("tracks.parquet");
     let [scanned, catalogue] = [scanned, &*catalogue].map(Path::to_string_lossy);
     let line = ["scan", "--out", &scanned, "--catalogue", &catalogue, "--"];
     let files: Vec<_> = recordings.iter().map(|recording| data.join(&recording.file)).collect();
     let files: Vec<_> = files.iter().map(|file| file.to_string_lossy()).collect();
-    parsed(&line.into_iter().chain(files.iter().map(|file| &**file)).collect::<Vec<_>>())
+    parsed(line.into_iter().chain(files.iter().map(|file| &**file)))
 }
 
 fn replay_args(data: &Path, scanned: &Path, tables: &Path, more: &[&str]) -> Result<ReplayArgs, Failure> {
     let [data, scanned, tables] = [data, scanned, tables].map(Path::to_string_lossy);
     let [from, to] =
         [["replay", "--data", &data, "--evidence", &scanned], ["--out", &tables, "--every", EVERY, "--json"]];
-    parsed(&[&from[..], &to, &["--windows", "24h,7d,28d", "--emit", "changes"], more].concat())
+    parsed([&from[..], &to, &["--windows", "24h,7d,28d", "--emit", "changes"], more].concat())
 }
 
 /// What became of one labelled account.

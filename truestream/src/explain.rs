@@ -6,6 +6,7 @@
 //! plays under that law alone ──replay──▶ the rows again ──same?─────────────────┘
 //! ```
 
+mod ledger;
 mod sample;
 
 use std::collections::BTreeMap;
@@ -13,18 +14,19 @@ use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser};
+use clap::Args;
 use datasets::formats::instant;
 use datasets::policy::{self, Activation};
-use datasets::tables::rows::{Rows, Value, columns};
 use records::Millis;
 use serde_json::{Map, Value as Json, json};
 
+use self::ledger::{Name, Row};
 use crate::exit::Failure;
+use crate::replay;
 use crate::replay::waves::WAVE;
-use crate::replay::{self, ReplayArgs};
 use crate::scratch::Scratch;
 use crate::verify::{Emit, Settings};
+use crate::words::parsed;
 
 /// The tables that speak about a subject, and what names the row among its subject's.
 const TABLES: [(&str, &str); 7] = [
@@ -87,17 +89,8 @@ pub struct ExplainArgs {
     pub more: Vec<String>,
 }
 
-#[derive(Parser)]
-struct Line {
-    #[command(flatten)]
-    replay: ReplayArgs,
-}
-
-/// A row: column and value. Beside it stands since when it is stated like this.
-type Row = BTreeMap<String, Json>;
-
 /// The rows of a subject, by table and what names the row.
-type Rowset = BTreeMap<(&'static str, String), (Millis, Row)>;
+type Rowset = BTreeMap<Name, (Millis, Row)>;
 
 /// Runs the command.
 ///
@@ -166,67 +159,21 @@ fn as_of(args: &ExplainArgs, settings: &Settings) -> Result<Millis, Failure> {
 fn rows(tables: &Path, args: &ExplainArgs, as_of: Millis) -> Result<Rowset, Failure> {
     let mut rows = Rowset::new();
     for (table, named) in TABLES {
-        let path = tables.join(format!("{table}.parquet"));
-        if path.is_file() && (!OF_TRACKS.contains(&table) || args.subject == "track") {
-            read(&path, table, named, args, as_of, &mut rows)?;
+        if OF_TRACKS.contains(&table) && args.subject != "track" {
+            continue;
         }
+        ledger::each(tables, (table, named), |line| {
+            let is_it = line.subject().is_none_or(|subject| subject == args.subject)
+                && line.id().is_none_or(|id| id == args.id)
+                && if line.is_change() { line.as_of() <= as_of } else { line.as_of() == as_of };
+            match (is_it, line.comes()) {
+                (false, _) => None,
+                (true, true) => rows.insert(line.name(), (line.as_of(), line.row())),
+                (true, false) => rows.remove(&line.name()),
+            };
+        })?;
     }
     Ok(rows)
-}
-
-fn read(
-    path: &Path,
-    table: &'static str,
-    named: &str,
-    args: &ExplainArgs,
-    as_of: Millis,
-    to: &mut Rowset,
-) -> Result<(), Failure> {
-    let names: Vec<String> = columns(path).map_err(input)?.into_iter().map(|column| column.name).collect();
-    let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
-    let place = |name: &str| names.iter().position(|column| column == name);
-    let has_changes = place("diff").is_some();
-    let id = place("subject_id").or(place("track_id")).unwrap_or_default();
-    let mut rows = Rows::open(path, &wanted).map_err(input)?;
-    while rows.advance().map_err(input)? {
-        let Value::Int(at) = rows.value(place("as_of").unwrap_or_default()) else { continue };
-        // A wave is about everybody of its segment.
-        let is_all = place("wave").is_some();
-        let is_it = is_all || json_of(rows.value(id)) == json!(args.id) || text_of(rows.value(id)) == args.id;
-        let of_it = place("subject").is_none_or(|place| text_of(rows.value(place)) == args.subject);
-        let is_then = if has_changes { at <= as_of } else { at == as_of };
-        if !(is_it && of_it && is_then) {
-            continue;
-        }
-        let key = (table, place(named).map(|place| text_of(rows.value(place))).unwrap_or_default());
-        if place("diff").is_some_and(|place| rows.value(place) == Value::Int(-1)) {
-            to.remove(&key);
-            continue;
-        }
-        let cell = |(column, name): (usize, &String)| (name.clone(), json_of(rows.value(column)));
-        let told = names.iter().enumerate().filter(|(_, name)| !["as_of", "diff"].contains(&name.as_str()));
-        to.insert(key, (at, told.map(cell).collect()));
-    }
-    Ok(())
-}
-
-fn text_of(value: Value<'_>) -> String {
-    match json_of(value) {
-        Json::String(text) => text,
-        other => other.to_string(),
-    }
-}
-
-/// The value; lists that tables hold as texts are lists.
-fn json_of(value: Value<'_>) -> Json {
-    match value {
-        Value::Text(text) if text.starts_with('[') => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
-        Value::Text(text) => json!(text),
-        Value::Int(number) => json!(number),
-        Value::UInt(number) => json!(number),
-        Value::Float(number) => json!(number),
-        _ => Json::Null,
-    }
 }
 
 /// Replays the same plays under the policy of a day alone.
@@ -251,13 +198,12 @@ fn again(
     line.extend(law.iter().flat_map(|law| ["--policy", law]));
     line.extend(settings.hindsight.then_some("--hindsight"));
     line.extend(args.more.iter().map(String::as_str));
-    let parsed = Line::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?;
-    replay::replay(&parsed.replay)?;
+    replay::replay(&parsed(line)?)?;
     Ok(())
 }
 
 /// What a policy decides, without since when.
-fn decided(rows: &Rowset) -> Vec<(&(&'static str, String), &Row)> {
+fn decided(rows: &Rowset) -> Vec<(&Name, &Row)> {
     rows.iter().filter(|((table, _), _)| DECIDED.contains(table)).map(|(key, (_, row))| (key, row)).collect()
 }
 

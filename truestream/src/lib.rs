@@ -21,4 +21,5 @@ pub mod scan;
 mod scratch;
 pub mod serve;
 pub mod verify;
+mod words;
 pub mod world;

@@ -157,12 +157,9 @@ impl Crowd {
         let catalogue = catalogue(inputs, &kinds, Millis::MAX)?;
         let labels = labels(inputs, &kinds)?;
         let [now, then] = tables;
-        let settings = Settings::read(then)?;
-        let until = settings.as_of_ms.map_or(0, |(_, last)| last);
         let known =
             |tables: &Path| Known::read((tables, &Settings::read(tables)?), (inputs, &kinds), &catalogue, Millis::MAX);
         let known = [known(now)?, known(then)?];
-        let fates = [courses(now, Millis::MAX)?, courses(then, Millis::MAX)?];
         let mut world = World {
             label: Labelled { labels: &labels, catalogue: &catalogue },
             accounts: HashMap::new(),
@@ -170,59 +167,85 @@ impl Crowd {
             meetings: HashMap::new(),
         };
         each_stream(inputs, then, &kinds, Millis::MIN..Millis::MAX, Millis::MAX, |stream| world.hear(&stream, &known))?;
-        let World { accounts, tracks, meetings, .. } = world;
-        let born = births(&catalogue);
-        let label = Labelled { labels: &labels, catalogue: &catalogue };
-        let tiers = tiers(inputs, &kinds)?;
-        let kept = |id: &Id| catalogue.get(id);
-        let artist_rows = rows_by_artist(&catalogue);
-        let mut of_artist: HashMap<&Id, [Heard; SOURCES.len()]> = HashMap::new();
-        for (id, heard) in &tracks {
-            let Some(artist) = kept(id).and_then(|row| row.artist_id.as_ref()) else { continue };
-            let sum = of_artist.entry(artist).or_default();
-            *sum = std::array::from_fn(|at| sum[at].with(heard.heard[at]));
-        }
-        let listeners = read_accounts(inputs, &kinds)?;
-        let ended = until;
-        let member = |about: About, id: &Id| {
-            let courses = fates.each_ref().map(|fates| course(fates, about, id));
-            Member {
-                label: label.of(about, id),
-                verdict: courses.map(|course| course.map_or(Verdict::Allow, Course::gravest_ever)),
-                held_ms: courses.map(|course| course.map_or(0, |course| course.lasted_ms(until))),
-                ..Member::default()
-            }
+        let World { accounts, tracks, meetings, label } = world;
+        let told = Told {
+            label,
+            fates: [courses(now, Millis::MAX)?, courses(then, Millis::MAX)?],
+            listeners: read_accounts(inputs, &kinds)?,
+            tiers: tiers(inputs, &kinds)?,
+            born: births(&catalogue),
+            by_artist: rows_by_artist(&catalogue),
+            ended: Settings::read(then)?.as_of_ms.map_or(0, |(_, last)| last),
         };
-        let people = accounts.into_iter().map(|(id, listened)| Member {
-            groups: groups_of_account(listeners.get(&id), &listened, ended),
+        let members = BTreeMap::from([
+            (About::Account, told.people(accounts)),
+            (About::Track, told.music(&tracks)),
+            (About::Artist, told.artists(&tracks)),
+        ]);
+        let meetings = met(&meetings, &told.by_artist, &told.born, told.ended);
+        Ok(Crowd { members, meetings, is_labelled: !labels.is_empty() })
+    }
+}
+
+/// What the tables tell of members beside their streams.
+struct Told<'a> {
+    label: Labelled<'a>,
+    fates: Pair<Courses>,
+    listeners: HashMap<Id, Account>,
+    tiers: HashMap<Id, String>,
+    born: HashMap<Id, Millis>,
+    by_artist: HashMap<&'a Id, Vec<&'a Track>>,
+    /// When the plays ended.
+    ended: Millis,
+}
+
+impl Told<'_> {
+    fn member(&self, about: About, id: &Id) -> Member {
+        let courses = self.fates.each_ref().map(|fates| course(fates, about, id));
+        Member {
+            label: self.label.of(about, id),
+            verdict: courses.map(|course| course.map_or(Verdict::Allow, Course::gravest_ever)),
+            held_ms: courses.map(|course| course.map_or(0, |course| course.lasted_ms(self.ended))),
+            ..Member::default()
+        }
+    }
+
+    fn people(&self, accounts: HashMap<Id, Listened<'_>>) -> Vec<Member> {
+        let member = |(id, listened): (Id, Listened<'_>)| Member {
+            groups: groups_of_account(self.listeners.get(&id), &listened, self.ended),
             heard: listened.heard,
             genres: listened.genres,
-            ..member(About::Account, &id)
-        });
-        let mut members = BTreeMap::from([(About::Account, people.collect::<Vec<_>>())]);
-        // What nobody ever played was never decided about, and would make every share small.
-        let played = catalogue.iter().filter(|(id, _)| tracks.contains_key(id));
-        let music = played.map(|(id, row)| Member {
-            groups: groups_of_music(&[row], &tiers, born.get(id).copied(), ended),
-            heard: tracks.get(id).map_or_else(Default::default, |track| track.heard),
-            ..member(About::Track, id)
-        });
-        members.insert(About::Track, music.collect());
-        let mut artists: Vec<Member> = artist_rows
-            .iter()
-            .filter(|(_, rows)| rows.iter().any(|row| tracks.contains_key(&row.track_id)))
-            .map(|(id, rows)| {
-                let first = rows.iter().filter_map(|row| born.get(&row.track_id)).min().copied();
-                Member {
-                    groups: groups_of_music(rows, &tiers, first, ended),
-                    heard: of_artist.get(id).copied().unwrap_or_default(),
-                    ..member(About::Artist, id)
-                }
+            ..self.member(About::Account, &id)
+        };
+        accounts.into_iter().map(member).collect()
+    }
+
+    /// What nobody ever played was never decided about, and would make every share small.
+    fn music(&self, tracks: &HashMap<Id, Played<'_>>) -> Vec<Member> {
+        let played = self.label.catalogue.iter().filter_map(|(id, row)| Some((id, row, tracks.get(id)?)));
+        let member = |(id, row, track): (&Id, &Track, &Played<'_>)| Member {
+            groups: groups_of_music(&[row], &self.tiers, self.born.get(id).copied(), self.ended),
+            heard: track.heard,
+            ..self.member(About::Track, id)
+        };
+        played.map(member).collect()
+    }
+
+    fn artists(&self, tracks: &HashMap<Id, Played<'_>>) -> Vec<Member> {
+        let member = |(id, rows): (&&Id, &Vec<&Track>)| {
+            let played: Vec<&Played<'_>> = rows.iter().filter_map(|row| tracks.get(&row.track_id)).collect();
+            let first = rows.iter().filter_map(|row| self.born.get(&row.track_id)).min().copied();
+            (!played.is_empty()).then(|| Member {
+                groups: groups_of_music(rows, &self.tiers, first, self.ended),
+                heard: std::array::from_fn(|at| {
+                    played.iter().fold(Heard::default(), |sum, track| sum.with(track.heard[at]))
+                }),
+                ..self.member(About::Artist, id)
             })
-            .collect();
+        };
+        let mut artists: Vec<Member> = self.by_artist.iter().filter_map(member).collect();
         size(&mut artists);
-        members.insert(About::Artist, artists);
-        Ok(Crowd { members, meetings: met(&meetings, &artist_rows, &born, ended), is_labelled: !labels.is_empty() })
+        artists
     }
 }
 

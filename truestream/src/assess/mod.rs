@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::{Args, Parser};
+use clap::Args;
 use datasets::formats::instant;
 use datasets::policy;
 use datasets::tables::rows::count_rows;
@@ -24,12 +24,13 @@ use serde::Deserialize;
 
 use self::crowd::Crowd;
 use self::measure::{Limits, Measures};
-use self::record::{Candidate, RECORD, Record, expiry, gates, harms};
+use self::record::{Candidate, Decision, RECORD, Record, expiry, gates, harms};
 use crate::exit::Failure;
 use crate::learn::{Registry, audited};
 use crate::replay::{self, Beside, ReplayArgs};
 use crate::scratch::Scratch;
 use crate::verify::Settings;
+use crate::words::parsed;
 
 /// Measures whom a policy, a model or a detector would stop, miss and cost, group by group, and says whether that is tolerable.
 #[derive(Args, Clone, Debug)]
@@ -72,12 +73,6 @@ pub struct AssessArgs {
     /// More options of `truestream replay`, for both
     #[arg(last = true, value_name = "OPTIONS")]
     more: Vec<String>,
-}
-
-#[derive(Parser)]
-struct Line {
-    #[command(flatten)]
-    replay: ReplayArgs,
 }
 
 /// What the folder of the candidate holds.
@@ -123,8 +118,7 @@ pub fn run(args: &AssessArgs) -> Result<(), Failure> {
         owner: args.owner.clone(),
         against: match kind {
             Kind::Policy => args.against.as_ref().map_or("built-in".to_owned(), |path| path.display().to_string()),
-            Kind::Models => "no model".to_owned(),
-            Kind::Evidence => "no evidence".to_owned(),
+            Kind::Models | Kind::Evidence => "the same without it".to_owned(),
         },
         candidate,
         data: inputs.plays.iter().map(rows).collect::<Result<_, Failure>>()?,
@@ -133,7 +127,7 @@ pub fn run(args: &AssessArgs) -> Result<(), Failure> {
         expires_at: expiry(made_at, &limits),
         affected_groups: affected(&measures),
         harms: harms(&measures),
-        decision: if gates.iter().all(|gate| gate.met) { "pass" } else { "block" }.to_owned(),
+        decision: Decision::of(&gates),
         gates,
         limits,
         measures,
@@ -144,9 +138,9 @@ pub fn run(args: &AssessArgs) -> Result<(), Failure> {
     let record = record.sealed();
     write(&args.out, &record)?;
     replay::print(&if args.json { report::json(&record) } else { report::text(&record, &args.out) })?;
-    match record.passed() {
-        true => Ok(()),
-        false => Err(Failure::Different("the assessment did not pass".to_owned())),
+    match record.decision {
+        Decision::Pass => Ok(()),
+        Decision::Block => Err(Failure::Different("the assessment did not pass".to_owned())),
     }
 }
 
@@ -307,7 +301,7 @@ fn line(args: &AssessArgs, data: &Path, out: &Path, option: Option<(&str, &Path)
         line.extend([name, path]);
     }
     line.extend(args.more.iter().map(String::as_str));
-    Ok(Line::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?.replay)
+    parsed(line)
 }
 
 fn affected(measures: &Measures) -> Vec<String> {

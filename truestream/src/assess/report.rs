@@ -6,7 +6,7 @@ use std::path::Path;
 use console::paper::{Bar, Bars, Paper, Section, paper};
 
 use super::measure::OfGroup;
-use super::record::{RECORD, Record};
+use super::record::{Decision, RECORD, Record};
 
 fn percent(share: f64) -> String {
     format!("{:.1} %", 100.0 * share)
@@ -20,7 +20,8 @@ pub fn json(record: &Record) -> String {
 /// What it comes to, in some lines.
 pub fn text(record: &Record, out: &Path) -> String {
     let candidate = &record.candidate;
-    let mut text = format!("{} {} beside {}: {}\n", candidate.kind, candidate.version, record.against, record.decision);
+    let mut text =
+        format!("{} {} beside {}: {}\n", candidate.kind, candidate.version, record.against, record.decision.name());
     for gate in &record.gates {
         let _ = writeln!(text, "  {}  {}: {}", if gate.met { "met   " } else { "missed" }, gate.gate, gate.found);
     }
@@ -80,10 +81,11 @@ pub fn html(record: &Record) -> String {
         sections.extend(of_axis(same, limits.honest_min));
     }
     sections.push(exposure(record));
-    let outcome = if record.passed() { "Passed: all gates are met" } else { "Blocked: a gate is not met" };
+    let is_passed = record.decision == Decision::Pass;
+    let outcome = if is_passed { "Passed: all gates are met" } else { "Blocked: a gate is not met" };
     paper(&Paper {
         title: format!("Assessment of {} {}", candidate.kind, candidate.version),
-        outcome: (outcome.to_owned(), record.passed()),
+        outcome: (outcome.to_owned(), is_passed),
         about: about.map(|(term, text)| (term.to_owned(), text)).to_vec(),
         sections,
     })

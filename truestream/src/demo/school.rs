@@ -13,9 +13,10 @@ use datasets::formats::Fault;
 use datasets::inject::{self, Plan};
 use datasets::world::{World, WorldSpec};
 
-use super::{DemoArgs, parsed};
+use super::DemoArgs;
 use crate::exit::Failure;
 use crate::learn::{EvaluateArgs, Evaluation, PromoteArgs, TrainArgs, evaluation, promoted, version};
+use crate::words::parsed;
 
 /// Days of the world of learning: attacks last for weeks, and what is true of them is known a week later.
 const DAYS: u32 = 28;
@@ -53,12 +54,12 @@ pub(super) fn learn(args: &DemoArgs, folder: &Path, registry: &Path) -> Result<L
     let [data, registry] = [&*data, registry].map(Path::to_string_lossy);
     let places = ["learn", "--data", &data, "--registry", &registry];
     // What was trained, and not what else may be in the registry.
-    let trained = version(&parsed::<TrainArgs>(&places)?)?.number.to_string();
+    let trained = version(&parsed::<TrainArgs>(places)?)?.number.to_string();
     let of_it = ["--version", &trained];
-    let evaluation = evaluation(&parsed::<EvaluateArgs>(&[places.as_slice(), &of_it].concat())?)?;
+    let evaluation = evaluation(&parsed::<EvaluateArgs>([places.as_slice(), &of_it].concat())?)?;
     let is_promoted = evaluation.is_passed();
     if is_promoted {
-        promoted(&parsed::<PromoteArgs>(&[["promote", "--registry", &registry].as_slice(), &of_it].concat())?)?;
+        promoted(&parsed::<PromoteArgs>([["promote", "--registry", &registry].as_slice(), &of_it].concat())?)?;
     }
     Ok(Lesson { evaluation, is_promoted })
 }

@@ -9,11 +9,11 @@ use std::path::Path;
 
 use datasets::formats::instant;
 use datasets::policy::{self, Activation};
-use datasets::tables::rows::{Rows, Value, columns};
 use records::Millis;
 use serde_json::json;
 
-use super::{DECIDED, Emit, ExplainArgs, Row, TABLES, again, input, json_of, text_of};
+use super::ledger::{self, Line, Name, Row};
+use super::{DECIDED, Emit, ExplainArgs, TABLES, again, input};
 use crate::exit::Failure;
 use crate::replay::print;
 use crate::scratch::Scratch;
@@ -26,12 +26,12 @@ type Who = (String, String);
 type Drawn = (Millis, Who);
 
 /// The rows of a subject over time: when, in which table by which name, and the row that comes; `None` where one goes.
-type Course = Vec<(Millis, (&'static str, String), Option<Row>)>;
+type Course = Vec<(Millis, Name, Option<Row>)>;
 
 /// Draws, finds anew and compares.
 pub(super) fn run(args: &ExplainArgs, data: &Path, settings: &Settings, count: usize) -> Result<(), Failure> {
     let drawn = draw(&args.tables, count)?;
-    let said = ledger(&args.tables, &drawn)?;
+    let said = courses(&args.tables, &drawn)?;
     let store = args.policy.as_deref().filter(|folder| policy::is_store(folder));
     let mut by_law: BTreeMap<String, (Option<Activation>, Vec<&Drawn>)> = BTreeMap::new();
     for one in &drawn {
@@ -45,7 +45,7 @@ pub(super) fn run(args: &ExplainArgs, data: &Path, settings: &Settings, count: u
         eprintln!("Policy {} of {laws}: {} verdicts", number + 1, of_it.len());
         let scratch = Scratch::new()?;
         again(args, data, settings, activation.as_ref(), scratch.path())?;
-        let found = ledger(scratch.path(), &drawn)?;
+        let found = courses(scratch.path(), &drawn)?;
         let is_other = |one: &&Drawn| told(&said, one, settings.emit) != told(&found, one, Emit::Changes);
         others.extend(of_it.into_iter().filter(is_other));
     }
@@ -68,67 +68,42 @@ pub(super) fn run(args: &ExplainArgs, data: &Path, settings: &Settings, count: u
 
 /// So many rows of `verdict` that came, drawn by their hashes: the same ones every time.
 fn draw(tables: &Path, count: usize) -> Result<BTreeSet<Drawn>, Failure> {
-    let path = tables.join("verdict.parquet");
-    let has_changes = columns(&path).map_err(input)?.iter().any(|column| column.name == "diff");
-    let wanted = ["as_of", "subject", "subject_id", if has_changes { "diff" } else { "verdict" }];
-    let mut rows = Rows::open(&path, &wanted).map_err(input)?;
     let mut least: BTreeSet<([u8; 32], Drawn)> = BTreeSet::new();
-    while rows.advance().map_err(input)? {
-        let Value::Int(as_of) = rows.value(0) else { continue };
-        if rows.value(3) == Value::Int(-1) {
-            continue;
-        }
-        let who = (text_of(rows.value(1)), text_of(rows.value(2)));
+    ledger::each(tables, ("verdict", ""), |line| {
+        let (true, Some(who)) = (line.comes(), who(line)) else { return };
+        let as_of = line.as_of();
         let hash = blake3::hash(format!("{as_of} {} {}", who.0, who.1).as_bytes());
         least.insert((*hash.as_bytes(), (as_of, who)));
         if least.len() > count {
             least.pop_last();
         }
-    }
+    })?;
     Ok(least.into_iter().map(|(_, drawn)| drawn).collect())
 }
 
+fn who(line: &Line<'_>) -> Option<Who> {
+    Some((line.subject()?, line.id()?))
+}
+
 /// All that the decided tables say of those who were drawn.
-fn ledger(tables: &Path, drawn: &BTreeSet<Drawn>) -> Result<BTreeMap<Who, Course>, Failure> {
+fn courses(tables: &Path, drawn: &BTreeSet<Drawn>) -> Result<BTreeMap<Who, Course>, Failure> {
     let wanted: BTreeSet<&Who> = drawn.iter().map(|(_, who)| who).collect();
-    let mut ledger: BTreeMap<Who, Course> = BTreeMap::new();
-    for (table, named) in TABLES.into_iter().filter(|(table, _)| DECIDED.contains(table)) {
-        let path = tables.join(format!("{table}.parquet"));
-        if !path.is_file() {
-            continue;
-        }
-        let names: Vec<String> = columns(&path).map_err(input)?.into_iter().map(|column| column.name).collect();
-        let all: Vec<&str> = names.iter().map(String::as_str).collect();
-        let place = |name: &str| names.iter().position(|known| known == name);
-        let (Some(at), Some(subject), Some(id)) = (place("as_of"), place("subject"), place("subject_id")) else {
-            continue;
-        };
-        let mut rows = Rows::open(&path, &all).map_err(input)?;
-        while rows.advance().map_err(input)? {
-            let Value::Int(as_of) = rows.value(at) else { continue };
-            let who = (text_of(rows.value(subject)), text_of(rows.value(id)));
-            if !wanted.contains(&who) {
-                continue;
-            }
-            let comes = place("diff").is_none_or(|place| rows.value(place) != Value::Int(-1));
-            let told = names.iter().enumerate().filter(|(_, name)| !["as_of", "diff"].contains(&name.as_str()));
-            let row = comes.then(|| told.map(|(place, name)| (name.clone(), json_of(rows.value(place)))).collect());
-            let name = place(named).map(|place| text_of(rows.value(place))).unwrap_or_default();
-            ledger.entry(who).or_default().push((as_of, (table, name), row));
-        }
+    let mut courses: BTreeMap<Who, Course> = BTreeMap::new();
+    for table in TABLES.into_iter().filter(|(table, _)| DECIDED.contains(table)) {
+        ledger::each(tables, table, |line| {
+            let Some(who) = who(line).filter(|who| wanted.contains(who)) else { return };
+            let row = line.comes().then(|| line.row());
+            courses.entry(who).or_default().push((line.as_of(), line.name(), row));
+        })?;
     }
-    Ok(ledger)
+    Ok(courses)
 }
 
 /// The rows of the one who was drawn, as of then.
-fn told<'a>(
-    ledger: &'a BTreeMap<Who, Course>,
-    (as_of, who): &Drawn,
-    emit: Emit,
-) -> BTreeMap<&'a (&'static str, String), &'a Row> {
+fn told<'a>(courses: &'a BTreeMap<Who, Course>, (as_of, who): &Drawn, emit: Emit) -> BTreeMap<&'a Name, &'a Row> {
     let mut rows = BTreeMap::new();
     let is_then = |at: Millis| if emit == Emit::Changes { at <= *as_of } else { at == *as_of };
-    let course = ledger.get(who).into_iter().flatten();
+    let course = courses.get(who).into_iter().flatten();
     for (_, name, row) in course.filter(|(at, ..)| is_then(*at)) {
         match row {
             Some(row) => rows.insert(name, row),

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Parser};
+use clap::Args;
 use datasets::formats::instant::from_text;
 use features::profile;
 use records::Millis;
@@ -14,6 +14,7 @@ use super::registry::{Lock, Registry, hash, write_whole};
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
 use crate::replay::{self, ReplayArgs, millis};
+use crate::words::parsed;
 
 /// The file of the rows, and what it was made of.
 const ROWS: &str = "account_features.parquet";
@@ -165,17 +166,11 @@ impl DataArgs {
     /// # Errors
     /// When plays cannot be read, or the disk does not take what they become.
     pub fn replay(&self, out: &Path, options: &[&str]) -> Result<(), Failure> {
-        #[derive(Parser)]
-        struct Line {
-            #[command(flatten)]
-            replay: ReplayArgs,
-        }
         let workers = self.workers.to_string();
         let out = out.to_string_lossy();
         let words = ["replay", "--data", "-", "--out", &out, "--workers", &workers];
         let words = words.into_iter().chain(options.iter().copied());
-        let line = Line::try_parse_from(words).map_err(|error| Failure::Usage(error.to_string()))?;
-        replay::replay(&ReplayArgs { input: self.input.clone(), ..line.replay })?;
+        replay::replay(&ReplayArgs { input: self.input.clone(), ..parsed(words)? })?;
         // They say what files are called and how long it took; what is kept here goes by what is in the files.
         for name in ["refusal.parquet", "run.json"] {
             let path = Path::new(&*out).join(name);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use clap::{Args, Parser};
+use clap::Args;
 use datasets::tables::Inputs;
 use datasets::tables::rows::{Rows, Value};
 use indicatif::HumanCount;
@@ -22,6 +22,7 @@ use crate::exit::Failure;
 use crate::replay::{self, Beside, ReplayArgs};
 use crate::royalties::streams::text_of;
 use crate::scratch::Scratch;
+use crate::words::parsed;
 
 /// Replays the same data under two policies and says whose gravest verdict is another
 #[derive(Args, Clone, Debug)]
@@ -55,12 +56,6 @@ pub(super) struct BacktestArgs {
     /// More options of `truestream replay`
     #[arg(last = true, value_name = "OPTIONS")]
     more: Vec<String>,
-}
-
-#[derive(Parser)]
-struct Line {
-    #[command(flatten)]
-    replay: ReplayArgs,
 }
 
 /// More threads than this hardly make a replay of a month faster.
@@ -132,8 +127,7 @@ fn line(args: &BacktestArgs, out: &Path) -> Result<ReplayArgs, Failure> {
         line.extend(["--workers", &threads]);
     }
     line.extend(args.more.iter().map(String::as_str));
-    let parsed = Line::try_parse_from(line).map_err(|error| Failure::Usage(error.to_string()))?;
-    Ok(parsed.replay)
+    parsed(line)
 }
 
 /// The gravest verdict that each subject ever had.

@@ -203,17 +203,13 @@ fn rounded(value: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::parsed;
 
     #[test]
     fn windows_that_a_model_did_not_learn_from_are_named() {
-        #[derive(clap::Parser)]
-        struct Line {
-            #[command(flatten)]
-            replay: ReplayArgs,
-        }
         let told = |windows: &str| {
             let words = ["replay", "--data", "-", "--out", "out", "--models", "models", "--windows", windows];
-            let args = <Line as clap::Parser>::try_parse_from(words).expect("a line").replay;
+            let args: ReplayArgs = parsed(words).expect("a line");
             let lengths =
                 args.windows.iter().map(|label| (super::super::millis(label).expect("a length"), Arc::from(&**label)));
             let mut lengths: Vec<(Millis, Arc<str>)> = lengths.collect();
