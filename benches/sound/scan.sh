@@ -5,7 +5,7 @@
 #
 # CORPUS is what corpus.sh gathers, SONGS a folder of songs that generators made. WORK gets the audio (links to 300 tracks and all songs, transformed
 # copies of 8 tracks, clips of 30 s), the scan's tables and previews, an index, and matches: about 1 GB. CPU: 15 min on the first run.
-# Needs python3; TRUESTREAM_FFMPEG names an ffmpeg, else that of corpus.sh is used.
+# Needs python3; TRUESTREAM_FFMPEG names an ffmpeg, else that of corpus.sh is used; TRUESTREAM names a binary that is built already.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 root="$(cd "$here/../.." && pwd)"
@@ -75,8 +75,9 @@ spread "$cut" <"$corpus/tracks.tsv" | while IFS=$'\t' read -r _ _ sha seconds pa
     done
 done
 
-(cd "$root" && cargo build --quiet --release -p truestream -p benches --bin truestream --bin copies)
-truestream="$target/release/truestream"
+(cd "$root" && cargo build --quiet --release -p benches --bin copies)
+[[ -n "${TRUESTREAM:-}" ]] || (cd "$root" && cargo build --quiet --release -p truestream)
+truestream="${TRUESTREAM:-$target/release/truestream}"
 rm -rf "$work/heard" "$work/prints" "$work"/clips-*
 TIMEFORMAT=$'%R\t%U\t%S'
 { time "$truestream" scan "$audio" --out "$work/heard" --json >"$work/scan.json"; } 2>"$work/scan.time"

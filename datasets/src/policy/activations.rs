@@ -64,7 +64,12 @@ impl Activation {
 
 /// Whether the folder is one of activated policies.
 pub fn is_store(folder: &Path) -> bool {
-    folder.join(CHAIN).is_file()
+    list_of(folder).is_file()
+}
+
+/// The file that tells what was activated; it is replaced as a whole.
+pub fn list_of(store: &Path) -> PathBuf {
+    store.join(CHAIN)
 }
 
 /// The activations in the folder, in their order.
@@ -72,7 +77,7 @@ pub fn is_store(folder: &Path) -> bool {
 /// # Errors
 /// Names the first line that was changed, or the policy whose files were.
 pub fn activations(store: &Path) -> Result<Vec<Activation>, Error> {
-    let path = store.join(CHAIN);
+    let path = list_of(store);
     let text = fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
     let mut all: Vec<Activation> = Vec::new();
     for (line, text) in text.lines().enumerate() {
@@ -171,7 +176,7 @@ pub fn activate(store: &Path, policy: &Path, said: &Said) -> Result<Activation, 
     let part = store.join(format!("{CHAIN}.part"));
     let written =
         File::create(&part).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.and_then(|()| fs::rename(&part, store.join(CHAIN))).map_err(failed)?;
+    written.and_then(|()| fs::rename(&part, list_of(store))).map_err(failed)?;
     Ok(activation)
 }
 

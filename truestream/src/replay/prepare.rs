@@ -344,14 +344,18 @@ const NOT_LIVING: [View; 11] = [
     View::Wave,
 ];
 
-/// Reads the options for a service whose ids are of these kinds.
+/// Reads the options for a service with these names.
 ///
 /// # Errors
 /// When the options cannot be.
-pub fn prepare_living(args: &ReplayArgs, kinds: IdKinds) -> Result<Living, Failure> {
+pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living, Failure> {
     let mut setting = Setting::of(args)?;
     match args.views.is_empty() {
-        true => setting.views.retain(|view| !NOT_LIVING.contains(view) && *view != View::Withheld),
+        // A policy with rules may come.
+        true => {
+            setting.views.retain(|view| !NOT_LIVING.contains(view) && *view != View::Withheld);
+            setting.views.push(View::RuleHit);
+        }
         false => {
             if let Some(view) = setting.views.iter().find(|view| NOT_LIVING.contains(view) || **view == View::Withheld)
             {
@@ -397,7 +401,6 @@ pub fn prepare_living(args: &ReplayArgs, kinds: IdKinds) -> Result<Living, Failu
         living: true,
         ..setting.plan(clock, &read, args.hub, judging)
     };
-    let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
     Ok(Living {
         // What tells a repeat from a conflict is the whole row.
         wanted: Wanted::ALL,

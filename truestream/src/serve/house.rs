@@ -228,6 +228,7 @@ impl House for Service {
             "entries_durable": self.durable.last(),
             "entries_read": self.progress.entries.load(Ordering::Acquire),
             "plays": self.progress.plays.load(Ordering::Relaxed),
+            "policy_refused": *self.progress.policy_refused.lock().expect("nobody panics with it"),
         });
         Reply { as_of, ..Reply::json(if ready { 200 } else { 503 }, body.to_string()) }
     }
@@ -258,6 +259,10 @@ impl House for Service {
         say("log_entries_read", "counter", "Entries that the dataflow has read.", read as f64);
         let plays = self.progress.plays.load(Ordering::Relaxed);
         say("plays", "counter", "Plays that the dataflow has read since the start.", plays as f64);
+        let taken_up = self.progress.policies_taken_up.load(Ordering::Relaxed);
+        say("policies_taken_up", "counter", "Times that activated policies were taken up meanwhile.", taken_up as f64);
+        let is_refused = self.progress.policy_refused.lock().expect("nobody panics with it").is_some();
+        say("policy_refused", "gauge", "Whether what was activated last cannot decide here.", f64::from(is_refused));
         say("refused_rows", "counter", "Rows that were refused.", refused as f64);
         let stated = self.progress.stated_entries.load(Ordering::Acquire);
         say(

@@ -15,6 +15,7 @@ mod args;
 mod audit;
 mod decisions;
 mod desk;
+mod flow;
 mod gate;
 mod glossary;
 mod house;
@@ -39,11 +40,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use console::Listening;
-use dataflows::clock::Tick;
-use dataflows::river;
-use datasets::arrivals::Incoming;
 use datasets::intake::Followed;
-use datasets::log::{Disk, Entry, Folder, Log, Reader, SEGMENT_BYTES};
+use datasets::log::{Disk, Entry, Folder, Log, SEGMENT_BYTES};
+use datasets::names::NameTable;
 use datasets::tables::read::{IdKinds, id_kinds};
 use datasets::tables::{IdKind, Inputs};
 use records::{IdSpace, Millis};
@@ -55,25 +54,20 @@ use self::args::{Ids, Time};
 use self::audit::{Audit, DEEDS};
 use self::decisions::Decisions;
 use self::desk::{Registrar, ReviewDesk};
+use self::flow::{Activated, Flow};
 use self::gate::Gate;
 use self::house::Service;
 use self::people::{FIRST, People};
 use self::room::make_room;
-use self::shelf::{Keeper, Shelf};
-use self::since::{Since, SinceFile};
-use self::source::{Courier, Follower, FromLog, Progress, Said};
+use self::shelf::Shelf;
+use self::source::Progress;
 use self::state::{StateFolder, now};
 use self::tables::Tables;
 use self::tls::speaking;
 use crate::exit::Failure;
-use crate::replay::drive::drive;
-use crate::replay::prepare::{Living, prepare_living};
-use crate::replay::teller::{PlayFiles, Teller};
-use crate::replay::views::hubs_are_texts;
+use crate::replay::prepare::prepare_living;
 use crate::replay::{millis, speed};
 
-/// Changes that may wait between the dataflow and the shelf before the dataflow waits.
-const SAID_WAITING_MAX: usize = 256;
 /// Bytes that may wait to be written before who sends is asked to come again.
 const GATE_BYTES: usize = 128 << 20;
 /// How often somebody looks at the clock.
@@ -108,7 +102,9 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         Some(kinds) => kinds,
         None => first_kinds(args.ids, inputs.as_ref())?,
     };
-    let mut living = prepare_living(&args.as_replay(), kinds)?;
+    let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
+    let activated = Activated::of(args.policy.as_deref());
+    let living = prepare_living(&args.as_replay(), names.clone())?;
     let longest = living.plan.lengths().last().copied().unwrap_or(0);
     let kept_ms = kept_ms(args, living.plan.clock.instant(longest))?;
     // Nothing is settled by a start that is refused.
@@ -127,18 +123,12 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let people = Arc::new(People::new(state.people(), clerk.clone(), args.query_rate));
 
     let (durable, began_at) = (log.durable(), log.durable().last());
-    let since_file = SinceFile::of(&args.state, &living);
-    let before = since_file.read(began_at).unwrap_or_else(|why| {
-        eprintln!("since.json: {why}; the log is gone through tick by tick");
-        None
-    });
-    living.plan.wanted = before.as_ref().map(|before| before.tick);
     let (gate, written) = Gate::open(log, GATE_BYTES);
     let progress: Arc<Progress> = Arc::default();
     let failure: Arc<Mutex<Option<Failure>>> = Arc::default();
     let shelf = Arc::new(Shelf::new(
         living.plan.clock,
-        living.names.clone(),
+        names.clone(),
         living.window_labels.clone(),
         living.plan.links.clone(),
         living.views.clone(),
@@ -179,8 +169,19 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         started: Instant::now(),
     });
     let room = args.keep.is_some().then(|| make_room(disk.clone(), gate.clone(), progress.clone()));
-    let flow = flow((living, kept), before, (disk, durable), kinds, &shelf, &progress, &failure)?;
-    let flow = since_file.keep(shelf, progress.clone(), flow);
+    let flow = Flow {
+        how: args.as_replay(),
+        folder: args.state.clone(),
+        kinds,
+        names,
+        kept,
+        disk,
+        durable,
+        shelf,
+        progress: progress.clone(),
+        failure: failure.clone(),
+    };
+    let flow = flow.run(living, activated)?;
     let teller = match followed {
         Some(followed) => Some(follow(followed, pace, gate, progress.clone(), failure.clone())),
         None if args.time == Time::Wall => Some(tell_time(every_ms, gate, progress.clone(), failure.clone())),
@@ -257,59 +258,6 @@ fn kept_ms(args: &ServeArgs, longest_ms: Millis) -> Result<Option<Millis>, Failu
         return Err(Failure::Usage(format!("--keep {text}: a view looks back {days} days; expected at least that")));
     }
     Ok(Some(kept_ms))
-}
-
-/// Starts the workers and whoever keeps the views; the thread ends when the service does.
-fn flow(
-    (living, kept): (Living, Tick),
-    before: Option<Since>,
-    (disk, durable): (Arc<dyn Disk>, Arc<datasets::log::Durable>),
-    kinds: IdKinds,
-    shelf: &Arc<Shelf>,
-    progress: &Arc<Progress>,
-    failure: &Arc<Mutex<Option<Failure>>>,
-) -> Result<JoinHandle<()>, Failure> {
-    let Living { plan, context, timely, names, judge, wanted, .. } = living;
-    let (sender, said) = sync_channel::<Said>(SAID_WAITING_MAX);
-    let segments = judge.as_ref().map(|judge| judge.segments.clone());
-    let teller = Teller {
-        names: names.clone(),
-        play_files: PlayFiles::Entries,
-        hubs_are_texts: hubs_are_texts(&names, &plan.links),
-        judge,
-        sides: Vec::new(),
-    };
-    let reader = (Reader::new(disk), durable);
-    let incoming = Incoming::new(names, kinds, wanted);
-    let goes_on = before.as_ref().map(|before| (before.tick, before.entry));
-    let first = FromLog::new(reader, incoming, segments, (plan.clock, kept), progress.clone(), sender.clone(), goes_on);
-    let first = Mutex::new(Some(first));
-    let (builders, connections) = timely.communication.try_build().map_err(Failure::Usage)?;
-    let (failed, stop) = (failure.clone(), progress.clone());
-    let guards = timely::execute::execute_from(builders, connections, timely.worker, move |worker| {
-        let mut ends = river::build(worker, &plan, &context, || Box::new(Courier(sender.clone())));
-        let source = if worker.index() == 0 { first.lock().expect("nobody panics with it").take() } else { None };
-        let driven = match source {
-            Some(mut log) => {
-                let driven = drive(worker, &mut ends, &mut log);
-                stop.ended.store(true, Ordering::Release);
-                driven
-            }
-            None => drive(worker, &mut ends, &mut Follower::new(stop.clone())),
-        };
-        if let Err(error) = driven {
-            failed.lock().expect("nobody panics with it").get_or_insert(error);
-            stop.stopping.store(true, Ordering::Relaxed);
-        }
-        // The inputs did not end: what would follow from that is not to be said.
-        worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
-    })
-    .map_err(Failure::Input)?;
-    let mut keeper = Keeper::new(shelf.clone(), teller, progress.clone(), before);
-    Ok(std::thread::spawn(move || {
-        said.into_iter().for_each(|said| keeper.take(said));
-        drop(guards);
-    }))
 }
 
 /// Makes rulings and labels of decisions until the service ends.

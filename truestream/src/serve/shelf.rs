@@ -196,6 +196,11 @@ impl Shelf {
         self.since.lock().expect("nobody panics with it").clone()
     }
 
+    /// Since when verdicts stand has to be found anew, because other policies decided in the past.
+    pub fn forget_since(&self) {
+        *self.since.lock().expect("nobody panics with it") = None;
+    }
+
     /// All views as they are stated now.
     pub fn now(&self) -> Arc<Stated> {
         self.stated.read().expect("no writer panics").clone()
@@ -340,11 +345,11 @@ impl Keeper {
             },
             Said::Stated(tick) => self.publish(tick),
             Said::Complete(entry) => {
-                if let Some(tick) = self.next.as_of {
+                if let Some(tick) = self.next.as_of.filter(|tick| self.shelf.now().as_of == Some(*tick)) {
                     let since = Since { tick, entry, verdicts: self.next.since.clone() };
                     *self.shelf.since.lock().expect("nobody panics with it") = Some(since);
                 }
-                self.progress.stated_entries.store(entry, Ordering::Release);
+                self.progress.stated_entries.fetch_max(entry, Ordering::Release);
             }
         }
     }
@@ -378,6 +383,10 @@ impl Keeper {
         let over = refusals.len().saturating_sub(REFUSALS_KEPT);
         *refusals = refusals.split_off(over);
         *as_of = Some(tick);
+        // Readers do not go back to what was stated before another dataflow began.
+        if self.shelf.now().as_of.is_some_and(|known| tick < known) {
+            return;
+        }
         let stated = Arc::new(self.next.clone());
         let before = std::mem::replace(&mut *self.shelf.stated.write().expect("no writer panics"), stated);
         // Outside the lock: it may be the last to hold many rows.

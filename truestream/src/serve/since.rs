@@ -10,18 +10,12 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
 
 use dataflows::clock::Tick;
 use imbl::OrdMap;
 use records::Subject;
 use serde::{Deserialize, Serialize};
 
-use super::shelf::Shelf;
-use super::source::Progress;
 use super::state::write_whole;
 use crate::exit::Failure;
 use crate::replay::prepare::Living;
@@ -31,10 +25,6 @@ use crate::replay::views::RowKey;
 const FILE: &str = "since.json";
 /// The version of its form.
 const FORMAT: u32 = 1;
-/// How often it is written: what came after it is gone through tick by tick when a killed service starts again.
-const EVERY: Duration = Duration::from_secs(10);
-/// How often somebody looks whether the service is to end.
-const LOOKS_EVERY: Duration = Duration::from_millis(100);
 
 /// Since when verdicts stand, as of a tick.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,6 +50,8 @@ struct Written {
 pub struct SinceFile {
     path: PathBuf,
     living: Options,
+    /// The tick of which was written last.
+    written: Option<Tick>,
 }
 
 /// What verdicts depend on beside the log: another of these, and they may stand since another tick.
@@ -103,7 +95,7 @@ impl Options {
 impl SinceFile {
     /// That of a folder, for a service that computes this.
     pub fn of(folder: &Path, living: &Living) -> SinceFile {
-        SinceFile { path: folder.join(FILE), living: Options::of(living) }
+        SinceFile { path: folder.join(FILE), living: Options::of(living), written: None }
     }
 
     /// What was written last, where it can be gone on from in a log that ends with that entry.
@@ -138,7 +130,16 @@ impl SinceFile {
         Ok(Some(Since { tick, entry, verdicts: verdicts.ok_or("it names what is no subject")? }))
     }
 
-    fn write(&self, since: &Since) -> Result<(), Failure> {
+    /// Writes what is known now, where something is that was not written. A failure is told: the next start takes longer.
+    pub fn write(&mut self, since: Option<Since>) {
+        let Some(since) = since.filter(|since| self.written != Some(since.tick)) else { return };
+        match self.put(&since) {
+            Ok(()) => self.written = Some(since.tick),
+            Err(failure) => eprintln!("Since when verdicts stand is not kept: {failure}"),
+        }
+    }
+
+    fn put(&self, since: &Since) -> Result<(), Failure> {
         let row = |(key, since): (&RowKey, &Tick)| match key {
             RowKey::Subject(subject, id) => Some((subject.name().to_owned(), id.clone(), *since)),
             _ => None,
@@ -149,31 +150,5 @@ impl SinceFile {
         let body = serde_json::to_string(&written).expect("texts and numbers have a JSON form");
         let hash = blake3::hash(body.as_bytes()).to_hex();
         write_whole(&self.path, format!("{hash}\n{body}").as_bytes())
-    }
-
-    /// Writes it now and then until the service ends, and once more then. A failure is told: the next start takes longer.
-    pub fn keep(self, shelf: Arc<Shelf>, progress: Arc<Progress>, flow: JoinHandle<()>) -> JoinHandle<()> {
-        std::thread::spawn(move || {
-            let mut written = None;
-            let mut write = || {
-                let Some(since) = shelf.since().filter(|since| written.as_ref() != Some(&since.tick)) else { return };
-                match self.write(&since) {
-                    Ok(()) => written = Some(since.tick),
-                    Err(failure) => eprintln!("Since when verdicts stand is not kept: {failure}"),
-                }
-            };
-            let mut at = Instant::now();
-            while !progress.stopping.load(Ordering::Relaxed) {
-                std::thread::sleep(LOOKS_EVERY);
-                if at.elapsed() >= EVERY {
-                    write();
-                    at = Instant::now();
-                }
-            }
-            // What was stated last is known when nothing is fed any more.
-            let ended = flow.join();
-            write();
-            ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
-        })
     }
 }

@@ -9,9 +9,9 @@
 //! before the tick at which it goes on, rows are sent tick by tick, and nobody waits for results.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use dataflows::admit::{Assertion, Claim};
@@ -43,6 +43,12 @@ const AHEAD_MS: Millis = 24 * 3_600_000;
 pub struct Progress {
     /// Nothing more is fed.
     pub stopping: AtomicBool,
+    /// Nothing more is fed to this dataflow; another one follows.
+    pub turning: AtomicBool,
+    /// So many times policies were activated and taken up meanwhile.
+    pub policies_taken_up: AtomicU64,
+    /// Why what is activated is not what decides.
+    pub policy_refused: Mutex<Option<String>>,
     /// The first worker sends nothing any more, and waits for nobody.
     pub ended: AtomicBool,
     /// The first worker sends nothing before this tick any more.
@@ -55,6 +61,29 @@ pub struct Progress {
     pub plays: AtomicU64,
     /// Plays of entries up to this one will never count again.
     pub needless: AtomicU64,
+}
+
+impl Progress {
+    /// Another dataflow begins with the first entry. What was stated stays so.
+    pub fn begin(&self) {
+        self.turning.store(false, Ordering::Relaxed);
+        self.plays.store(0, Ordering::Relaxed);
+        self.open.store(0, Ordering::Release);
+        self.ended.store(false, Ordering::Release);
+    }
+
+    /// Whether the first worker is to read on.
+    fn goes_on(&self) -> bool {
+        !self.stopping.load(Ordering::Relaxed) && !self.turning.load(Ordering::Relaxed)
+    }
+
+    /// Notes why what is activated cannot decide, and tells it; or that it does.
+    pub fn refuse_policy(&self, why: Option<String>) {
+        if let Some(why) = &why {
+            eprintln!("What was activated is not taken up, the policies before it go on: {why}");
+        }
+        *self.policy_refused.lock().expect("nobody panics with it") = why;
+    }
 }
 
 /// What the first worker tells whoever keeps the views.
@@ -324,7 +353,7 @@ fn too_early(entry: u64, row: u64, at: Millis) -> Refusal {
 impl Source for FromLog {
     fn next(&mut self, _worker: &mut Worker) -> Result<Next, Failure> {
         loop {
-            if self.progress.stopping.load(Ordering::Relaxed) {
+            if !self.progress.goes_on() {
                 return Ok(Next::End);
             }
             let goes_on = self.catches_up();
@@ -348,7 +377,7 @@ impl Source for FromLog {
                 Some((number, entry)) => {
                     self.must_go_on(number)?;
                     self.read(number, &entry);
-                    self.progress.entries.store(number, Ordering::Release);
+                    self.progress.entries.fetch_max(number, Ordering::Release);
                 }
                 None => return Ok(Next::Later),
             }

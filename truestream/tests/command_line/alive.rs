@@ -12,6 +12,7 @@ use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 use arrow::datatypes::{DataType, Int64Type, TimestampMillisecondType, UInt32Type, UInt64Type};
 use arrow::ipc::writer::StreamWriter;
+use datasets::formats::instant;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -131,6 +132,19 @@ impl Service {
                 return;
             }
             before = now;
+        }
+    }
+
+    /// Waits until all of a followed folder is in the log.
+    fn wait_until_followed(&self) {
+        self.running_until("followed to the end", || self.running.err().contains("Followed to the end"));
+    }
+
+    fn running_until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let until = Instant::now() + Duration::from_secs(120);
+        while !is_so() {
+            assert!(Instant::now() < until, "never: {what}: {}", self.running.err());
+            sleep(Duration::from_millis(20));
         }
     }
 
@@ -282,6 +296,94 @@ fn a_service_uses_the_policy_of_each_day_with_its_rules_as_a_replay_does() {
     let service = Service::start(&folder.path().join("state"), &more);
     service.wait_as_of(as_of);
     service.states(&tables, &views);
+}
+
+/// A policy with these files besides its version, activated from an instant on.
+fn activate(folder: &Path, version: &str, files: &[(&str, &str)], from: i64) {
+    let policy = folder.join(version);
+    std::fs::create_dir(&policy).expect("a folder");
+    std::fs::write(policy.join("policy.toml"), format!("version = \"{version}\"")).expect("a file");
+    files.iter().for_each(|(name, text)| std::fs::write(policy.join(name), text).expect("a file"));
+    let (store, from) = (text(&folder.join("laws")), instant::to_text(from));
+    let line = ["policy", "activate", &text(&policy), "--store", &store, "--from", &from, "--by", "x", "--why", "x"];
+    truestream(&line).good();
+}
+
+const STRICT: &str = "[default]\nhold = 20\nescalate = 40\nblock = 60\nescalate_signals = 2\nblock_signals = 2\n";
+
+#[test]
+fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_states() {
+    for workers in ["1", "4"] {
+        let folder = TempDir::new().expect("a folder");
+        let (path, state) = (folder.path(), folder.path().join("state"));
+        let (store, tables) = (text(&path.join("laws")), path.join("tables"));
+        activate(path, "first", &[], MONDAY - 30 * 86_400_000);
+        // A day of the folder in a second.
+        let follow = ["--follow", &text(world()), "--speed", "86400x", "--policy", &store, "--workers", workers];
+        let service = Service::start(&state, &follow);
+        let as_of = || service.json("GET /health").1["as_of"].as_i64().unwrap_or(0);
+        let taken_up = |times: u64| {
+            let until = Instant::now() + Duration::from_secs(60);
+            let told = format!("\ntruestream_policies_taken_up {times}\n");
+            let (mut last, mut is_there) = (as_of(), false);
+            while !is_there {
+                assert!(Instant::now() < until, "never: {}", service.running.err());
+                let (_, metrics) = service.ask("GET /metrics", "", b"").expect("an answer");
+                is_there = String::from_utf8_lossy(&metrics).contains(&told);
+                // Whoever asks meanwhile is answered, and never as of an earlier instant.
+                let now = as_of();
+                assert!(now >= last, "{now} after {last}");
+                service.sql("SELECT count(*) FROM verdict");
+                last = now;
+            }
+        };
+        service.running_until("something is stated", || as_of() > 0);
+        // Some instants ahead.
+        activate(path, "second", &[("thresholds.toml", STRICT)], as_of() + 8 * EVERY_MS);
+        taken_up(1);
+        service.wait_until_followed();
+        let views = ["account_window", "risk", "verdict", "rule_hit"];
+        let (_, last) = replayed(&HOW, world(), path, &views, &["--policy", &store]);
+        service.wait_as_of(last);
+        service.states(&tables, &views);
+        assert!(rows(&tables.join("verdict.parquet"), &["policy_version"]).iter().all(|row| row[0] == "second"));
+
+        // From an instant on that was stated: as if it had always been known. Now there are rules, too.
+        let conditions = CONDITIONS.replace("24h", "28d");
+        activate(path, "third", &[("conditions.toml", &conditions)], last - EVERY_MS);
+        taken_up(2);
+        replayed(&HOW, world(), path, &views, &["--policy", &store]);
+        service.running_until("it is decided by the third", || {
+            let versions = lines(&service.sql("SELECT DISTINCT policy_version FROM verdict"));
+            String::from_utf8_lossy(&versions).contains("third")
+        });
+        service.states(&tables, &views);
+        assert!(!rows(&tables.join("rule_hit.parquet"), &["rule"]).is_empty());
+
+        // What cannot be is told, and nothing changes; who sends goes on.
+        activate(path, "fourth", &[("flow.toml", "floor = 100\ndamping = 50\nrounds = 2\n")], last);
+        service.running_until("it is refused", || {
+            service.json("GET /health").1["policy_refused"].as_str().is_some_and(|why| why.contains("flow.toml"))
+        });
+        service.states(&tables, &views);
+        service.running.ask_to_end();
+        service.running.end().good();
+
+        // Who starts under these policies knows the same, since the same instants.
+        let since = |state: &Path| std::fs::read_to_string(state.join("since.json")).expect("it ended in order");
+        let known = since(&state);
+        std::fs::remove_file(state.join("since.json")).expect("a file");
+        let list = path.join("laws").join("activations.jsonl");
+        let all = std::fs::read_to_string(&list).expect("a list");
+        let without_last: Vec<&str> = all.lines().take(3).collect();
+        std::fs::write(&list, without_last.join("\n") + "\n").expect("a file");
+        let service = Service::start(&state, &["--time", "told", "--policy", &store]);
+        service.wait_as_of(last);
+        service.states(&tables, &views);
+        service.running.ask_to_end();
+        service.running.end().good();
+        assert_eq!(since(&state), known);
+    }
 }
 
 #[test]

@@ -1,0 +1,217 @@
+//! Runs the dataflow of a service, and begins it anew under other policies while the service goes on.
+//!
+//! ```text
+//! log ──▶ the first worker reads it ──▶ dataflow ──▶ keeper ──▶ shelf ──▶ readers
+//!                                          ▲
+//! a policy is activated ──▶ the one ends, the next begins where it was; meanwhile readers see the last instant, and rows go into the log
+//! ```
+//!
+//! What another policy decides is what a service states that starts under it, because that is what happens: there is no second way to get
+//! there.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use dataflows::clock::Tick;
+use dataflows::river;
+use datasets::arrivals::Incoming;
+use datasets::log::{Disk, Durable, Reader};
+use datasets::names::NameTable;
+use datasets::policy;
+use datasets::tables::read::IdKinds;
+
+use super::shelf::{Keeper, Shelf};
+use super::since::{Since, SinceFile};
+use super::source::{Courier, Follower, FromLog, Progress, Said};
+use crate::exit::Failure;
+use crate::replay::ReplayArgs;
+use crate::replay::drive::drive;
+use crate::replay::prepare::{Living, prepare_living};
+use crate::replay::teller::{PlayFiles, Teller};
+use crate::replay::views::hubs_are_texts;
+
+/// Changes that may wait between the dataflow and the shelf before the dataflow waits.
+const SAID_WAITING_MAX: usize = 256;
+/// How often somebody looks whether the service is to end.
+const LOOKS_EVERY: Duration = Duration::from_millis(100);
+/// How often somebody looks whether a policy was activated.
+const POLICY_EVERY: Duration = Duration::from_secs(1);
+/// How often it is written since when verdicts stand: what came after it is gone through tick by tick when a killed service starts again.
+const SINCE_EVERY: Duration = Duration::from_secs(10);
+
+/// What all dataflows of a service have in common.
+pub struct Flow {
+    /// What is computed.
+    pub how: ReplayArgs,
+    /// The folder of the service.
+    pub folder: PathBuf,
+    /// What ids are.
+    pub kinds: IdKinds,
+    /// What they are called.
+    pub names: Arc<NameTable>,
+    /// So many ticks after its end, or its arrival, a play is kept.
+    pub kept: Tick,
+    /// Where the log is.
+    pub disk: Arc<dyn Disk>,
+    /// How far it is durable.
+    pub durable: Arc<Durable>,
+    /// Where the views go.
+    pub shelf: Arc<Shelf>,
+    /// How far it is.
+    pub progress: Arc<Progress>,
+    /// Why the service cannot go on.
+    pub failure: Arc<Mutex<Option<Failure>>>,
+}
+
+/// One dataflow that runs.
+struct Running {
+    keeper: JoinHandle<()>,
+    since: SinceFile,
+}
+
+impl Flow {
+    /// Runs one after the other until the service ends, and then the thread does.
+    ///
+    /// # Errors
+    /// When the first one cannot begin.
+    pub fn run(self, living: Living, mut activated: Activated) -> Result<JoinHandle<()>, Failure> {
+        let mut running = self.begin(living)?;
+        Ok(std::thread::spawn(move || {
+            while let Some(living) = self.watch(&mut running, &mut activated) {
+                self.progress.turning.store(true, Ordering::Relaxed);
+                self.end(running);
+                running = match self.begin(living) {
+                    Ok(next) => next,
+                    Err(failure) => return self.fail(failure),
+                };
+                self.progress.policies_taken_up.fetch_add(1, Ordering::Relaxed);
+            }
+            self.end(running);
+        }))
+    }
+
+    /// Waits until another dataflow is to begin; `None` when the service ends.
+    fn watch(&self, running: &mut Running, activated: &mut Activated) -> Option<Living> {
+        let (mut wrote_at, mut looked_at) = (Instant::now(), Instant::now());
+        while !self.progress.stopping.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOKS_EVERY);
+            if wrote_at.elapsed() >= SINCE_EVERY {
+                running.since.write(self.shelf.since());
+                wrote_at = Instant::now();
+            }
+            if looked_at.elapsed() >= POLICY_EVERY {
+                looked_at = Instant::now();
+                if activated.changed() {
+                    match prepare_living(&self.how, self.names.clone()) {
+                        Ok(living) => {
+                            self.progress.refuse_policy(None);
+                            return Some(living);
+                        }
+                        Err(failure) => self.progress.refuse_policy(Some(failure.to_string())),
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// Starts the workers and whoever keeps the views.
+    fn begin(&self, mut living: Living) -> Result<Running, Failure> {
+        let since = SinceFile::of(&self.folder, &living);
+        let before = since.read(self.durable.last()).unwrap_or_else(|why| {
+            eprintln!("since.json: {why}; the log is gone through tick by tick");
+            None
+        });
+        if before.is_none() {
+            self.shelf.forget_since();
+        }
+        living.plan.wanted = before.as_ref().map(|before| before.tick);
+        self.progress.begin();
+        Ok(Running { keeper: self.start(living, before)?, since })
+    }
+
+    /// Waits until it has ended; what was stated last is known then.
+    fn end(&self, Running { keeper, mut since }: Running) {
+        let ended = keeper.join();
+        since.write(self.shelf.since());
+        ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
+    }
+
+    fn fail(&self, failure: Failure) {
+        self.failure.lock().expect("nobody panics with it").get_or_insert(failure);
+        self.progress.stopping.store(true, Ordering::Relaxed);
+    }
+
+    fn start(&self, living: Living, before: Option<Since>) -> Result<JoinHandle<()>, Failure> {
+        let Living { plan, context, timely, names, judge, wanted, .. } = living;
+        let (sender, said) = sync_channel::<Said>(SAID_WAITING_MAX);
+        let segments = judge.as_ref().map(|judge| judge.segments.clone());
+        let teller = Teller {
+            names: names.clone(),
+            play_files: PlayFiles::Entries,
+            hubs_are_texts: hubs_are_texts(&names, &plan.links),
+            judge,
+            sides: Vec::new(),
+        };
+        let reader = (Reader::new(self.disk.clone()), self.durable.clone());
+        let incoming = Incoming::new(names, self.kinds, wanted);
+        let goes_on = before.as_ref().map(|before| (before.tick, before.entry));
+        let (times, progress) = ((plan.clock, self.kept), self.progress.clone());
+        let first = FromLog::new(reader, incoming, segments, times, progress, sender.clone(), goes_on);
+        let first = Mutex::new(Some(first));
+        let (builders, connections) = timely.communication.try_build().map_err(Failure::Usage)?;
+        let (failed, progress) = (self.failure.clone(), self.progress.clone());
+        let guards = timely::execute::execute_from(builders, connections, timely.worker, move |worker| {
+            let mut ends = river::build(worker, &plan, &context, || Box::new(Courier(sender.clone())));
+            let source = if worker.index() == 0 { first.lock().expect("nobody panics with it").take() } else { None };
+            let driven = match source {
+                Some(mut log) => {
+                    let driven = drive(worker, &mut ends, &mut log);
+                    progress.ended.store(true, Ordering::Release);
+                    driven
+                }
+                None => drive(worker, &mut ends, &mut Follower::new(progress.clone())),
+            };
+            if let Err(error) = driven {
+                failed.lock().expect("nobody panics with it").get_or_insert(error);
+                progress.stopping.store(true, Ordering::Relaxed);
+            }
+            // The inputs did not end: what would follow from that is not to be said.
+            worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
+        })
+        .map_err(Failure::Input)?;
+        let mut keeper = Keeper::new(self.shelf.clone(), teller, self.progress.clone(), before);
+        Ok(std::thread::spawn(move || {
+            said.into_iter().for_each(|said| keeper.take(said));
+            drop(guards);
+        }))
+    }
+}
+
+/// The list of activated policies, where the service goes by one.
+pub struct Activated {
+    list: Option<PathBuf>,
+    known: Vec<u8>,
+}
+
+impl Activated {
+    /// As it is now.
+    pub fn of(policy: Option<&Path>) -> Activated {
+        let list = policy.filter(|folder| policy::is_store(folder)).map(policy::list_of);
+        let mut activated = Activated { list, known: Vec::new() };
+        activated.changed();
+        activated
+    }
+
+    /// Whether it is another than it was when this was asked before. A list that cannot be read now is looked at again.
+    fn changed(&mut self) -> bool {
+        let Some(Ok(list)) = self.list.as_ref().map(std::fs::read) else { return false };
+        let changed = list != self.known;
+        self.known = list;
+        changed
+    }
+}
