@@ -18,7 +18,7 @@ if [ ! -x "$VENV/bin/python" ]; then
 fi
 
 "$TRUESTREAM" world --seed 5 --accounts 300 --days 3 --out "$WORK/world" >/dev/null
-"$TRUESTREAM" serve --state "$WORK/state" --listen 127.0.0.1:0 --sql-listen 127.0.0.1:0 --follow "$WORK/world" --every 6h --windows 24h,28d \
+"$TRUESTREAM" serve --state "$WORK/state" --listen 127.0.0.1:0 --sql-listen 127.0.0.1:0 --follow "$WORK/world" --every 6h --windows 24h,28d --plain-ids \
   >"$WORK/out" 2>"$WORK/err" &
 SERVICE=$!
 for _ in $(seq 600); do

@@ -41,7 +41,7 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Examples:
-  truestream serve --state S --time told --every 1min &
+  truestream serve --state S --time told --every 1min --plain-ids &
   TRUESTREAM_TOKEN=... truestream load --rate 100000 --beats 60
       a minute of plays each second, in Arrow batches, with two readers beside
   TRUESTREAM_TOKEN=... truestream load --rate 30000 --format json --json

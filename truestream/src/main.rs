@@ -24,6 +24,7 @@ use truestream::scan::hearing::{WorkerArgs, run_worker};
 use truestream::scan::{self, ScanArgs};
 use truestream::serve::access::{self, AuditArgs, TokenArgs, UserArgs};
 use truestream::serve::ops::{self, BackupArgs, DlqArgs, FsckArgs, RestoreArgs};
+use truestream::serve::pseudonym::{self, PseudonymArgs};
 use truestream::serve::{self, ServeArgs};
 use truestream::verify::{self, VerifyArgs};
 use truestream::world::{self, WorldArgs};
@@ -51,6 +52,7 @@ enum Command {
     User(UserArgs),
     Token(TokenArgs),
     Audit(AuditArgs),
+    Pseudonym(PseudonymArgs),
     Load(LoadArgs),
     Fsck(FsckArgs),
     Backup(BackupArgs),
@@ -93,6 +95,7 @@ fn main() -> ExitCode {
         Command::User(args) => access::user(&args),
         Command::Token(args) => access::token(&args),
         Command::Audit(args) => access::audit(&args),
+        Command::Pseudonym(args) => pseudonym::run(&args),
         Command::Load(args) => load::run(&args),
         Command::Fsck(args) => ops::fsck(&args),
         Command::Backup(args) => ops::backup(&args),

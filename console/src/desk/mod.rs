@@ -365,6 +365,9 @@ pub trait Desk: Send + Sync {
     /// A case; `None` where there is nothing of it. Whoever may decide has claimed it by asking.
     fn case(&self, guest: &crate::Guest, subject: &str, id: &str) -> Option<Case>;
 
+    /// Under which id the one stands in tables of whom the guest knows this id.
+    fn id_in_tables(&self, guest: &crate::Guest, subject: &str, id: &str) -> String;
+
     /// How things stand.
     fn overview(&self, guest: &crate::Guest) -> Overview;
 

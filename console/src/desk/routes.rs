@@ -228,15 +228,14 @@ async fn export<H: House>(
 
 /// To the page of a subject whose id somebody knows.
 async fn find<H: House>(
-    State(_): Rooms<H>,
-    _session: Session,
+    State(room): Rooms<H>,
+    session: Session,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let told = |name: &str| query.get(name).map(|text| path_part(text.trim())).unwrap_or_default();
-    match (told("of"), told("id")) {
-        (of, id) if of.is_empty() || id.is_empty() => to("/desk"),
-        (of, id) => to(&format!("/desk/case/{of}/{id}")),
-    }
+    let told = |name: &str| query.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
+    let (Some(of), Some(id)) = (told("of"), told("id")) else { return to("/desk") };
+    let id = room.house.desk().id_in_tables(&session.guest, of, id);
+    to(&format!("/desk/case/{}/{}", path_part(of), path_part(&id)))
 }
 
 async fn overview<H: House>(State(room): Rooms<H>, session: Session) -> Response {

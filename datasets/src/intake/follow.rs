@@ -10,13 +10,13 @@ use arrow::error::ArrowError;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use records::Millis;
 
-use super::{BATCH_ROWS, Columns, stream};
+use super::{BATCH_ROWS, Columns, Ids, stream};
 use crate::Error;
 use crate::arrivals::instants_of;
 use crate::log::{Entry, Rows, TABLES};
 use crate::tables::Inputs;
 use crate::tables::finite::FiniteFile;
-use crate::tables::read::{INSTANT_MAX, INSTANT_MIN, IdKinds};
+use crate::tables::read::{INSTANT_MAX, INSTANT_MIN};
 use crate::tables::rows::guarded;
 
 /// When it arrives, rows, and before which instant all has arrived with them.
@@ -40,7 +40,7 @@ impl Followed {
     ///
     /// # Errors
     /// When a file cannot be read, or a column is missing or holds what it cannot.
-    pub fn read(source: &str, inputs: &Inputs, every_ms: Millis, kinds: &IdKinds) -> Result<Followed, Error> {
+    pub fn read(source: &str, inputs: &Inputs, every_ms: Millis, ids: &Ids) -> Result<Followed, Error> {
         let mut followed = Followed {
             source: source.to_owned(),
             every_ms,
@@ -51,7 +51,7 @@ impl Followed {
         };
         for (table, paths) in inputs.by_table() {
             let Some(table) = TABLES.into_iter().find(|known| *known == table) else { continue };
-            let columns = Columns::of(table, kinds)?;
+            let columns = Columns::of(table, ids)?;
             for path in paths {
                 for batch in batches_of(path)? {
                     let batch = columns.known(&batch)?;

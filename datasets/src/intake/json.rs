@@ -116,14 +116,20 @@ impl Builder {
 }
 
 /// The lines as columns, and those that are none. Empty lines are no rows.
-pub(super) fn read(body: &[u8], schema: &SchemaRef, ids: &[Option<IdKind>]) -> (RecordBatch, Vec<Unread>) {
+/// What a personal column holds is not told in a reason.
+pub(super) fn read(
+    body: &[u8],
+    schema: &SchemaRef,
+    ids: &[Option<IdKind>],
+    is_personal: impl Fn(&str) -> bool,
+) -> (RecordBatch, Vec<Unread>) {
     let mut builders: Vec<Builder> =
         schema.fields().iter().zip(ids).map(|(field, ids)| Builder::new(field.data_type(), *ids)).collect();
     let mut unread = Vec::new();
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     for (row, line) in lines.enumerate() {
         let fitted = match serde_json::from_slice::<Map<String, Value>>(line) {
-            Ok(object) => push(&object, schema, &mut builders),
+            Ok(object) => push(&object, schema, &mut builders, &is_personal),
             Err(error) => Err((Code::Malformed, format!("no JSON object: {error}"))),
         };
         if let Err((code, reason)) = fitted {
@@ -135,12 +141,17 @@ pub(super) fn read(body: &[u8], schema: &SchemaRef, ids: &[Option<IdKind>]) -> (
 }
 
 /// Appends the object as a row, if every value fits its column.
-fn push(object: &Map<String, Value>, schema: &SchemaRef, builders: &mut [Builder]) -> Result<(), (Code, String)> {
+fn push(
+    object: &Map<String, Value>,
+    schema: &SchemaRef,
+    builders: &mut [Builder],
+    is_personal: &impl Fn(&str) -> bool,
+) -> Result<(), (Code, String)> {
     let mut fitting = Vec::with_capacity(builders.len());
     for (field, builder) in schema.fields().iter().zip(&*builders) {
         let value = object.get(field.name()).unwrap_or(&Value::Null);
         fitting.push(builder.fit(value).map_err(|(code, expected)| {
-            let mut shown = value.to_string();
+            let mut shown = if is_personal(field.name()) { "not shown".to_owned() } else { value.to_string() };
             shown.truncate(shown.floor_char_boundary(200));
             (code, format!("{} is {shown}; expected {expected}", field.name()))
         })?);

@@ -10,6 +10,7 @@
 
 mod follow;
 mod json;
+pub mod pseudonyms;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use records::{Account, Correction, Distributor, Label, Network, Play, Playlist, Ruled, Track};
 
+use self::pseudonyms::{Pseudonyms, Whose};
 use crate::Error;
 use crate::log::Rows;
 use crate::tables::read::{FromRow, IdKinds, space_of};
@@ -86,22 +88,42 @@ pub fn unpack<'a>(encoding: Option<&str>, body: &'a [u8]) -> Result<Cow<'a, [u8]
     }
 }
 
+/// What a service settled about ids when it began.
+#[derive(Clone)]
+pub struct Ids {
+    /// Of which kind those of each space are.
+    pub kinds: IdKinds,
+    /// What makes pseudonyms of those that are personal; `None` where they stay as they are.
+    pub pseudonyms: Option<Arc<Pseudonyms>>,
+}
+
+impl Ids {
+    /// Ids of these kinds that stay as they are.
+    pub fn plain(kinds: IdKinds) -> Ids {
+        Ids { kinds, pseudonyms: None }
+    }
+}
+
 /// The rows of the table, one of [`crate::log::TABLES`], that the body holds, and how many; those that could not be
 /// read are counted.
 ///
 /// # Errors
 /// When the body is none of that format, or a column is missing or holds what it cannot.
-pub fn read(table: &'static str, format: Format, body: &[u8], kinds: &IdKinds) -> Result<(Rows, u64), Error> {
-    let columns = Columns::of(table, kinds)?;
-    let (batches, refused) = match format {
+pub fn read(table: &'static str, format: Format, body: &[u8], ids: &Ids) -> Result<(Rows, u64), Error> {
+    let columns = Columns::of(table, ids)?;
+    let (batches, mut refused) = match format {
         Format::JsonLines => {
-            let (batch, refused) = json::read(body, &columns.schema, &columns.ids);
+            let is_personal = |column: &str| ids.pseudonyms.is_some() && is_personal(table, column);
+            let (batch, refused) = json::read(body, &columns.schema, &columns.ids, is_personal);
             (vec![batch], refused)
         }
         Format::Arrow => (batches(body)?, Vec::new()),
         Format::Parquet => (parquet(body)?, Vec::new()),
     };
     let batches = batches.iter().map(|batch| columns.known(batch)).collect::<Result<Vec<_>, Error>>()?;
+    if let Some(pseudonyms) = &ids.pseudonyms {
+        refused.iter_mut().try_for_each(|row| pseudonyms.seal(&row.raw).map(|sealed| row.raw = sealed))?;
+    }
     let rows = refused.len() as u64 + batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
     Ok((Rows { table, refused, columns: stream(&batches)? }, rows))
 }
@@ -178,7 +200,8 @@ fn stream(batches: &[RecordBatch]) -> Result<Vec<u8>, Error> {
 }
 
 /// The columns of a table.
-struct Columns {
+struct Columns<'a> {
+    settled: &'a Ids,
     table: &'static str,
     schema: SchemaRef,
     required: &'static [&'static str],
@@ -186,8 +209,9 @@ struct Columns {
     ids: Vec<Option<IdKind>>,
 }
 
-impl Columns {
-    fn of(table: &'static str, kinds: &IdKinds) -> Result<Columns, Error> {
+impl Columns<'_> {
+    fn of<'a>(table: &'static str, settled: &'a Ids) -> Result<Columns<'a>, Error> {
+        let kinds = &settled.kinds;
         let required_play: &[&str] = &["play_id", "ended_at", "account_id", "track_id", "played_ms"];
         let (schema, required) = match table {
             "plays" => (batch_of_kinds::<Play>(&[], kinds).schema(), required_play),
@@ -202,10 +226,10 @@ impl Columns {
             other => return Err(Error::Input(format!("no table is called {other}"))),
         };
         let ids = schema.fields().iter().map(|field| id_kind(table, field.name(), kinds)).collect();
-        Ok(Columns { table, schema, required, ids })
+        Ok(Columns { settled, table, schema, required, ids })
     }
 
-    /// The columns of the batch that the table has.
+    /// The columns of the batch that the table has, with pseudonyms where there are some.
     fn known(&self, batch: &RecordBatch) -> Result<RecordBatch, Error> {
         let found = batch.schema();
         let names: Vec<String> = found.fields().iter().map(|field| field.name().clone()).collect();
@@ -223,12 +247,22 @@ impl Columns {
             }
             places.push(place);
         }
-        batch.project(&places).map_err(|error| Error::Input(format!("the columns cannot be read: {error}")))
+        let known = batch.project(&places);
+        let known = known.map_err(|error| Error::Input(format!("the columns cannot be read: {error}")))?;
+        match &self.settled.pseudonyms {
+            Some(pseudonyms) => pseudonyms.columns(self.table, known, &self.settled.kinds),
+            None => Ok(known),
+        }
     }
 }
 
 fn columns_of<R: FromRow>(kinds: &IdKinds) -> (SchemaRef, &'static [&'static str]) {
     (batch_of_kinds::<R>(&[], kinds).schema(), R::required())
+}
+
+/// Whether the column tells of people.
+fn is_personal(table: &str, column: &str) -> bool {
+    Whose::of_column(table, column).is_some() || column == "subject_id"
 }
 
 /// Of which kind the ids of the column are.

@@ -56,7 +56,8 @@ fn three_formats_become_the_same_columns() {
     for (format, body) in
         [(Format::JsonLines, lines().into_bytes()), (Format::Arrow, arrow), (Format::Parquet, parquet)]
     {
-        let (rows, count) = read("plays", format, &body, &TEXTS).unwrap_or_else(|error| panic!("{format:?}: {error}"));
+        let (rows, count) =
+            read("plays", format, &body, &Ids::plain(TEXTS)).unwrap_or_else(|error| panic!("{format:?}: {error}"));
         assert_eq!((count, rows.refused.len()), (5, 0), "{format:?}");
         assert_eq!(batches(&rows.columns).expect("ours"), std::slice::from_ref(&batch), "{format:?}");
     }
@@ -72,7 +73,8 @@ fn lines_that_do_not_fit_are_set_aside_as_they_stand() {
         "{\"play_id\": \"p\", \"ended_at\": 5}",
         "{\"play_id\": -1}",
     ];
-    let (rows, count) = read("plays", Format::JsonLines, text.join("\n").as_bytes(), &NUMBERS).expect("lines");
+    let (rows, count) =
+        read("plays", Format::JsonLines, text.join("\n").as_bytes(), &Ids::plain(NUMBERS)).expect("lines");
     assert_eq!((count, batches(&rows.columns).expect("ours").len()), (5, 0));
     let told: Vec<(u64, Code, &str)> = rows.refused.iter().map(|row| (row.row, row.code, row.raw.as_str())).collect();
     let expected = [
@@ -89,9 +91,10 @@ fn lines_that_do_not_fit_are_set_aside_as_they_stand() {
 fn columns_that_cannot_be_are_one_clear_error() {
     let batch = batch_of_kinds::<Play>(&plays(), &TEXTS);
     let arrow = |batch: &RecordBatch| stream(std::slice::from_ref(batch)).expect("columns");
-    let error = read("plays", Format::Arrow, &arrow(&batch), &NUMBERS).expect_err("texts").to_string();
+    let error = read("plays", Format::Arrow, &arrow(&batch), &Ids::plain(NUMBERS)).expect_err("texts").to_string();
     assert!(error.contains("play_id") && error.contains("ids that are numbers"), "{error}");
-    let error = read("plays", Format::Arrow, &arrow(&batch.project(&[0, 1, 3, 4]).expect("columns")), &TEXTS);
+    let error =
+        read("plays", Format::Arrow, &arrow(&batch.project(&[0, 1, 3, 4]).expect("columns")), &Ids::plain(TEXTS));
     assert!(matches!(error, Err(Error::MissingColumn { column: "played_ms", .. })), "{error:?}");
 }
 
@@ -103,9 +106,9 @@ fn no_damaged_stream_is_more_than_an_error() {
             let mut damaged = whole.clone();
             damaged[at] ^= change;
             // What can still be read is of the right types, or refused.
-            let _ = read("plays", Format::Arrow, &damaged, &TEXTS);
+            let _ = read("plays", Format::Arrow, &damaged, &Ids::plain(TEXTS));
         }
-        let _ = read("plays", Format::Arrow, &whole[..at], &TEXTS);
+        let _ = read("plays", Format::Arrow, &whole[..at], &Ids::plain(TEXTS));
     }
 }
 

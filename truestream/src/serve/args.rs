@@ -15,8 +15,8 @@ Examples:
       on http://127.0.0.1:8490, refreshed every minute; prints a token when it starts for the first time
   curl -H \"Authorization: Bearer $TOKEN\" --data-binary @plays.jsonl http://127.0.0.1:8490/v1/plays
       200 means: on disk
-  curl -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8490/v1/view/account_window?key=a1&window=24h'
-      rows as of one instant, which the header truestream-as-of tells
+  curl -H \"Authorization: Bearer $TOKEN\" 'http://127.0.0.1:8490/v1/view/account_window?window=24h'
+      rows as of one instant, which the header truestream-as-of tells; accounts stand in them by pseudonyms (truestream pseudonym)
   curl -H \"Authorization: Bearer $TOKEN\" --data 'SELECT verdict, count(*) FROM verdict GROUP BY 1' \\
        'http://127.0.0.1:8490/v1/query?format=csv'
       any question in SQL, over all views as of one instant
@@ -70,6 +70,13 @@ pub struct ServeArgs {
     /// What ids are; settled when the service starts for the first time, by the folder where one is followed
     #[arg(long, value_enum, default_value_t = Ids::Text)]
     pub ids: Ids,
+    /// Ids of accounts, devices, addresses and payments stay as they are: for data that has pseudonyms already. Unless said, a key makes
+    /// pseudonyms of them before anything is written; settled when the service starts for the first time
+    #[arg(long, conflicts_with = "id_key")]
+    pub plain_ids: bool,
+    /// Where the key of pseudonyms is; ids.key of the folder unless given. Made where it is missing when the service starts for the first time
+    #[arg(long, value_name = "FILE")]
+    pub id_key: Option<PathBuf>,
     /// Who says how late it is: the clock of this machine, or who sends, with the header Truestream-Until
     #[arg(long, value_enum, default_value_t = Time::Wall)]
     pub time: Time,

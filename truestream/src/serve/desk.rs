@@ -17,7 +17,8 @@ use console::desk::{
     Outcome, Overview, REASONS, Statement, UPHOLD, WITHDRAW, Wanted,
 };
 use datasets::formats::instant;
-use datasets::intake;
+use datasets::intake::pseudonyms::Whose;
+use datasets::intake::{self, Ids};
 use datasets::log::{Entry, Rows};
 use datasets::tables::read::IdKinds;
 use datasets::tables::{Cell, IdKind};
@@ -33,7 +34,7 @@ use super::decisions::{Appealed, Decision, Decisions, SECOND_USD, Sum, UNDO_MS};
 use super::gate::Gate;
 use super::lookup::Span;
 use super::people::People;
-use super::shelf::{Shelf, Stated};
+use super::shelf::{Asked, Shelf, Stated};
 use super::state::now;
 use crate::replay::views::{RowKey, RowValue, VerdictRow, View, window_counts};
 
@@ -85,6 +86,7 @@ pub struct ReviewDesk {
     clerk: Clerk,
     decisions: Arc<Decisions>,
     codes: Codes,
+    ids: Ids,
     claims: Mutex<Claims>,
     queue: Mutex<Option<Arc<Queue>>>,
 }
@@ -97,8 +99,9 @@ impl ReviewDesk {
         clerk: Clerk,
         decisions: Arc<Decisions>,
         codes: Codes,
+        ids: Ids,
     ) -> ReviewDesk {
-        ReviewDesk { shelf, people, clerk, decisions, codes, claims: Mutex::default(), queue: Mutex::default() }
+        ReviewDesk { shelf, people, clerk, decisions, codes, ids, claims: Mutex::default(), queue: Mutex::default() }
     }
 
     /// The queue as of now; made once for an instant and a decision.
@@ -526,6 +529,24 @@ impl Desk for ReviewDesk {
             true
         });
         Some(case)
+    }
+
+    fn id_in_tables(&self, guest: &Guest, subject: &str, id: &str) -> String {
+        let stands = |id: &str| {
+            let asked = Asked { key: Some(id.to_owned()), rows_max: Some(1), ..Asked::default() };
+            self.shelf.ask("account_window", &asked).is_some_and(|answer| !answer.is_empty())
+        };
+        match &self.ids.pseudonyms {
+            Some(pseudonyms)
+                if subject == Subject::Account.name() && may_see(guest, Subject::Account) && !stands(id) =>
+            {
+                let pseudonym = pseudonyms.of(Whose::Account, id, &self.ids.kinds);
+                // Who looks for somebody by name is written down, the name is not.
+                self.clerk.note(&guest.name, "pseudonym", &pseudonym);
+                pseudonym
+            }
+            _ => id.to_owned(),
+        }
     }
 
     fn overview(&self, guest: &Guest) -> Overview {

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use console::desk::Desk;
 use console::{Events, Guest, House, Reply, Sent, Written};
-use datasets::intake::{self, Format};
+use datasets::intake::{self, Format, Ids};
 use datasets::log::{Durable, Entry, TABLES, Taken, Unread};
 use datasets::tables::read::IdKinds;
 use records::{Deed, Millis};
@@ -44,7 +44,7 @@ pub struct Service {
     /// Writes down what they do.
     pub clerk: Clerk,
     /// What its ids are.
-    pub kinds: IdKinds,
+    pub ids: Ids,
     /// Who says how late it is.
     pub time: Time,
     /// The way in.
@@ -110,8 +110,7 @@ impl Service {
         if body.trim_ascii().is_empty() {
             return Ok((Entry { source, until, rows: None }, 0, Vec::new()));
         }
-        let (rows, count) =
-            intake::read(table, format, &body, &self.kinds).map_err(|error| wrong(error.to_string()))?;
+        let (rows, count) = intake::read(table, format, &body, &self.ids).map_err(|error| wrong(error.to_string()))?;
         let told = rows.refused.iter().take(UNREAD_TOLD).cloned().collect();
         Ok((Entry { source, until, rows: Some(rows) }, count, told))
     }

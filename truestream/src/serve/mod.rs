@@ -24,6 +24,7 @@ mod openapi;
 pub mod ops;
 mod pace;
 mod people;
+pub mod pseudonym;
 mod room;
 mod shelf;
 mod since;
@@ -98,20 +99,24 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let state = StateFolder::new(&args.state);
     let (log, disk) = open(&state)?;
     let inputs = args.follow.as_deref().map(Inputs::in_folder).transpose().map_err(input)?;
-    let kinds = match state.kinds()? {
-        Some(kinds) => kinds,
-        None => first_kinds(args.ids, inputs.as_ref())?,
+    let ids = match state.ids(args.id_key.as_deref())? {
+        Some(ids) if ids.pseudonyms.is_some() && args.plain_ids => {
+            return Err(Failure::Usage("--plain-ids: this service began with pseudonyms, and keeps them".to_owned()));
+        }
+        Some(ids) => ids,
+        None => state.first_ids(first_kinds(args.ids, inputs.as_ref())?, args.plain_ids, args.id_key.as_deref())?,
     };
+    let kinds = ids.kinds;
     let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
     let activated = Activated::of(args.policy.as_deref());
     let living = prepare_living(&args.as_replay(), names.clone())?;
     let longest = living.plan.lengths().last().copied().unwrap_or(0);
     let kept_ms = kept_ms(args, living.plan.clock.instant(longest))?;
     // Nothing is settled by a start that is refused.
-    state.settle(&kinds, kept_ms, living.plan.clock.instant(longest))?;
+    state.settle(&ids, kept_ms, living.plan.clock.instant(longest))?;
     let kept = kept_ms.map_or(longest, |kept_ms| living.plan.clock.first_after(kept_ms));
     let followed = match &inputs {
-        Some(inputs) => Some(Followed::read("follow", inputs, every_ms, &kinds).map_err(input)?),
+        Some(inputs) => Some(Followed::read("follow", inputs, every_ms, &ids).map_err(input)?),
         None => None,
     };
     if let Some(first) = state.people().begin()? {
@@ -148,7 +153,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         database.listen(args.sql_listen, people.clone(), tls.as_ref().map(|tls| speaking(tls, tls::POSTGRESQL)));
     let asked_at = asked_at.map_err(|error| Failure::Output(format!("--sql-listen {}: {error}", args.sql_listen)))?;
     eprintln!("Asked by psql -h {} -p {} -U {FIRST} {FIRST}", asked_at.ip(), asked_at.port());
-    let desk = ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone(), codes);
+    let desk = ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone(), codes, ids.clone());
     let time = if followed.is_some() { Time::Told } else { args.time };
     let registrar = Registrar::new(decisions, shelf.clone(), gate.clone(), kinds, time);
     let registered = register(registrar, progress.clone());
@@ -156,7 +161,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         desk,
         people: people.clone(),
         clerk,
-        kinds,
+        ids,
         time,
         gate: gate.clone(),
         durable: durable.clone(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use datasets::intake::{self, Format};
+use datasets::intake::{self, Format, Ids};
 use datasets::log::{self, Disk, Entry, Folder, LogError, Reader, Taken, check};
 use datasets::tables::IdKind;
 use records::IdSpace;
@@ -51,6 +51,9 @@ pub struct DlqArgs {
     /// The folder of the service
     #[arg(long, value_name = "DIR", global = true, required = false, default_value = "service")]
     pub state: PathBuf,
+    /// Where the key of pseudonyms is, with which they are sealed; ids.key of the folder unless given
+    #[arg(long, value_name = "FILE", global = true)]
+    pub id_key: Option<PathBuf>,
     /// What is done
     #[command(subcommand)]
     pub what: DlqCommand,
@@ -123,6 +126,9 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
     let copied = log::copy(&Folder::to_read(&from.log()), &*disk).map_err(|error| unreadable(&from.log(), &error))?;
     from.copy_rest(&to)?;
     println!("{} entries, {} bytes, all checked", copied.entries, copied.bytes);
+    if from.has_pseudonyms()? {
+        println!("The key of its pseudonyms is not in the copy: keep it elsewhere, and give it with --id-key");
+    }
     Ok(())
 }
 
@@ -141,19 +147,18 @@ pub fn dlq(args: &DlqArgs) -> Result<(), Failure> {
             }
         }),
         DlqCommand::Show { entry } => {
-            let rows = dead_letters(&state, entry)?;
+            let (rows, _) = dead_letters(&state, args.id_key.as_deref(), entry)?;
             rows.refused.iter().for_each(|row| println!("{}", row.raw));
             Ok(())
         }
-        DlqCommand::Replay { entry } => replay(&state, entry),
+        DlqCommand::Replay { entry } => replay(&state, args.id_key.as_deref(), entry),
     }
 }
 
-fn replay(state: &StateFolder, number: u64) -> Result<(), Failure> {
-    let kinds = state.kinds()?.unwrap_or([IdKind::Text; IdSpace::ALL.len()]);
-    let dead = dead_letters(state, number)?;
+fn replay(state: &StateFolder, key: Option<&Path>, number: u64) -> Result<(), Failure> {
+    let (dead, ids) = dead_letters(state, key, number)?;
     let lines: Vec<&str> = dead.refused.iter().map(|row| row.raw.as_str()).collect();
-    let read = intake::read(dead.table, Format::JsonLines, lines.join("\n").as_bytes(), &kinds);
+    let read = intake::read(dead.table, Format::JsonLines, lines.join("\n").as_bytes(), &ids);
     let (mut rows, count) = read.map_err(|error| Failure::Input(error.to_string()))?;
     let still = rows.refused.len() as u64;
     // They are dead letters already.
@@ -175,17 +180,24 @@ fn replay(state: &StateFolder, number: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-fn dead_letters(state: &StateFolder, wanted: u64) -> Result<log::Rows, Failure> {
+/// The rows of an entry that could not be read, opened, and what ids are.
+fn dead_letters(state: &StateFolder, key: Option<&Path>, wanted: u64) -> Result<(log::Rows, Ids), Failure> {
+    let ids = state.ids(key)?.unwrap_or_else(|| Ids::plain([IdKind::Text; IdSpace::ALL.len()]));
     let mut found = None;
     each_entry(state, |number, entry| {
         if number == wanted {
             found = entry.rows;
         }
     })?;
-    let found = found.filter(|rows| !rows.refused.is_empty());
-    found.ok_or_else(|| {
-        Failure::Usage(format!("entry {wanted} has no dead letters; `truestream dlq ls` lists those that have"))
-    })
+    let none =
+        || Failure::Usage(format!("entry {wanted} has no dead letters; `truestream dlq ls` lists those that have"));
+    let mut rows = found.filter(|rows| !rows.refused.is_empty()).ok_or_else(none)?;
+    for row in &mut rows.refused {
+        if let Some(opened) = ids.pseudonyms.as_ref().and_then(|pseudonyms| pseudonyms.open(&row.raw)) {
+            row.raw = opened;
+        }
+    }
+    Ok((rows, ids))
 }
 
 /// Reads the log as far as it is whole.

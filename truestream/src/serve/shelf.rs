@@ -100,6 +100,13 @@ pub struct Answer {
     rows: Vec<(RowKey, Arc<RowValue>)>,
 }
 
+impl Answer {
+    /// Whether there is no such row.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+}
+
 impl Stated {
     /// Since when there has been a verdict on the subject.
     pub fn since(&self, subject: &RowKey) -> Option<Tick> {

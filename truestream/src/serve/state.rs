@@ -4,8 +4,11 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use datasets::intake::Ids;
+use datasets::intake::pseudonyms::Pseudonyms;
 use datasets::tables::IdKind;
 use datasets::tables::read::IdKinds;
 use records::{IdSpace, Millis};
@@ -29,6 +32,8 @@ const FILES: [&str; 9] = [
     "decisions.jsonl",
     "decisions.head",
 ];
+/// The key of pseudonyms; a backup does not have it.
+const ID_KEY: &str = "ids.key";
 /// The folder of the log.
 const LOG: &str = "log";
 /// The version of the folder's form.
@@ -42,6 +47,9 @@ struct Settled {
     /// The shortest time, in milliseconds, for which plays were ever kept; missing where none left the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     kept_ms: Option<Millis>,
+    /// What tells the key of its pseudonyms from others; missing where ids are plain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pseudonyms: Option<String>,
 }
 
 /// The folder.
@@ -67,7 +75,7 @@ impl StateFolder {
     ///
     /// # Errors
     /// When plays that the longest window wants may have left it already, or the file cannot be read or written.
-    pub fn settle(&self, kinds: &IdKinds, kept_ms: Option<Millis>, longest_ms: Millis) -> Result<(), Failure> {
+    pub fn settle(&self, ids: &Ids, kept_ms: Option<Millis>, longest_ms: Millis) -> Result<(), Failure> {
         let before = self.settled()?;
         let kept_before = before.as_ref().and_then(|settled| settled.kept_ms);
         if let Some(kept) = kept_before.filter(|kept| *kept < longest_ms) {
@@ -79,9 +87,10 @@ impl StateFolder {
                 days(kept)
             )));
         }
-        let numbers = kinds.iter().map(|kind| *kind == IdKind::Number).collect();
+        let numbers = ids.kinds.iter().map(|kind| *kind == IdKind::Number).collect();
         let kept_ms = [kept_before, kept_ms].into_iter().flatten().min();
-        let settled = Settled { format: FORMAT, numbers, kept_ms };
+        let pseudonyms = ids.pseudonyms.as_ref().map(|pseudonyms| pseudonyms.check().to_owned());
+        let settled = Settled { format: FORMAT, numbers, kept_ms, pseudonyms };
         if before.as_ref() != Some(&settled) {
             let text = serde_json::to_vec(&settled).expect("truth values and numbers are JSON");
             write_whole(&self.0.join(SETTLED), &text)?;
@@ -100,6 +109,52 @@ impl StateFolder {
             *kind = if is_number { IdKind::Number } else { IdKind::Text };
         }
         Ok(Some(kinds))
+    }
+
+    /// What it settled about its ids, with the key of this file, or else that of the folder; `None` before it began.
+    ///
+    /// # Errors
+    /// When the key cannot be read, or is another than the service began with.
+    pub fn ids(&self, key: Option<&Path>) -> Result<Option<Ids>, Failure> {
+        let (Some(kinds), Some(settled)) = (self.kinds()?, self.settled()?) else { return Ok(None) };
+        let Some(check) = settled.pseudonyms else { return Ok(Some(Ids::plain(kinds))) };
+        let path = self.id_key(key);
+        let lost = "without the key the service began with, the same id would get another pseudonym: bring it back, or name it with --id-key";
+        let secret = read_key(&path)?;
+        let secret = secret.ok_or_else(|| Failure::Input(format!("{}: there is no key; {lost}", path.display())))?;
+        let pseudonyms = Pseudonyms::new(&secret);
+        if pseudonyms.check() != check {
+            return Err(Failure::Input(format!("{}: it is another key; {lost}", path.display())));
+        }
+        Ok(Some(Ids { kinds, pseudonyms: Some(Arc::new(pseudonyms)) }))
+    }
+
+    /// What a service that begins settles about its ids; its key is made where there is none.
+    ///
+    /// # Errors
+    /// When the key cannot be read or made.
+    pub fn first_ids(&self, kinds: IdKinds, are_plain: bool, key: Option<&Path>) -> Result<Ids, Failure> {
+        if are_plain {
+            return Ok(Ids::plain(kinds));
+        }
+        let path = self.id_key(key);
+        if read_key(&path)?.is_none() {
+            write_whole(&path, secret()?.as_bytes())?;
+        }
+        let secret = read_key(&path)?.ok_or_else(|| Failure::Output(format!("{}: it went", path.display())))?;
+        Ok(Ids { kinds, pseudonyms: Some(Arc::new(Pseudonyms::new(&secret))) })
+    }
+
+    /// Whether its ids are pseudonyms.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn has_pseudonyms(&self) -> Result<bool, Failure> {
+        Ok(self.settled()?.is_some_and(|settled| settled.pseudonyms.is_some()))
+    }
+
+    fn id_key(&self, key: Option<&Path>) -> PathBuf {
+        key.map_or_else(|| self.0.join(ID_KEY), Path::to_owned)
     }
 
     fn settled(&self) -> Result<Option<Settled>, Failure> {
@@ -131,6 +186,18 @@ impl StateFolder {
         }
         Ok(())
     }
+}
+
+/// A key as [`secret`] writes it; `None` where there is no file.
+fn read_key(path: &Path) -> Result<Option<[u8; 32]>, Failure> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Failure::Input(format!("{}: {error}", path.display()))),
+    };
+    let hash = blake3::Hash::from_hex(text.trim());
+    let no_key = |_| Failure::Input(format!("{}: found no key, expected 64 hexadecimal digits", path.display()));
+    Ok(Some(*hash.map_err(no_key)?.as_bytes()))
 }
 
 /// Writes a file that only its owner may read, whole or not at all.

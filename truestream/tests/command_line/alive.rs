@@ -56,9 +56,14 @@ impl Service {
     }
 
     fn start_as(how: &[&str], state: &Path, more: &[&str]) -> Service {
+        Service::start_of_strangers(state, &[how, &["--plain-ids"], more].concat())
+    }
+
+    /// Starts one that knows the people of its plays by pseudonyms.
+    pub fn start_of_strangers(state: &Path, more: &[&str]) -> Service {
         let state_text = text(state);
         let line =
-            [&["serve", "--state", &state_text, "--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"], how, more]
+            [&["serve", "--state", &state_text, "--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"][..], more]
                 .concat();
         let mut running = start(&line);
         running.wait_until("listening", |running| {
@@ -318,8 +323,8 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         let (path, state) = (folder.path(), folder.path().join("state"));
         let (store, tables) = (text(&path.join("laws")), path.join("tables"));
         activate(path, "first", &[], MONDAY - 30 * 86_400_000);
-        // A day of the folder in a second.
-        let follow = ["--follow", &text(world()), "--speed", "86400x", "--policy", &store, "--workers", workers];
+        // A day of the folder in two seconds.
+        let follow = ["--follow", &text(world()), "--speed", "43200x", "--policy", &store, "--workers", workers];
         let service = Service::start(&state, &follow);
         let as_of = || service.json("GET /health").1["as_of"].as_i64().unwrap_or(0);
         let taken_up = |times: u64| {
@@ -339,7 +344,7 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         };
         service.running_until("something is stated", || as_of() > 0);
         // Some instants ahead.
-        activate(path, "second", &[("thresholds.toml", STRICT)], as_of() + 8 * EVERY_MS);
+        activate(path, "second", &[("thresholds.toml", STRICT)], as_of() + 3 * EVERY_MS);
         taken_up(1);
         service.wait_until_followed();
         let views = ["account_window", "risk", "verdict", "rule_hit"];

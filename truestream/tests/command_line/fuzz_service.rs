@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use datasets::arrivals::{Incoming, Wanted};
-use datasets::intake::{self, Format};
+use datasets::intake::{self, Format, Ids};
 use datasets::log::{Disk, Entry, Folder, Log, Reader, check};
 use datasets::names::NameTable;
 use datasets::tables::IdKind;
@@ -68,7 +68,7 @@ fn a_body_is_taken_or_refused_whatever_is_in_it() {
         let encoding = [None, None, Some("gzip"), Some("zstd")][number as usize / 3 % 4];
         let table = ["plays", "corrections", "tracks", "accounts", "labels"][number as usize / 12 % 5];
         let Ok(body) = intake::unpack(encoding, &body) else { return };
-        let Ok((rows, count)) = intake::read(table, format, &body, &TEXTS) else { return };
+        let Ok((rows, count)) = intake::read(table, format, &body, &Ids::plain(TEXTS)) else { return };
         assert!(rows.refused.len() as u64 <= count, "{} of {count} rows", rows.refused.len());
         // What was taken stands in the log for ever: it can be read whatever it is.
         let entry = Entry { source: None, until: None, rows: Some(rows) };
@@ -88,7 +88,8 @@ fn a_damaged_log_is_named_or_tells_what_was_written() {
     let mut log = Log::open(disk(folder.path()), SEGMENT).expect("a log");
     let mut written = Vec::new();
     for number in 0..40 {
-        let (rows, _) = intake::read("plays", Format::JsonLines, lines(number * 12).as_bytes(), &TEXTS).expect("rows");
+        let (rows, _) =
+            intake::read("plays", Format::JsonLines, lines(number * 12).as_bytes(), &Ids::plain(TEXTS)).expect("rows");
         let source = (number % 3 == 0).then(|| ("fuzz".to_owned(), number));
         let entry = Entry { source, until: (number % 4 == 0).then_some(number as i64), rows: Some(rows) };
         log.append(&entry).expect("it is taken");

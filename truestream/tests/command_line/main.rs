@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ watched │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ watched │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess │ pseudonyms
 //! ```
 
 mod access;
@@ -25,6 +25,7 @@ mod music;
 mod ops;
 mod policy;
 mod process;
+mod pseudonyms;
 mod registry;
 mod royalties;
 mod rulings;
