@@ -118,7 +118,7 @@ pub struct Bench {
 /// Reads options and small tables and surveys the plays; `other` is the folder of a policy by which the same plays are judged, too,
 /// inside `None` for the built-in one.
 pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepared, Failure> {
-    let setting = Setting::of(args)?;
+    let setting = Setting::of(args, "1min")?;
     let clock = Clock::new(setting.every_ms);
     let policies = [args.policy.as_deref()].into_iter().chain(other);
     let laws: Vec<Vec<Law>> = policies.map(|policy| laws::read(policy, clock)).collect::<Result<_, _>>()?;
@@ -349,7 +349,7 @@ const NOT_LIVING: [View; 11] = [
 /// # Errors
 /// When the options cannot be.
 pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living, Failure> {
-    let mut setting = Setting::of(args)?;
+    let mut setting = Setting::of(args, "1s")?;
     match args.views.is_empty() {
         // A policy with rules may come.
         true => {
@@ -479,10 +479,10 @@ struct Setting {
 }
 
 impl Setting {
-    fn of(args: &ReplayArgs) -> Result<Setting, Failure> {
+    fn of(args: &ReplayArgs, shortest: &str) -> Result<Setting, Failure> {
         let every_ms = millis(&args.every)?;
-        if !(60_000..=86_400_000).contains(&every_ms) {
-            return Err(Failure::Usage(format!("--every {}: expected 1min to 1d", args.every)));
+        if !(millis(shortest)?..=86_400_000).contains(&every_ms) {
+            return Err(Failure::Usage(format!("--every {}: expected {shortest} to 1d", args.every)));
         }
         let views = views(&args.views, args.emit)?;
         let needs = |wanted: View| needs(&views, wanted);

@@ -46,7 +46,7 @@ pub struct ServeArgs {
     /// Listen beyond this machine although nothing is encrypted
     #[arg(long, conflicts_with = "tls_cert")]
     pub insecure_listen: bool,
-    /// The refresh interval, from 1min to 1d
+    /// The refresh interval, from 1s to 1d
     #[arg(long, default_value = "1min")]
     pub every: String,
     /// Window lengths, each a multiple of the refresh interval

@@ -16,7 +16,7 @@ use datasets::formats::instant;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::data::{MONDAY, read, rewrite, rows, text, world};
+use crate::data::{MONDAY, copy, read, rewrite, rows, text, world};
 use crate::policy::CONDITIONS;
 use crate::process::{Running, start, truestream};
 
@@ -301,6 +301,35 @@ fn a_service_uses_the_policy_of_each_day_with_its_rules_as_a_replay_does() {
     let service = Service::start(&folder.path().join("state"), &more);
     service.wait_as_of(as_of);
     service.states(&tables, &views);
+}
+
+#[test]
+fn seconds_lead_where_minutes_do() {
+    let folder = TempDir::new().expect("a folder");
+    let data = folder.path().join("data");
+    copy(world(), &data);
+    // An hour of the first evening: each second with plays is an instant of its own.
+    rewrite(&data, "plays", 500, |plays| {
+        let ended = plays.column_by_name("ended_at").expect("a column").as_primitive::<TimestampMillisecondType>();
+        let first = ended.iter().flatten().min().expect("a play") + 20 * 3_600_000;
+        let early = ended.iter().map(|at| at.map(|at| (first..first + 3_600_000).contains(&at))).collect();
+        filter_record_batch(&plays, &early).expect("rows")
+    });
+    let views = ["account_window", "track_window", "account_group", "verdict"];
+    let minutes = ["--every", "1min", "--windows", "24h"];
+    let (tables, as_of) = replayed(&minutes, &data, folder.path(), &views, &[]);
+    let (state, seconds) = (folder.path().join("state"), ["--every", "1s", "--windows", "24h"]);
+    let service = Service::start_as(&seconds, &state, &["--follow", &text(&data)]);
+    service.wait_until_followed();
+    service.running.ask_to_end();
+    service.running.end().good();
+    // Nothing arrives until the minute is over.
+    let service = Service::start_as(&seconds, &state, &["--time", "told"]);
+    let until = format!("Truestream-Until: {as_of}\r\n");
+    assert_eq!(service.ask("POST /v1/plays", &until, b"").expect("an answer").0, 200);
+    service.wait_as_of(as_of);
+    service.states(&tables, &views);
+    truestream(&["serve", "--state", &text(&state), "--every", "500ms"]).failed(2, &["500ms"]);
 }
 
 /// A policy with these files besides its version, activated from an instant on.

@@ -166,7 +166,7 @@ fn a_followed_folder_has_the_counts_and_risks_of_a_replay_under_other_names() {
     let expected = rows(&tables.join("verdict.parquet"), &verdict);
     assert!(expected.iter().any(|row| row[0] == "account") && expected.iter().any(|row| row[0] == "track"));
     assert_eq!(stated("verdict", &verdict), renamed(expected, 1, &|row| row[0] == "account"));
-    let tracks = ["track_id", "window", "plays", "accounts"];
+    let tracks = ["track_id", "window", "plays", "listeners"];
     let expected: BTreeSet<Vec<String>> = rows(&tables.join("track_window.parquet"), &tracks).into_iter().collect();
     assert_eq!(stated("track_window", &tracks), expected);
 }
