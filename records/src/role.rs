@@ -34,6 +34,8 @@ pub enum Deed {
     Rule,
     /// Reads who did what.
     Audit,
+    /// Has an account forgotten.
+    Erase,
 }
 
 impl Role {
@@ -93,6 +95,7 @@ impl Deed {
             Deed::Label => "send labels",
             Deed::Rule => "send rulings",
             Deed::Audit => "read who did what",
+            Deed::Erase => "have accounts erased",
         }
     }
 }

@@ -8,6 +8,7 @@
 //! Columns are judged here and values later, by the code that a replay of files goes through: what a play may be is said
 //! in one place.
 
+pub mod erasing;
 mod follow;
 mod json;
 pub mod pseudonyms;

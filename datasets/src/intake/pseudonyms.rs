@@ -87,8 +87,8 @@ impl Whose {
 }
 
 /// Tables in which a column `subject` says whether `subject_id` is an account.
-const OF_SUBJECTS: [&str; 2] = ["labels", "rulings"];
-const ACCOUNT: &str = "account";
+pub(super) const OF_SUBJECTS: [&str; 2] = ["labels", "rulings"];
+pub(super) const ACCOUNT: &str = "account";
 
 /// Makes pseudonyms with a key.
 pub struct Pseudonyms {

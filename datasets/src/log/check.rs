@@ -111,15 +111,15 @@ pub fn copy(from: &dyn Disk, to: &dyn Disk) -> Result<Findings, LogError> {
     loop {
         let manifest = Manifest::read(from)?;
         match copy_of(&manifest, from, to) {
-            // A segment was squeezed meanwhile: the file that was to be copied is gone.
-            Err(LogError::Damaged { .. }) if was_squeezed(&manifest, &Manifest::read(from)?) => {}
+            // A segment was written anew meanwhile: the file that was to be copied is gone.
+            Err(LogError::Damaged { .. }) if was_rewritten(&manifest, &Manifest::read(from)?) => {}
             copied => return copied,
         }
     }
 }
 
-fn was_squeezed(before: &Manifest, after: &Manifest) -> bool {
-    before.segments.iter().zip(&after.segments).any(|(before, after)| before.is_squeezed != after.is_squeezed)
+fn was_rewritten(before: &Manifest, after: &Manifest) -> bool {
+    before.segments.iter().zip(&after.segments).any(|(before, after)| before.form() != after.form())
 }
 
 fn copy_of(manifest: &Manifest, from: &dyn Disk, to: &dyn Disk) -> Result<Findings, LogError> {

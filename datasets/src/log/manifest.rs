@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::disk::Disk;
 use super::entry::Offsets;
 use super::frame::FORMAT;
-use super::{LogError, io, segment_name, squeezed_name};
+use super::{Form, LogError, io, name_in_form};
 
 /// Its name in the folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -43,6 +43,14 @@ pub struct Sealed {
     /// Whether entries were taken from it; the numbers of the others stayed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_squeezed: bool,
+    /// How many times rows were erased from it.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub erased: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks with a reference")]
+fn is_none(times: &u32) -> bool {
+    *times == 0
 }
 
 impl Sealed {
@@ -53,7 +61,12 @@ impl Sealed {
 
     /// The name of its file.
     pub(super) fn name(&self) -> String {
-        if self.is_squeezed { squeezed_name(self.first) } else { segment_name(self.first) }
+        name_in_form(self.first, self.form())
+    }
+
+    /// What was taken out of it.
+    pub(super) fn form(&self) -> Form {
+        (self.is_squeezed, self.erased)
     }
 }
 

@@ -31,7 +31,7 @@ pub use entry::{Entry, Offsets, Rows, TABLES, Unread};
 pub use frame::{BODY_MAX, FORMAT};
 pub use manifest::{MANIFEST, Manifest, Sealed};
 pub use reader::Reader;
-pub use retention::squeezed;
+pub use retention::{erased, squeezed};
 pub use writer::{Durable, Log, SEGMENT_BYTES, Taken};
 
 /// What can go wrong with a log.
@@ -93,14 +93,24 @@ fn segment_name(first: u64) -> String {
     format!("{first:020}.log")
 }
 
-/// The name of that segment once it was squeezed.
-fn squeezed_name(first: u64) -> String {
-    format!("{first:020}-1.log")
+/// What was taken out of a sealed segment: whether what is not needed was, and how many times what was to be erased.
+type Form = (bool, u32);
+
+/// The name of that segment in this form.
+fn name_in_form(first: u64, form: Form) -> String {
+    match form {
+        (false, 0) => segment_name(first),
+        (true, 0) => format!("{first:020}-1.log"),
+        (is_squeezed, erased) => format!("{first:020}-{}-{erased}.log", u8::from(is_squeezed)),
+    }
 }
 
-/// The number of the first entry of the segment of this name, and whether it was squeezed; `None` when it is no segment.
-fn segment_of(name: &str) -> Option<(u64, bool)> {
-    let stem = name.strip_suffix(".log")?;
-    let (digits, is_squeezed) = stem.strip_suffix("-1").map_or((stem, false), |digits| (digits, true));
-    Some((digits.parse().ok().filter(|_| digits.len() == 20)?, is_squeezed))
+/// The number of the first entry of the segment of this name, and its form; `None` when it is no segment.
+fn segment_of(name: &str) -> Option<(u64, Form)> {
+    let mut parts = name.strip_suffix(".log")?.split('-');
+    let first = parts.next().filter(|digits| digits.len() == 20)?.parse().ok()?;
+    let is_squeezed = parts.next().map_or(Some(false), |digit| ["0", "1"].contains(&digit).then_some(digit == "1"))?;
+    let erased = parts.next().map_or(Some(0), |digits| digits.parse().ok())?;
+    let form = (is_squeezed, erased);
+    (parts.next().is_none() && name_in_form(first, form) == name).then_some((first, form))
 }

@@ -1,8 +1,8 @@
-//! Makes room: rows that will never count again leave the sealed segments.
+//! Makes room, and erases: rows that will never count again, or must be forgotten, leave the sealed segments.
 //!
 //! ```text
-//! sealed segment ──▶ rows still needed? ──▶ a smaller file beside it ──▶ Log::replace: the manifest has the smaller one,
-//!                                                                        and the other goes
+//! sealed segment ──▶ rows still needed, or to be erased? ──▶ a smaller file beside it ──▶ Log::replace: the manifest has the smaller one,
+//!                                                                                         and the other goes
 //! ```
 //!
 //! Entries keep their numbers, so there are gaps; the last entry of a segment stays, if as nothing but its number. What could
@@ -20,34 +20,65 @@ use super::{LogError, io};
 /// # Errors
 /// When the segment is damaged, or the disk fails.
 pub fn squeezed(disk: &dyn Disk, sealed: &Sealed, is_needed: impl Fn(&Rows) -> bool) -> Result<Sealed, LogError> {
+    let mut entries = entries_of(disk, sealed)?;
+    entries.iter_mut().for_each(|(_, _, entry)| *entry = needed(std::mem::take(entry), &is_needed));
+    // Of several that say how far time is the last one says it all.
+    let told = entries.iter().rposition(|(_, _, entry)| entry.until.is_some());
+    entries
+        .iter_mut()
+        .enumerate()
+        .filter(|(place, _)| Some(*place) != told)
+        .for_each(|(_, (_, _, entry))| entry.until = None);
+    entries.retain(|(number, _, entry)| *number == sealed.last || *entry != Entry::default());
+    written(disk, &entries, Sealed { is_squeezed: true, ..sealed.clone() })
+}
+
+/// Writes a sealed segment to a file of its own without rows that are to be erased, durable when this returns; `None` where nothing is.
+/// `erase` takes them out, and says whether there were some.
+///
+/// # Errors
+/// When the segment is damaged, or the disk fails.
+pub fn erased(
+    disk: &dyn Disk,
+    sealed: &Sealed,
+    mut erase: impl FnMut(&mut Rows) -> bool,
+) -> Result<Option<Sealed>, LogError> {
+    let mut entries = entries_of(disk, sealed)?;
+    let rows = entries.iter_mut().filter_map(|(_, _, entry)| entry.rows.as_mut());
+    match rows.fold(false, |found, rows| erase(rows) || found) {
+        true => written(disk, &entries, Sealed { erased: sealed.erased + 1, ..sealed.clone() }).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// An entry, with its number and what its frame vouches for.
+type Numbered = (u64, u64, Entry);
+
+fn entries_of(disk: &dyn Disk, sealed: &Sealed) -> Result<Vec<Numbered>, LogError> {
     let name = sealed.name();
-    let old = read_whole(disk, &name)?;
-    if blake3::hash(&old).to_hex().as_str() != sealed.blake3 {
+    let bytes = read_whole(disk, &name)?;
+    if blake3::hash(&bytes).to_hex().as_str() != sealed.blake3 {
         let what = "its hash is not the one in the manifest".to_owned();
         return Err(LogError::Damaged { file: name, offset: 0, what });
     }
     let mut entries = Vec::new();
     let mut at = SEGMENT_HEAD;
-    while let Some(frame) = old.get(at..).and_then(frame::read) {
+    while let Some(frame) = bytes.get(at..).and_then(frame::read) {
         let entry = Entry::from_bytes(frame.body).ok_or_else(|| no_entry(&name, at as u64))?;
         at += frame.bytes();
-        entries.push((frame.number, frame.vouched, needed(entry, &is_needed)));
+        entries.push((frame.number, frame.vouched, entry));
     }
-    // Of several that say how far time is the last one says it all.
-    let told = entries.iter().rposition(|(_, _, entry)| entry.until.is_some());
+    Ok(entries)
+}
+
+/// Writes a segment in another form; with its length and hash.
+fn written(disk: &dyn Disk, entries: &[Numbered], sealed: Sealed) -> Result<Sealed, LogError> {
     let mut bytes = frame::segment_head(sealed.first).to_vec();
-    for (place, (number, vouched, entry)) in entries.iter_mut().enumerate() {
-        if Some(place) != told {
-            entry.until = None;
-        }
-        if *number == sealed.last || *entry != Entry::default() {
-            frame::write(*number, *vouched, &entry.to_bytes(), &mut bytes);
-        }
-    }
+    entries.iter().for_each(|(number, vouched, entry)| frame::write(*number, *vouched, &entry.to_bytes(), &mut bytes));
     let blake3 = blake3::hash(&bytes).to_hex().to_string();
-    let squeezed = Sealed { bytes: bytes.len() as u64, blake3, is_squeezed: true, ..sealed.clone() };
-    let name = squeezed.name();
-    let written = || {
+    let sealed = Sealed { bytes: bytes.len() as u64, blake3, ..sealed };
+    let name = sealed.name();
+    let write = || {
         // A crash may have left some of one.
         if disk.len(&name)?.is_some() {
             disk.remove(&name)?;
@@ -56,8 +87,8 @@ pub fn squeezed(disk: &dyn Disk, sealed: &Sealed, is_needed: impl Fn(&Rows) -> b
         disk.sync(&name)?;
         disk.sync_names()
     };
-    written().map_err(|error| io(&name, error))?;
-    Ok(squeezed)
+    write().map_err(|error| io(&name, error))?;
+    Ok(sealed)
 }
 
 /// What of the entry is still needed. Which numbers of its source were taken is in the manifest.

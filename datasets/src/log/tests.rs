@@ -295,6 +295,64 @@ fn only_what_is_not_needed_leaves_whatever_the_disk_does() {
     }
 }
 
+/// Takes all plays out, or as many as the disk lets.
+fn erase_plays(log: &mut Log, disk: &Arc<SimulatedDisk>) -> Result<(), LogError> {
+    log.seal()?;
+    for place in 0..log.sealed().len() {
+        let sealed = log.sealed()[place].clone();
+        let anew =
+            erased(&**disk, &sealed, |rows| rows.table == "plays" && !std::mem::take(&mut rows.columns).is_empty())?;
+        if let Some(anew) = anew {
+            log.replace(anew)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn what_is_erased_is_gone_and_nothing_else_whatever_the_disk_does() {
+    for seed in 0..seeds(150) {
+        let mut chance = Chance::of(seed, Purpose::Sample, 3, 0);
+        let (disk, entries) = small_log(30, SEGMENT);
+        let mut last = entries.len() as u64;
+        for _ in 0..5 {
+            let one_in = |chance: &mut Chance| if chance.below(2) == 0 { 0 } else { 2 + chance.below_u64(20) };
+            let (read, write, sync) = (one_in(&mut chance), one_in(&mut chance), one_in(&mut chance));
+            let faults = || Faults { read, write, sync, names: 0, room: None };
+            let mut log = reopen(&disk, &mut chance, Faults::default());
+            // What was made of a segment that is another meanwhile takes no place.
+            let stale = log.to_squeeze(u64::MAX);
+            disk.set_faults(faults());
+            let _ = erase_plays(&mut log, &disk);
+            if chance.below(2) == 0 {
+                let _ = squeeze(&mut log, &disk, chance.below_u64(last + 2));
+            }
+            disk.set_faults(Faults::default());
+            if let Some(stale) = stale.filter(|stale| !log.sealed().contains(stale)) {
+                let anew = squeezed(&*disk, &stale, |_| true);
+                assert!(anew.is_err() || log.replace(anew.expect("a segment")).is_ok());
+            }
+            let _ = log.append(&entry(last + 1)).and_then(|_| log.commit());
+            disk.crash();
+            let log = reopen(&disk, &mut chance, Faults::default());
+            last = log.durable().last();
+            found_with_gaps(&disk, last);
+            assert!(check(&*disk).expect("no faults").damage.is_empty(), "seed {seed}");
+        }
+        let mut log = reopen(&disk, &mut chance, Faults::default());
+        erase_plays(&mut log, &disk).expect("no faults");
+        let found = found_with_gaps(&disk, last);
+        let is_gone = |rows: &Rows| rows.table != "plays" || rows.columns.is_empty();
+        assert!(found.iter().filter_map(|(_, entry)| entry.rows.as_ref()).all(is_gone), "seed {seed}");
+        // No file is left that has them.
+        let segments: Vec<String> =
+            disk.names().expect("names").into_iter().filter(|name| name.ends_with(".log")).collect();
+        assert_eq!(segments.len(), log.sealed().len() + 1, "seed {seed}: {segments:?}");
+        let copy = Arc::new(SimulatedDisk::new(seed));
+        copy_is_the_same(&disk, &copy, last, &found);
+    }
+}
+
 fn copy_is_the_same(disk: &Arc<SimulatedDisk>, to: &Arc<SimulatedDisk>, last: u64, found: &[(u64, Entry)]) {
     assert_eq!(copy(&**disk, &**to).expect("whole").entries, found.len() as u64);
     assert_eq!(found_with_gaps(to, last), found);

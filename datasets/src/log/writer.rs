@@ -206,7 +206,14 @@ impl Log {
         let Some(active) = self.active.as_ref().filter(|active| active.first <= last) else { return Ok(()) };
         let mut manifest = self.manifest.clone();
         let blake3 = active.hash.finalize().to_hex().to_string();
-        manifest.segments.push(Sealed { first: active.first, last, bytes: active.bytes, blake3, is_squeezed: false });
+        manifest.segments.push(Sealed {
+            first: active.first,
+            last,
+            bytes: active.bytes,
+            blake3,
+            is_squeezed: false,
+            erased: 0,
+        });
         manifest.offsets = self.offsets.clone();
         manifest.write(&*self.disk)?;
         self.manifest = manifest;
@@ -219,14 +226,27 @@ impl Log {
         self.manifest.segments.iter().find(|sealed| !sealed.is_squeezed && sealed.last < before).cloned()
     }
 
-    /// Puts a squeezed segment, whose file is durable, in the place of the one it was made of.
+    /// The sealed segments.
+    pub fn sealed(&self) -> &[Sealed] {
+        &self.manifest.segments
+    }
+
+    /// Puts a segment that was written anew, whose file is durable, in the place of the one it was made of.
     ///
     /// # Errors
     /// When the disk fails; then one of the two counts, and the other is removed when the log is opened again.
     pub fn replace(&mut self, squeezed: Sealed) -> Result<(), LogError> {
         let mut manifest = self.manifest.clone();
         let found = manifest.segments.iter_mut().find(|sealed| sealed.first == squeezed.first);
-        let Some(sealed) = found.filter(|sealed| !sealed.is_squeezed) else { return Ok(()) };
+        // What was written anew meanwhile is not replaced by what was made of what it was.
+        let is_made_of = |sealed: &Sealed| match (squeezed.is_squeezed == sealed.is_squeezed, squeezed.erased) {
+            (true, erased) => erased == sealed.erased + 1,
+            (false, erased) => squeezed.is_squeezed && erased == sealed.erased,
+        };
+        let Some(sealed) = found.filter(|sealed| is_made_of(sealed)) else {
+            let name = squeezed.name();
+            return self.disk.remove(&name).map_err(|error| io(&name, error));
+        };
         let name = sealed.name();
         *sealed = squeezed;
         manifest.write(&*self.disk).inspect_err(|error| self.stop_unless_full(error))?;
@@ -326,8 +346,7 @@ pub(super) fn check_names(disk: &dyn Disk, manifest: &Manifest, next: u64) -> Re
 fn sweep(disk: &dyn Disk, manifest: &Manifest) -> Result<(), LogError> {
     for name in disk.names().map_err(|error| io(".", error))? {
         let is_other = |sealed: &Sealed| {
-            segment_of(&name)
-                .is_some_and(|(first, is_squeezed)| sealed.first == first && sealed.is_squeezed != is_squeezed)
+            segment_of(&name).is_some_and(|(first, form)| sealed.first == first && sealed.form() != form)
         };
         if manifest.segments.iter().any(is_other) {
             disk.remove(&name).map_err(|error| io(&name, error))?;

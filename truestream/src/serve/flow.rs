@@ -3,11 +3,12 @@
 //! ```text
 //! log ──▶ the first worker reads it ──▶ dataflow ──▶ keeper ──▶ shelf ──▶ readers
 //!                                          ▲
-//! a policy is activated ──▶ the one ends, the next begins where it was; meanwhile readers see the last instant, and rows go into the log
+//! a policy is activated,   ──▶ the one ends, the next begins where it was; meanwhile readers see the last instant, and rows go into the log
+//! an account is erased
 //! ```
 //!
-//! What another policy decides is what a service states that starts under it, because that is what happens: there is no second way to get
-//! there.
+//! What another policy decides, or what is so without an account, is what a service states that starts like that, because that is what
+//! happens: there is no second way to get there.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -24,6 +25,7 @@ use datasets::names::NameTable;
 use datasets::policy;
 use datasets::tables::read::IdKinds;
 
+use super::eraser::{Eraser, Request};
 use super::shelf::{Keeper, Shelf};
 use super::since::{Since, SinceFile};
 use super::source::{Courier, Follower, FromLog, Progress, Said};
@@ -65,6 +67,16 @@ pub struct Flow {
     pub progress: Arc<Progress>,
     /// Why the service cannot go on.
     pub failure: Arc<Mutex<Option<Failure>>>,
+    /// Erases accounts.
+    pub eraser: Eraser,
+}
+
+/// Why another dataflow begins.
+enum Turn {
+    /// Other policies are in force.
+    Policies,
+    /// Accounts are to be forgotten.
+    Erasures(Vec<Request>),
 }
 
 /// One dataflow that runs.
@@ -78,24 +90,30 @@ impl Flow {
     ///
     /// # Errors
     /// When the first one cannot begin.
-    pub fn run(self, living: Living, mut activated: Activated) -> Result<JoinHandle<()>, Failure> {
+    pub fn run(mut self, living: Living, mut activated: Activated) -> Result<JoinHandle<()>, Failure> {
         let mut running = self.begin(living)?;
         Ok(std::thread::spawn(move || {
-            while let Some(living) = self.watch(&mut running, &mut activated) {
+            while let Some((turn, living)) = self.watch(&mut running, &mut activated) {
                 self.progress.turning.store(true, Ordering::Relaxed);
+                if let Turn::Erasures(asked) = &turn {
+                    self.shelf.forget_since_of(asked.iter().flat_map(|asked| &asked.accounts));
+                }
                 self.end(running);
+                match turn {
+                    Turn::Policies => _ = self.progress.policies_taken_up.fetch_add(1, Ordering::Relaxed),
+                    Turn::Erasures(asked) => self.eraser.erase(asked),
+                }
                 running = match self.begin(living) {
                     Ok(next) => next,
                     Err(failure) => return self.fail(failure),
                 };
-                self.progress.policies_taken_up.fetch_add(1, Ordering::Relaxed);
             }
             self.end(running);
         }))
     }
 
     /// Waits until another dataflow is to begin; `None` when the service ends.
-    fn watch(&self, running: &mut Running, activated: &mut Activated) -> Option<Living> {
+    fn watch(&mut self, running: &mut Running, activated: &mut Activated) -> Option<(Turn, Living)> {
         let (mut wrote_at, mut looked_at) = (Instant::now(), Instant::now());
         while !self.progress.stopping.load(Ordering::Relaxed) {
             std::thread::sleep(LOOKS_EVERY);
@@ -109,9 +127,19 @@ impl Flow {
                     match prepare_living(&self.how, self.names.clone()) {
                         Ok(living) => {
                             self.progress.refuse_policy(None);
-                            return Some(living);
+                            return Some((Turn::Policies, living));
                         }
                         Err(failure) => self.progress.refuse_policy(Some(failure.to_string())),
+                    }
+                }
+            }
+            if self.progress.is_complete.load(Ordering::Acquire) || self.durable.last() == 0 {
+                self.eraser.tell();
+                let asked = self.eraser.asked();
+                if !asked.is_empty() {
+                    match prepare_living(&self.how, self.names.clone()) {
+                        Ok(living) => return Some((Turn::Erasures(asked), living)),
+                        Err(failure) => self.eraser.refuse(asked, &failure.to_string()),
                     }
                 }
             }
@@ -137,7 +165,7 @@ impl Flow {
     /// Waits until it has ended; what was stated last is known then.
     fn end(&self, Running { keeper, mut since }: Running) {
         let ended = keeper.join();
-        since.write(self.shelf.since());
+        since.write_anew(self.shelf.since());
         ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
     }
 

@@ -5,13 +5,14 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SendError, Sender};
 use std::time::Instant;
 
 use console::desk::Desk;
 use console::{Events, Guest, House, Reply, Sent, Written};
+use datasets::intake::erasing::Erasure;
 use datasets::intake::{self, Format, Ids};
 use datasets::log::{Durable, Entry, TABLES, Taken, Unread};
-use datasets::tables::read::IdKinds;
 use records::{Deed, Millis};
 use serde_json::{Value, json};
 use sql::{Database, Format as AnswerFormat, Problem};
@@ -19,6 +20,7 @@ use sql::{Database, Format as AnswerFormat, Problem};
 use super::args::Time;
 use super::audit::Clerk;
 use super::desk::ReviewDesk;
+use super::eraser::Request;
 use super::gate::{Answer, Gate, Refused};
 use super::openapi::openapi;
 use super::people::People;
@@ -30,6 +32,8 @@ use crate::replay::views::VIEWS;
 
 /// The table that changes what is decided about somebody: who sends rows of it is written down.
 const RULINGS: &str = "rulings";
+/// Where accounts are named that are to be forgotten: no table, for nothing of it is kept.
+const ERASURES: &str = "erasures";
 /// Of so many unread rows a reply says why; the log has all of them.
 const UNREAD_TOLD: usize = 10;
 /// A view is sent whole as JSON up to so many rows, unless more are asked for.
@@ -45,6 +49,8 @@ pub struct Service {
     pub clerk: Clerk,
     /// What its ids are.
     pub ids: Ids,
+    /// Where accounts are given to be forgotten.
+    pub erasures: Sender<Request>,
     /// Who says how late it is.
     pub time: Time,
     /// The way in.
@@ -77,6 +83,17 @@ impl Service {
             let after_secs = wait.as_secs() + 1;
             Reply { after_secs, ..wrong(Problem::too_fast(&guest.name, wait)) }
         })
+    }
+
+    fn erase(&self, sent: &Sent, answer: Box<dyn FnOnce(Reply) + Send>) {
+        let accounts = match erasures(&sent.body, &self.ids) {
+            Ok(accounts) => accounts,
+            Err(why) => return answer(problem(400, &why)),
+        };
+        self.clerk.note(&sent.by, ERASURES, &format!("{} accounts", accounts.len()));
+        if let Err(SendError(asked)) = self.erasures.send(Request { accounts, answer }) {
+            (asked.answer)(problem(503, "the service ends; ask again"));
+        }
     }
 
     fn entry(&self, sent: &Sent) -> Result<(Entry, u64, Vec<Unread>), Reply> {
@@ -122,6 +139,9 @@ impl House for Service {
     }
 
     fn deed_of_table(&self, table: &str) -> Option<Deed> {
+        if table == ERASURES {
+            return Some(Deed::Erase);
+        }
         TABLES.contains(&table).then_some(match table {
             "labels" => Deed::Label,
             RULINGS => Deed::Rule,
@@ -134,6 +154,9 @@ impl House for Service {
     }
 
     fn take(&self, sent: Sent, answer: Box<dyn FnOnce(Reply) + Send>) {
+        if sent.table == ERASURES {
+            return self.erase(&sent, answer);
+        }
         if resident_bytes().is_some_and(|bytes| bytes > self.memory_max / 10 * 9) {
             return answer(problem(429, "memory is nearly full"));
         }
@@ -302,6 +325,22 @@ impl House for Service {
         }
         text
     }
+}
+
+/// The accounts that lines such as `{"account_id": "a1"}` name.
+fn erasures(body: &[u8], ids: &Ids) -> Result<Vec<Erasure>, String> {
+    let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+    let account = |(place, line): (usize, &[u8])| {
+        let named: Result<Value, _> = serde_json::from_slice(line);
+        match named.ok().map(|mut named| named["account_id"].take()) {
+            Some(Value::String(id)) if !id.is_empty() => Ok(Erasure::of(&id, ids)),
+            Some(Value::Number(id)) => Ok(Erasure::of(&id.to_string(), ids)),
+            // The line may name somebody.
+            _ => Err(format!("line {}: expected an object with an account_id, one per line", place + 1)),
+        }
+    };
+    let accounts: Vec<Erasure> = lines.enumerate().map(account).collect::<Result<_, _>>()?;
+    if accounts.is_empty() { Err("no account is named".to_owned()) } else { Ok(accounts) }
 }
 
 /// What the files of a folder take on disk.

@@ -15,6 +15,7 @@ mod args;
 mod audit;
 mod decisions;
 mod desk;
+mod eraser;
 mod flow;
 mod gate;
 mod glossary;
@@ -35,7 +36,7 @@ mod tls;
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -55,6 +56,7 @@ use self::args::{Ids, Time};
 use self::audit::{Audit, DEEDS};
 use self::decisions::Decisions;
 use self::desk::{Registrar, ReviewDesk};
+use self::eraser::Eraser;
 use self::flow::{Activated, Flow};
 use self::gate::Gate;
 use self::house::Service;
@@ -157,11 +159,13 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let time = if followed.is_some() { Time::Told } else { args.time };
     let registrar = Registrar::new(decisions, shelf.clone(), gate.clone(), kinds, time);
     let registered = register(registrar, progress.clone());
+    let (erasures, waiting) = channel();
     let service = Arc::new(Service {
         desk,
         people: people.clone(),
         clerk,
-        ids,
+        ids: ids.clone(),
+        erasures,
         time,
         gate: gate.clone(),
         durable: durable.clone(),
@@ -180,11 +184,12 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         kinds,
         names,
         kept,
-        disk,
+        disk: disk.clone(),
         durable,
         shelf,
         progress: progress.clone(),
         failure: failure.clone(),
+        eraser: Eraser { waiting, ids, disk, gate: gate.clone(), done: Vec::new() },
     };
     let flow = flow.run(living, activated)?;
     let teller = match followed {

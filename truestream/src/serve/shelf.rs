@@ -14,10 +14,11 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
+use datasets::intake::erasing::Erasure;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, ViewFile};
 use imbl::{OrdMap, Vector};
-use records::{Id, Millis, Refusal};
+use records::{Id, Millis, Refusal, Subject};
 use serde_json::{Map, Value, json};
 use sql::Equal;
 
@@ -208,6 +209,15 @@ impl Shelf {
         *self.since.lock().expect("nobody panics with it") = None;
     }
 
+    /// Since when verdicts on these accounts stood is nobody's business any more.
+    pub fn forget_since_of<'a>(&self, accounts: impl Iterator<Item = &'a Erasure>) {
+        if let Some(since) = &mut *self.since.lock().expect("nobody panics with it") {
+            for account in accounts {
+                since.verdicts.remove(&RowKey::Subject(Subject::Account, account.id_in_tables().to_owned()));
+            }
+        }
+    }
+
     /// All views as they are stated now.
     pub fn now(&self) -> Arc<Stated> {
         self.stated.read().expect("no writer panics").clone()
@@ -357,6 +367,7 @@ impl Keeper {
                     *self.shelf.since.lock().expect("nobody panics with it") = Some(since);
                 }
                 self.progress.stated_entries.fetch_max(entry, Ordering::Release);
+                self.progress.is_complete.store(true, Ordering::Release);
             }
         }
     }

@@ -132,7 +132,12 @@ impl SinceFile {
 
     /// Writes what is known now, where something is that was not written. A failure is told: the next start takes longer.
     pub fn write(&mut self, since: Option<Since>) {
-        let Some(since) = since.filter(|since| self.written != Some(since.tick)) else { return };
+        self.write_anew(since.filter(|since| self.written != Some(since.tick)));
+    }
+
+    /// The same, also where it was written: something of it was to be forgotten.
+    pub fn write_anew(&mut self, since: Option<Since>) {
+        let Some(since) = since else { return };
         match self.put(&since) {
             Ok(()) => self.written = Some(since.tick),
             Err(failure) => eprintln!("Since when verdicts stand is not kept: {failure}"),

@@ -45,6 +45,8 @@ pub struct Progress {
     pub stopping: AtomicBool,
     /// Nothing more is fed to this dataflow; another one follows.
     pub turning: AtomicBool,
+    /// Everything is stated that was in the log when this dataflow had read it.
+    pub is_complete: AtomicBool,
     /// So many times policies were activated and taken up meanwhile.
     pub policies_taken_up: AtomicU64,
     /// Why what is activated is not what decides.
@@ -67,6 +69,7 @@ impl Progress {
     /// Another dataflow begins with the first entry. What was stated stays so.
     pub fn begin(&self) {
         self.turning.store(false, Ordering::Relaxed);
+        self.is_complete.store(false, Ordering::Release);
         self.plays.store(0, Ordering::Relaxed);
         self.open.store(0, Ordering::Release);
         self.ended.store(false, Ordering::Release);

@@ -13,7 +13,8 @@ use crate::process::truestream;
 /// Names of people, devices, addresses and cards.
 const PERSONAL: [&str; 5] = ["anna", "telephone", "203.0.113", "visa-1234", "the-smiths"];
 
-fn sent(service: &Service) {
+/// Sends what these accounts did, and what is said of the first of all.
+fn sent(service: &Service, accounts: &[&str]) {
     let day = MONDAY + 86_400_000;
     let play = |number: u64, account: &str| {
         json!({
@@ -21,23 +22,22 @@ fn sent(service: &Service) {
             "played_ms": 31_000, "device_id": "telephone-7", "ip_prefix": "203.0.113.0/24",
         })
     };
-    let plays: Vec<String> =
-        (0..20).map(|number| play(number, if number < 5 { "anna-1" } else { "anna-2" }).to_string()).collect();
+    let listener = |number: u64| if number < 5 { "anna-1" } else { "anna-2" };
+    let numbers = (0..20).filter(|number| accounts.contains(&listener(*number)));
+    let plays: Vec<String> = numbers.map(|number| play(number, listener(number)).to_string()).collect();
     let broken = ["{\"play_id\": \"x\", \"account_id\": \"anna-broken\", \"played".to_owned(), {
         let mut odd = play(99, "anna-odd");
         odd["account_id"] = json!({"name": "anna-odd"});
         odd.to_string()
     }];
-    let ruling = json!({"subject": "account", "subject_id": "anna-1", "ruling": "cleared", "known_at": MONDAY, "reason": "a label's own"});
+    let ruling = json!({"subject": "account", "subject_id": "anna-1", "ruling": "cleared", "known_at": MONDAY});
     let account =
         json!({"account_id": "anna-1", "created_at": MONDAY, "payment_id": "visa-1234", "family_id": "the-smiths"});
     let playlist = json!({"playlist_id": "mine", "owner_id": "anna-1"});
-    for (table, lines) in [
-        ("accounts", vec![account.to_string()]),
-        ("playlists", vec![playlist.to_string()]),
-        ("rulings", vec![ruling.to_string()]),
-        ("plays", [&plays[..], &broken].concat()),
-    ] {
+    let of_the_first = [("accounts", account), ("playlists", playlist), ("rulings", ruling)];
+    let is_there = accounts.contains(&"anna-1");
+    let of_the_first = of_the_first.into_iter().filter(|_| is_there).map(|(table, row)| (table, vec![row.to_string()]));
+    for (table, lines) in of_the_first.chain([("plays", [&plays[..], &broken].concat())]) {
         let asked = service.ask(&format!("POST /v1/{table}"), "", lines.join("\n").as_bytes());
         let (status, body) = asked.expect("an answer");
         let told = String::from_utf8_lossy(&body);
@@ -69,7 +69,7 @@ fn nothing_that_a_service_keeps_or_tells_names_people() {
     let (state, plain) = (folder.path().join("state"), folder.path().join("plain"));
     let how = [&HOW[..], &["--time", "told"]].concat();
     let service = Service::start_of_strangers(&state, &how);
-    sent(&service);
+    sent(&service, &["anna-1", "anna-2"]);
     let told = |line: &str| {
         truestream(&[&["pseudonym", "--state", &text(&state)], &line.split(' ').collect::<Vec<_>>()[..]].concat())
     };
@@ -101,7 +101,7 @@ fn nothing_that_a_service_keeps_or_tells_names_people() {
     assert_eq!(stands_in(&state, &PERSONAL), BTreeSet::new());
     // Whoever looks like this finds what there is.
     let service = Service::start_of_strangers(&plain, &[&how[..], &["--plain-ids"]].concat());
-    sent(&service);
+    sent(&service, &["anna-1", "anna-2"]);
     drop(service);
     let found: BTreeSet<String> = stands_in(&plain, &PERSONAL).into_iter().map(|(_, text)| text).collect();
     assert_eq!(found.len(), PERSONAL.len());
@@ -129,6 +129,57 @@ fn nothing_that_a_service_keeps_or_tells_names_people() {
     assert_eq!(body["rows"][0]["plays"], json!(15), "{body}");
     drop(service);
     truestream(&["serve", "--state", &state_text, "--plain-ids"]).failed(2, &["--plain-ids"]);
+}
+
+#[test]
+fn who_is_erased_was_never_there() {
+    let folder = TempDir::new().expect("a folder");
+    let (state, never) = (folder.path().join("state"), folder.path().join("never"));
+    let how = [&HOW[..], &["--time", "told"]].concat();
+    let service = Service::start_of_strangers(&state, &how);
+    // With the same key, so the same pseudonyms.
+    let other = Service::start_of_strangers(&never, &[&how[..], &["--id-key", &text(&state.join("ids.key"))]].concat());
+    sent(&service, &["anna-1", "anna-2"]);
+    sent(&other, &["anna-2"]);
+    let views = ["account_window", "track_window", "account_group", "risk", "verdict", "ruling"];
+    let stated = |service: &Service| {
+        let body =
+            |view: &&str| service.ask(&format!("GET /v1/view/{view}?format=parquet"), "", b"").expect("an answer").1;
+        views.iter().map(body).collect::<Vec<_>>()
+    };
+    assert!(stated(&service) != stated(&other));
+    let told = truestream(&["pseudonym", "--state", &text(&state), "anna-1"]).good().out;
+    let name = told.trim().split_once('\t').expect("a tab").1.to_owned();
+    assert!(!stands_in(&state, &[&name]).is_empty());
+    let nobody = "{\"account_id\": \"nobody\"}";
+    for (body, status) in [("", 400), ("{\"account_id\": \"\"}", 400), ("anna-1", 400), (nobody, 200)] {
+        let (found, told) = service.ask("POST /v1/erasures", "", body.as_bytes()).expect("an answer");
+        assert!(found == status && !String::from_utf8_lossy(&told).contains("anna"), "{body}: {found}");
+    }
+    let asked = service.ask("POST /v1/erasures", "", b"{\"account_id\": \"anna-1\"}\n").expect("an answer");
+    // Five plays, and a row each of accounts, playlists and rulings.
+    assert_eq!((asked.0, &*String::from_utf8_lossy(&asked.1)), (200, "{\"accounts\":1,\"rows\":8}"));
+    let is_same = |service: &Service| stated(service) == stated(&other);
+    assert!(is_same(&service));
+    assert_eq!(stands_in(&state, &["anna-1", &name]), BTreeSet::new());
+    // It goes on, and starts again, as one that never heard of it.
+    let more = json!({
+        "play_id": "later", "ended_at": MONDAY + 86_400_000, "account_id": "anna-2", "track_id": "song", "played_ms": 31_000,
+    });
+    let end = MONDAY + 2 * 86_400_000;
+    let until = format!("Truestream-Until: {end}\r\n");
+    for service in [&service, &other] {
+        assert_eq!(service.ask("POST /v1/plays", &until, more.to_string().as_bytes()).expect("an answer").0, 200);
+        service.wait_as_of(end);
+    }
+    assert!(is_same(&service));
+    service.running.ask_to_end();
+    service.running.end().good();
+    truestream(&["fsck", "--state", &text(&state)]).good();
+    let service = Service::start_of_strangers(&state, &how);
+    service.wait_as_of(end);
+    assert!(is_same(&service));
+    assert_eq!(stands_in(&state, &["anna-1", &name]), BTreeSet::new());
 }
 
 #[test]
