@@ -280,7 +280,12 @@ fn register(mut registrar: Registrar, progress: Arc<Progress>) -> JoinHandle<()>
     })
 }
 
-/// Tells the log how late it is, by the clock of this machine; a clock that steps back is waited for.
+/// The last instant that is over by the clock, where nobody was told of it: a clock that steps back is waited for.
+fn later(told: Millis, now: Millis, every_ms: Millis) -> Option<Millis> {
+    Some(now.div_euclid(every_ms) * every_ms).filter(|until| *until > told)
+}
+
+/// Tells the log how late it is, by the clock of this machine.
 fn tell_time(
     every_ms: Millis,
     gate: Gate,
@@ -290,9 +295,10 @@ fn tell_time(
     std::thread::spawn(move || {
         let mut told = 0;
         while !progress.stopping.load(Ordering::Relaxed) && failure.lock().expect("nobody panics with it").is_none() {
-            let until = now().div_euclid(every_ms) * every_ms;
             // What was not taken now is told again.
-            if until > told && gate.take(Entry { until: Some(until), ..Entry::default() }).is_ok() {
+            if let Some(until) = later(told, now(), every_ms)
+                && gate.take(Entry { until: Some(until), ..Entry::default() }).is_ok()
+            {
                 told = until;
             }
             std::thread::sleep(CLOCK_EVERY);
@@ -356,4 +362,26 @@ fn wait_until(started: Instant, event_ms: Millis, speed: Option<f64>, progress: 
 
 fn input(error: datasets::Error) -> Failure {
     Failure::Input(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_goes_on_whatever_the_clock_does() {
+        let every_ms = 60_000;
+        // It stands, runs, steps back an hour, steps back behind the epoch, and jumps ahead a year.
+        let steps: [Millis; 9] = [0, 59_999, 1, 120_000, -3_600_000, 10, -90_000_000, 31_536_000_000, 60_000];
+        let (mut now, mut told, mut all) = (86_400_000, 0, Vec::new());
+        for step in steps {
+            now += step;
+            if let Some(until) = later(told, now, every_ms) {
+                assert!(until > told && until <= now && until % every_ms == 0, "{until} at {now}");
+                all.push(until);
+                told = until;
+            }
+        }
+        assert_eq!(all, [86_400_000, 86_460_000, 86_580_000, 31_528_980_000, 31_529_040_000]);
+    }
 }
