@@ -236,6 +236,81 @@ def check_pgcli():
         same(list(found))
 
 
+class Skipped(Exception):
+    """Something is not installed that no package of Python brings."""
+
+
+JDBC = os.environ.get("PGJDBC", "/usr/share/java/postgresql.jar")
+
+
+def jdbc():
+    import shutil
+
+    import jaydebeapi
+
+    if not (shutil.which("java") and os.path.exists(JDBC)):
+        raise Skipped(f"no java, or no {JDBC} (Debian: default-jre-headless, libpostgresql-jdbc-java)")
+    url = f"jdbc:postgresql://127.0.0.1:{PORT}/{DATABASE}"
+    return jaydebeapi.connect("org.postgresql.Driver", url, [USER, TOKEN], JDBC)
+
+
+def check_jdbc():
+    connection = jdbc()
+    with connection.cursor() as cursor:
+        cursor.execute(QUESTION)
+        same(cursor.fetchall())
+        # After five times the driver prepares a statement on the server and asks for binary values.
+        for _ in range(8):
+            cursor.execute("SELECT account_id, plays FROM account_window WHERE account_id = ? AND \"window\" = ?", (written(FIRST), "28d"))
+            found = cursor.fetchone()
+            assert (written(found[0]), int(found[1])) == PLAYS[0], found
+    connection.close()
+
+
+def check_jdbc_metadata():
+    connection = jdbc()
+    told = connection.jconn.getMetaData()
+
+    def listed(rows, *columns):
+        found = []
+        while rows.next():
+            found.append(tuple(rows.getString(column) for column in columns))
+        return found
+
+    assert ("account_window",) in listed(told.getTables(None, "public", "%", None), "TABLE_NAME")
+    columns = listed(told.getColumns(None, "public", "account_window", "%"), "COLUMN_NAME", "TYPE_NAME")
+    assert ("payable", "int8") in columns, columns
+    assert ("public",) in listed(told.getSchemas(), "TABLE_SCHEM")
+    assert not listed(told.getPrimaryKeys(None, "public", "account_window"), "COLUMN_NAME")
+    assert str(told.getDatabaseProductName()) == "PostgreSQL"
+    connection.close()
+
+
+def odbc():
+    import pyodbc
+
+    driver = "PostgreSQL Unicode"
+    if driver not in pyodbc.drivers():
+        raise Skipped(f"no ODBC driver {driver} (Debian: odbc-postgresql, unixodbc)")
+    return pyodbc.connect(f"DRIVER={{{driver}}};SERVER=127.0.0.1;PORT={PORT};DATABASE={DATABASE};UID={USER};PWD={TOKEN}")
+
+
+def check_odbc():
+    connection = odbc()
+    same(connection.execute(QUESTION).fetchall())
+    wanted = "SELECT account_id, plays FROM account_window WHERE account_id = ? AND \"window\" = ?"
+    found = connection.execute(wanted, (FIRST, "28d")).fetchone()
+    assert (written(found[0]), int(found[1])) == PLAYS[0], found
+    connection.close()
+
+
+def check_odbc_catalogue():
+    connection = odbc()
+    assert "account_window" in [row.table_name for row in connection.cursor().tables()]
+    assert "payable" in [row.column_name for row in connection.cursor().columns(table="account_window")]
+    connection.close()
+
+
 def check_arrow():
     same([(row["account_id"], row["plays"]) for row in rows().to_pylist()])
     assert rows().schema.field("as_of").type.tz == "UTC"
@@ -270,6 +345,10 @@ CHECKS = [
     ("polars", "read_database_uri", check_polars),
     ("adbc-driver-postgresql", "fetch_arrow_table", check_adbc),
     ("pgcli", "completion and a question", check_pgcli),
+    ("pgjdbc", "a question, prepared, binary", check_jdbc),
+    ("pgjdbc", "DatabaseMetaData", check_jdbc_metadata),
+    ("psqlODBC", "a question, parameters", check_odbc),
+    ("psqlODBC", "SQLTables, SQLColumns", check_odbc_catalogue),
     ("pyarrow", "Arrow over HTTP", check_arrow),
     ("pyarrow", "Parquet over HTTP", check_http_parquet),
     ("urllib", "CSV over HTTP", check_http_csv),
@@ -282,24 +361,28 @@ def version(client):
     if client == "psql":
         return subprocess.run(["psql", "--version"], capture_output=True, text=True).stdout.split()[2]
     try:
-        return metadata.version("psycopg2-binary" if client == "psycopg2" else client)
+        brought_by = {"psycopg2": "psycopg2-binary", "pgjdbc": "JayDeBeApi", "psqlODBC": "pyodbc"}
+        return metadata.version(brought_by.get(client, client))
     except metadata.PackageNotFoundError:
         return sys.version.split()[0]
 
 
 def main():
-    failed = 0
+    failed = skipped = 0
     for client, what, check in CHECKS:
         try:
             check()
             told = "works"
+        except Skipped as why:
+            skipped += 1
+            told = f"SKIPPED: {why}"
         except Exception as error:  # each client has its own kinds
             failed += 1
             told = "FAILS: " + " ".join(str(error).split())[:300]
             if os.environ.get("CLIENTS_TRACE"):
                 traceback.print_exc()
         print(f"{client:24} {version(client):12} {what:48} {told}", flush=True)
-    print(f"{len(CHECKS) - failed} of {len(CHECKS)} work")
+    print(f"{len(CHECKS) - failed - skipped} of {len(CHECKS)} work, {skipped} skipped")
     sys.exit(1 if failed else 0)
 
 
