@@ -61,12 +61,12 @@ impl Erasure {
         let texts = |column: &str| batch.column_by_name(column).map(|column| cast(column, &DataType::Utf8)).transpose();
         let is_its: BooleanArray = if let Some(column) = of_accounts {
             let accounts = cast(batch.column(column), &DataType::Utf8)?;
-            accounts.as_string::<i32>().iter().map(|id| Some(id == Some(&self.in_tables))).collect()
+            accounts.as_string::<i32>().iter().map(|id| Some(id == Some(self.in_tables.as_str()))).collect()
         } else if let (true, Some(subjects), Some(ids)) =
             (OF_SUBJECTS.contains(&table), texts("subject")?, texts("subject_id")?)
         {
             let both = subjects.as_string::<i32>().iter().zip(ids.as_string::<i32>().iter());
-            both.map(|(subject, id)| Some(subject == Some(ACCOUNT) && id == Some(&self.in_tables))).collect()
+            both.map(|(subject, id)| Some(subject == Some(ACCOUNT) && id == Some(self.in_tables.as_str()))).collect()
         } else {
             return Ok(batch.clone());
         };

@@ -332,7 +332,7 @@ fn erasures(body: &[u8], ids: &Ids) -> Result<Vec<Erasure>, String> {
     let lines = body.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
     let account = |(place, line): (usize, &[u8])| {
         let named: Result<Value, _> = serde_json::from_slice(line);
-        match named.ok().map(|mut named| named["account_id"].take()) {
+        match named.ok().and_then(|mut named| named.get_mut("account_id").map(Value::take)) {
             Some(Value::String(id)) if !id.is_empty() => Ok(Erasure::of(&id, ids)),
             Some(Value::Number(id)) => Ok(Erasure::of(&id.to_string(), ids)),
             // The line may name somebody.
