@@ -73,7 +73,8 @@ impl Options {
             dated.extend(judging.policies.iter().map(|(from, policy)| (*from, format!("{policy:?}"))));
             let clauses = living.judge.iter().flat_map(|judge| &judge.clauses);
             for (asked, (clause, _)) in judging.clauses.iter().zip(clauses) {
-                let question = (asked.axis, asked.window, &asked.condition);
+                // The condition stands in the clause as it was written.
+                let question = (asked.axis, asked.window);
                 dated.push((asked.from, format!("{question:?} {clause:?}")));
                 dated.push((asked.until, format!("{} ends", clause.id)));
             }

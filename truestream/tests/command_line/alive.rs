@@ -318,9 +318,9 @@ fn seconds_lead_where_minutes_do() {
         filter_record_batch(&plays, &is_then).expect("rows")
     });
     let views = ["account_window", "track_window", "account_group", "verdict"];
-    let minutes = ["--every", "1min", "--windows", "24h"];
+    let minutes = ["--every", "1min", "--windows", "28d"];
     let (tables, as_of) = replayed(&minutes, &data, folder.path(), &views, &[]);
-    let (state, seconds) = (folder.path().join("state"), ["--every", "1s", "--windows", "24h"]);
+    let (state, seconds) = (folder.path().join("state"), ["--every", "1s", "--windows", "28d"]);
     let service = Service::start_as(&seconds, &state, &["--follow", &text(&data)]);
     service.wait_until_followed();
     service.running.ask_to_end();
