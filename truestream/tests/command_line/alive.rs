@@ -145,7 +145,24 @@ impl Service {
         self.running_until("followed to the end", || self.running.err().contains("Followed to the end"));
     }
 
-    fn running_until(&self, what: &str, is_so: impl Fn() -> bool) {
+    fn as_of(&self) -> i64 {
+        self.json("GET /health").1["as_of"].as_i64().unwrap_or(0)
+    }
+
+    /// Waits until it has taken up other policies. Whoever asks meanwhile is answered, and never as of an earlier instant.
+    fn takes_up(&self) {
+        let mut last = self.as_of();
+        self.running_until("it takes policies up", || {
+            self.sql("SELECT count(*) FROM verdict");
+            let now = self.as_of();
+            assert!(now >= last, "{now} after {last}");
+            last = now;
+            let (_, metrics) = self.ask("GET /metrics", "", b"").expect("an answer");
+            String::from_utf8_lossy(&metrics).contains("\ntruestream_policies_taken_up 1\n")
+        });
+    }
+
+    fn running_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let until = Instant::now() + Duration::from_secs(120);
         while !is_so() {
             assert!(Instant::now() < until, "never: {what}: {}", self.running.err());
@@ -354,29 +371,16 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         let (path, state) = (folder.path(), folder.path().join("state"));
         let (store, tables) = (text(&path.join("laws")), path.join("tables"));
         activate(path, "first", &[], MONDAY - 30 * 86_400_000);
+        let follow = ["--follow", &text(world()), "--policy", &store, "--workers", workers];
         // A day of the folder in two seconds.
-        let follow = ["--follow", &text(world()), "--speed", "43200x", "--policy", &store, "--workers", workers];
-        let service = Service::start(&state, &follow);
-        let as_of = || service.json("GET /health").1["as_of"].as_i64().unwrap_or(0);
-        let taken_up = |times: u64| {
-            let until = Instant::now() + Duration::from_secs(60);
-            let told = format!("\ntruestream_policies_taken_up {times}\n");
-            let (mut last, mut is_there) = (as_of(), false);
-            while !is_there {
-                assert!(Instant::now() < until, "never: {}", service.running.err());
-                let (_, metrics) = service.ask("GET /metrics", "", b"").expect("an answer");
-                is_there = String::from_utf8_lossy(&metrics).contains(&told);
-                // Whoever asks meanwhile is answered, and never as of an earlier instant.
-                let now = as_of();
-                assert!(now >= last, "{now} after {last}");
-                service.sql("SELECT count(*) FROM verdict");
-                last = now;
-            }
-        };
-        service.running_until("something is stated", || as_of() > 0);
+        let service = Service::start(&state, &[&follow[..], &["--speed", "43200x"]].concat());
+        service.running_until("something is stated", || service.as_of() > 0);
         // Some instants ahead.
-        activate(path, "second", &[("thresholds.toml", STRICT)], as_of() + 3 * EVERY_MS);
-        taken_up(1);
+        activate(path, "second", &[("thresholds.toml", STRICT)], service.as_of() + 3 * EVERY_MS);
+        service.takes_up();
+        // Whether it was killed since makes no difference.
+        drop(service);
+        let service = Service::start(&state, &follow);
         service.wait_until_followed();
         let views = ["account_window", "risk", "verdict", "rule_hit"];
         let (_, last) = replayed(&HOW, world(), path, &views, &["--policy", &store]);
@@ -387,7 +391,7 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         // From an instant on that was stated: as if it had always been known. Now there are rules, too.
         let conditions = CONDITIONS.replace("24h", "28d");
         activate(path, "third", &[("conditions.toml", &conditions)], last - EVERY_MS);
-        taken_up(2);
+        service.takes_up();
         replayed(&HOW, world(), path, &views, &["--policy", &store]);
         service.running_until("it is decided by the third", || {
             let versions = lines(&service.sql("SELECT DISTINCT policy_version FROM verdict"));
