@@ -7,6 +7,9 @@
 #   TRUESTREAM_DATA       folder of plays and labels                              (needed)
 #   TRUESTREAM_REGISTRY   folder of the registry                                  (needed)
 #   TRUESTREAM            the program                                             (truestream)
+#   TRUESTREAM_STATE      folder of a service: what people decided at its desk is written into the data
+#                         as labels-desk.parquet first                            (none)
+#   TRUESTREAM_LABELS     more options of labels, such as "--accounts FILE" where the service has pseudonyms (none)
 #   TRUESTREAM_AS_OF      train as of this day                                    (when all was known that the data hold)
 #   TRUESTREAM_TRAIN      more options of train, such as "--seed 7"               (none)
 #   TRUESTREAM_EVALUATE   more options of evaluate, such as "--recall-min 0.8"    (none)
@@ -35,6 +38,10 @@ step() {
     return "$code"
 }
 
+if [ -n "${TRUESTREAM_STATE:-}" ]; then
+    # shellcheck disable=SC2086
+    "$truestream" labels --state "$TRUESTREAM_STATE" --out "$data/labels-desk.parquet" ${TRUESTREAM_LABELS:-} >&2 || exit
+fi
 if [ "${TRUESTREAM_ONLY_DRIFT:-0}" = 1 ] && "$truestream" models show champion --registry "$registry" >/dev/null 2>&1; then
     # shellcheck disable=SC2086
     step drift --registry "$registry" --data "$data" $as_of

@@ -23,7 +23,7 @@ use truestream::royalties::{self, RoyaltiesArgs};
 use truestream::scan::hearing::{WorkerArgs, run_worker};
 use truestream::scan::{self, ScanArgs};
 use truestream::serve::access::{self, AuditArgs, TokenArgs, UserArgs};
-use truestream::serve::ops::{self, BackupArgs, DlqArgs, FsckArgs, RestoreArgs};
+use truestream::serve::ops::{self, BackupArgs, DlqArgs, FsckArgs, LabelsArgs, RestoreArgs};
 use truestream::serve::pseudonym::{self, PseudonymArgs};
 use truestream::serve::{self, ServeArgs};
 use truestream::verify::{self, VerifyArgs};
@@ -58,6 +58,7 @@ enum Command {
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Dlq(DlqArgs),
+    Labels(LabelsArgs),
     Policy(PolicyArgs),
     Royalties(Box<RoyaltiesArgs>),
     Economics(EconomicsArgs),
@@ -101,6 +102,7 @@ fn main() -> ExitCode {
         Command::Backup(args) => ops::backup(&args),
         Command::Restore(args) => ops::restore(&args),
         Command::Dlq(args) => ops::dlq(&args),
+        Command::Labels(args) => ops::labels(&args),
         Command::Policy(args) => policy::run(&args),
         Command::Royalties(args) => royalties::run(&args),
         Command::Economics(args) => economics::run(&args),

@@ -134,6 +134,8 @@ pub struct Case {
     pub versions: Vec<String>,
     /// Whether a second person has to agree with what is decided.
     pub needs_second: bool,
+    /// Whether a second person has to agree that it is freed.
+    pub frees_with_second: bool,
 }
 
 /// A ruling in force.
@@ -386,9 +388,9 @@ pub trait Desk: Send + Sync {
     /// Why it cannot be, in words.
     fn appeal(&self, subject: &str, id: &str, code: &str, text: &str) -> Result<(), String>;
 
-    /// Takes back a decision of one's own that is younger than 30 s.
+    /// Takes back a decision of one's own that is younger than 30 s; the kind and the id of whom it was about, whose case waits again.
     ///
     /// # Errors
     /// Why it cannot be, in words.
-    fn undo(&self, guest: &crate::Guest, number: u64) -> Result<(), String>;
+    fn undo(&self, guest: &crate::Guest, number: u64) -> Result<(String, String), String>;
 }

@@ -18,6 +18,16 @@ pub(super) struct Done {
     pub what: String,
 }
 
+/// Where the pages' picture in the browser's tab is.
+const ICON: &str = "/desk/static/desk.svg";
+/// The lists, and what they are called.
+const PLACES: [(&str, &str); 4] = [
+    ("/desk", "Cases"),
+    ("/desk?appealed=1", "Appeals"),
+    ("/desk?decided=1", "Decided"),
+    ("/desk/overview", "Overview"),
+];
+
 fn page(title: &str, session: Option<&Session>, body: &Markup) -> String {
     html! {
         (DOCTYPE)
@@ -26,6 +36,7 @@ fn page(title: &str, session: Option<&Session>, body: &Markup) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (visible(title)) " – Truestream" }
+                link rel="icon" href=(ICON);
                 link rel="stylesheet" href="/desk/static/desk.css";
                 script src="/desk/static/desk.js" defer {}
             }
@@ -35,10 +46,7 @@ fn page(title: &str, session: Option<&Session>, body: &Markup) -> String {
                     a.brand href="/desk" { "Truestream" }
                     @if let Some(session) = session {
                         nav aria-label="Desk" {
-                            a href="/desk" { "Cases" }
-                            a href="/desk?appealed=1" { "Appeals" }
-                            a href="/desk?decided=1" { "Decided" }
-                            a href="/desk/overview" { "Overview" }
+                            @for (place, name) in PLACES { a href=(place) aria-current=[(name == title).then_some("page")] { (name) } }
                         }
                         form.leave method="post" action="/desk/logout" {
                             (form_key(session))
@@ -96,20 +104,22 @@ pub(super) fn cases(session: &Session, wanted: &Wanted, cases: &Cases, done: Opt
             h1 { (title) " " span.count { (cases.total) } }
             (as_of(cases.as_of.as_deref()))
         }
-        form.filters method="get" action="/desk" {
-            @if wanted.decided { input type="hidden" name="decided" value="1"; }
-            @if wanted.appealed { input type="hidden" name="appealed" value="1"; }
-            (choose("subject", "Kind", &KINDS, wanted.subject.as_deref()))
-            (choose("verdict", "Verdict", &["block", "escalate", "hold"], wanted.verdict.as_deref()))
-            button type="submit" { "Show" }
-            @if !wanted.decided { a href=(link(wanted, 0).replacen("/desk", "/desk/cases.csv", 1)) { "as CSV" } }
-        }
-        form.filters method="get" action="/desk/find" {
-            label for="of" { "Find" }
-            select #of name="of" { @for kind in KINDS { option value=(kind) { (kind) } } }
-            label.unseen for="id" { "Id" }
-            input #id name="id" placeholder="its id" required;
-            button type="submit" { "Open" }
+        div.asks {
+            form.filters method="get" action="/desk" {
+                @if wanted.decided { input type="hidden" name="decided" value="1"; }
+                @if wanted.appealed { input type="hidden" name="appealed" value="1"; }
+                (choose("subject", "Kind", &KINDS, wanted.subject.as_deref()))
+                (choose("verdict", "Verdict", &["block", "escalate", "hold"], wanted.verdict.as_deref()))
+                button type="submit" { "Show" }
+                @if !wanted.decided { a href=(link(wanted, 0).replacen("/desk", "/desk/cases.csv", 1)) { "as CSV" } }
+            }
+            form.filters method="get" action="/desk/find" {
+                label for="of" { "Find" }
+                select #of name="of" { @for kind in KINDS { option value=(kind) { (kind) } } }
+                label.unseen for="id" { "Id" }
+                input #id name="id" placeholder="its id" required;
+                button type="submit" { "Open" }
+            }
         }
         @if cases.cases.is_empty() {
             p { @if wanted.decided { "Nothing was decided." } @else if wanted.appealed { "No appeal waits." } @else { "Nothing waits. New cases come with the next refresh." } }
@@ -177,11 +187,16 @@ fn line(case: &CaseLine, decided: bool) -> Markup {
             td {
                 @match (&case.decided, decided) {
                     (Some(last), true) => { (last.choice) " by " (visible(&last.by)) @if last.waits_for_second { ", waits for a second person" } }
-                    _ => { @if let Some(who) = &case.claimed_by { em { (visible(who)) " looks at it. " } } (visible(&case.reason)) }
+                    _ => { @if let Some(who) = &case.claimed_by { em { (visible(who)) " looks at it. " } } (visible(sentence(&case.reason))) }
                 }
             }
         }
     }
+}
+
+/// A reason without the share that it adds: in a list its words are enough.
+fn sentence(reason: &str) -> &str {
+    reason.rsplit_once(" [").filter(|(_, rest)| rest.ends_with(']')).map_or(reason, |(words, _)| words)
 }
 
 fn verdict(word: &str) -> Markup {
@@ -197,11 +212,18 @@ fn hours(hours: f64) -> String {
     if hours < 48.0 { format!("{hours:.0} h") } else { format!("{:.0} d", hours / 24.0) }
 }
 
+/// An instant as people read it, to the minute: nothing is stated or decided by the second.
+fn when(instant: &str) -> Markup {
+    let minute =
+        instant.get(..16).filter(|_| instant.ends_with('Z')).map(|minute| minute.replacen('T', " ", 1) + " UTC");
+    html! { time datetime=(instant) { (visible(minute.as_deref().unwrap_or(instant))) } }
+}
+
 fn as_of(instant: Option<&str>) -> Markup {
     html! {
         p.as_of {
             @match instant {
-                Some(instant) => { "as of " time datetime=(instant) { (instant) } }
+                Some(instant) => { "as of " (when(instant)) }
                 None => { "nothing is stated yet" }
             }
         }
@@ -211,12 +233,12 @@ fn as_of(instant: Option<&str>) -> Markup {
 fn done_line(session: &Session, done: Option<&Done>) -> Markup {
     html! {
         @if let Some(done) = done {
-            form.done method="post" action="/desk/undo" role="status" {
+            form.done method="post" action="/desk/undo" aria-label="What was just decided" {
                 (form_key(session))
                 input type="hidden" name="number" value=(done.number);
-                span { (visible(&done.what)) "." }
+                span role="status" { (visible(&done.what)) "." }
                 button #undo type="submit" { "Undo " kbd { "u" } }
-                span.note { "within 30 s" }
+                span.note { "within " span.left { "30 s" } }
             }
         }
     }
@@ -293,7 +315,7 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
         p.facts {
             (verdict(word)) " R " strong { (format!("{risk:.4}")) } ", " (payable) " payable plays, about " (money(*stake_usd)) " USD, waits "
             span.late[*clock >= 1.0] { (hours(*waits_hours)) }
-            @if case.needs_second { ". A second person must agree" }
+            @if case.needs_second { ". A second person must agree" } @else if case.frees_with_second { ". Who overrides needs a second person" }
             @if let Some(who) = &case.line.claimed_by { ". " strong { (visible(who)) " looks at it" } }
         }
         @if let Some(ruling) = &case.ruling { (in_force(ruling)) }
@@ -362,22 +384,26 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
 fn decision(session: &Session, case: &Case) -> Markup {
     html! {
         form #decide method="post" action="/desk/decide" aria-label="Decide" {
+            // Enter in the note presses the first button: one that does nothing.
+            button type="submit" disabled hidden {}
             (form_key(session))
             input type="hidden" name="subject" value=(case.line.subject);
             input type="hidden" name="id" value=(case.line.id);
             input type="hidden" name="verdict" value=(case.line.verdict);
-            div.choices {
-                @for (word, key, meaning) in CHOICES.into_iter().filter(|(word, ..)| is_offered(word, case)) {
-                    button type="submit" name="choice" value=(word) data-key=(key) title=(meaning) { (word) " " kbd { (key) } }
+            fieldset disabled[case.line.claimed_by.is_some()] {
+                div.choices {
+                    @for (word, key, meaning) in CHOICES.into_iter().filter(|(word, ..)| is_offered(word, case)) {
+                        button type="submit" name="choice" value=(word) data-key=(key) title=(meaning) { (word) " " kbd { (key) } }
+                    }
                 }
+                label for="reason" title="Whoever overrides or overturns says why: o or v, and the number of the reason" { "Reason" }
+                select #reason name="reason" {
+                    option value="" { "why it is overridden, or overturned" }
+                    @for (at, (word, meaning)) in REASONS.iter().enumerate() { option value=(word) { (at + 1) " " (meaning) } }
+                }
+                label for="note" { "Note " kbd { "n" } }
+                input #note name="note" maxlength="1000" autocomplete="off";
             }
-            label for="reason" { "Reason, needed to override and to overturn: " kbd { "o" } " or " kbd { "v" } " and its number" }
-            select #reason name="reason" {
-                option value="" { "" }
-                @for (at, (word, meaning)) in REASONS.iter().enumerate() { option value=(word) { (at + 1) " " (meaning) } }
-            }
-            label for="note" { "Note " kbd { "n" } }
-            input #note name="note" maxlength="1000" autocomplete="off";
         }
     }
 }
@@ -401,8 +427,8 @@ fn in_force(ruling: &InForce) -> Markup {
         p.ruling role="status" {
             strong { "A person has the last word: " (visible(ruling)) }
             @if !verdict.is_empty() { ", at least " (visible(verdict)) }
-            ", since " time datetime=(known_at) { (visible(known_at)) }
-            @if let Some(until) = until { ", until " time datetime=(until) { (visible(until)) } }
+            ", since " (when(known_at))
+            @if let Some(until) = until { ", until " (when(until)) }
             @if !by.is_empty() { ", by " (visible(by)) }
             @if !reason.is_empty() { ": " q { (visible(reason)) } }
         }
@@ -413,9 +439,9 @@ fn appealed(appeal: &Appeal) -> Markup {
     html! {
         section.appeal aria-label="Appeal" {
             h2 { "Appeal" }
-            p { "Of " time datetime=(appeal.at) { (visible(&appeal.at)) } ", to be decided until " span.late[appeal.is_late] { (visible(&appeal.due)) } " by somebody who has not decided about it before." }
+            p { "Of " (when(&appeal.at)) ", to be decided until " span.late[appeal.is_late] { (when(&appeal.due)) } " by somebody who has not decided about it before." }
             blockquote { @for line in appeal.text.lines() { p { (visible(line)) } } }
-            @if let Some(outcome) = &appeal.outcome { p { (visible(&outcome.choice)) " on " (visible(&outcome.at)) "." } }
+            @if let Some(outcome) = &appeal.outcome { p { (visible(&outcome.choice)) " on " (when(&outcome.at)) "." } }
         }
     }
 }
@@ -430,6 +456,7 @@ fn open_page(title: &str, body: &Markup) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
                 title { (visible(title)) }
+                link rel="icon" href=(ICON);
                 link rel="stylesheet" href="/desk/static/desk.css";
             }
             body { main #main { (body) } }
@@ -452,12 +479,12 @@ pub(super) fn statement(told: &Statement) -> String {
     let body = html! {
         h1 { "Statement of reasons: " (visible(subject)) " " bdi { (visible(id)) } }
         (as_of(told.as_of.as_deref()))
-        p { strong { (visible(effect)) } @if let Some(since) = &told.since { " Since " time datetime=(since) { (visible(since)) } "." } }
+        p { strong { (visible(effect)) } @if let Some(since) = &told.since { " Since " (when(since)) "." } }
         @if word != "allow" {
             h2 { "Why" }
             ul { @for reason in &told.reasons { li { (visible(reason)) } } }
             @for ground in &told.grounds { p { "Ground: " (visible(ground)) } }
-            p { @if let Some(at) = &told.person { "It was found by a program, and a person ruled on " (visible(at)) "." } @else { "It was found and decided by a program. No person has decided yet." } }
+            p { @if let Some(at) = &told.person { "It was found by a program, and a person ruled on " (when(at)) "." } @else { "It was found and decided by a program. No person has decided yet." } }
             p { (told.payable) " plays of the last weeks hang on it, about " (money(told.stake_usd)) " USD." }
         }
         @if let Some(appeal) = &told.appeal { (answered(appeal)) }
@@ -478,22 +505,22 @@ pub(super) fn statement(told: &Statement) -> String {
 fn answered(appeal: &Appeal) -> Markup {
     html! {
         h2 { "Your appeal" }
-        p { "Of " time datetime=(appeal.at) { (visible(&appeal.at)) } ":" }
+        p { "Of " (when(&appeal.at)) ":" }
         blockquote { @for line in appeal.text.lines() { p { (visible(line)) } } }
         @match &appeal.outcome {
-            None => p role="status" { "It is to be decided until " (visible(&appeal.due)) "." },
+            None => p role="status" { "It is to be decided until " (when(&appeal.due)) "." },
             Some(outcome) if outcome.choice == OVERTURN => p role="status" {
-                strong { "You were right. " } "The decision was taken back on " (visible(&outcome.at)) ": "
+                strong { "You were right. " } "The decision was taken back on " (when(&outcome.at)) ": "
                 (outcome.payable) " plays of the weeks before, about " (money(outcome.stake_usd)) " USD, hang on it no more, and it is for earlier months as if it had never been."
             },
-            Some(outcome) => p role="status" { "A person looked at it on " (visible(&outcome.at)) ". The decision stands." },
+            Some(outcome) => p role="status" { "A person looked at it on " (when(&outcome.at)) ". The decision stands." },
         }
     }
 }
 
 fn past(decided: &Decided) -> Markup {
     html! {
-        time datetime=(decided.at) { (decided.at) } " " (visible(&decided.by)) ": " strong { (decided.choice) }
+        (when(&decided.at)) " " (visible(&decided.by)) ": " strong { (decided.choice) }
         @if decided.undone { " (undone)" }
         @if decided.waits_for_second { " (waits for a second person)" }
         " of " (decided.verdict) " at R " (format!("{:.2}", decided.risk))
@@ -525,9 +552,19 @@ fn measures(case: &Case) -> Markup {
 
 fn short(value: f64) -> String {
     match value {
-        value if value.fract() == 0.0 => format!("{value:.0}"),
+        value if value.fract() == 0.0 => grouped(&format!("{value:.0}")),
         value => format!("{value:.3}"),
     }
+}
+
+/// A whole number with its thousands apart.
+fn grouped(digits: &str) -> String {
+    let place = |at: usize| digits.len() - at;
+    let apart = |(at, digit): (usize, char)| {
+        let comma = at > 0 && place(at).is_multiple_of(3) && digits.as_bytes()[at - 1].is_ascii_digit();
+        comma.then_some(',').into_iter().chain([digit])
+    };
+    digits.chars().enumerate().flat_map(apart).collect()
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 
 const STYLE: &str = include_str!("static/desk.css");
 const SCRIPT: &str = include_str!("static/desk.js");
+const ICON: &str = include_str!("static/desk.svg");
 
 struct Room<H> {
     house: Arc<H>,
@@ -64,6 +65,7 @@ pub(crate) fn routes<H: House>(house: Arc<H>, is_encrypted: bool) -> Router {
         .route("/appeal/{subject}/{id}/{code}", get(statement::<H>).post(appeal::<H>))
         .route("/desk/static/desk.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/desk/static/desk.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
+        .route("/desk/static/desk.svg", get(|| async { asset("image/svg+xml", ICON) }))
         .layer(DefaultBodyLimit::max(FORM_MAX))
         .with_state(Arc::new(room))
 }
@@ -313,7 +315,7 @@ async fn undo<H: House>(
     let number = form.get("number").and_then(|number| number.parse().ok()).unwrap_or(0);
     let (house, guest) = (room.house.clone(), session.guest.clone());
     match spawn_blocking(move || house.desk().undo(&guest, number)).await {
-        Ok(Ok(())) => to("/desk"),
+        Ok(Ok((subject, id))) => to(&format!("/desk/case/{}/{}", path_part(&subject), path_part(&id))),
         Ok(Err(why)) => html(StatusCode::CONFLICT, pages::message(Some(&session), "Not undone", &why)),
         Err(_) => broken(&session),
     }

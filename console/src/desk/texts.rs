@@ -2,24 +2,38 @@
 
 use super::CaseLine;
 
-/// The text with every control, direction mark and invisible character written out.
+/// So many marks in a row stand on one letter in some language; more of them climb over the lines above.
+const MARKS_MAX: usize = 4;
+
+/// The text with every control, direction mark and invisible character written out, and without towers of marks.
 pub(crate) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
+    let mut marks = 0;
     for letter in text.chars() {
-        match letter {
-            '\u{200b}'..='\u{200f}'
-            | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{feff}'
-            | '\u{ad}'
-            | '\u{61c}'
-            | '\u{180e}'
-            | '\u{e0000}'..='\u{e007f}' => shown.push_str(&number(letter)),
-            letter if letter.is_control() => shown.push_str(&number(letter)),
-            letter => shown.push(letter),
+        marks = if is_mark(letter) { marks + 1 } else { 0 };
+        match hides(letter) || marks > MARKS_MAX {
+            true => shown.push_str(&number(letter)),
+            false => shown.push(letter),
         }
     }
     shown
+}
+
+/// Whether nobody sees it, or it looks like a space and is none, or it breaks or turns the line: default ignorable code points, controls, separators, fillers
+/// and tags of Unicode.
+fn hides(letter: char) -> bool {
+    letter.is_control()
+        || (letter.is_whitespace() && letter != ' ')
+        || matches!(letter,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+/// Whether it stands on the letter before it: the blocks of combining marks that belong to no script.
+fn is_mark(letter: char) -> bool {
+    matches!(letter, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe20}'..='\u{fe2f}')
 }
 
 fn number(letter: char) -> String {
@@ -76,6 +90,9 @@ mod tests {
     fn what_hides_is_shown() {
         assert_eq!(visible("a\u{202e}gpj.exe\u{200b}\n"), "a⟨U+202E⟩gpj.exe⟨U+200B⟩⟨U+000A⟩");
         assert_eq!(visible("Æon, 東京 – café"), "Æon, 東京 – café");
+        assert_eq!(visible("a\u{a0}b\u{2028}\u{3164}c\u{34f}"), "a⟨U+00A0⟩b⟨U+2028⟩⟨U+3164⟩c⟨U+034F⟩");
+        let tower = format!("o{}", "\u{301}".repeat(5));
+        assert_eq!(visible(&tower), format!("o{}⟨U+0301⟩", "\u{301}".repeat(4)));
         assert_eq!(path_part("a/b c\u{e4}?"), "a%2Fb%20c%C3%A4%3F");
     }
 }

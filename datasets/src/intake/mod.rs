@@ -34,7 +34,7 @@ use records::{Account, Correction, Distributor, Label, Network, Play, Playlist, 
 use self::pseudonyms::{Pseudonyms, Whose};
 use crate::Error;
 use crate::log::Rows;
-use crate::tables::read::{FromRow, IdKinds, space_of};
+use crate::tables::read::{FromRow, IdKinds, read_batches, space_of};
 use crate::tables::rows::guarded;
 use crate::tables::{IdKind, Row, batch_of_kinds};
 
@@ -185,6 +185,16 @@ pub fn arrow_of<R: Row>(records: &[R], kinds: &IdKinds) -> Result<Vec<u8>, Error
 /// When they cannot be written.
 pub fn rows_of<R: Row>(records: &[R], kinds: &IdKinds) -> Result<Rows, Error> {
     Ok(Rows { table: R::TABLE, refused: Vec::new(), columns: arrow_of(records, kinds)? })
+}
+
+/// The records that rows of the log are, in their order; those that are none are left out, as whoever reads the log leaves them out.
+///
+/// # Errors
+/// When they cannot be read at all, though they could when they were taken in.
+pub fn records_of<R: FromRow>(rows: &Rows, kinds: &IdKinds) -> Result<Vec<R>, Error> {
+    let mut records = Vec::new();
+    read_batches(batches(&rows.columns)?, kinds, |row| records.extend(row.ok()))?;
+    Ok(records)
 }
 
 /// The batches as an Arrow IPC stream; nothing where there is no row.

@@ -148,18 +148,25 @@ impl Decision {
 pub struct Sum {
     /// In the order in which they were made.
     pub all: Vector<Arc<Decision>>,
-    by_case: imbl::HashMap<(String, String), Vector<usize>>,
+    /// By the kind of the subject and its id, which is asked for of every case of a list.
+    by_case: imbl::HashMap<String, imbl::HashMap<String, Vector<usize>>>,
     /// In the order in which they came.
     pub appeals: Vector<Arc<Appealed>>,
-    /// How often something was added or undone.
-    pub version: u64,
 }
 
 impl Sum {
     /// Those of a case, the earliest first.
     pub fn of<'a>(&'a self, subject: &str, id: &str) -> impl DoubleEndedIterator<Item = &'a Arc<Decision>> {
-        let places = self.by_case.get(&(subject.to_owned(), id.to_owned()));
-        places.into_iter().flatten().filter_map(|place| self.all.get(*place))
+        self.places(subject, id).filter_map(|place| self.all.get(*place))
+    }
+
+    fn places<'a>(&'a self, subject: &str, id: &str) -> impl DoubleEndedIterator<Item = &'a usize> {
+        self.by_case.get(subject).and_then(|cases| cases.get(id)).into_iter().flatten()
+    }
+
+    /// Those that somebody decided about.
+    fn cases(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.by_case.iter().flat_map(|(subject, cases)| cases.keys().map(move |id| (subject.as_str(), id.as_str())))
     }
 
     /// The last decision of a case that was not undone.
@@ -214,7 +221,7 @@ impl Sum {
     /// By verdict, of the cases whose last decision is final: how many were confirmed, and how many there are.
     pub fn confirmed(&self) -> Vec<(String, u64, u64)> {
         let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for (subject, id) in self.by_case.keys() {
+        for (subject, id) in self.cases() {
             let Some(last) = self.last(subject, id).filter(|last| last.closes()) else { continue };
             let (confirmed, all) = counts.entry(last.decided.verdict.clone()).or_default();
             *confirmed += u64::from(last.label() == Some(LabelKind::Fraud));
@@ -227,7 +234,7 @@ impl Sum {
     /// there are, and how much that is beyond chance (Cohen's kappa, 1960); nothing where chance alone would always agree.
     pub fn agreement(&self) -> (u64, u64, Option<f64>) {
         let (mut agreed, mut all, mut fraud) = (0, 0, [0u64; 2]);
-        for (subject, id) in self.by_case.keys() {
+        for (subject, id) in self.cases() {
             let mut words: Vec<(&str, bool)> = Vec::new();
             for decision in self.of(subject, id).filter(|decision| !decision.decided.undone) {
                 let Some(label) = decision.label() else { continue };
@@ -256,15 +263,14 @@ impl Sum {
         let decided =
             Decided { number, at: at_text, by, choice, reason, note, verdict, risk, undone, waits_for_second: false };
         let decision = Decision { subject, id, decided, at, payable, needs_second };
-        let key = (decision.subject.clone(), decision.id.clone());
+        let (subject, id) = (decision.subject.clone(), decision.id.clone());
         let place = self.all.len();
         self.all.push_back(Arc::new(decision));
-        self.by_case.entry(key.clone()).or_default().push_back(place);
-        self.settle(&key);
+        self.by_case.entry(subject.clone()).or_default().entry(id.clone()).or_default().push_back(place);
+        self.settle(&subject, &id);
     }
 
     fn appeal(&mut self, number: u64, at: Millis, line: AppealLine) {
-        self.version += 1;
         let AppealLine { subject, id, text } = line;
         self.appeals.push_back(Arc::new(Appealed { number, at, subject, id, text }));
     }
@@ -273,15 +279,14 @@ impl Sum {
         let Some(place) = self.all.iter().position(|decision| decision.decided.number == number) else { return };
         let mut decision = Decision::clone(&self.all[place]);
         decision.decided.undone = true;
-        let key = (decision.subject.clone(), decision.id.clone());
+        let (subject, id) = (decision.subject.clone(), decision.id.clone());
         self.all.set(place, Arc::new(decision));
-        self.settle(&key);
+        self.settle(&subject, &id);
     }
 
     /// Says of the decisions of a case which wait: those that need a second person and have none who decided the same last.
-    fn settle(&mut self, key: &(String, String)) {
-        self.version += 1;
-        let places: Vec<usize> = self.by_case.get(key).into_iter().flatten().copied().collect();
+    fn settle(&mut self, subject: &str, id: &str) {
+        let places: Vec<usize> = self.places(subject, id).copied().collect();
         for (at, place) in places.iter().enumerate() {
             let decision = self.all[*place].clone();
             let agrees = |other: &usize| {
@@ -379,26 +384,24 @@ impl Decisions {
         Ok(())
     }
 
-    /// Takes back a decision.
+    /// Takes back a decision; which one it was.
     ///
     /// # Errors
     /// When it is somebody else's, too old or undone already, or it cannot be written.
-    pub fn undo(&self, by: &str, number: u64) -> Result<(), Failure> {
+    pub fn undo(&self, by: &str, number: u64) -> Result<Arc<Decision>, Failure> {
         let mut sum = self.sum.lock().expect("nobody panics with it");
-        let found = sum.all.iter().find(|decision| decision.decided.number == number);
-        let refused = match found {
-            None => Some("there is no such decision"),
-            Some(decision) if decision.decided.by != by => Some("somebody else decided that"),
-            Some(decision) if decision.decided.undone => Some("it was undone already"),
-            Some(decision) if now() - decision.at > UNDO_MS => Some("30 s have passed; decide anew"),
-            Some(_) => None,
+        let found = sum.all.iter().rev().find(|decision| decision.decided.number == number).cloned();
+        let decision = match found {
+            None => Err("there is no such decision"),
+            Some(decision) if decision.decided.by != by => Err("somebody else decided that"),
+            Some(decision) if decision.decided.undone => Err("it was undone already"),
+            Some(decision) if now() - decision.at > UNDO_MS => Err("30 s have passed; decide anew"),
+            Some(decision) => Ok(decision),
         };
-        if let Some(why) = refused {
-            return Err(Failure::Usage(why.to_owned()));
-        }
+        let decision = decision.map_err(|why| Failure::Usage(why.to_owned()))?;
         self.record.enter(by, UNDO, &number.to_string())?;
         sum.undo(number);
-        Ok(())
+        Ok(decision)
     }
 }
 

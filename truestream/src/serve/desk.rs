@@ -7,7 +7,7 @@
 //! ```
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use console::desk::{
     Appeal, CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, InForce, Linked, Measure, OVERTURN,
     Outcome, Overview, REASONS, Statement, UPHOLD, WITHDRAW, Wanted,
 };
+use dataflows::clock::Tick;
 use datasets::formats::instant;
 use datasets::intake::pseudonyms::Whose;
 use datasets::intake::{self, Ids};
@@ -23,7 +24,7 @@ use datasets::log::{Entry, Rows};
 use datasets::tables::read::IdKinds;
 use datasets::tables::{Cell, IdKind};
 use features::tally::Axis;
-use records::{Deed, Id, Label, Millis, Role, Ruled, Ruling, Subject, Verdict};
+use records::{Deed, Id, Label, LabelKind, Millis, Role, Ruled, Ruling, Subject, Verdict};
 use serde_json::Value;
 use sql::Users;
 
@@ -57,23 +58,31 @@ const USD_PER_PLAY: f64 = 0.004;
 const LABELS: &str = "desk";
 const RULINGS: &str = "desk-rulings";
 
-/// Hours within which a verdict is to be looked at: whoever is blocked waits for no money, whoever is held for its next payout.
-fn clock_hours(verdict: &str) -> f64 {
-    if verdict == "hold" { 72.0 } else { 24.0 }
+/// How much of the time is over within which a verdict is to be looked at; 1 and more is too late. Whoever is blocked waits for no money,
+/// whoever is held for its next payout.
+fn clock(waits_hours: f64, verdict: Verdict) -> f64 {
+    waits_hours / if verdict == Verdict::Hold { 72.0 } else { 24.0 }
 }
 
-/// A case that waits, with its place in the queue.
-struct Open {
+/// Whether somebody decided about the verdict that there is.
+fn is_closed(last: Option<&Arc<Decision>>, verdict: Verdict) -> bool {
+    last.is_some_and(|last| last.closes() && last.decided.verdict == verdict.name())
+}
+
+/// A subject with a verdict, and how urgent it is that somebody looks at it. There may be a hundred thousand of them: what else a line of the
+/// list says is looked up for the lines of a page alone.
+struct Ranked {
     subject: Subject,
-    line: CaseLine,
+    id: String,
+    verdict: Verdict,
+    waits_hours: f64,
     urgency: f64,
 }
 
-/// The cases of an instant, after so many decisions, the most urgent first.
-struct Queue {
+/// Those of an instant, the most urgent first.
+struct Ranking {
     as_of: Option<Millis>,
-    version: u64,
-    open: Vec<Open>,
+    ranked: Vec<Ranked>,
 }
 
 /// A case, and who claimed it until when.
@@ -88,7 +97,7 @@ pub struct ReviewDesk {
     codes: Codes,
     ids: Ids,
     claims: Mutex<Claims>,
-    queue: Mutex<Option<Arc<Queue>>>,
+    ranking: Mutex<Option<Arc<Ranking>>>,
 }
 
 impl ReviewDesk {
@@ -101,52 +110,50 @@ impl ReviewDesk {
         codes: Codes,
         ids: Ids,
     ) -> ReviewDesk {
-        ReviewDesk { shelf, people, clerk, decisions, codes, ids, claims: Mutex::default(), queue: Mutex::default() }
+        ReviewDesk { shelf, people, clerk, decisions, codes, ids, claims: Mutex::default(), ranking: Mutex::default() }
     }
 
-    /// The queue as of now; made once for an instant and a decision.
-    fn queue(&self) -> Arc<Queue> {
-        let (stated, sum) = (self.shelf.now(), self.decisions.now());
-        let as_of = self.shelf.outline.as_of(&stated);
-        let mut last = self.queue.lock().expect("nobody panics with it");
-        if let Some(queue) = last.as_ref().filter(|queue| queue.as_of == as_of && queue.version == sum.version) {
-            return queue.clone();
+    /// Everybody with a verdict; ranked once for an instant.
+    fn ranking(&self, stated: &Stated) -> Arc<Ranking> {
+        let as_of = self.shelf.outline.as_of(stated);
+        let mut last = self.ranking.lock().expect("nobody panics with it");
+        if let Some(ranking) = last.as_ref().filter(|ranking| ranking.as_of == as_of) {
+            return ranking.clone();
         }
-        let mut open = Vec::new();
-        stated.copy(View::Verdict, &mut [Span::All].into(), usize::MAX, |key, value| {
-            if let (RowKey::Subject(subject, id), RowValue::Verdict(row)) = (key, &**value)
-                && !sum
-                    .last(subject.name(), id)
-                    .is_some_and(|last| last.closes() && last.decided.verdict == row.verdict.name())
-            {
-                let line = self.line(&stated, *subject, id, Some(row), &sum);
-                let urgency = line.risk * (1.0 + line.stake_usd) * (1.0 + line.clock);
-                open.push(Open { subject: *subject, line, urgency });
-            }
-            true
-        });
-        open.sort_by(|a, b| b.urgency.partial_cmp(&a.urgency).unwrap_or(Ordering::Equal));
-        let queue = Arc::new(Queue { as_of, version: sum.version, open });
-        *last = Some(queue.clone());
-        queue
+        let mut ranked: Vec<Ranked> = Vec::new();
+        for (key, value, since) in stated.standing() {
+            let (RowKey::Subject(subject, id), RowValue::Verdict(row)) = (key, &**value) else { continue };
+            let stake_usd = self.payable(stated, *subject, id) as f64 * USD_PER_PLAY;
+            let waits_hours = self.waits_hours(as_of, since);
+            let urgency = row.r.share() * (1.0 + stake_usd) * (1.0 + clock(waits_hours, row.verdict));
+            ranked.push(Ranked { subject: *subject, id: id.clone(), verdict: row.verdict, waits_hours, urgency });
+        }
+        ranked.sort_by(|a, b| b.urgency.total_cmp(&a.urgency));
+        let ranking = Arc::new(Ranking { as_of, ranked });
+        *last = Some(ranking.clone());
+        ranking
+    }
+
+    /// For how long, in hours, there has been a verdict without a break.
+    fn waits_hours(&self, as_of: Option<Millis>, since: Option<Tick>) -> f64 {
+        let since = since.map(|tick| self.shelf.outline.instant(tick));
+        as_of.zip(since).map_or(0.0, |(as_of, since)| (as_of - since) as f64 / 3_600_000.0)
     }
 
     fn line(&self, stated: &Stated, subject: Subject, id: &str, row: Option<&VerdictRow>, sum: &Sum) -> CaseLine {
-        let verdict = row.map_or("allow", |row| row.verdict.name());
+        let verdict = row.map_or(Verdict::Allow, |row| row.verdict);
         let payable = self.payable(stated, subject, id);
-        let key = RowKey::Subject(subject, id.to_owned());
-        let since = stated.since(&key).map(|tick| self.shelf.outline.instant(tick));
-        let waits_ms = self.shelf.outline.as_of(stated).zip(since).map_or(0, |(as_of, since)| as_of - since);
-        let waits_hours = waits_ms as f64 / 3_600_000.0;
+        let since = stated.since(&RowKey::Subject(subject, id.to_owned()));
+        let waits_hours = self.waits_hours(self.shelf.outline.as_of(stated), since);
         CaseLine {
             subject: subject.name().to_owned(),
             id: id.to_owned(),
-            verdict: verdict.to_owned(),
+            verdict: verdict.name().to_owned(),
             risk: row.map_or(0.0, |row| row.r.share()),
             payable,
             stake_usd: payable as f64 * USD_PER_PLAY,
             waits_hours,
-            clock: waits_hours / clock_hours(verdict),
+            clock: clock(waits_hours, verdict),
             reason: row.and_then(|row| row.reasons.first().cloned()).unwrap_or_default(),
             claimed_by: None,
             decided: sum.last(subject.name(), id).map(|last| last.decided.clone()),
@@ -442,37 +449,50 @@ impl Desk for ReviewDesk {
     }
 
     fn cases(&self, guest: &Guest, wanted: &Wanted) -> Cases {
-        let is_wanted = |line: &CaseLine| {
-            wanted.subject.as_deref().is_none_or(|subject| line.subject == subject)
-                && wanted.verdict.as_deref().is_none_or(|verdict| line.verdict == verdict)
+        let is_wanted = |subject: &str, verdict: &str| {
+            wanted.subject.as_deref().is_none_or(|wanted| subject == wanted)
+                && wanted.verdict.as_deref().is_none_or(|wanted| verdict == wanted)
         };
-        let queue = self.queue();
-        let as_of = queue.as_of.map(instant::to_text);
-        let found: Vec<CaseLine> = if wanted.appealed {
-            self.appealed(guest).into_iter().filter(is_wanted).collect()
-        } else if wanted.decided {
-            let (stated, sum) = (self.shelf.now(), self.decisions.now());
-            let mut seen = std::collections::HashSet::new();
-            let latest = sum.all.iter().rev().filter(|decision| !decision.decided.undone);
-            let first = latest.filter(|decision| seen.insert((decision.subject.clone(), decision.id.clone())));
-            let line = |decision: &Arc<Decision>| {
-                let subject = Subject::named(&decision.subject).filter(|subject| may_see(guest, *subject))?;
-                let row = self.verdict_row(&stated, subject, &decision.id);
-                Some(self.line(&stated, subject, &decision.id, verdict_of(row.as_deref()), &sum))
+        let (stated, sum) = (self.shelf.now(), self.decisions.now());
+        let as_of = self.shelf.outline.as_of(&stated).map(instant::to_text);
+        let line = |subject: Subject, id: &str| {
+            let row = self.verdict_row(&stated, subject, id);
+            self.line(&stated, subject, id, verdict_of(row.as_deref()), &sum)
+        };
+        let (skipped, taken) = match wanted.all {
+            true => (0, usize::MAX),
+            false => (wanted.page.saturating_mul(PER_PAGE), PER_PAGE),
+        };
+        let (total, mut cases): (usize, Vec<CaseLine>) = if wanted.appealed || wanted.decided {
+            let found = match wanted.appealed {
+                true => self.appealed(guest),
+                false => {
+                    let mut seen = HashSet::new();
+                    let latest = sum.all.iter().rev().filter(|decision| !decision.decided.undone);
+                    let first = latest.filter(|decision| seen.insert((&decision.subject, &decision.id)));
+                    let shown = |decision: &Arc<Decision>| {
+                        let subject = Subject::named(&decision.subject).filter(|subject| may_see(guest, *subject))?;
+                        Some(line(subject, &decision.id))
+                    };
+                    first.filter_map(shown).collect()
+                }
             };
-            first.filter_map(line).filter(is_wanted).collect()
+            let found: Vec<CaseLine> =
+                found.into_iter().filter(|line| is_wanted(&line.subject, &line.verdict)).collect();
+            (found.len(), found.into_iter().skip(skipped).take(taken).collect())
         } else {
-            let sum = self.decisions.now();
-            let said = |line: &CaseLine| {
-                let last = sum.last(&line.subject, &line.id);
-                last.is_some_and(|last| last.decided.by == guest.name && now() - last.at < SAID_FOR_MS)
+            let said = |last: &Arc<Decision>| last.decided.by == guest.name && now() - last.at < SAID_FOR_MS;
+            let waits = |ranked: &&Ranked| {
+                let last = sum.last(ranked.subject.name(), &ranked.id);
+                !is_closed(last, ranked.verdict) && !last.is_some_and(said)
             };
-            let open = queue.open.iter().filter(|open| may_see(guest, open.subject) && is_wanted(&open.line));
-            open.filter(|open| !said(&open.line)).map(|open| open.line.clone()).collect()
+            let ranking = self.ranking(&stated);
+            let seen = ranking.ranked.iter().filter(|ranked| may_see(guest, ranked.subject));
+            let asked = seen.filter(|ranked| is_wanted(ranked.subject.name(), ranked.verdict.name()));
+            let found: Vec<&Ranked> = asked.filter(waits).collect();
+            let page = found.iter().skip(skipped).take(taken);
+            (found.len(), page.map(|ranked| line(ranked.subject, &ranked.id)).collect())
         };
-        let total = found.len();
-        let (skipped, taken) = if wanted.all { (0, total) } else { (wanted.page * PER_PAGE, PER_PAGE) };
-        let mut cases: Vec<CaseLine> = found.into_iter().skip(skipped).take(taken).collect();
         if wanted.all {
             self.clerk.note(&guest.name, "export", &format!("{total} cases"));
         }
@@ -501,6 +521,7 @@ impl Desk for ReviewDesk {
         let mut case = Case {
             as_of: self.shelf.outline.as_of(&stated).map(instant::to_text),
             needs_second: needs_second(&line, "confirm"),
+            frees_with_second: needs_second(&line, "override"),
             windows: self.shelf.outline.labels.iter().map(|label| label.to_string()).collect(),
             measures,
             linked: self.linked(&stated, subject, id),
@@ -550,7 +571,8 @@ impl Desk for ReviewDesk {
     }
 
     fn overview(&self, guest: &Guest) -> Overview {
-        let (stated, sum, queue) = (self.shelf.now(), self.decisions.now(), self.queue());
+        let (stated, sum) = (self.shelf.now(), self.decisions.now());
+        let ranking = self.ranking(&stated);
         let as_of = self.shelf.outline.as_of(&stated);
         let mut verdicts: Vec<(String, [u64; 3])> = Subject::ALL
             .iter()
@@ -566,8 +588,10 @@ impl Desk for ReviewDesk {
             }
             true
         });
-        let open = queue.open.iter().filter(|open| may_see(guest, open.subject));
-        let mut waits: Vec<(f64, bool)> = open.map(|open| (open.line.waits_hours, open.line.clock >= 1.0)).collect();
+        let seen = ranking.ranked.iter().filter(|ranked| may_see(guest, ranked.subject));
+        let open = seen.filter(|ranked| !is_closed(sum.last(ranked.subject.name(), &ranked.id), ranked.verdict));
+        let mut waits: Vec<(f64, bool)> =
+            open.map(|open| (open.waits_hours, clock(open.waits_hours, open.verdict) >= 1.0)).collect();
         waits.sort_by(|a, b| a.0.total_cmp(&b.0));
         let late = waits.iter().filter(|(_, is_late)| *is_late).count();
         let hours = |place: usize| waits.get(place).map_or(0.0, |(hours, _)| *hours);
@@ -646,9 +670,13 @@ impl Desk for ReviewDesk {
         }
         let (stated, sum) = (self.shelf.now(), self.decisions.now());
         let row = self.verdict_row(&stated, subject, id);
-        let row = verdict_of(row.as_deref());
+        let ruling = self.ruling(&stated, subject, id);
+        // Who was cleared hears so at once, though the tables say it from the next instant on.
+        let is_honest = |last: &Arc<Decision>| last.closes() && last.label() == Some(LabelKind::Honest);
+        let is_cleared = ruling.is_none() && sum.last(subject.name(), id).is_some_and(is_honest);
+        let row = verdict_of(row.as_deref()).filter(|_| !is_cleared);
         let line = self.line(&stated, subject, id, row, &sum);
-        let since = stated.since(&RowKey::Subject(subject, id.to_owned()));
+        let since = row.and_then(|_| stated.since(&RowKey::Subject(subject, id.to_owned())));
         let acting: Vec<Hit> = self.hits(&stated, subject, id).into_iter().filter(|hit| hit.effect == "acts").collect();
         let speaks = |part: &Contribution| part.share > 0.0;
         let signals = self.contributions(&stated, subject, id).into_iter().filter(speaks).take(SAID_MAX);
@@ -661,7 +689,7 @@ impl Desk for ReviewDesk {
             since: since.map(|tick| instant::to_text(self.shelf.outline.instant(tick))),
             reasons: acting.iter().map(|hit| hit.reason.clone()).chain(reasons).collect(),
             grounds: acting.into_iter().map(|hit| hit.ground).filter(|ground| !ground.is_empty()).collect(),
-            person: self.ruling(&stated, subject, id).map(|ruling| ruling.known_at),
+            person: ruling.map(|ruling| ruling.known_at),
             versions: row.map(versions).unwrap_or_default(),
             payable: line.payable,
             stake_usd: line.stake_usd,
@@ -689,10 +717,10 @@ impl Desk for ReviewDesk {
         self.decisions.appeal(subject, id, text.trim()).map_err(|failure| failure.to_string())
     }
 
-    fn undo(&self, guest: &Guest, number: u64) -> Result<(), String> {
-        self.decisions.undo(&guest.name, number).map_err(|failure| failure.to_string())?;
+    fn undo(&self, guest: &Guest, number: u64) -> Result<(String, String), String> {
+        let undone = self.decisions.undo(&guest.name, number).map_err(|failure| failure.to_string())?;
         self.clerk.note(&guest.name, "undo", &number.to_string());
-        Ok(())
+        Ok((undone.subject.clone(), undone.id.clone()))
     }
 }
 
@@ -760,7 +788,7 @@ impl Registrar {
             let entry = Entry { source: Some((source.to_owned(), number)), until: None, rows };
             entry.rows.is_none() || self.gate.take(entry).is_ok()
         };
-        take(RULINGS, self.ruling(decision, known_at)) && take(LABELS, self.label(decision))
+        take(RULINGS, self.ruling(decision, known_at)) && take(LABELS, self.label(decision, known_at))
     }
 
     /// The decision as a row of `rulings`. What is confirmed speaks from then on; who is cleared never was what the rules said.
@@ -780,7 +808,7 @@ impl Registrar {
     }
 
     /// The decision as a row of `labels`.
-    fn label(&self, decision: &Decision) -> Option<Rows> {
+    fn label(&self, decision: &Decision, known_at: Millis) -> Option<Rows> {
         let (label, subject) = (decision.label()?, Subject::named(&decision.subject)?);
         let label = Label {
             subject: decision.subject.clone(),
@@ -789,7 +817,7 @@ impl Registrar {
             attack: None,
             from: None,
             until: None,
-            labelled_at: Some(decision.at),
+            labelled_at: Some(known_at),
             labelled_by: Some(if decision.is_about_appeal() { "appeal" } else { "reviewer" }.to_owned()),
         };
         intake::rows_of(&[label], &self.kinds).ok()

@@ -1,14 +1,16 @@
-//! `truestream fsck`, `backup`, `restore` and `dlq`: what people do with the folder of a service.
+//! `truestream fsck`, `backup`, `restore`, `dlq` and `labels`: what people do with the folder of a service.
 
+use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use datasets::intake::pseudonyms::Whose;
 use datasets::intake::{self, Format, Ids};
 use datasets::log::{self, Disk, Entry, Folder, LogError, Reader, Taken, check};
-use datasets::tables::IdKind;
-use records::IdSpace;
+use datasets::tables::{IdKind, TableWriter, rows};
+use records::{Id, IdSpace, Label, Subject};
 
 use super::state::StateFolder;
 use crate::exit::Failure;
@@ -76,6 +78,30 @@ pub enum DlqCommand {
     },
 }
 
+/// Writes the labels of a service as a table for `truestream train`: what people decided at the desk, and what was sent.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "\
+Examples:
+  truestream labels --state service --accounts platform/accounts.parquet --out platform/labels-desk.parquet
+      train, evaluate, drift and queue read every labels-*.parquet of the folder of --data
+
+The service may run meanwhile; a decision is a label 30 s after it was made. Where the service has pseudonyms, its labels of accounts say those,
+and the accounts of the platform's own tables only where --accounts names a table that has them all.")]
+pub struct LabelsArgs {
+    /// The folder of the service
+    #[arg(long, value_name = "DIR")]
+    pub state: PathBuf,
+    /// Tables with an account_id, accounts or plays: whose pseudonyms they are is said with the ids that stand there
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub accounts: Vec<PathBuf>,
+    /// Where the key of pseudonyms is; ids.key of the folder unless given
+    #[arg(long, value_name = "FILE")]
+    pub id_key: Option<PathBuf>,
+    /// The file; one that is there is replaced as a whole
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
 /// Checks a log.
 ///
 /// # Errors
@@ -130,6 +156,59 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
         println!("The key of its pseudonyms is not in the copy: keep it elsewhere, and give it with --id-key");
     }
     Ok(())
+}
+
+/// Writes the labels in the log, in its order.
+///
+/// # Errors
+/// When the log is damaged, or the file cannot be written.
+pub fn labels(args: &LabelsArgs) -> Result<(), Failure> {
+    let state = StateFolder::new(&args.state);
+    let kinds = state.kinds()?.unwrap_or([IdKind::Text; IdSpace::ALL.len()]);
+    let accounts = match args.accounts.is_empty() {
+        true => HashMap::new(),
+        false => accounts_by_pseudonym(&state, args)?,
+    };
+    let mut entries = Vec::new();
+    each_entry(&state, |_, entry| entries.extend(entry.rows.filter(|rows| rows.table == "labels")))?;
+    let output = |error: datasets::Error| Failure::Output(error.to_string());
+    let mut table = TableWriter::<Label>::of_kinds(&args.out, kinds).map_err(output)?;
+    for rows in &entries {
+        let labels = intake::records_of::<Label>(rows, &kinds).map_err(|error| Failure::Input(error.to_string()))?;
+        for mut label in labels {
+            if label.subject == Subject::Account.name()
+                && let Some(account) = accounts.get(&label.subject_id.to_string())
+            {
+                label.subject_id = account.clone();
+            }
+            table.push(label).map_err(output)?;
+        }
+    }
+    let count = table.finish().map_err(output)?;
+    println!("{count} labels in {}", args.out.display());
+    Ok(())
+}
+
+/// The accounts of the tables by the names that they have in the service.
+fn accounts_by_pseudonym(state: &StateFolder, args: &LabelsArgs) -> Result<HashMap<String, Id>, Failure> {
+    let ids = state.ids(args.id_key.as_deref())?;
+    let Some((kinds, pseudonyms)) = ids.and_then(|ids| Some((ids.kinds, ids.pseudonyms?))) else {
+        return Err(Failure::Usage(format!(
+            "--accounts: the service of {} has plain ids; leave it out",
+            args.state.display()
+        )));
+    };
+    let input = |error: datasets::Error| Failure::Input(error.to_string());
+    let kind = kinds[IdSpace::Account as usize];
+    let mut accounts = HashSet::new();
+    for path in &args.accounts {
+        let mut rows = rows::Rows::open(path, &["account_id"]).map_err(input)?;
+        while rows.advance().map_err(input)? {
+            accounts.extend(rows.value(0).id(kind));
+        }
+    }
+    let named = |account: Id| (pseudonyms.of(Whose::Account, &account.to_string(), &kinds), account);
+    Ok(accounts.into_iter().map(named).collect())
 }
 
 /// Lists, shows or takes in dead letters.

@@ -114,6 +114,15 @@ impl Stated {
         self.since.get(subject).copied()
     }
 
+    /// All verdicts, and since when each stands, in one walk through both: they are in the same order.
+    pub fn standing(&self) -> impl Iterator<Item = (&RowKey, &Arc<RowValue>, Option<Tick>)> {
+        let mut since = self.since.iter().peekable();
+        self.views.get(&View::Verdict).into_iter().flat_map(Rowed::iter).map(move |(key, value)| {
+            while since.next_if(|(other, _)| *other < key).is_some() {}
+            (key, value, since.next_if(|(other, _)| *other == key).map(|(_, tick)| *tick))
+        })
+    }
+
     /// Copies rows out of these parts of a view, at most so many, of those that are wanted; what was looked at is
     /// taken off the parts.
     pub fn copy(

@@ -55,6 +55,14 @@ impl Service {
         Service::start_as(&HOW, state, more)
     }
 
+    /// Starts one that was told all of a world.
+    pub fn following(state: &Path, world: &Path) -> Service {
+        let mut service = Service::start(state, &["--follow", &text(world)]);
+        service.running.wait_until("followed", |running| running.err().contains("Followed to the end"));
+        service.wait_until_stated();
+        service
+    }
+
     fn start_as(how: &[&str], state: &Path, more: &[&str]) -> Service {
         Service::start_of_strangers(state, &[how, &["--plain-ids"], more].concat())
     }

@@ -10,20 +10,22 @@ use arrow::array::AsArray;
 use tempfile::TempDir;
 
 use crate::alive::{EVERY_MS, Service};
-use crate::data::{text, world};
+use crate::data::{rows, text, world};
 use crate::process::truestream;
 
-/// Somebody with a browser.
-struct Visitor<'a> {
+/// Somebody who goes through the pages.
+pub struct Visitor<'a> {
     service: &'a Service,
     cookie: String,
 }
 
 /// What came back.
-struct Page {
-    status: u16,
+pub struct Page {
+    /// The status of HTTP.
+    pub status: u16,
     head: String,
-    body: String,
+    /// The page itself.
+    pub body: String,
 }
 
 impl Page {
@@ -37,8 +39,8 @@ impl Page {
         from.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("no {name} in {}", self.body))
     }
 
-    /// The addresses of all cases on it.
-    fn cases(&self) -> Vec<&str> {
+    /// All cases on it, as their addresses name them.
+    pub fn cases(&self) -> Vec<&str> {
         self.body.split("href=\"/desk/case/").skip(1).filter_map(|rest| rest.split('"').next()).collect()
     }
 }
@@ -58,7 +60,8 @@ impl Visitor<'_> {
         Page { status: head[9..12].parse().expect("a status"), head: head.to_owned(), body: body.to_owned() }
     }
 
-    fn get(&self, place: &str) -> Page {
+    /// A page.
+    pub fn get(&self, place: &str) -> Page {
         self.ask(&format!("GET {place}"), "")
     }
 
@@ -73,7 +76,7 @@ impl Visitor<'_> {
     }
 
     /// Decides a case as its page offers it.
-    fn decide(&self, case: &str, choice: &str, reason: &str) -> Page {
+    pub fn decide(&self, case: &str, choice: &str, reason: &str) -> Page {
         let page = self.get(&format!("/desk/case/{case}"));
         assert_eq!(page.status, 200, "{case}: {}", page.body);
         let fields = ["form_key", "subject", "id", "verdict"].map(|name| format!("{name}={}", page.field(name)));
@@ -94,7 +97,8 @@ fn texts(service: &Service, statement: &str) -> Vec<Vec<String>> {
     (0..told.num_rows()).map(|row| columns.iter().map(|column| column.value(row).to_owned()).collect()).collect()
 }
 
-fn visitor<'a>(service: &'a Service, state: &Path, name: &str, role: &str) -> Visitor<'a> {
+/// Somebody new, logged in.
+pub fn visitor<'a>(service: &'a Service, state: &Path, name: &str, role: &str) -> Visitor<'a> {
     let added = truestream(&["user", "--state", &text(state), "add", name, "--role", role]).good();
     let password = added.out.split_whitespace().last().expect("a password").to_owned();
     let mut visitor = Visitor { service, cookie: String::new() };
@@ -108,9 +112,7 @@ fn visitor<'a>(service: &'a Service, state: &Path, name: &str, role: &str) -> Vi
 fn people_decide_undo_and_agree_and_every_decision_is_told() {
     let folder = TempDir::new().expect("a folder");
     let state = folder.path().join("state");
-    let mut service = Service::start(&state, &["--follow", &text(world())]);
-    service.running.wait_until("followed", |running| running.err().contains("Followed to the end"));
-    service.wait_until_stated();
+    let service = Service::following(&state, world());
 
     let nobody = Visitor { service: &service, cookie: "truestream_desk=0".to_owned() };
     for place in ["/desk", "/desk/case/account/1"] {
@@ -211,10 +213,7 @@ fn people_decide_undo_and_agree_and_every_decision_is_told() {
 fn a_final_decision_is_a_ruling_at_the_next_tick_and_one_that_is_undone_never_is() {
     let folder = TempDir::new().expect("a folder");
     let state = folder.path().join("state");
-    let follow = ["--follow", &text(world())];
-    let mut service = Service::start(&state, &follow);
-    service.running.wait_until("followed", |running| running.err().contains("Followed to the end"));
-    service.wait_until_stated();
+    let service = Service::following(&state, world());
     let rita = visitor(&service, &state, "rita", "reviewer");
     let page = rita.get("/desk?verdict=escalate&subject=track");
     let cases = page.cases();
@@ -244,6 +243,12 @@ fn a_final_decision_is_a_ruling_at_the_next_tick_and_one_that_is_undone_never_is
     }
     assert!(texts(&service, ruled).is_empty() && texts(&service, &verdicts) == [["escalate"]]);
     let as_of = service.json("GET /health").1["as_of"].as_i64().expect("an instant");
+    // The label is known from the instant on that was stated, and goes where models are trained.
+    let labels = folder.path().join("labels-desk.parquet");
+    truestream(&["labels", "--state", &text(&state), "--out", &text(&labels)]).good();
+    let labels = rows(&labels, &["labelled_by", "subject", "subject_id", "label", "labelled_at"]);
+    let decided: Vec<_> = labels.iter().filter(|label| label[0] == "reviewer").collect();
+    assert_eq!(decided, [&["reviewer", "track", id, "honest", &as_of.to_string()].map(str::to_owned).to_vec()]);
     tell(&service, as_of + EVERY_MS);
     let expected =
         [["track", id, "cleared", "rita", "Genuine listeners: fans, an event, a campaign"].map(str::to_owned)];
@@ -269,9 +274,7 @@ fn a_final_decision_is_a_ruling_at_the_next_tick_and_one_that_is_undone_never_is
 fn who_a_verdict_is_about_reads_why_appeals_and_somebody_else_decides() {
     let folder = TempDir::new().expect("a folder");
     let state = folder.path().join("state");
-    let mut service = Service::start(&state, &["--follow", &text(world())]);
-    service.running.wait_until("followed", |running| running.err().contains("Followed to the end"));
-    service.wait_until_stated();
+    let service = Service::following(&state, world());
     let rita = visitor(&service, &state, "rita", "reviewer");
     let rick = visitor(&service, &state, "rick", "reviewer");
     let case = rita.get("/desk?verdict=escalate&subject=track").cases()[0].to_owned();
@@ -322,7 +325,7 @@ fn who_a_verdict_is_about_reads_why_appeals_and_somebody_else_decides() {
     for (choice, reason) in [("confirm", ""), ("overturn", ""), ("overturn", "because")] {
         assert_eq!(rick.decide(&case, choice, reason).status, 409, "{choice} {reason}");
     }
-    assert_eq!(rick.decide(&case, "overturn", "fans").status, 303);
+    assert_eq!(rick.decide(&case, "overturn", "victim").status, 303);
     assert!(!rick.get("/desk?appealed=1").cases().contains(&case.as_str()));
     let told = artist.get(&address);
     assert!(told.body.contains("You were right") && told.body.contains("as if it had never been"), "{}", told.body);

@@ -26,6 +26,22 @@ function press(key) {
   return true;
 }
 
+// What was just decided can be undone for half a minute. The address forgets it, so that nobody meets the offer again who comes back or shares the page.
+const done = document.querySelector(".done");
+if (done) {
+  const address = new URL(location.href);
+  for (const name of ["done", "what"]) address.searchParams.delete(name);
+  history.replaceState(null, "", address);
+  const end = Date.now() + 30_000;
+  const count = () => {
+    const left = Math.ceil((end - Date.now()) / 1000);
+    done.querySelector(".left").textContent = `${Math.max(left, 0)} s`;
+    if (left > 0) setTimeout(count, 250);
+    else if (!done.contains(document.activeElement)) done.remove();
+  };
+  count();
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   const reason = decide?.elements.reason;
