@@ -1,13 +1,14 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ watched │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess │ pseudonyms
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ watched │ broken │ killed │ sameness │ cluster │ scan │ heard │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
 //! ```
 
 mod access;
 mod alive;
 mod assess;
 mod broken;
+mod browser;
 mod cluster;
 mod data;
 mod ddex;
@@ -27,6 +28,7 @@ mod policy;
 mod process;
 mod pseudonyms;
 mod registry;
+mod reviewer;
 mod royalties;
 mod rulings;
 mod sameness;
