@@ -6,23 +6,30 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr as Planned, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Query, SelectItem, SetExpr, Statement, Value, visit_expressions_mut,
+    BinaryOperator, Expr, FunctionArguments, Statement, Value, visit_expressions_mut,
 };
 
 /// Columns of `pg_type` that hold names of functions; clients compare them with 0.
 const FUNCTIONS: [&str; 4] = ["typreceive", "typsend", "typinput", "typoutput"];
 
-/// A function that tells columns of indexes, of which there are none here; pgjdbc asks for its fields, and for those of a column that holds it.
-const OF_INDEXES: [&str; 2] = ["_pg_expandarray", "(result.keys).x"];
+/// What the catalogue tells of defaults, sequences and collations, of which there are none here: a question about them that stands for a value is
+/// null. SQLAlchemy asks them of every column.
+const OF_NOTHING: [&str; 4] = ["pg_attrdef", "pg_sequence", "pg_collation", "typcollation"];
+/// A function that tells columns of indexes, of which there are none here; pgjdbc asks for fields of what it tells.
+const OF_INDEXES: &str = "_pg_expandarray";
 
 /// Says the statement in words that are understood.
 pub(super) fn adapt(statement: &mut Statement) {
-    let asks_for_indexes = statement.to_string().contains(OF_INDEXES[0]);
+    let asks_for_indexes = statement.to_string().contains(OF_INDEXES);
     let _ = visit_expressions_mut(statement, |expr| {
         match expr {
             _ if asks_for_indexes && is_of_indexes(expr) => *expr = Expr::Value(Value::Null.into()),
-            Expr::Subquery(query) => aggregate(query),
+            Expr::Subquery(query) => {
+                let asks = query.to_string();
+                if asks.contains("pg_catalog.") && OF_NOTHING.iter().any(|name| asks.contains(name)) {
+                    *expr = Expr::Value(Value::Null.into());
+                }
+            }
             Expr::Function(function) => {
                 let name = function.name.to_string().to_ascii_lowercase();
                 let asks = function.args.to_string();
@@ -46,47 +53,13 @@ pub(super) fn adapt(statement: &mut Statement) {
     });
 }
 
+/// The function, or a field of what it told, which is null by now.
 fn is_of_indexes(expr: &Expr) -> bool {
-    let is_part =
-        !matches!(expr, Expr::BinaryOp { .. } | Expr::Subquery(_) | Expr::InSubquery { .. } | Expr::Exists { .. });
-    let text = expr.to_string().to_ascii_lowercase();
-    is_part && (text.contains(OF_INDEXES[0]) || text == OF_INDEXES[1])
-}
-
-/// A question about the catalogue that stands for a value has one row at most, which must be seen from its words here: the greatest of one
-/// value is that value.
-fn aggregate(query: &mut Query) {
-    let SetExpr::Select(select) = &mut *query.body else { return };
-    let of_catalogue = select.from.iter().all(|table| table.relation.to_string().starts_with("pg_catalog."));
-    let (SelectItem::UnnamedExpr(value) | SelectItem::ExprWithAlias { expr: value, .. }) =
-        (match &mut select.projection[..] {
-            [item] => item,
-            _ => return,
-        })
-    else {
-        return;
-    };
-    let has_all = ["max(", "min(", "count(", "array_agg(", "string_agg("];
-    let text = value.to_string().to_ascii_lowercase();
-    if select.from.is_empty()
-        || !of_catalogue
-        || query.limit_clause.is_some()
-        || has_all.iter().any(|name| text.contains(name))
-    {
-        return;
+    match expr {
+        Expr::Function(function) => function.name.to_string().ends_with(OF_INDEXES),
+        Expr::CompoundFieldAccess { root, .. } => ["(NULL)", "(result.KEYS)"].contains(&root.to_string().as_str()),
+        _ => false,
     }
-    let argument = FunctionArg::Unnamed(FunctionArgExpr::Expr(value.clone()));
-    let args = FunctionArgumentList { duplicate_treatment: None, args: vec![argument], clauses: Vec::new() };
-    *value = Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new("max")]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(args),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: Vec::new(),
-    });
 }
 
 /// The plan with columns that PostgreSQL has types for: it has none for whole numbers of 64 bits without a sign.
