@@ -6,7 +6,8 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr as Planned, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, FunctionArguments, Statement, Value, visit_expressions_mut,
+    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
+    ObjectName, Query, Statement, Value, visit_expressions, visit_expressions_mut,
 };
 
 /// Columns of `pg_type` that hold names of functions; clients compare them with 0.
@@ -15,6 +16,8 @@ const FUNCTIONS: [&str; 4] = ["typreceive", "typsend", "typinput", "typoutput"];
 /// What the catalogue tells of defaults, sequences and collations, of which there are none here: a question about them that stands for a value is
 /// null. SQLAlchemy asks them of every column.
 const OF_NOTHING: [&str; 4] = ["pg_attrdef", "pg_sequence", "pg_collation", "typcollation"];
+/// A function of our catalogue that is null whatever it is asked.
+const NOTHING: &str = "pg_get_serial_sequence";
 /// A function that tells columns of indexes, of which there are none here; pgjdbc asks for fields of what it tells.
 const OF_INDEXES: &str = "_pg_expandarray";
 
@@ -27,7 +30,7 @@ pub(super) fn adapt(statement: &mut Statement) {
             Expr::Subquery(query) => {
                 let asks = query.to_string();
                 if asks.contains("pg_catalog.") && OF_NOTHING.iter().any(|name| asks.contains(name)) {
-                    *expr = Expr::Value(Value::Null.into());
+                    *expr = nothing(query);
                 }
             }
             Expr::Function(function) => {
@@ -51,6 +54,33 @@ pub(super) fn adapt(statement: &mut Statement) {
         }
         ControlFlow::<()>::Continue(())
     });
+}
+
+/// Null, and the parameters of the question are asked for all the same: they have their places.
+fn nothing(query: &Query) -> Expr {
+    let mut parameters: Vec<Expr> = Vec::new();
+    let _ = visit_expressions(query, |expr| {
+        if let Expr::Cast { expr: cast, .. } = expr
+            && matches!(&**cast, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)))
+        {
+            parameters.push(expr.clone());
+        }
+        ControlFlow::<()>::Continue(())
+    });
+    if parameters.is_empty() {
+        return Expr::Value(Value::Null.into());
+    }
+    let args = parameters.into_iter().map(|expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr))).collect();
+    Expr::Function(Function {
+        name: ObjectName::from(vec![Ident::new(NOTHING)]),
+        uses_odbc_syntax: false,
+        parameters: FunctionArguments::None,
+        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: Vec::new() }),
+        filter: None,
+        null_treatment: None,
+        over: None,
+        within_group: Vec::new(),
+    })
 }
 
 /// The function, or a field of what it told, which is null by now.
