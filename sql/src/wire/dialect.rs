@@ -16,6 +16,9 @@ const FUNCTIONS: [&str; 4] = ["typreceive", "typsend", "typinput", "typoutput"];
 /// What the catalogue tells of defaults, sequences and collations, of which there are none here: a question about them that stands for a value is
 /// null. SQLAlchemy asks them of every column.
 const OF_NOTHING: [&str; 4] = ["pg_attrdef", "pg_sequence", "pg_collation", "typcollation"];
+/// Columns of the catalogue that list columns of keys and indexes, of which there are none here, and what makes rows of lists.
+const OF_KEYS: [&str; 6] = ["conkey", "confkey", "indkey", "indoption", "indclass", "indcollation"];
+const LISTS: [&str; 2] = ["unnest", "generate_subscripts"];
 /// A function of our catalogue that is null whatever it is asked.
 const NOTHING: &str = "pg_get_serial_sequence";
 /// A function that tells columns of indexes, of which there are none here; pgjdbc asks for fields of what it tells.
@@ -39,6 +42,7 @@ pub(super) fn adapt(statement: &mut Statement) {
                 let lists_names = name == "array" && matches!(function.args, FunctionArguments::Subquery(_));
                 // Of roles and storage options, of which there are none here.
                 let is_of_nothing = lists_names && asks.contains("pg_catalog.")
+                    || LISTS.contains(&name.as_str()) && OF_KEYS.iter().any(|column| asks.contains(column))
                     || name.ends_with("array_to_string") && asks.contains("reloptions");
                 if is_of_nothing {
                     *expr = Expr::Value(Value::Null.into());
