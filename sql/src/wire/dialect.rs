@@ -7,7 +7,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr as Planned, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::sql::sqlparser::ast::{
     BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Query, Statement, Value, visit_expressions, visit_expressions_mut,
+    ObjectName, Statement, Value, visit_expressions, visit_expressions_mut,
 };
 
 /// Columns of `pg_type` that hold names of functions; clients compare them with 0.
@@ -33,7 +33,7 @@ pub(super) fn adapt(statement: &mut Statement) {
             Expr::Subquery(query) => {
                 let asks = query.to_string();
                 if asks.contains("pg_catalog.") && OF_NOTHING.iter().any(|name| asks.contains(name)) {
-                    *expr = nothing(query);
+                    *expr = nothing(expr);
                 }
             }
             Expr::Function(function) => {
@@ -45,7 +45,7 @@ pub(super) fn adapt(statement: &mut Statement) {
                     || LISTS.contains(&name.as_str()) && OF_KEYS.iter().any(|column| asks.contains(column))
                     || name.ends_with("array_to_string") && asks.contains("reloptions");
                 if is_of_nothing {
-                    *expr = Expr::Value(Value::Null.into());
+                    *expr = nothing(expr);
                 }
             }
             Expr::BinaryOp { left, op: BinaryOperator::NotEq | BinaryOperator::Eq, right } => {
@@ -60,10 +60,10 @@ pub(super) fn adapt(statement: &mut Statement) {
     });
 }
 
-/// Null, and the parameters of the question are asked for all the same: they have their places.
-fn nothing(query: &Query) -> Expr {
+/// Null instead of what is asked; its parameters are asked for all the same, because they have their places.
+fn nothing(asked: &Expr) -> Expr {
     let mut parameters: Vec<Expr> = Vec::new();
-    let _ = visit_expressions(query, |expr| {
+    let _ = visit_expressions(asked, |expr| {
         if let Expr::Cast { expr: cast, .. } = expr
             && matches!(&**cast, Expr::Value(value) if matches!(value.value, Value::Placeholder(_)))
         {
