@@ -19,6 +19,8 @@ const OF_NOTHING: [&str; 4] = ["pg_attrdef", "pg_sequence", "pg_collation", "typ
 /// Columns of the catalogue that list columns of keys and indexes, of which there are none here, and what makes rows of lists.
 const OF_KEYS: [&str; 6] = ["conkey", "confkey", "indkey", "indoption", "indclass", "indcollation"];
 const LISTS: [&str; 2] = ["unnest", "generate_subscripts"];
+/// Names of columns of keys that SQLAlchemy gathers; in which order makes no difference, for there are none.
+const OF_COLUMNS: &str = "attr.attname";
 /// A function of our catalogue that is null whatever it is asked.
 const NOTHING: &str = "pg_get_serial_sequence";
 /// A function that tells columns of indexes, of which there are none here; pgjdbc asks for fields of what it tells.
@@ -46,6 +48,11 @@ pub(super) fn adapt(statement: &mut Statement) {
                     || name.ends_with("array_to_string") && asks.contains("reloptions");
                 if is_of_nothing {
                     *expr = nothing(expr);
+                } else if let FunctionArguments::List(args) = &mut function.args
+                    && name == "array_agg"
+                    && asks.contains(OF_COLUMNS)
+                {
+                    args.clauses.clear();
                 }
             }
             Expr::BinaryOp { left, op: BinaryOperator::NotEq | BinaryOperator::Eq, right } => {
