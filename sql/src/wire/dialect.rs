@@ -6,8 +6,8 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Expr as Planned, LogicalPlan, LogicalPlanBuilder, cast};
 use datafusion::sql::sqlparser::ast::{
-    BinaryOperator, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList, FunctionArguments, Ident,
-    ObjectName, Statement, Value, visit_expressions, visit_expressions_mut,
+    BinaryOperator, CastKind, DataType as Type, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArgumentList,
+    FunctionArguments, Ident, ObjectName, Statement, Value, visit_expressions, visit_expressions_mut,
 };
 
 /// Columns of `pg_type` that hold names of functions; clients compare them with 0.
@@ -43,11 +43,15 @@ pub(super) fn adapt(statement: &mut Statement) {
                 let asks = function.args.to_string();
                 let lists_names = name == "array" && matches!(function.args, FunctionArguments::Subquery(_));
                 // Of roles and storage options, of which there are none here.
+                let is_of_keys = LISTS.contains(&name.as_str()) && OF_KEYS.iter().any(|column| asks.contains(column));
                 let is_of_nothing = lists_names && asks.contains("pg_catalog.")
-                    || LISTS.contains(&name.as_str()) && OF_KEYS.iter().any(|column| asks.contains(column))
+                    || is_of_keys
                     || name.ends_with("array_to_string") && asks.contains("reloptions");
                 if is_of_nothing {
                     *expr = nothing(expr);
+                    if is_of_keys {
+                        *expr = whole_number(expr.clone());
+                    }
                 } else if let FunctionArguments::List(args) = &mut function.args
                     && name == "array_agg"
                     && asks.contains(OF_COLUMNS)
@@ -92,6 +96,11 @@ fn nothing(asked: &Expr) -> Expr {
         over: None,
         within_group: Vec::new(),
     })
+}
+
+fn whole_number(expr: Expr) -> Expr {
+    let (kind, data_type) = (CastKind::Cast, Type::Integer(None));
+    Expr::Cast { kind, expr: Box::new(expr), data_type, array: false, format: None }
 }
 
 /// The function, or a field of what it told, which is null by now.
