@@ -59,6 +59,10 @@ pub(super) fn adapt(statement: &mut Statement) {
                     args.clauses.clear();
                 }
             }
+            // The catalogue has no such column.
+            Expr::CompoundIdentifier(parts) if parts.last().is_some_and(|part| part.value == "reloptions") => {
+                *expr = Expr::Value(Value::Null.into());
+            }
             Expr::BinaryOp { left, op: BinaryOperator::NotEq | BinaryOperator::Eq, right } => {
                 let is_function = FUNCTIONS.iter().any(|name| left.to_string().ends_with(name));
                 if is_function && right.to_string() == "0" {
