@@ -147,6 +147,7 @@ fn functions(comments: &Comments, types: Types) -> Vec<(&'static str, Says)> {
         "pg_get_function_identity_arguments",
         "pg_get_function_result",
         "pg_get_serial_sequence",
+        "current_setting",
         "shobj_description",
         "pg_size_pretty",
         "pg_table_size",

@@ -44,7 +44,7 @@ pub(super) fn adapt(statement: &mut Statement) {
                 let lists_names = name == "array" && matches!(function.args, FunctionArguments::Subquery(_));
                 // Of roles and storage options, of which there are none here.
                 let is_of_keys = LISTS.contains(&name.as_str()) && OF_KEYS.iter().any(|column| asks.contains(column));
-                let is_of_nothing = lists_names && asks.contains("pg_catalog.")
+                let is_of_nothing = lists_names && (asks.contains("pg_catalog.") || asks.contains("unnest(NULL)"))
                     || is_of_keys
                     || name.ends_with("array_to_string") && asks.contains("reloptions");
                 if is_of_nothing {
