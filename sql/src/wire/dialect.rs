@@ -42,11 +42,11 @@ pub(super) fn adapt(statement: &mut Statement) {
                 let name = function.name.to_string().to_ascii_lowercase();
                 let asks = function.args.to_string();
                 let lists_names = name == "array" && matches!(function.args, FunctionArguments::Subquery(_));
-                // Of roles and storage options, of which there are none here.
+                // Of roles, keys and storage options, of which there are none here.
                 let is_of_keys = LISTS.contains(&name.as_str()) && OF_KEYS.iter().any(|column| asks.contains(column));
                 let is_of_nothing = lists_names && (asks.contains("pg_catalog.") || asks.contains("unnest(NULL)"))
                     || is_of_keys
-                    || name.ends_with("array_to_string") && asks.contains("reloptions");
+                    || name.ends_with("array_to_string") && asks.contains("NULL");
                 if is_of_nothing {
                     *expr = nothing(expr);
                     if is_of_keys {
@@ -59,7 +59,7 @@ pub(super) fn adapt(statement: &mut Statement) {
                     args.clauses.clear();
                 }
             }
-            // The catalogue has no such column.
+            // Options of storage: the catalogue has no such column.
             Expr::CompoundIdentifier(parts) if parts.last().is_some_and(|part| part.value == "reloptions") => {
                 *expr = Expr::Value(Value::Null.into());
             }
