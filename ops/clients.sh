@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Which clients connect to the service and read it with their default settings. Needs python3 with venv, the package index of
-# Python, psql (package postgresql-client) and a built truestream.
+# Python, psql (package postgresql-client) and a built truestream; pgjdbc and psqlODBC are tried where Debian's default-jre-headless and
+# libpostgresql-jdbc-java, odbc-postgresql and unixodbc are installed.
 #
 #   ops/clients.sh [target/release/truestream]
 #

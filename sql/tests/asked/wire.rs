@@ -274,6 +274,10 @@ fn the_catalogue_tells_tables_columns_and_what_they_mean() {
         "SELECT json_build_object('n', n, 'of', id, 'none', note, 'so', n = 1)::text FROM left_side WHERE id = 'k2'";
     let told: String = client.query_one(objects, &[]).expect("an object").get(0);
     assert_eq!(told, r#"{"n" : 1, "of" : "k2", "none" : null, "so" : true}"#);
+    // What is not asked keeps the places of the parameters.
+    let keys = "SELECT unnest(c.conkey) AS attnum, generate_subscripts(c.conkey, $1::INTEGER) + 1 AS ord FROM pg_catalog.pg_constraint c \
+                WHERE c.conname = $2::VARCHAR";
+    assert!(client.query(keys, &[&1, &"none"]).expect("an answer").is_empty());
     for question in [
         "SELECT pg_catalog.version()",
         "SELECT current_schema(), current_database(), current_user",
@@ -283,6 +287,11 @@ fn the_catalogue_tells_tables_columns_and_what_they_mean() {
         "BEGIN; SAVEPOINT s; SELECT 1; ROLLBACK TO SAVEPOINT s; RELEASE SAVEPOINT s; COMMIT",
         "SELECT oid FROM pg_catalog.pg_type WHERE typreceive != 0 AND typname = 'text'",
         "SELECT ARRAY(SELECT rolname FROM pg_catalog.pg_roles)",
+        "SELECT CASE WHEN a.atthasdef THEN (SELECT pg_catalog.pg_get_expr(d.adbin, d.adrelid) FROM pg_catalog.pg_attrdef d \
+         WHERE d.adrelid = a.attrelid) ELSE NULL END FROM pg_catalog.pg_attribute a",
+        "SELECT (information_schema._pg_expandarray(i.indkey)).n AS ord FROM pg_catalog.pg_index i",
+        "SELECT c.relname, c.reloptions FROM pg_catalog.pg_class c",
+        "SELECT current_setting('default_tablespace')",
         "SHOW server_version",
         "SHOW standard_conforming_strings",
         "SHOW transaction_isolation",
