@@ -202,7 +202,7 @@ pub const OPERATIONS: [Operation; 8] = [
                 "table",
                 "path",
                 true,
-                "plays, corrections, tracks, accounts, distributors, networks, playlists, labels or rulings; or erasures, for accounts that are to be forgotten",
+                "plays, corrections, tracks, accounts, distributors, networks, playlists, labels, rulings, evidence or duplicate_group; or erasures, for accounts that are to be forgotten",
             ),
             parameter("Content-Encoding", "header", false, "gzip or zstd"),
             parameter("Truestream-Source", "header", false, "who sends; with Truestream-Offset"),

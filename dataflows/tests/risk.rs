@@ -17,7 +17,7 @@ use dataflows::keep::mix;
 use dataflows::links::LinkKind;
 use dataflows::lockstep::Pair;
 use dataflows::risk::{
-    Asked as Clause, Entry, Finding, Heard as HeardSound, Judgement, Judging, Learned, Looked, Opinion, Release,
+    Asked as Clause, Entry, Heard as HeardSound, Judgement, Judging, Learned, Looked, Opinion, Release,
 };
 use dataflows::river::{Change, Context, Ledger, Plan, build};
 use dataflows::scores::{Score, Side, Turns};
@@ -74,8 +74,8 @@ struct World {
     segments: BTreeMap<(Tick, Key), u16>,
     /// Which recording a content is, by tick.
     recordings: BTreeMap<(Tick, Key), Key>,
-    /// What a source says of a content, by tick.
-    findings: BTreeMap<(Tick, Key, u32), Option<Opinion>>,
+    /// What is heard of a content, by tick.
+    opinions: BTreeMap<(Tick, Key), Option<Opinion>>,
     /// Models, each from a tick on.
     models: Vec<(Tick, Arc<Model>)>,
     /// Whether people wrote rules.
@@ -133,9 +133,8 @@ impl World {
         for ((tick, content), recording) in &self.recordings {
             events.entry(*tick).or_default().push(Event::Force(Entry::Recording(*content, *recording)));
         }
-        for ((tick, content, source), says) in &self.findings {
-            let finding = Finding { source: *source, says: *says };
-            events.entry(*tick).or_default().push(Event::Force(Entry::Finding(*content, finding)));
+        for ((tick, content), opinion) in &self.opinions {
+            events.entry(*tick).or_default().push(Event::Force(Entry::Heard(*content, *opinion)));
         }
         for ((tick, subject, key), kind) in &self.rulings {
             let ruling = kind.map(|kind| Box::new(ruling(kind)));
@@ -151,20 +150,11 @@ impl World {
         last.into_iter().filter_map(|(who, kind)| Some((who, kind?))).collect()
     }
 
-    /// What each content is heard to be at the tick: the gravest opinion, of equals the one of the first words.
+    /// What each content is heard to be at the tick.
     fn heard(&self, tick: Tick) -> BTreeMap<Key, Opinion> {
-        let mut in_force: BTreeMap<(Key, u32), Option<Opinion>> = BTreeMap::new();
-        let known = self.findings.range(..(tick + 1, Key(0), 0));
-        known.for_each(|((_, content, source), says)| _ = in_force.insert((*content, *source), *says));
-        let mut heard: BTreeMap<Key, Opinion> = BTreeMap::new();
-        for ((content, _), opinion) in in_force {
-            let Some(opinion) = opinion else { continue };
-            let gravest = heard.entry(content).or_insert(opinion);
-            if (opinion.risk, gravest.words) > (gravest.risk, opinion.words) {
-                *gravest = opinion;
-            }
-        }
-        heard
+        let known = self.opinions.range(..(tick + 1, Key(0)));
+        let last: BTreeMap<Key, Option<Opinion>> = known.map(|((_, content), opinion)| (*content, *opinion)).collect();
+        last.into_iter().filter_map(|(content, opinion)| Some((content, opinion?))).collect()
     }
 
     /// Which recording each content is at the tick.
@@ -865,14 +855,14 @@ fn small_world(seed: u64) -> World {
     for _ in 0..chance.below(4) {
         world.segments.insert((first + chance.below(2 * days), Key(chance.below(2))), chance.below(3) as u16);
     }
-    // Sources come, change their minds and fall silent; contents beyond those of the catalogue are heard too.
+    // What is heard comes, changes and falls silent; contents beyond those of the catalogue are heard too.
     for _ in 0..chance.below(40) {
         let says = (!chance.one_in(4)).then(|| {
             let risk = Risk::from_parts([0, 500, 6_000, 9_500][chance.below(4) as usize]);
             Opinion { risk, words: (risk > Risk::CLEAN).then(|| chance.below(3) as u32) }
         });
         let (tick, content) = (first + chance.below(2 * days), Key(chance.below(8)));
-        world.findings.insert((tick, content, chance.below(2) as u32), says);
+        world.opinions.insert((tick, content), says);
     }
     // Contents are themselves at first, then some turn out to be copies, and to be none.
     (0..6)
@@ -1181,10 +1171,10 @@ fn what_is_heard_comes_is_replaced_and_disappears_for_all_tracks_of_the_content_
         world.releases.insert((first, Key(track)), (release, None));
     }
     let says = |parts, words| Some(Opinion { risk: Risk::from_parts(parts), words: Some(words) });
-    for (at, source, opinion) in [(1, 0, says(6_000, 3)), (2, 1, says(9_500, 4)), (3, 0, says(500, 5)), (4, 1, None)] {
-        world.findings.insert((first + at, Key(0), source), opinion);
+    // At the third tick it is said again, which changes nothing.
+    for (at, opinion) in [(1, says(6_000, 3)), (2, says(9_500, 4)), (3, says(9_500, 4)), (4, says(500, 5)), (5, None)] {
+        world.opinions.insert((first + at, Key(0)), opinion);
     }
-    world.findings.insert((first + 5, Key(0), 0), None);
 
     let changes = flow(&world, &built_in(), 3, true);
     let mut told: BTreeMap<Tick, Vec<Told>> = BTreeMap::new();

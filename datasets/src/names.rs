@@ -92,6 +92,11 @@ impl Naming {
     }
 }
 
+/// The key of a text, whether or not it was ever handed out.
+pub fn key_of_text(text: &str) -> Key {
+    Key(hash(text).0)
+}
+
 /// A play id as 128 bits: texts are not remembered, for nobody asks for them by their key.
 pub fn play_id_of(text: &str) -> u128 {
     XxHash3_128::oneshot(text.as_bytes())

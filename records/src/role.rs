@@ -26,7 +26,7 @@ pub enum Deed {
     ReadListening,
     /// Reads counters of the service.
     Watch,
-    /// Sends plays, corrections and the catalogue.
+    /// Sends plays, corrections, the catalogue and what was heard.
     Send,
     /// Sends labels: says what is true.
     Label,
@@ -91,7 +91,7 @@ impl Deed {
             Deed::Read => "read views",
             Deed::ReadListening => "read what single accounts and devices did",
             Deed::Watch => "read counters",
-            Deed::Send => "send plays, corrections or the catalogue",
+            Deed::Send => "send plays, corrections, the catalogue or evidence",
             Deed::Label => "send labels",
             Deed::Rule => "send rulings",
             Deed::Audit => "read who did what",

@@ -7,11 +7,14 @@
 //!
 //! Pages are made here and work without scripts; a script adds keys. No text from outside is ever markup.
 
+use std::fs::File;
 use std::time::Duration;
 
+mod differences;
 mod pages;
 mod routes;
 mod sessions;
+mod sound;
 pub(crate) mod texts;
 
 pub(crate) use self::routes::routes;
@@ -128,6 +131,10 @@ pub struct Case {
     pub appeal: Option<Appeal>,
     /// The address of what the one is told whom it is about, for those who may send it.
     pub statement: Option<String>,
+    /// What was heard, where it is about a track.
+    pub sound: Option<Sound>,
+    /// What the catalogue says of it and of others that have its sound.
+    pub differences: Vec<Difference>,
     /// What was decided, the latest first.
     pub history: Vec<Decided>,
     /// Which policy and models spoke.
@@ -136,6 +143,117 @@ pub struct Case {
     pub needs_second: bool,
     /// Whether a second person has to agree that it is freed.
     pub frees_with_second: bool,
+}
+
+/// What was heard of a track's recording, and what of it can be seen and listened to.
+#[derive(Clone, Debug, Default)]
+pub struct Sound {
+    /// What each detector heard, the gravest first.
+    pub evidence: Vec<Heard>,
+    /// The recording.
+    pub own: Option<Recording>,
+    /// Another one that shares sound with it.
+    pub other: Option<Recording>,
+    /// Where they share it.
+    pub matched: Option<Match>,
+    /// What is not here, and why.
+    pub missing: Vec<String>,
+}
+
+/// What a detector heard.
+#[derive(Clone, Debug, Default)]
+pub struct Heard {
+    /// Who says it.
+    pub detector: String,
+    /// Which version of it.
+    pub version: String,
+    /// How sure it is that something is wrong, from 0 to 1.
+    pub risk: f64,
+    /// How much of what it asks for it could hear, from 0 to 1.
+    pub confidence: f64,
+    /// What it heard.
+    pub words: String,
+    /// From when on it says so; may be empty.
+    pub threshold: String,
+    /// Since when it is known, unless always.
+    pub known_at: Option<String>,
+    /// The file that was heard.
+    pub file: Option<String>,
+}
+
+/// A recording that can be seen or listened to.
+#[derive(Clone, Debug, Default)]
+pub struct Recording {
+    /// What people call it.
+    pub name: String,
+    /// The hash of its bytes, by which its pictures and its sound are asked for.
+    pub hash: String,
+    /// How long it is.
+    pub seconds: f64,
+    /// The highest frequency of its spectrogram.
+    pub top_hz: f64,
+    /// Its waveform.
+    pub peaks: Option<Peaks>,
+    /// How many seconds each tile of its spectrogram shows.
+    pub tiles: Vec<f64>,
+    /// Why it cannot be listened to, where it cannot.
+    pub silent: Option<String>,
+}
+
+/// A waveform.
+#[derive(Clone, Debug, Default)]
+pub struct Peaks {
+    /// How long a point is.
+    pub point_seconds: f64,
+    /// The least and the greatest sample of each, from -128 to 127.
+    pub points: Vec<[i8; 2]>,
+}
+
+/// Where two recordings share their sound.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Match {
+    /// From which second of the suspect on.
+    pub from: f64,
+    /// For how many seconds of it.
+    pub length: f64,
+    /// From which second of the other recording on.
+    pub offset: f64,
+    /// How many times as fast the suspect plays.
+    pub speed: f64,
+    /// How many times as high it sounds.
+    pub pitch: f64,
+}
+
+/// Sound to listen to.
+pub struct Audio {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Those bytes.
+    pub file: File,
+}
+
+/// What the catalogue says of another track and of this one.
+#[derive(Clone, Debug, Default)]
+pub struct Difference {
+    /// The other track.
+    pub track: String,
+    /// Why it is looked at.
+    pub why: String,
+    /// Field by field, those that one of both has.
+    pub fields: Vec<Field>,
+}
+
+/// A field of the catalogue.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Field {
+    /// Its name.
+    pub name: String,
+    /// What the other track has.
+    pub before: Option<String>,
+    /// What this one has.
+    pub after: Option<String>,
 }
 
 /// A ruling in force.
@@ -369,6 +487,12 @@ pub trait Desk: Send + Sync {
 
     /// Under which id the one stands in tables of whom the guest knows this id.
     fn id_in_tables(&self, guest: &crate::Guest, subject: &str, id: &str) -> String;
+
+    /// A tile of the spectrogram of a recording, as PNG; `None` where there is none, or the guest may not see it.
+    fn spectrum(&self, guest: &crate::Guest, hash: &str, tile: usize) -> Option<Vec<u8>>;
+
+    /// The sound of a recording; `None` where there is none, or the guest may not hear it.
+    fn audio(&self, guest: &crate::Guest, hash: &str) -> Option<Audio>;
 
     /// How things stand.
     fn overview(&self, guest: &crate::Guest) -> Overview;

@@ -2,7 +2,9 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::differences::differences;
 use super::sessions::Session;
+use super::sound::sound;
 use super::texts::{path_part, visible};
 use super::{
     Appeal, CHOICES, Case, CaseLine, Cases, Decided, InForce, OVERTURN, Overview, REASONS, Statement, UPHOLD, WITHDRAW,
@@ -39,6 +41,7 @@ fn page(title: &str, session: Option<&Session>, body: &Markup) -> String {
                 link rel="icon" href=(ICON);
                 link rel="stylesheet" href="/desk/static/desk.css";
                 script src="/desk/static/desk.js" defer {}
+                script src="/desk/static/sound.js" defer {}
             }
             body {
                 a.skip href="#main" { "To the page" }
@@ -171,7 +174,7 @@ fn link(wanted: &Wanted, page: usize) -> String {
     format!("/desk?{}", parts.join("&"))
 }
 
-fn address(subject: &str, id: &str) -> String {
+pub(super) fn address(subject: &str, id: &str) -> String {
     format!("/desk/case/{}/{}", path_part(subject), path_part(id))
 }
 
@@ -321,6 +324,8 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
         @if let Some(ruling) = &case.ruling { (in_force(ruling)) }
         @if let Some(appeal) = &case.appeal { (appealed(appeal)) }
         @if may_decide { (decision(session, case)) } @else { p { "The role " (session.guest.role.name()) " decides nothing." } }
+        @if let Some(heard) = &case.sound { (sound(heard)) }
+        @if !case.differences.is_empty() { (differences(&case.differences)) }
         div.columns {
             section {
                 h2 { "Why" }
@@ -360,7 +365,7 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
             section {
                 h2 { "Plays, beside all of its kind" }
                 (measures(case))
-                p.note { "The small number is the share of all " (subject) "s with a row in that window that have less. Waveform, spectrogram and similarity are shown where a service has the evidence of a scan; this one has none." }
+                p.note { "The small number is the share of all " (subject) "s with a row in that window that have less." }
             }
             section {
                 h2 { "Linked" }
@@ -572,7 +577,7 @@ mod tests {
     use super::*;
     use crate::Guest;
     use crate::desk::sessions::Sessions;
-    use crate::desk::{Contribution, Hit, Linked};
+    use crate::desk::{Contribution, Difference, Field, Heard, Hit, Linked, Match, Recording, Sound};
 
     /// Texts that become markup, scripts or another line where somebody forgets to escape them.
     const HOSTILE: [&str; 9] = [
@@ -591,6 +596,46 @@ mod tests {
         let sessions = Sessions::default();
         let number = sessions.begin(Guest { name: "<b>rita</b>".to_owned(), role: Role::Reviewer });
         sessions.get(&number).expect("it began")
+    }
+
+    /// What was heard, in hostile words.
+    fn heard(text: &str) -> Sound {
+        let words = || text.to_owned();
+        let heard = Heard {
+            detector: words(),
+            version: words(),
+            words: words(),
+            threshold: words(),
+            known_at: Some(words()),
+            file: Some(words()),
+            ..Heard::default()
+        };
+        let recording = |hash: &str| Recording {
+            name: words(),
+            hash: hash.repeat(64),
+            seconds: 10.0,
+            tiles: vec![10.0],
+            silent: Some(words()),
+            ..Recording::default()
+        };
+        Sound {
+            evidence: vec![heard],
+            own: Some(recording("0")),
+            other: Some(recording("1")),
+            matched: Some(Match { from: 1.0, length: 5.0, offset: 2.0, speed: 1.0, pitch: 1.0 }),
+            missing: vec![words()],
+        }
+    }
+
+    /// What the catalogue says otherwise, in hostile words.
+    fn differing(text: &str) -> Difference {
+        let field = |before: &str, after: &str| Field {
+            name: "title".to_owned(),
+            before: Some(before.to_owned()),
+            after: Some(after.to_owned()),
+        };
+        let fields = vec![field(text, "plain"), field("plain", text), field(text, text)];
+        Difference { track: text.to_owned(), why: text.to_owned(), fields }
     }
 
     /// All pages of a case whose texts are `text`, and whose words of ours are `word`.
@@ -654,6 +699,8 @@ mod tests {
             linked: vec![linked],
             ruling: Some(ruling),
             appeal: Some(appeal.clone()),
+            sound: Some(heard(&text)),
+            differences: vec![differing(&text)],
             history: vec![decided],
             versions: vec![text.clone()],
             ..Case::default()
@@ -677,7 +724,7 @@ mod tests {
                 // The one that is ours ends where nothing has been written in it yet.
                 let lower = page.to_lowercase().replace("required></textarea>", "");
                 for mark in
-                    ["<script>", "<img", "<svg", "<iframe", "</textarea", "<!--", "\" on", "<b>", "href=\"javascript"]
+                    ["<script>", "<img", "<svg/", "<iframe", "</textarea", "<!--", "\" on", "<b>", "href=\"javascript"]
                 {
                     assert!(!lower.contains(mark), "{mark} of {text} in {page}");
                 }

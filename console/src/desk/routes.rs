@@ -1,15 +1,19 @@
 //! The ways through the desk: who is it, may they, and which page comes next.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Form, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use futures::Stream;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
@@ -17,7 +21,7 @@ use tokio::time::sleep;
 use super::pages::{self, Done};
 use super::sessions::{Session, Sessions};
 use super::texts::{csv, path_part};
-use super::{Choice, Wanted};
+use super::{Audio, Choice, Wanted};
 use crate::House;
 
 /// The name of the cookie.
@@ -31,11 +35,12 @@ const VISITING: usize = 8;
 /// A form has at most so many bytes.
 const FORM_MAX: usize = 64 << 10;
 /// Nothing but our own style and script, no script within a page, and no page within another one.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 const STYLE: &str = include_str!("static/desk.css");
 const SCRIPT: &str = include_str!("static/desk.js");
 const ICON: &str = include_str!("static/desk.svg");
+const PLAYERS: &str = include_str!("static/sound.js");
 
 struct Room<H> {
     house: Arc<H>,
@@ -60,12 +65,15 @@ pub(crate) fn routes<H: House>(house: Arc<H>, is_encrypted: bool) -> Router {
         .route("/desk/cases.csv", get(export::<H>))
         .route("/desk/find", get(find::<H>))
         .route("/desk/overview", get(overview::<H>))
+        .route("/desk/sound/{hash}/spectrum/{tile}", get(spectrum::<H>))
+        .route("/desk/sound/{hash}/audio", get(audio::<H>))
         .route("/desk/decide", post(decide::<H>))
         .route("/desk/undo", post(undo::<H>))
         .route("/appeal/{subject}/{id}/{code}", get(statement::<H>).post(appeal::<H>))
         .route("/desk/static/desk.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/desk/static/desk.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
         .route("/desk/static/desk.svg", get(|| async { asset("image/svg+xml", ICON) }))
+        .route("/desk/static/sound.js", get(|| async { asset("text/javascript; charset=utf-8", PLAYERS) }))
         .layer(DefaultBodyLimit::max(FORM_MAX))
         .with_state(Arc::new(room))
 }
@@ -265,6 +273,120 @@ async fn case<H: House>(
     }
 }
 
+/// What has a hash never changes; it is for who asked, and for nobody on the way.
+const KEPT: &str = "private, max-age=3600";
+
+async fn spectrum<H: House>(
+    State(room): Rooms<H>,
+    session: Session,
+    Path((hash, tile)): Path<(String, usize)>,
+) -> Response {
+    let house = room.house.clone();
+    match spawn_blocking(move || house.desk().spectrum(&session.guest, &hash, tile)).await {
+        Ok(Some(png)) => {
+            let headers = [
+                (header::CONTENT_TYPE, "image/png"),
+                (header::CACHE_CONTROL, KEPT),
+                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            ];
+            (headers, png).into_response()
+        }
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+/// The sound of a recording, or the part of it that is asked for (RFC 9110, 14).
+async fn audio<H: House>(
+    State(room): Rooms<H>,
+    session: Session,
+    Path(hash): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let house = room.house.clone();
+    let found = spawn_blocking(move || house.desk().audio(&session.guest, &hash)).await;
+    let Ok(Some(Audio { media_type, bytes, file })) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
+    let (status, from, end) = match asked.map(|asked| range(asked, bytes)) {
+        None | Some(Asked::Whole) => (StatusCode::OK, 0, bytes),
+        Some(Asked::Part(from, end)) => (StatusCode::PARTIAL_CONTENT, from, end),
+        Some(Asked::Nothing) => {
+            let told = [(header::CONTENT_RANGE, format!("bytes */{bytes}"))];
+            return (StatusCode::RANGE_NOT_SATISFIABLE, told).into_response();
+        }
+    };
+    let mut response = (status, Body::from_stream(pieces(file, from, end))).into_response();
+    let told = response.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_TYPE, media_type),
+        (header::ACCEPT_RANGES, "bytes"),
+        (header::CACHE_CONTROL, KEPT),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        told.insert(name, HeaderValue::from_static(value));
+    }
+    told.insert(header::CONTENT_LENGTH, (end - from).into());
+    if status == StatusCode::PARTIAL_CONTENT
+        && let Ok(value) = HeaderValue::from_str(&format!("bytes {from}-{}/{bytes}", end - 1))
+    {
+        told.insert(header::CONTENT_RANGE, value);
+    }
+    response
+}
+
+/// So many bytes of a file are in memory for one who listens.
+const PIECE: u64 = 256 << 10;
+
+/// A part of the file, a piece whenever the last one is on its way: nobody waits for who has stopped listening.
+fn pieces(file: File, from: u64, end: u64) -> impl Stream<Item = std::io::Result<Vec<u8>>> {
+    let file = Arc::new(file);
+    futures::stream::try_unfold(from, move |at| {
+        let file = file.clone();
+        async move {
+            if at >= end {
+                return Ok(None);
+            }
+            let read = move || {
+                let mut piece = vec![0; (end - at).min(PIECE) as usize];
+                file.read_exact_at(&mut piece, at).map(|()| piece)
+            };
+            let piece = spawn_blocking(read).await.map_err(std::io::Error::other)??;
+            let next = at + piece.len() as u64;
+            Ok(Some((piece, next)))
+        }
+    })
+}
+
+/// What a header `Range` asks of so many bytes.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    /// What cannot be understood, and several parts at once, ask for everything.
+    Whole,
+    /// From the one byte to before the other.
+    Part(u64, u64),
+    /// There are no such bytes.
+    Nothing,
+}
+
+fn range(asked: &str, bytes: u64) -> Asked {
+    let Some((from, to)) = asked.strip_prefix("bytes=").and_then(|part| part.split_once('-')) else {
+        return Asked::Whole;
+    };
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let part = match (from.trim(), to.trim()) {
+        ("", last) => number(last).map(|last| (bytes.saturating_sub(last), bytes)),
+        (from, "") => number(from).map(|from| (from, bytes)),
+        (from, to) => {
+            let both = number(from).zip(number(to)).filter(|(from, to)| from <= to);
+            both.map(|(from, to)| (from, to.saturating_add(1).min(bytes)))
+        }
+    };
+    match part {
+        None => Asked::Whole,
+        Some((from, end)) if from < end => Asked::Part(from, end),
+        Some(_) => Asked::Nothing,
+    }
+}
+
 async fn decide<H: House>(
     State(room): Rooms<H>,
     headers: HeaderMap,
@@ -377,4 +499,31 @@ fn busy() -> Response {
 fn broken(session: &Session) -> Response {
     let said = pages::message(Some(session), "It went wrong", "The page could not be made. Try it again.");
     html(StatusCode::INTERNAL_SERVER_ERROR, said)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_is_a_part_of_the_bytes_or_everything_or_nothing() {
+        for (asked, found) in [
+            ("bytes=0-", Asked::Part(0, 100)),
+            ("bytes=10-19", Asked::Part(10, 20)),
+            ("bytes=90-500", Asked::Part(90, 100)),
+            ("bytes=0-18446744073709551615", Asked::Part(0, 100)),
+            ("bytes=-10", Asked::Part(90, 100)),
+            ("bytes=-500", Asked::Part(0, 100)),
+            ("bytes=100-", Asked::Nothing),
+            ("bytes=-0", Asked::Nothing),
+            ("bytes=20-10", Asked::Whole),
+            ("bytes=0-1,5-6", Asked::Whole),
+            ("bytes=a-", Asked::Whole),
+            ("lines=1-2", Asked::Whole),
+            ("", Asked::Whole),
+        ] {
+            assert_eq!(range(asked, 100), found, "{asked}");
+        }
+        assert_eq!(range("bytes=0-", 0), Asked::Nothing);
+    }
 }

@@ -19,8 +19,7 @@ use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
 
 use super::audience::AudienceNews;
-use super::hearing::Contents;
-use super::{Coll, Entry, Finding, Opinion, Release, Update, updates};
+use super::{Coll, Entry, Opinion, Release, Update, updates};
 use crate::clock::Tick;
 use crate::keep::{Keep, keep, mix};
 
@@ -48,18 +47,18 @@ impl<'scope> Laws<'scope> {
     pub fn of(entries: StreamVec<'scope, Tick, Entry>, until: Tick) -> Laws<'scope> {
         let releases = entries.clone().flat_map(|entry| match entry {
             Entry::Release(track, release) => Some((track, release)),
-            Entry::Segment(..) | Entry::Finding(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
+            Entry::Segment(..) | Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
         });
         let segments = entries.clone().flat_map(|entry| match entry {
             Entry::Segment(distributor, segment) => Some((distributor, segment)),
-            Entry::Release(..) | Entry::Finding(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
+            Entry::Release(..) | Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
         });
         let recordings = entries.clone().flat_map(|entry| match entry {
             Entry::Recording(content, recording) => Some((content, recording)),
-            Entry::Release(..) | Entry::Segment(..) | Entry::Finding(..) | Entry::Ruling(..) => None,
+            Entry::Release(..) | Entry::Segment(..) | Entry::Heard(..) | Entry::Ruling(..) => None,
         });
-        let findings = entries.flat_map(|entry| match entry {
-            Entry::Finding(content, finding) => Some((content, finding)),
+        let heard = entries.flat_map(|entry| match entry {
+            Entry::Heard(content, opinion) => Some((content, opinion)),
             Entry::Release(..) | Entry::Segment(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
         });
         let route = |entry: &(Key, Release)| mix(entry.0.0);
@@ -82,9 +81,10 @@ impl<'scope> Laws<'scope> {
         // Only what somebody listened to has a content here.
         let recorded = releases.clone().filter(|(_, release)| release.content.is_some());
         let recorded = recorded.map(|(track, release)| (release.content, (track, release)));
-        let route = |finding: &(Key, Finding)| mix(finding.0.0);
-        let opinions: Coll<(Key, Opinion)> =
-            keep(findings, "Contents", route, until, Contents::default()).as_collection();
+        let route = |heard: &(Key, Option<Opinion>)| mix(heard.0.0);
+        let opinions: Coll<(Key, Option<Opinion>)> =
+            keep(heard, "Heard", route, until, InForce::default()).as_collection();
+        let opinions = opinions.flat_map(|(content, opinion)| opinion.map(|opinion| (content, opinion)));
         let recorded = recorded.arrange_by_key_named("TracksOfContent");
         let route = |told: &(Key, Key)| mix(told.0.0);
         let recordings: Coll<(Key, Key)> =

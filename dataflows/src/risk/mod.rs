@@ -21,7 +21,6 @@ mod audience;
 mod catalogue;
 mod clauses;
 mod copies;
-mod hearing;
 pub(crate) mod listens;
 pub mod suspicion;
 
@@ -92,19 +91,11 @@ pub enum Entry {
     Segment(Key, u16),
     /// The recording that a content is, by a number that who asks gives it: contents of one number are copies of each other.
     Recording(Key, Key),
-    /// What was heard of a content; here the key is of the content and its source.
-    Finding(Key, Finding),
+    /// What is heard of a content, of all who listened the one who is surest that something is wrong; `None` where nobody could hear
+    /// anything (any more).
+    Heard(Key, Option<Opinion>),
     /// What a person ruled about a subject; `None` where nothing is ruled any more.
     Ruling(Subject, Key, Option<Box<Ruling>>),
-}
-
-/// What one source says of a content from now on: a detector that listened to a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Finding {
-    /// The source, by a number that who asks gives it; it replaces what the same source said of the content before.
-    pub source: u32,
-    /// What it says; `None` when it could not hear anything, and says nothing (any more).
-    pub says: Option<Opinion>,
 }
 
 /// What the audio says.
@@ -194,7 +185,7 @@ pub(crate) type RulingChange = ((Subject, Key), Option<Box<Ruling>>);
 pub(crate) fn rulings<'scope>(entries: StreamVec<'scope, Tick, Entry>) -> StreamVec<'scope, Tick, RulingChange> {
     entries.flat_map(|entry| match entry {
         Entry::Ruling(subject, key, ruling) => Some(((subject, key), ruling)),
-        Entry::Release(..) | Entry::Segment(..) | Entry::Finding(..) | Entry::Recording(..) => None,
+        Entry::Release(..) | Entry::Segment(..) | Entry::Heard(..) | Entry::Recording(..) => None,
     })
 }
 

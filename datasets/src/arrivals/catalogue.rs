@@ -127,7 +127,8 @@ pub fn read_listings(
 ) -> Result<Vec<Listing>, Error> {
     let mut listings = Vec::new();
     let mut failed = None;
-    let keep = |track: Track| match listing(&track, contents, naming) {
+    let content = |track: &Track| contents.key(track.content_id.as_ref().unwrap_or(&track.track_id));
+    let keep = |track: Track| match listing(&track, content(&track), naming) {
         Ok(listing) => listings.push(listing),
         Err(error) => failed = Some(error),
     };
@@ -135,10 +136,10 @@ pub fn read_listings(
     failed.map_or(Ok(listings), Err)
 }
 
-/// The row as plays are grouped by it.
-pub(super) fn listing(track: &Track, contents: &Contents, naming: &mut Naming) -> Result<Listing, Error> {
+/// The row as plays are grouped by it, of the recording of that number.
+pub(super) fn listing(track: &Track, content: Key, naming: &mut Naming) -> Result<Listing, Error> {
     Ok(Listing {
-        content: contents.key(track.content_id.as_ref().unwrap_or(&track.track_id)),
+        content,
         track: naming.key_of(IdSpace::Track, Some(&track.track_id))?,
         artist: naming.key_of(IdSpace::Artist, track.artist_id.as_ref())?,
         uploader: naming.key_of(IdSpace::Uploader, track.uploader_id.as_ref())?,

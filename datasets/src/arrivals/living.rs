@@ -1,20 +1,23 @@
 //! Turns what the log holds into what the dataflow takes, entry by entry.
 //!
 //! ```text
-//! rows of the log ──▶ plays, corrections, rows of the catalogue, tiers, rulings ──▶ whoever gives them their ticks
+//! rows of the log ──▶ plays, corrections, rows of the catalogue, tiers, rulings, what was heard ──▶ whoever gives them their ticks
 //!                 └──▶ accounts, networks: remembered, and looked up while later plays are read
 //! ```
 //!
 //! The same decoder reads plays here and out of files. What differs: every play comes with its id, for nobody knows
 //! beforehand which ids come again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use records::{Account, Distributor, IdSpace, Label, Millis, Network, Playlist, Refusal, Ruled, Track};
+use records::{
+    Account, Distributor, Duplicate, Evidence, IdSpace, Label, Millis, Network, Playlist, Refusal, Ruled, Track,
+};
 
 use super::catalogue::{Facts, Listing, RuledOn, Tier, correction, listing, ruled, tier};
 use super::decode::{Decoded, Decoder, Suspect, Wanted};
-use super::evidence::Contents;
+use super::evidence::{Contents, Grouping, Hearing};
 use crate::Error;
 use crate::intake::batches;
 use crate::log::Rows;
@@ -28,12 +31,16 @@ pub enum News {
     Plays(Vec<Suspect>),
     /// Corrections as (play id, arrival).
     Corrections(Vec<(u128, Millis)>),
-    /// Rows of the catalogue.
-    Listings(Vec<Listing>),
+    /// Rows of the catalogue, each with its place in the entry.
+    Listings(Vec<(u32, Listing)>),
     /// Tiers of distributors.
     Tiers(Vec<Tier>),
     /// What people ruled.
     Rulings(Vec<RuledOn>),
+    /// What was heard, each row with its place in the entry.
+    Hearings(Vec<(u32, Hearing)>),
+    /// Which recordings are one.
+    Groupings(Vec<Grouping>),
     /// Nothing that the dataflow asks for.
     Noted,
 }
@@ -44,14 +51,20 @@ pub struct Incoming {
     kinds: IdKinds,
     facts: Facts,
     wanted: Wanted,
-    contents: Contents,
+    contents: Arc<Contents>,
+    in_words: fn(&Evidence) -> String,
 }
 
 impl Incoming {
-    /// Nothing read yet.
-    pub fn new(names: Arc<NameTable>, kinds: IdKinds, wanted: Wanted) -> Incoming {
-        let (naming, facts, contents) = (Naming::new(names), Facts::default(), Contents::default());
-        Incoming { naming, kinds, facts, wanted, contents }
+    /// Nothing read yet. Recordings get their numbers from `contents`, and `in_words` says what was heard where something is wrong.
+    pub fn new(
+        names: Arc<NameTable>,
+        kinds: IdKinds,
+        wanted: Wanted,
+        contents: Arc<Contents>,
+        in_words: fn(&Evidence) -> String,
+    ) -> Incoming {
+        Incoming { naming: Naming::new(names), kinds, facts: Facts::default(), wanted, contents, in_words }
     }
 
     /// What the rows are, and those that are refused, as of this entry.
@@ -63,22 +76,34 @@ impl Incoming {
         let mut refusals = Vec::new();
         let news = match rows.table {
             "plays" => News::Plays(self.plays(&file, &rows.columns, &mut refusals)?),
-            "corrections" => News::Corrections(self.rows(rows, &file, &mut refusals, |_, row| Ok(correction(&row)))?),
-            "tracks" => News::Listings(self.rows(rows, &file, &mut refusals, |this, row: Track| {
-                listing(&row, &this.contents, &mut this.naming)
+            "corrections" => {
+                News::Corrections(self.rows(rows, &file, &mut refusals, |_, _, row| Ok(correction(&row)))?)
+            }
+            "tracks" => News::Listings(self.rows(rows, &file, &mut refusals, |this, place, row: Track| {
+                // Nobody knows yet what somebody will listen to: every recording gets a number.
+                let content = this.contents.number(row.content_id.as_ref().unwrap_or(&row.track_id));
+                Ok((place, listing(&row, content, &mut this.naming)?))
             })?),
             "distributors" => News::Tiers(
-                self.rows(rows, &file, &mut refusals, |this, row: Distributor| tier(row, &mut this.naming))?,
+                self.rows(rows, &file, &mut refusals, |this, _, row: Distributor| tier(row, &mut this.naming))?,
             ),
-            "rulings" => {
-                News::Rulings(self.rows(rows, &file, &mut refusals, |this, row: Ruled| ruled(row, &mut this.naming))?)
+            "rulings" => News::Rulings(
+                self.rows(rows, &file, &mut refusals, |this, _, row: Ruled| ruled(row, &mut this.naming))?,
+            ),
+            "evidence" => News::Hearings(self.rows(rows, &file, &mut refusals, |this, place, row: Evidence| {
+                Ok((place, this.contents.hearing(&row, this.in_words)))
+            })?),
+            "duplicate_group" => {
+                News::Groupings(
+                    self.rows(rows, &file, &mut refusals, |this, _, row: Duplicate| Ok(this.contents.grouping(&row)))?,
+                )
             }
             table => {
                 match table {
                     "accounts" => drop(self.rows(rows, &file, &mut refusals, Incoming::note_account)?),
                     "networks" => drop(self.rows(rows, &file, &mut refusals, Incoming::note_network)?),
-                    "playlists" => drop(self.rows(rows, &file, &mut refusals, |_, _: Playlist| Ok(()))?),
-                    _ => drop(self.rows(rows, &file, &mut refusals, |_, _: Label| Ok(()))?),
+                    "playlists" => drop(self.rows(rows, &file, &mut refusals, |_, _, _: Playlist| Ok(()))?),
+                    _ => drop(self.rows(rows, &file, &mut refusals, |_, _, _: Label| Ok(()))?),
                 }
                 News::Noted
             }
@@ -112,14 +137,15 @@ impl Incoming {
         rows: &Rows,
         file: &str,
         refusals: &mut Vec<Refusal>,
-        mut take: impl FnMut(&mut Incoming, R) -> Result<T, Error>,
+        mut take: impl FnMut(&mut Incoming, u32, R) -> Result<T, Error>,
     ) -> Result<Vec<T>, Error> {
         let mut read: Vec<Result<R, Refused>> = Vec::new();
         read_batches(batches(&rows.columns)?, &self.kinds, |row| read.push(row))?;
         let mut taken = Vec::with_capacity(read.len());
         for (number, row) in read.into_iter().enumerate() {
             match row {
-                Ok(record) => taken.push(take(self, record)?),
+                // A body of rows is shorter than 2^32 bytes.
+                Ok(record) => taken.push(take(self, number as u32, record)?),
                 Err((code, reason)) => refusals.push(Refusal {
                     source: R::TABLE.to_owned(),
                     file: file.to_owned(),
@@ -133,20 +159,36 @@ impl Incoming {
         Ok(taken)
     }
 
-    fn note_account(&mut self, account: Account) -> Result<(), Error> {
+    fn note_account(&mut self, _place: u32, account: Account) -> Result<(), Error> {
         let key = self.naming.key_of(IdSpace::Account, Some(&account.account_id))?;
         let payment = self.naming.key_of(IdSpace::Payment, account.payment_id.as_ref())?;
         self.facts.accounts.insert(key, (account.created_at, payment));
         Ok(())
     }
 
-    fn note_network(&mut self, network: Network) -> Result<(), Error> {
+    fn note_network(&mut self, _place: u32, network: Network) -> Result<(), Error> {
         match network.kind.is_hosted() {
             true => self.facts.hosted.insert(network.asn),
             false => self.facts.hosted.remove(&network.asn),
         };
         Ok(())
     }
+}
+
+/// The records of some rows of an entry, by their places; what is none is left out.
+///
+/// # Errors
+/// When the rows cannot be read at all.
+pub fn read_again<R: FromRow>(rows: &Rows, kinds: &IdKinds, places: &BTreeSet<u32>) -> Result<Vec<R>, Error> {
+    let mut found = Vec::new();
+    let mut first = 0;
+    for batch in batches(&rows.columns)? {
+        let end = first + batch.num_rows() as u32;
+        let of_batch = places.range(first..end).map(|place| batch.slice((place - first) as usize, 1));
+        read_batches(of_batch.collect(), kinds, |row: Result<R, Refused>| found.extend(row))?;
+        first = end;
+    }
+    Ok(found)
 }
 
 /// The number that a row of the columns had in what was sent, where unread rows stood between.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Int64Builder, RecordBatch, StringBuilder, TimestampMillisecondBuilder, UInt32Builder,
-    UInt64Builder,
+    ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, StringBuilder, TimestampMillisecondBuilder,
+    UInt32Builder, UInt64Builder,
 };
 use arrow::datatypes::{DataType, SchemaRef};
 use records::Code;
@@ -24,6 +24,7 @@ enum Builder {
     Instant(TimestampMillisecondBuilder),
     Whole(Int64Builder),
     Small(UInt32Builder),
+    Share(Float64Builder),
     Flag(BooleanBuilder),
 }
 
@@ -35,6 +36,7 @@ enum Fitting<'a> {
     Digits(u64),
     Whole(i64),
     Small(u32),
+    Share(f64),
     Flag(bool),
 }
 
@@ -47,6 +49,7 @@ impl Builder {
             DataType::Timestamp(..) => Builder::Instant(TimestampMillisecondBuilder::new().with_timezone("UTC")),
             DataType::Int64 => Builder::Whole(Int64Builder::new()),
             DataType::UInt32 => Builder::Small(UInt32Builder::new()),
+            DataType::Float64 => Builder::Share(Float64Builder::new()),
             DataType::Boolean => Builder::Flag(BooleanBuilder::new()),
             _ => Builder::Text { to: StringBuilder::new(), holds_ids: ids.is_some() },
         }
@@ -80,6 +83,10 @@ impl Builder {
                 Fitting::Small(small.ok_or((Code::OutOfRange, "a number from 0 to 4294967294"))?)
             }
             (Builder::Whole(_) | Builder::Small(_), _) => return Err((Code::WrongType, "a whole number")),
+            (Builder::Share(_), Value::Number(number)) => {
+                Fitting::Share(number.as_f64().ok_or((Code::OutOfRange, "a number"))?)
+            }
+            (Builder::Share(_), _) => return Err((Code::WrongType, "a number")),
             (Builder::Flag(_), Value::Bool(flag)) => Fitting::Flag(*flag),
             (Builder::Flag(_), _) => return Err((Code::WrongType, "true or false")),
         })
@@ -93,12 +100,14 @@ impl Builder {
             (Builder::Instant(to), Fitting::Whole(instant)) => to.append_value(instant),
             (Builder::Whole(to), Fitting::Whole(number)) => to.append_value(number),
             (Builder::Small(to), Fitting::Small(number)) => to.append_value(number),
+            (Builder::Share(to), Fitting::Share(number)) => to.append_value(number),
             (Builder::Flag(to), Fitting::Flag(flag)) => to.append_value(flag),
             (Builder::Number(to), _) => to.append_null(),
             (Builder::Text { to, .. }, _) => to.append_null(),
             (Builder::Instant(to), _) => to.append_null(),
             (Builder::Whole(to), _) => to.append_null(),
             (Builder::Small(to), _) => to.append_null(),
+            (Builder::Share(to), _) => to.append_null(),
             (Builder::Flag(to), _) => to.append_null(),
         }
     }
@@ -110,6 +119,7 @@ impl Builder {
             Builder::Instant(mut from) => Arc::new(from.finish()),
             Builder::Whole(mut from) => Arc::new(from.finish()),
             Builder::Small(mut from) => Arc::new(from.finish()),
+            Builder::Share(mut from) => Arc::new(from.finish()),
             Builder::Flag(mut from) => Arc::new(from.finish()),
         }
     }

@@ -29,7 +29,7 @@ use arrow::ipc::root_as_message;
 use arrow::ipc::writer::StreamWriter;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use records::{Account, Correction, Distributor, Label, Network, Play, Playlist, Ruled, Track};
+use records::{Account, Correction, Distributor, Duplicate, Evidence, Label, Network, Play, Playlist, Ruled, Track};
 
 use self::pseudonyms::{Pseudonyms, Whose};
 use crate::Error;
@@ -234,6 +234,8 @@ impl Columns<'_> {
             "playlists" => columns_of::<Playlist>(kinds),
             "labels" => columns_of::<Label>(kinds),
             "rulings" => columns_of::<Ruled>(kinds),
+            "evidence" => columns_of_recordings::<Evidence>(),
+            "duplicate_group" => columns_of_recordings::<Duplicate>(),
             other => return Err(Error::Input(format!("no table is called {other}"))),
         };
         let ids = schema.fields().iter().map(|field| id_kind(table, field.name(), kinds)).collect();
@@ -276,6 +278,11 @@ fn is_personal(table: &str, column: &str) -> bool {
     Whose::of_column(table, column).is_some() || column == "subject_id"
 }
 
+/// The columns of a table whose ids are of recordings: of no space, and each a number or a text as it comes.
+fn columns_of_recordings<R: FromRow>() -> (SchemaRef, &'static [&'static str]) {
+    (R::batch(&[], IdKind::Text).schema(), R::required())
+}
+
 /// Of which kind the ids of the column are.
 fn id_kind(table: &str, column: &str, kinds: &IdKinds) -> Option<IdKind> {
     let all_numbers = kinds.iter().all(|kind| *kind == IdKind::Number);
@@ -285,6 +292,7 @@ fn id_kind(table: &str, column: &str, kinds: &IdKinds) -> Option<IdKind> {
         | ("accounts", "family_id")
         | ("playlists", "owner_id")
         | ("labels" | "rulings", "subject_id") => Some(if all_numbers { IdKind::Number } else { IdKind::Text }),
+        ("evidence", "content_id") | ("duplicate_group", "content_id" | "group_id") => Some(IdKind::Text),
         _ => space_of(table, column).map(|space| kinds[space as usize]),
     }
 }
@@ -305,6 +313,7 @@ fn fits(known: &DataType, ids: Option<IdKind>, found: &DataType) -> Result<(), &
             (is_instant, "a timestamp, or milliseconds since 1970 as Int64")
         }
         (None, DataType::Int64 | DataType::UInt32) => (is_whole, "a whole number"),
+        (None, DataType::Float64) => ((value.is_floating() || value.is_integer()) && found == value, "a number"),
         (None, DataType::Boolean) => (*found == DataType::Boolean, "true or false"),
         (None, _) => (is_text, "a text"),
     };

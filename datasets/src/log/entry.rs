@@ -6,8 +6,19 @@ use records::{Code, Millis};
 use serde::{Deserialize, Serialize};
 
 /// The tables that rows may come for.
-pub const TABLES: [&str; 9] =
-    ["plays", "corrections", "tracks", "accounts", "distributors", "networks", "playlists", "labels", "rulings"];
+pub const TABLES: [&str; 11] = [
+    "plays",
+    "corrections",
+    "tracks",
+    "accounts",
+    "distributors",
+    "networks",
+    "playlists",
+    "labels",
+    "rulings",
+    "evidence",
+    "duplicate_group",
+];
 
 /// One entry: durable as a whole or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

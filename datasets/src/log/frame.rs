@@ -61,6 +61,12 @@ pub(super) fn read(bytes: &[u8]) -> Option<Frame<'_>> {
     })
 }
 
+/// The number of the frame at the start of the bytes, and how many bytes it takes, as it says; `None` when that cannot be.
+pub(super) fn told(bytes: &[u8]) -> Option<(u64, usize)> {
+    let head = bytes.get(..FRAME_HEAD)?;
+    Some((number_u64(&head[8..16]), told_bytes(head)?))
+}
+
 /// How many bytes the frame at the start of the bytes says that it takes; `None` when that cannot be.
 pub(super) fn told_bytes(head: &[u8]) -> Option<usize> {
     let length = number_u32(head.get(..4)?) as usize;

@@ -30,7 +30,7 @@ pub use disk::{Disk, Folder};
 pub use entry::{Entry, Offsets, Rows, TABLES, Unread};
 pub use frame::{BODY_MAX, FORMAT};
 pub use manifest::{MANIFEST, Manifest, Sealed};
-pub use reader::Reader;
+pub use reader::{Reader, entries_of};
 pub use retention::{erased, squeezed};
 pub use writer::{Durable, Log, SEGMENT_BYTES, Taken};
 

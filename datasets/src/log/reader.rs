@@ -1,12 +1,13 @@
 //! Reads the log in its order, as far as it is durable, while it grows.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::disk::Disk;
 use super::entry::Entry;
 use super::frame::{self, FRAME_HEAD, SEGMENT_HEAD};
 use super::manifest::{Manifest, Sealed};
-use super::writer::no_entry;
+use super::writer::{no_entry, read_whole};
 use super::{LogError, io, segment_name};
 
 /// One who follows the log from its first entry on.
@@ -88,4 +89,40 @@ impl Reader {
     fn damaged(&self, what: &str) -> LogError {
         LogError::Damaged { file: self.segment.clone(), offset: self.at, what: what.to_owned() }
     }
+}
+
+/// The entries of these numbers, in their order, wherever they stand; those that are in the log no more are left out.
+///
+/// # Errors
+/// When the log is damaged there, or the disk fails.
+pub fn entries_of(disk: &dyn Disk, numbers: &BTreeSet<u64>) -> Result<Vec<(u64, Entry)>, LogError> {
+    let mut found = Vec::new();
+    for (first, last, name) in segments(disk)? {
+        let wanted: BTreeSet<u64> = numbers.range(first..=last).copied().collect();
+        let Some(end) = wanted.last() else { continue };
+        let bytes = read_whole(disk, &name)?;
+        let mut at = SEGMENT_HEAD;
+        while let Some((number, length)) = bytes.get(at..).and_then(frame::told).filter(|(number, _)| number <= end) {
+            if wanted.contains(&number) {
+                let damaged = || {
+                    let what = "a frame cannot be read".to_owned();
+                    LogError::Damaged { file: name.clone(), offset: at as u64, what }
+                };
+                let frame = frame::read(&bytes[at..]).ok_or_else(damaged)?;
+                found.push((number, Entry::from_bytes(frame.body).ok_or_else(|| no_entry(&name, at as u64))?));
+            }
+            at += length;
+        }
+    }
+    Ok(found)
+}
+
+/// Of each segment the numbers that its entries may have, and its name.
+fn segments(disk: &dyn Disk) -> Result<Vec<(u64, u64, String)>, LogError> {
+    let sealed = Manifest::read(disk)?.segments;
+    let next = sealed.last().map_or(1, |sealed| sealed.last + 1);
+    let mut segments: Vec<_> = sealed.iter().map(|sealed| (sealed.first, sealed.last, sealed.name())).collect();
+    // To the one that follows them entries are added.
+    segments.push((next, u64::MAX, segment_name(next)));
+    Ok(segments)
 }

@@ -3,6 +3,7 @@
 //!
 //! More of it: `TRUESTREAM_SEEDS=100000 cargo test --release -p datasets log:: -- --include-ignored`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::simulated::{Faults, SimulatedDisk};
@@ -256,6 +257,12 @@ fn found_with_gaps(disk: &Arc<SimulatedDisk>, last: u64) -> Vec<(u64, Entry)> {
         told(&mut found.iter().map(|(_, entry)| entry.until)),
         told(&mut (1..=last).map(|number| entry(number).until))
     );
+    // Whoever asks for some by number finds them, and those alone.
+    for step in 1..4 {
+        let wanted: BTreeSet<u64> = (0..=last + 1).step_by(step).collect();
+        let expected: Vec<_> = found.iter().filter(|(number, _)| wanted.contains(number)).cloned().collect();
+        assert_eq!(entries_of(&**disk, &wanted).expect("no faults"), expected);
+    }
     found
 }
 

@@ -9,8 +9,8 @@ use arrow::array::{
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use records::{
-    Account, Correction, Disclosure, Distributor, Evidence, Id, Label, Millis, Network, NetworkKind, Play, Playlist,
-    Refusal, Ruled, Track, Verdict,
+    Account, Correction, Disclosure, Distributor, Duplicate, Evidence, Id, Label, Millis, Network, NetworkKind, Play,
+    Playlist, Refusal, Ruled, Track, Verdict,
 };
 
 use super::read::{ID_COLUMNS, IdKinds};
@@ -269,6 +269,18 @@ impl Row for Evidence {
             text("details", rows.iter().map(|r| Some(r.details.as_str()))),
             instant("known_at", rows.iter().map(|r| Some(r.known_at))),
             text("file", rows.iter().map(|r| r.file.as_deref())),
+        ])
+    }
+}
+
+impl Row for Duplicate {
+    const TABLE: &'static str = "duplicate_group";
+
+    fn batch(rows: &[Duplicate], ids: IdKind) -> RecordBatch {
+        batch(vec![
+            id("content_id", ids, rows.iter().map(|r| Some(&r.content_id))),
+            id("group_id", ids, rows.iter().map(|r| r.group_id.as_ref())),
+            instant("known_at", rows.iter().map(|r| Some(r.known_at))),
         ])
     }
 }

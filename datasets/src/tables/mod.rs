@@ -1,8 +1,6 @@
 //! The canonical tables as Parquet files: one folder holds `plays.parquet`, `tracks.parquet`, ….
 
 mod columns;
-mod duplicates;
-mod evidence;
 mod features;
 mod files;
 pub(crate) mod finite;
@@ -12,9 +10,8 @@ pub mod rows;
 mod write;
 
 pub use columns::{IdKind, Row, batch_of_kinds};
-pub use duplicates::read_duplicates;
-pub use evidence::read_evidence;
 pub use features::{FeatureRows, SequenceRows, read_features, read_sequences};
 pub use files::Inputs;
 pub use output::{Cell, Holds, Rows, ViewFile};
+pub use read::{read_duplicates, read_evidence};
 pub use write::{ParquetFile, Part, TableWriter, part_of};

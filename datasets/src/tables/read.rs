@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use hashbrown::{HashMap, HashSet};
 use records::{
-    Account, Code, Correction, Disclosure, Distributor, Id, IdSpace, Label, LabelKind, Millis, Network, NetworkKind,
-    Playlist, Refusal, Ruled, Ruling, RulingKind, Subject, Track, Verdict,
+    Account, Code, Confidence, Correction, Disclosure, Distributor, Duplicate, Evidence, Id, IdSpace, Label, LabelKind,
+    Millis, Network, NetworkKind, Playlist, Refusal, Risk, Ruled, Ruling, RulingKind, Subject, Track, Verdict,
 };
 
 use super::columns::{IdKind, Row};
@@ -126,6 +126,22 @@ impl Cells<'_> {
     fn count(&self, at: usize) -> Result<Option<u64>, Refused> {
         let count = |number| u64::try_from(number).map_err(|_| self.range(at, "a number of at least 0"));
         self.whole(at)?.map(count).transpose()
+    }
+
+    /// Ten-thousandths of the whole; a share that is no exact multiple of one is rounded to the nearest.
+    fn share(&self, at: usize) -> Result<Option<u64>, Refused> {
+        let share = match self.rows.value(at) {
+            Value::Null => return Ok(None),
+            Value::Float(share) => share,
+            Value::Int(whole) => whole as f64,
+            Value::UInt(whole) => whole as f64,
+            _ => return Err(self.wrong(at, "a number from 0 to 1")),
+        };
+        // What is not a number lies in no range.
+        match (0.0..=1.0).contains(&share) {
+            true => Ok(Some((share * 10_000.0).round() as u64)),
+            false => Err(self.range(at, "a number from 0 to 1")),
+        }
     }
 
     fn flag(&self, at: usize) -> Result<Option<bool>, Refused> {
@@ -374,6 +390,49 @@ impl FromRow for Ruled {
     }
 }
 
+impl FromRow for Evidence {
+    const COLUMNS: &'static [&'static str] =
+        &["content_id", "detector", "version", "risk", "confidence", "details", "known_at", "file"];
+    const REQUIRED: usize = 4;
+    /// What is heard is dated; every row stands.
+    type Key = Evidence;
+
+    /// What an optional column does not say is the plainest claim: full confidence, no details, known since ever, no file.
+    fn from_row(row: &Cells<'_>) -> Result<Evidence, Refused> {
+        row.absent(Self::REQUIRED)?;
+        Ok(Evidence {
+            content_id: row.id(0, None)?.ok_or_else(|| row.missing(0))?,
+            detector: row.text(1)?.ok_or_else(|| row.missing(1))?,
+            version: row.text(2)?.ok_or_else(|| row.missing(2))?,
+            risk: Risk::from_parts(row.share(3)?.ok_or_else(|| row.missing(3))?),
+            confidence: row.share(4)?.map_or(Confidence::FULL, Confidence::from_parts),
+            details: row.text(5)?.unwrap_or_else(|| "{}".to_owned()),
+            known_at: row.whole(6)?.unwrap_or(Millis::MIN),
+            file: row.text(7)?,
+        })
+    }
+
+    fn key(&self) -> Evidence {
+        self.clone()
+    }
+}
+
+impl FromRow for Duplicate {
+    const COLUMNS: &'static [&'static str] = &["content_id", "group_id", "known_at"];
+    const REQUIRED: usize = 2;
+    /// As evidence.
+    type Key = Duplicate;
+
+    fn from_row(row: &Cells<'_>) -> Result<Duplicate, Refused> {
+        let content_id = row.id(0, None)?.ok_or_else(|| row.missing(0))?;
+        Ok(Duplicate { content_id, group_id: row.id(1, None)?, known_at: row.whole(2)?.unwrap_or(Millis::MIN) })
+    }
+
+    fn key(&self) -> Duplicate {
+        self.clone()
+    }
+}
+
 /// Which columns of which tables hold ids of which space.
 pub(super) const ID_COLUMNS: [(&str, &str, IdSpace); 15] = [
     ("plays", "play_id", IdSpace::Play),
@@ -474,6 +533,29 @@ pub fn read_all<R: FromRow>(
         })?;
     }
     Ok(())
+}
+
+/// Recordings are of no space: their ids are read as they are written.
+const OF_NO_SPACE: IdKinds = [IdKind::Text; IdSpace::ALL.len()];
+
+/// Reads every row of the tables of evidence as it comes: rows = evidence kept + refusals.
+///
+/// # Errors
+/// When a file cannot be read, lacks a required column, or holds other types than the columns ask for.
+pub fn read_evidence(paths: &[PathBuf], keep: impl FnMut(Evidence), refusals: &mut Vec<Refusal>) -> Result<(), Error> {
+    read_all(paths, &OF_NO_SPACE, keep, refusals)
+}
+
+/// Reads every row of the tables of duplicates, as far as it says which recordings are one.
+///
+/// # Errors
+/// As [`read_evidence`].
+pub fn read_duplicates(
+    paths: &[PathBuf],
+    keep: impl FnMut(Duplicate),
+    refusals: &mut Vec<Refusal>,
+) -> Result<(), Error> {
+    read_all(paths, &OF_NO_SPACE, keep, refusals)
 }
 
 /// The hashes of keys that occur more than once (and of a few that do not, where hashes meet).

@@ -48,7 +48,7 @@ struct Listed {
 #[derive(Clone, Copy)]
 struct Said {
     content: Key,
-    source: u32,
+    source: u128,
     risk: Option<Risk>,
 }
 
@@ -150,7 +150,7 @@ struct State {
     tracks: HashMap<Key, Listed>,
     of_content: HashMap<Key, BTreeSet<Key>>,
     /// What each source that could hear a recording says of it.
-    heard: HashMap<Key, BTreeMap<u32, Risk>>,
+    heard: HashMap<Key, BTreeMap<u128, Risk>>,
     /// What each track adds to which ledger.
     entries: HashMap<Key, (Key, Ledger)>,
     ledgers: HashMap<Key, Ledger>,
@@ -302,7 +302,7 @@ mod tests {
             let dice = |what: u64| mixed(!seed, number * 16 + what);
             let content = dice(0) % 5;
             // A source is of one recording.
-            let source = (content * 2 + dice(1) % 2) as u32;
+            let source = u128::from(content * 2 + dice(1) % 2);
             let risk = (!dice(2).is_multiple_of(4)).then(|| Risk::from_parts(dice(3) % 10_001));
             (dice(4) % TICKS, Said { content: Key(content), source, risk })
         };
@@ -328,7 +328,7 @@ mod tests {
             all.laws.iter().rfind(|(from, ..)| *from <= tick).expect("the first from the beginning");
         let in_force: BTreeMap<Key, Listed> =
             all.listed.iter().filter(|(at, _)| *at <= tick).map(|(_, row)| (row.track, *row)).collect();
-        let says: BTreeMap<(Key, u32), Option<Risk>> = all
+        let says: BTreeMap<(Key, u128), Option<Risk>> = all
             .heard
             .iter()
             .filter(|(at, _)| *at <= tick)

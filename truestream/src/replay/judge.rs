@@ -23,6 +23,7 @@ use records::{Names, Policy, Risk, Ruling, RulingKind, Verdict};
 use serde_json::json;
 
 use super::docket::{Docket, Who};
+use super::evidence::Words;
 use super::laws::Law;
 use super::learned;
 use super::summary::instant;
@@ -35,7 +36,7 @@ pub struct Judge {
     /// By which of the plan's ways of judging what this judge hears is found.
     pub judging: usize,
     /// What was heard in words, by the numbers that judgements carry.
-    pub words: Vec<String>,
+    pub words: Arc<Words>,
     /// The names of the models, by their places.
     pub models: Vec<String>,
     /// The platform's own generated audio and who makes it: not judged.
@@ -127,7 +128,7 @@ impl Judge {
         Judge {
             policies: laws.iter().map(|law| (law.from, law.policy.clone())).collect(),
             judging: 0,
-            words: Vec::new(),
+            words: Arc::default(),
             models: Vec::new(),
             own: HashSet::new(),
             clauses: clauses.map(|(clause, _)| (Arc::new(clause.clone()), 0)).collect(),
@@ -323,10 +324,10 @@ impl Judge {
         if verdict == Verdict::Allow {
             return (None, None);
         }
-        let heard = heard.and_then(|heard| self.words.get(heard.words? as usize));
+        let heard = heard.and_then(|heard| self.words.get(heard.words?));
         let words = learned.as_ref().map(|learned| learned::words(learned, &self.models));
         let model = learned.as_ref().and_then(|learned| self.models.get(usize::from(learned.model)));
-        let told = Told { heard: heard.map(String::as_str), learned: words.as_deref() };
+        let told = Told { heard: heard.as_deref(), learned: words.as_deref() };
         let mut decision = decide_in_words(policy, subject, tier, found, told);
         for rule in acting {
             let clause = self.clause(rule);

@@ -11,7 +11,7 @@ mod cluster;
 mod declared;
 pub(crate) mod docket;
 pub(crate) mod drive;
-mod evidence;
+pub(crate) mod evidence;
 pub(crate) mod feed;
 mod gate;
 pub(crate) mod judge;

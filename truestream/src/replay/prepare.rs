@@ -221,7 +221,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
             // What speaks against everybody is found once for all under whom suspicion travels alike.
             let alike = |known: &Vec<Law>| laws::travels_otherwise(known, bench).is_none();
             judge.judging = laws.iter().position(alike).unwrap_or_default();
-            judge.words.clone_from(&words);
+            judge.words = words.clone();
             judge.models.clone_from(&scorers.names);
             judge.own = declarations.as_ref().map(Declarations::own).unwrap_or_default();
             judge.first_rule = asked.len() as u16;
@@ -329,7 +329,7 @@ pub struct Living {
     pub wanted: Wanted,
 }
 
-/// The views that a living service does not keep: they rest on files that can be read again, on models or on sound.
+/// The views that a living service does not keep: they rest on files that can be read again, on models or on declarations.
 const NOT_LIVING: [View; 11] = [
     View::Features,
     View::AudienceFeatures(Axis::Track),
@@ -391,7 +391,8 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
         windows_ms: read.clone(),
         models: Vec::new(),
         clauses: clauses.clone().into(),
-        copies: false,
+        // Evidence may come at any time.
+        copies: true,
         rulings: true,
     });
     let judging = judging.collect();

@@ -24,6 +24,8 @@ Examples:
       the same in psql, pandas or any other client of PostgreSQL
   truestream serve --state service --follow world --every 1h --speed 3600x
       a folder of tables arrives as it once did, an hour a second
+  truestream serve --state service --heard scanned --audio music
+      the desk shows what a scan drew of recordings, and plays their files
 
 Exit codes: 0 ended as asked, 2 options that cannot be, 4 the log or an input is damaged, 5 the disk fails,
 6 another process holds the folder.")]
@@ -86,6 +88,12 @@ pub struct ServeArgs {
     /// Follow no faster than so many times real time, such as 100x
     #[arg(long, value_name = "FACTOR", requires = "follow")]
     pub speed: Option<String>,
+    /// A folder of `truestream scan`, of which the desk shows waveforms and spectrograms; only read
+    #[arg(long, value_name = "DIR")]
+    pub heard: Vec<PathBuf>,
+    /// A folder of the files that were scanned, which the desk lets people listen to; only read
+    #[arg(long, value_name = "DIR", requires = "heard")]
+    pub audio: Vec<PathBuf>,
     /// Plays that left the longest window and are older than this leave the log, a segment of 64 MiB at a time; unless said, none ever does
     #[arg(long, value_name = "TIME")]
     pub keep: Option<String>,

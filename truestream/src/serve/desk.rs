@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use console::Guest;
 use console::desk::{
-    Appeal, CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, InForce, Linked, Measure, OVERTURN,
+    Appeal, Audio, CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, InForce, Linked, Measure, OVERTURN,
     Outcome, Overview, REASONS, Statement, UPHOLD, WITHDRAW, Wanted,
 };
 use dataflows::clock::Tick;
@@ -32,6 +32,7 @@ use super::appeals::{self, Codes};
 use super::args::Time;
 use super::audit::Clerk;
 use super::decisions::{Appealed, Decision, Decisions, SECOND_USD, Sum, UNDO_MS};
+use super::exhibits::Exhibits;
 use super::gate::Gate;
 use super::lookup::Span;
 use super::people::People;
@@ -96,6 +97,7 @@ pub struct ReviewDesk {
     decisions: Arc<Decisions>,
     codes: Codes,
     ids: Ids,
+    exhibits: Exhibits,
     claims: Mutex<Claims>,
     ranking: Mutex<Option<Arc<Ranking>>>,
 }
@@ -109,8 +111,10 @@ impl ReviewDesk {
         decisions: Arc<Decisions>,
         codes: Codes,
         ids: Ids,
+        exhibits: Exhibits,
     ) -> ReviewDesk {
-        ReviewDesk { shelf, people, clerk, decisions, codes, ids, claims: Mutex::default(), ranking: Mutex::default() }
+        let (claims, ranking) = (Mutex::default(), Mutex::default());
+        ReviewDesk { shelf, people, clerk, decisions, codes, ids, exhibits, claims, ranking }
     }
 
     /// Everybody with a verdict; ranked once for an instant.
@@ -511,7 +515,10 @@ impl Desk for ReviewDesk {
         let measures = self.measures(&stated, subject, id);
         let ruling = self.ruling(&stated, subject, id);
         let appeal = self.last_appeal(&sum, subject, id);
-        let is_known = row.is_some() || ruling.is_some() || appeal.is_some();
+        let track = self.id(subject, id).filter(|_| subject == Subject::Track);
+        let heard = track.zip(stated.tick()).and_then(|(track, tick)| self.exhibits.of_track(&track, tick));
+        let is_known = row.is_some() || ruling.is_some() || appeal.is_some() || heard.is_some();
+        let (sound, differences) = heard.unzip();
         if !is_known && history.is_empty() && measures.is_empty() {
             return None;
         }
@@ -532,6 +539,8 @@ impl Desk for ReviewDesk {
                 let code = self.codes.of(subject, id);
                 format!("/appeal/{}/{}/{code}", subject.name(), console::desk::path_part(id))
             }),
+            sound: (subject == Subject::Track).then(|| sound.unwrap_or_default()),
+            differences: differences.unwrap_or_default(),
             history,
             line,
             ..Case::default()
@@ -568,6 +577,14 @@ impl Desk for ReviewDesk {
             }
             _ => id.to_owned(),
         }
+    }
+
+    fn spectrum(&self, guest: &Guest, hash: &str, tile: usize) -> Option<Vec<u8>> {
+        self.exhibits.spectrum(hash, tile).filter(|_| may_see(guest, Subject::Track))
+    }
+
+    fn audio(&self, guest: &Guest, hash: &str) -> Option<Audio> {
+        self.exhibits.audio(hash).filter(|_| may_see(guest, Subject::Track))
     }
 
     fn overview(&self, guest: &Guest) -> Overview {

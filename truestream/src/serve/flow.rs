@@ -23,15 +23,16 @@ use datasets::arrivals::Incoming;
 use datasets::log::{Disk, Durable, Reader};
 use datasets::names::NameTable;
 use datasets::policy;
-use datasets::tables::read::IdKinds;
 
 use super::eraser::{Eraser, Request};
+use super::places::Places;
 use super::shelf::{Keeper, Shelf};
 use super::since::{Since, SinceFile};
-use super::source::{Courier, Follower, FromLog, Progress, Said};
+use super::source::{Courier, Follower, FromLog, Progress, Questions, Said};
 use crate::exit::Failure;
 use crate::replay::ReplayArgs;
 use crate::replay::drive::drive;
+use crate::replay::in_words;
 use crate::replay::prepare::{Living, prepare_living};
 use crate::replay::teller::{PlayFiles, Teller};
 use crate::replay::views::hubs_are_texts;
@@ -51,8 +52,8 @@ pub struct Flow {
     pub how: ReplayArgs,
     /// The folder of the service.
     pub folder: PathBuf,
-    /// What ids are.
-    pub kinds: IdKinds,
+    /// Where in the log rows stand that somebody may want to see again.
+    pub places: Arc<Places>,
     /// What they are called.
     pub names: Arc<NameTable>,
     /// So many ticks after its end, or its arrival, a play is kept.
@@ -159,6 +160,7 @@ impl Flow {
         }
         living.plan.wanted = before.as_ref().map(|before| before.tick);
         self.progress.begin();
+        self.places.begin();
         Ok(Running { keeper: self.start(living, before)?, since })
     }
 
@@ -178,6 +180,7 @@ impl Flow {
         let Living { plan, context, timely, names, judge, wanted, .. } = living;
         let (sender, said) = sync_channel::<Said>(SAID_WAITING_MAX);
         let segments = judge.as_ref().map(|judge| judge.segments.clone());
+        let words = judge.as_ref().map(|judge| judge.words.clone()).unwrap_or_default();
         let teller = Teller {
             names: names.clone(),
             play_files: PlayFiles::Entries,
@@ -186,10 +189,11 @@ impl Flow {
             sides: Vec::new(),
         };
         let reader = (Reader::new(self.disk.clone()), self.durable.clone());
-        let incoming = Incoming::new(names, self.kinds, wanted);
+        let places = self.places.clone();
+        let incoming = Incoming::new(names, places.kinds, wanted, places.contents.clone(), in_words);
         let goes_on = before.as_ref().map(|before| (before.tick, before.entry));
-        let (times, progress) = ((plan.clock, self.kept), self.progress.clone());
-        let first = FromLog::new(reader, incoming, segments, times, progress, sender.clone(), goes_on);
+        let questions = Questions { clock: plan.clock, kept: self.kept, segments, words, places };
+        let first = FromLog::new(reader, incoming, questions, self.progress.clone(), sender.clone(), goes_on);
         let first = Mutex::new(Some(first));
         let (builders, connections) = timely.communication.try_build().map_err(Failure::Usage)?;
         let (failed, progress) = (self.failure.clone(), self.progress.clone());

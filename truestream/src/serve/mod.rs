@@ -16,15 +16,18 @@ mod audit;
 mod decisions;
 mod desk;
 mod eraser;
+mod exhibits;
 mod flow;
 mod gate;
 mod glossary;
 mod house;
+mod listening;
 mod lookup;
 mod openapi;
 pub mod ops;
 mod pace;
 mod people;
+mod places;
 pub mod pseudonym;
 mod room;
 mod shelf;
@@ -57,10 +60,13 @@ use self::audit::{Audit, DEEDS};
 use self::decisions::Decisions;
 use self::desk::{Registrar, ReviewDesk};
 use self::eraser::Eraser;
+use self::exhibits::Exhibits;
 use self::flow::{Activated, Flow};
 use self::gate::Gate;
 use self::house::Service;
+use self::listening::ListeningRoom;
 use self::people::{FIRST, People};
+use self::places::Places;
 use self::room::make_room;
 use self::shelf::Shelf;
 use self::source::Progress;
@@ -155,7 +161,10 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         database.listen(args.sql_listen, people.clone(), tls.as_ref().map(|tls| speaking(tls, tls::POSTGRESQL)));
     let asked_at = asked_at.map_err(|error| Failure::Output(format!("--sql-listen {}: {error}", args.sql_listen)))?;
     eprintln!("Asked by psql -h {} -p {} -U {FIRST} {FIRST}", asked_at.ip(), asked_at.port());
-    let desk = ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone(), codes, ids.clone());
+    let places = Arc::new(Places::new(disk.clone(), kinds));
+    let exhibits = Exhibits::new(places.clone(), ListeningRoom::new(args.heard.clone(), args.audio.clone()));
+    let desk =
+        ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone(), codes, ids.clone(), exhibits);
     let time = if followed.is_some() { Time::Told } else { args.time };
     let registrar = Registrar::new(decisions, shelf.clone(), gate.clone(), kinds, time);
     let registered = register(registrar, progress.clone());
@@ -181,7 +190,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let flow = Flow {
         how: args.as_replay(),
         folder: args.state.clone(),
-        kinds,
+        places,
         names,
         kept,
         disk: disk.clone(),

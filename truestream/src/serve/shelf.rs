@@ -109,6 +109,11 @@ impl Answer {
 }
 
 impl Stated {
+    /// As of which tick; `None` before the first.
+    pub fn tick(&self) -> Option<Tick> {
+        self.as_of
+    }
+
     /// Since when there has been a verdict on the subject.
     pub fn since(&self, subject: &RowKey) -> Option<Tick> {
         self.since.get(subject).copied()

@@ -19,14 +19,16 @@ use dataflows::clock::{Clock, Tick};
 use dataflows::risk::Entry;
 use dataflows::river::{Change, Ends, Ledger};
 use dataflows::windows::Inflow;
-use datasets::arrivals::{Incoming, Listing, News, Suspect, Tier};
+use datasets::arrivals::{Grouping, Hearing, Incoming, Listing, News, Suspect, Tier};
 use datasets::log::{self, Durable, LogError, Offsets, Reader};
 use records::{Code, Key, Millis, Refusal};
 use timely::worker::Worker;
 
+use super::places::{Place, Places};
 use crate::exit::Failure;
 use crate::replay::docket::Who;
 use crate::replay::drive::{Next, Source};
+use crate::replay::evidence::{Sounding, Words};
 use crate::replay::feed::{claim, listed};
 use crate::replay::judge::{Segments, release};
 use crate::replay::rulings::Rulings;
@@ -118,6 +120,21 @@ struct Held {
     refusals: Vec<Refusal>,
     /// Subjects about whom other rulings may be in force.
     ruled: BTreeSet<Who>,
+    hearings: Vec<Hearing>,
+    groupings: Vec<Grouping>,
+}
+
+impl Held {
+    fn add(&mut self, other: Held) {
+        let Held { claims, listings, tiers, refusals, ruled, hearings, groupings } = other;
+        self.claims.extend(claims);
+        self.listings.extend(listings);
+        self.tiers.extend(tiers);
+        self.refusals.extend(refusals);
+        self.ruled.extend(ruled);
+        self.hearings.extend(hearings);
+        self.groupings.extend(groupings);
+    }
 }
 
 /// What of the catalogue is in force.
@@ -125,6 +142,20 @@ struct Held {
 struct InForce {
     tracks: HashMap<Key, Option<Millis>>,
     tiers: HashMap<Key, Option<Millis>>,
+}
+
+/// What is asked of the log.
+pub struct Questions {
+    /// The instants as of which something is stated.
+    pub clock: Clock,
+    /// So many ticks after its end, or its arrival, a play is kept.
+    pub kept: Tick,
+    /// The tiers that have thresholds of their own, where somebody judges.
+    pub segments: Option<Segments>,
+    /// Gives what was heard in words a number.
+    pub words: Arc<Words>,
+    /// Where it stands, for who asks later.
+    pub places: Arc<Places>,
 }
 
 /// The log, as the first worker reads it.
@@ -145,6 +176,8 @@ pub struct FromLog {
     stated: Option<Tick>,
     in_force: InForce,
     rulings: Rulings,
+    sounding: Sounding,
+    places: Arc<Places>,
     entry: u64,
     /// The last entry of which was told that everything that it completes is stated.
     told: u64,
@@ -163,12 +196,12 @@ impl FromLog {
     pub fn new(
         (reader, durable): (Reader, Arc<Durable>),
         incoming: Incoming,
-        segments: Option<Segments>,
-        (clock, kept): (Clock, Tick),
+        questions: Questions,
         progress: Arc<Progress>,
         said: SyncSender<Said>,
         goes_on: Option<(Tick, u64)>,
     ) -> FromLog {
+        let Questions { clock, kept, segments, words, places } = questions;
         FromLog {
             reader,
             durable,
@@ -184,6 +217,8 @@ impl FromLog {
             stated: None,
             in_force: InForce::default(),
             rulings: Rulings::new(clock, None),
+            sounding: Sounding::new(words),
+            places,
             entry: 0,
             told: 0,
             kept,
@@ -262,6 +297,12 @@ impl FromLog {
         }
     }
 
+    /// Where a row stands that comes into force at the instant, or has always been.
+    fn place(&self, valid_from: Option<Millis>, entry: u64, row: u32) -> Place {
+        // Entries are numbered from 1 on and 2^32 of them fill no disk of ours.
+        Place { from: self.tick(valid_from.unwrap_or(Millis::MIN)), entry: entry as u32, row }
+    }
+
     fn hold_refusals(&mut self, now: Tick, refusals: Vec<Refusal>) {
         match self.complete {
             Some(_) => self.held(now).refusals.extend(refusals),
@@ -300,7 +341,8 @@ impl FromLog {
                 }
             }
             News::Listings(listings) => {
-                for row in listings {
+                for (place, row) in listings {
+                    self.places.list(row.track, row.content, self.place(row.valid_from, number, place));
                     self.hold_dated(row.valid_from, |held| held.listings.push(row));
                 }
             }
@@ -318,6 +360,19 @@ impl FromLog {
                     }
                 }
             }
+            News::Hearings(hearings) => {
+                for (place, row) in hearings {
+                    // What was known before the beginning of time was always known.
+                    let known_at = row.known_at.max(0);
+                    self.places.hear(row.content, self.place(Some(known_at), number, place));
+                    self.hold_dated(Some(known_at), |held| held.hearings.push(row));
+                }
+            }
+            News::Groupings(groupings) => {
+                for row in groupings {
+                    self.hold_dated(Some(row.known_at.max(0)), |held| held.groupings.push(row));
+                }
+            }
             News::Noted => {}
         }
     }
@@ -333,10 +388,7 @@ impl FromLog {
             for (valid_from, early) in std::mem::take(&mut self.early) {
                 let at = valid_from.map_or(0, |instant| self.clock.first_after(instant)).max(first);
                 let held = self.held(at);
-                held.listings.extend(early.listings);
-                held.ruled.extend(early.ruled);
-                held.tiers.extend(early.tiers);
-                held.refusals.extend(early.refusals);
+                held.add(early);
             }
         }
         self.complete = Some(tick);
@@ -388,8 +440,9 @@ impl Source for FromLog {
     }
 
     fn send(&mut self, tick: Tick, ends: &mut Ends) -> Result<(), Failure> {
-        let Held { claims, mut listings, mut tiers, refusals, ruled } = self.held.remove(&tick).unwrap_or_default();
-        self.unawaited += claims.len() + listings.len() + tiers.len() + 1;
+        let held = self.held.remove(&tick).unwrap_or_default();
+        let Held { claims, mut listings, mut tiers, refusals, ruled, hearings, groupings } = held;
+        self.unawaited += claims.len() + listings.len() + tiers.len() + hearings.len() + groupings.len() + 1;
         claims.into_iter().for_each(|claim| ends.claims.send(claim));
         refusals.into_iter().for_each(|refusal| ends.refusals.send(refusal));
         // Of the rows of a track that come into force at one tick only the latest does, and none after a later one. Of two
@@ -420,6 +473,9 @@ impl Source for FromLog {
             }
         }
         let turns = ruled.into_iter().filter_map(|who| self.rulings.turn(who, tick));
+        hearings.into_iter().for_each(|row| self.sounding.hear(row));
+        groupings.into_iter().for_each(|row| self.sounding.group(row));
+        let turns = turns.chain(self.sounding.turn());
         turns.filter(|_| self.segments.is_some()).for_each(|entry| ends.entries.send(entry));
         self.progress.open.store(tick + 1, Ordering::Release);
         Ok(())
@@ -441,6 +497,7 @@ impl Source for FromLog {
         let needless = self.needed_until.front().map_or(self.entry, |(entry, _)| entry - 1);
         self.progress.needless.store(needless, Ordering::Release);
         if goes_on.is_none_or(|goes_on| tick >= goes_on) {
+            self.places.state();
             // A closed channel means that the service ends.
             let _ = self.said.send(Said::Stated(tick));
         }

@@ -17,7 +17,7 @@ use crate::process::{Ran, truestream};
 /// The roles, in the order of the columns below.
 const ROLES: [&str; 6] = ["admin", "analyst", "auditor", "policy-editor", "reviewer", "service"];
 /// Every route, and who may take it.
-const ROUTES: [(&str, &str, [bool; 6]); 14] = [
+const ROUTES: [(&str, &str, [bool; 6]); 16] = [
     ("GET /health", "", [true; 6]),
     ("GET /metrics", "", [true; 6]),
     ("GET /v1/view/verdict", "", [true, true, true, true, true, false]),
@@ -30,6 +30,8 @@ const ROUTES: [(&str, &str, [bool; 6]); 14] = [
     ("POST /v1/plays", "", [true, false, false, false, false, true]),
     ("POST /v1/corrections", "", [true, false, false, false, false, true]),
     ("POST /v1/accounts", "", [true, false, false, false, false, true]),
+    ("POST /v1/evidence", "", [true, false, false, false, false, true]),
+    ("POST /v1/duplicate_group", "", [true, false, false, false, false, true]),
     ("POST /v1/labels", "", [true, false, false, false, true, true]),
     ("POST /v1/rulings", "", [true, false, false, false, true, false]),
 ];

@@ -25,7 +25,7 @@ pub const HOW: [&str; 4] = ["--every", "6h", "--windows", "24h,28d"];
 /// The refresh interval.
 pub const EVERY_MS: i64 = 6 * 3_600_000;
 /// The views that a service keeps.
-const VIEWS: [&str; 11] = [
+pub const VIEWS: [&str; 11] = [
     "account_window",
     "track_window",
     "artist_window",
@@ -521,7 +521,8 @@ fn lines(rows: &RecordBatch) -> Vec<u8> {
     lines
 }
 
-fn stream(rows: &RecordBatch) -> Vec<u8> {
+/// The rows as an Arrow IPC stream.
+pub fn stream(rows: &RecordBatch) -> Vec<u8> {
     let mut stream = Vec::new();
     let mut writer = StreamWriter::try_new(&mut stream, &rows.schema()).expect("memory");
     writer.write(rows).expect("memory");
@@ -530,7 +531,7 @@ fn stream(rows: &RecordBatch) -> Vec<u8> {
 }
 
 /// The world as requests in the order of arrival: table, rows, and before which instant all has arrived with them.
-fn requests() -> Vec<(&'static str, RecordBatch, Option<i64>)> {
+pub fn requests() -> Vec<(&'static str, RecordBatch, Option<i64>)> {
     let table = |name: &str| read(&world().join(format!("{name}.parquet")));
     let small = ["tracks", "accounts", "distributors", "networks"];
     let mut requests: Vec<_> = small.into_iter().map(|name| (name, table(name), None)).collect();

@@ -15,8 +15,10 @@ use crate::process::truestream;
 
 /// Somebody who goes through the pages.
 pub struct Visitor<'a> {
-    service: &'a Service,
-    cookie: String,
+    /// Where they are.
+    pub service: &'a Service,
+    /// What tells who they are.
+    pub cookie: String,
 }
 
 /// What came back.
@@ -29,7 +31,8 @@ pub struct Page {
 }
 
 impl Page {
-    fn header(&self, name: &str) -> Option<&str> {
+    /// A header of that name.
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
@@ -47,17 +50,25 @@ impl Page {
 
 impl Visitor<'_> {
     fn ask(&self, line: &str, body: &str) -> Page {
+        let (page, body) = self.bytes(line, "", body);
+        Page { body: String::from_utf8(body).expect("text"), ..page }
+    }
+
+    /// What is answered with these headers, as it comes: a page without its body, and that.
+    pub fn bytes(&self, line: &str, headers: &str, body: &str) -> (Page, Vec<u8>) {
         let mut stream = TcpStream::connect(&self.service.address).expect("it listens");
         let head = format!(
-            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: other=1; {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: other=1; {}\r\n{headers}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
             self.cookie,
             body.len()
         );
         stream.write_all(head.as_bytes()).expect("it is read");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("text");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        Page { status: head[9..12].parse().expect("a status"), head: head.to_owned(), body: body.to_owned() }
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").expect("a head");
+        let body = answer.split_off(end + 4);
+        let head = String::from_utf8(answer).expect("text");
+        (Page { status: head[9..12].parse().expect("a status"), head, body: String::new() }, body)
     }
 
     /// A page.

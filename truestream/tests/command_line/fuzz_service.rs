@@ -66,14 +66,14 @@ fn a_body_is_taken_or_refused_whatever_is_in_it() {
         let (_, body) = mangled(&good, number);
         let format = [Format::JsonLines, Format::Arrow, Format::Parquet][number as usize % 3];
         let encoding = [None, None, Some("gzip"), Some("zstd")][number as usize / 3 % 4];
-        let table = ["plays", "corrections", "tracks", "accounts", "labels"][number as usize / 12 % 5];
+        let table = ["plays", "corrections", "tracks", "accounts", "labels", "evidence"][number as usize / 12 % 6];
         let Ok(body) = intake::unpack(encoding, &body) else { return };
         let Ok((rows, count)) = intake::read(table, format, &body, &Ids::plain(TEXTS)) else { return };
         assert!(rows.refused.len() as u64 <= count, "{} of {count} rows", rows.refused.len());
         // What was taken stands in the log for ever: it can be read whatever it is.
         let entry = Entry { source: None, until: None, rows: Some(rows) };
         assert_eq!(Entry::from_bytes(&entry.to_bytes()).as_ref(), Some(&entry));
-        let mut incoming = Incoming::new(names.clone(), TEXTS, Wanted::ALL);
+        let mut incoming = Incoming::new(names.clone(), TEXTS, Wanted::ALL, Arc::default(), |row| row.detector.clone());
         let rows = entry.rows.as_ref().expect("they were put there");
         incoming.read(1, rows).unwrap_or_else(|error| panic!("what was taken cannot be read: {error}"));
     });

@@ -32,13 +32,14 @@ fn sound(number: u16, seconds: f64) -> Vec<u8> {
 }
 
 /// Some seconds of a piece of music from some second on, played at some speed.
-fn piece(seed: u32, from: f32, seconds: f32, speed: f32) -> Vec<u8> {
+pub fn piece(seed: u32, from: f32, seconds: f32, speed: f32) -> Vec<u8> {
     let at = |second: f32| (second / speed * RATE_HZ as f32) as usize;
     let played = music(seed, from + seconds, speed);
     wav(RATE_HZ, 1, &played[at(from)..at(from + seconds).min(played.len())])
 }
 
-fn put(folder: &Path, name: &str, bytes: &[u8]) {
+/// Writes a file below the folder.
+pub fn put(folder: &Path, name: &str, bytes: &[u8]) {
     let path = folder.join(name);
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
     std::fs::write(path, bytes).expect("a file");
