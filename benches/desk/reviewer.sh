@@ -2,7 +2,7 @@
 # Two reviewers who know the truth of a world work through the pages of the desk; a model learns with what they said and one without, and both
 # score another world. Prints the recall of both at 0.1 % false positives, and ends with an error where the first is no better.
 #
-# Usage: reviewer.sh [--accounts 1600] [--decisions 300] [--seed 1] [--debug]     --debug: an unoptimised build, as the tests have it
+# Usage: reviewer.sh [--accounts 1600] [--decisions 200] [--seed 1] [--debug]     --debug: an unoptimised build, as the tests have it
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 profile=(--release)

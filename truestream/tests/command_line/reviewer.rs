@@ -30,6 +30,10 @@ const DAYS: i64 = 28;
 const LOOKED_AT: i64 = 21;
 /// One in so many accounts that are fraud, or victims of it, was known before.
 const KNOWN_EACH: u64 = 4;
+/// So often every attack is laid over a world.
+const LAID_OVER: usize = 2;
+/// Who works through cases to teach looks at more than money has to wait for: from a risk of 0.15 on.
+const ATTENTIVE: &str = "[default]\nhold = 15\nescalate = 60\nblock = 85\nescalate_signals = 2\nblock_signals = 3\n";
 /// False positives at which recall is told.
 const FALSE_SHARE: f64 = 0.001;
 
@@ -43,16 +47,30 @@ fn attacked(folder: &Path, name: &str, accounts: u64, seed: u64) -> std::path::P
     let (accounts, days, seed) = (accounts.to_string(), DAYS.to_string(), seed.to_string());
     let line = ["world", "--accounts", &accounts, "--days", &days, "--seed", &seed, "--no-attacks", "--out", &honest];
     truestream(&line).good();
-    truestream(&["inject", "--data", &honest, "--seed", &seed, "--out", &text(&attacked)]).good();
-    std::fs::remove_dir_all(honest).expect("a folder");
+    // Once over gives as few accounts of each attack as there can be.
+    let mut from = honest;
+    for round in 0..LAID_OVER {
+        let into = folder.join(format!("{name}-{round}"));
+        let seed = format!("{seed}{round}");
+        truestream(&["inject", "--data", &from, "--seed", &seed, "--out", &text(&into)]).good();
+        std::fs::remove_dir_all(from).expect("a folder");
+        from = text(&into);
+    }
+    std::fs::rename(from, &attacked).expect("a folder");
     attacked
+}
+
+/// The files of a table: its own and those that were injected.
+fn files_of(folder: &Path, table: &str) -> Vec<String> {
+    let names = std::fs::read_dir(folder).expect("a folder").flatten().map(|entry| entry.file_name());
+    let names = names.filter_map(|name| name.to_str()?.strip_suffix(".parquet").map(str::to_owned));
+    names.filter(|name| name == table || name.starts_with(&format!("{table}-"))).collect()
 }
 
 /// What is true of the accounts of a world about which there is something to say.
 fn truth(world: &Path) -> BTreeMap<String, String> {
-    let files = ["labels.parquet", "labels-injected.parquet"].map(|file| world.join(file));
-    let labels =
-        files.iter().filter(|file| file.exists()).flat_map(|file| rows(file, &["subject", "subject_id", "label"]));
+    let files = files_of(world, "labels").into_iter().map(|file| world.join(format!("{file}.parquet")));
+    let labels = files.flat_map(|file| rows(&file, &["subject", "subject_id", "label"]));
     labels.filter(|label| label[0] == "account").map(|label| (label[1].clone(), label[2].clone())).collect()
 }
 
@@ -67,11 +85,8 @@ fn was_known(id: &str) -> bool {
 /// Leaves of the labels of a folder those that were known before, from the first day on.
 fn keep_known(folder: &Path) -> usize {
     let mut kept = 0;
-    for table in ["labels", "labels-injected"] {
-        if !folder.join(format!("{table}.parquet")).exists() {
-            continue;
-        }
-        rewrite(folder, table, 500, |labels| {
+    for table in files_of(folder, "labels") {
+        rewrite(folder, &table, 500, |labels| {
             let words = |name: &str| {
                 let column = cast(labels.column_by_name(name).expect("a column"), &DataType::Utf8).expect("texts");
                 column.as_any().downcast_ref::<StringArray>().expect("texts").clone()
@@ -91,18 +106,18 @@ fn keep_known(folder: &Path) -> usize {
 
 /// Leaves of a folder what had arrived before the instant, and no labels.
 fn cut(folder: &Path, until: i64) {
-    for name in ["labels", "labels-injected"] {
-        let _ = std::fs::remove_file(folder.join(format!("{name}.parquet")));
+    for labels in files_of(folder, "labels") {
+        std::fs::remove_file(folder.join(format!("{labels}.parquet"))).expect("a file");
     }
-    for table in ["plays", "plays-injected", "corrections"] {
-        rewrite(folder, table, 10_000, |rows| {
+    for table in [files_of(folder, "plays"), files_of(folder, "corrections")].concat() {
+        rewrite(folder, &table, 10_000, |rows| {
             let whole = |name: &str| {
                 let column = cast(rows.column_by_name(name).expect("a column"), &DataType::Int64).expect("instants");
                 column.as_any().downcast_ref::<Int64Array>().expect("whole numbers").clone()
             };
             let arrived = whole("arrived_at");
             // What does not say when it arrived did so when it ended.
-            let ended = if table == "corrections" { arrived.clone() } else { whole("ended_at") };
+            let ended = if table.starts_with("corrections") { arrived.clone() } else { whole("ended_at") };
             let came = arrived.iter().zip(ended.iter()).map(|(arrived, ended)| arrived.or(ended));
             let mask: BooleanArray = came.map(|at| Some(at.is_some_and(|at| at < until))).collect();
             let kept = filter_record_batch(&rows, &mask).expect("rows");
@@ -170,7 +185,7 @@ fn what_a_reviewer_says_through_the_pages_makes_the_next_model_better() {
     let path = |name: &str| folder.path().join(name);
     let [accounts, seed] =
         [("TRUESTREAM_ACCOUNTS", 1_600), ("TRUESTREAM_SEED", 1)].map(|(name, usual)| setting(name, usual));
-    let decisions_max = setting("TRUESTREAM_DECISIONS", 300) as usize;
+    let decisions_max = setting("TRUESTREAM_DECISIONS", 200) as usize;
     let (world, other) =
         (attacked(folder.path(), "world", accounts, seed), attacked(folder.path(), "other", accounts, seed + 1));
     let (truth, truth_of_other) = (truth(&world), truth(&other));
@@ -178,12 +193,18 @@ fn what_a_reviewer_says_through_the_pages_makes_the_next_model_better() {
     // Three weeks of it arrive at a service, which knows no label; two people look at accounts.
     copy(&world, &path("arriving"));
     cut(&path("arriving"), START + LOOKED_AT * DAY_MS);
-    let service = Service::following(&path("state"), &path("arriving"));
+    std::fs::create_dir(path("attentive")).expect("a folder");
+    for (file, words) in [("policy.toml", "version = \"attentive\"\n"), ("thresholds.toml", ATTENTIVE)] {
+        std::fs::write(path("attentive").join(file), words).expect("a file");
+    }
+    let (arriving, policy) = (text(&path("arriving")), text(&path("attentive")));
+    let service = Service::start(&path("state"), &["--follow", &arriving, "--policy", &policy]);
     let until = Instant::now() + Duration::from_secs(900);
     while service.json("GET /health").1["as_of"].as_i64() < Some(START + (LOOKED_AT - 1) * DAY_MS) {
         assert!(Instant::now() < until, "never: {}", service.running.err());
         sleep(Duration::from_secs(1));
     }
+    service.wait_until_stated();
     let rita = visitor(&service, &path("state"), "rita", "reviewer");
     let rick = visitor(&service, &path("state"), "rick", "reviewer");
     let decided = review(&rita, &rick, &truth, decisions_max);
