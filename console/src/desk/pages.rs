@@ -683,7 +683,7 @@ mod tests {
             since: Some(word.clone()),
             reasons: vec![text.clone()],
             grounds: vec![text.clone()],
-            person: Some(text.clone()),
+            person: Some(word.clone()),
             appeal: Some(appeal.clone()),
             may_appeal: true,
             ..Statement::default()

@@ -9,6 +9,7 @@
 mod hostile;
 mod keys;
 mod paths;
+mod players;
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -247,7 +247,7 @@ fn evidence_that_is_sent_early_late_and_again_counts_as_of_when_it_was_known_and
 }
 
 /// Three tracks of two recordings that were scanned, the second a part of the first, and one that nobody listened to; with plays of all.
-fn scanned_world(folder: &Path) {
+pub fn scanned_world(folder: &Path) {
     let [audio, heard, data] = ["audio", "heard", "data"].map(|name| folder.join(name));
     put(&audio, "music/1.wav", &piece(1, 0.0, 60.0, 1.0));
     put(&audio, "music/2.wav", &piece(1, 8.0, 45.0, 1.04));

@@ -1,0 +1,101 @@
+//! Listening at the desk: two players of one sound, by keys, and without scripts.
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Browser, House, Scripts, is_there, wait};
+use crate::alive::Service;
+use crate::data::text;
+use crate::heard_alive::scanned_world;
+
+/// A service that was told of a scan and of its files.
+fn listening() -> House {
+    let folder = TempDir::new().expect("a folder");
+    scanned_world(folder.path());
+    let at = |name: &str| text(&folder.path().join(name));
+    let (data, heard, audio) = (at("data"), at("heard"), at("audio"));
+    let more = ["--follow", &data, "--heard", &heard, "--audio", &audio];
+    let mut service = Service::start(&folder.path().join("state"), &more);
+    service.running.wait_until("followed", |running| running.err().contains("Followed to the end"));
+    service.wait_until_stated();
+    House { service, folder }
+}
+
+/// What is so of the player of a part.
+fn of(page: &Browser, part: &str, what: &str) -> Value {
+    page.run(&format!("return document.querySelector('audio[data-part=' + arguments[0] + ']').{what}"), &[json!(part)])
+}
+
+fn second(page: &Browser, part: &str) -> f64 {
+    of(page, part, "currentTime").as_f64().expect("a number")
+}
+
+fn becomes(page: &Browser, what: impl Fn(&Browser) -> bool) -> bool {
+    wait(|| what(page).then_some(())).is_some()
+}
+
+#[test]
+fn both_players_are_at_one_place_and_what_they_share_is_played_over_and_over() {
+    if !is_there() {
+        return;
+    }
+    let house = listening();
+    let page = Browser::open(&house, Scripts::On);
+    page.log_in("rita", &house.password("rita", "reviewer"));
+    page.goto("/desk/case/track/2");
+    page.look("case-heard");
+    let is_loaded =
+        |page: &Browser| ["suspect", "other"].iter().all(|part| of(page, part, "readyState").as_i64() >= Some(1));
+    assert!(becomes(&page, is_loaded), "no sound: {}", page.text(".sound"));
+    // Nothing plays by itself, the other one begins where the match does, and nobody is startled.
+    for part in ["suspect", "other"] {
+        assert_eq!(of(&page, part, "paused"), true);
+        page.run("document.querySelector('audio[data-part=' + arguments[0] + ']').volume = 1", &[json!(part)]);
+        assert!(becomes(&page, |page| of(page, part, "volume").as_f64() <= Some(0.5)));
+    }
+    let told = |name: &str| -> f64 {
+        let told = page.run("return document.querySelector('#deck').dataset[arguments[0]]", &[json!(name)]);
+        told.as_str().and_then(|number| number.parse().ok()).expect("a number")
+    };
+    let [from, length, offset, speed] = ["from", "length", "offset", "speed"].map(told);
+    assert!((second(&page, "other") - offset).abs() < 0.1, "{} {offset}", second(&page, "other"));
+
+    // One key plays, the next one goes over to the other recording, at the same place of it.
+    page.press(['h']);
+    assert!(becomes(&page, |page| of(page, "suspect", "paused") == false && second(page, "suspect") > from + 0.5));
+    page.press(['a']);
+    assert!(becomes(&page, |page| of(page, "other", "paused") == false && of(page, "suspect", "paused") == true));
+    let (suspect, other) = (second(&page, "suspect"), second(&page, "other"));
+    let expected = offset + (suspect - from) * speed;
+    assert!(other >= expected - 0.1 && other < expected + 5.0, "{other} s, and {suspect} s are {expected} s");
+    page.says("other, playing");
+    page.press(['h']);
+    assert!(becomes(&page, |page| of(page, "other", "paused") == true));
+
+    // Looped, the end of what both have is followed by its beginning.
+    page.press(['l', 'h']);
+    assert!(becomes(&page, |page| of(page, "other", "paused") == false));
+    page.run(
+        "document.querySelector('audio[data-part=other]').currentTime = arguments[0]",
+        &[json!(offset + length * speed - 0.3)],
+    );
+    assert!(becomes(&page, |page| second(page, "other") < offset + 5.0), "{}", second(&page, "other"));
+    page.says("looping what both have");
+    page.press(['h']);
+
+    // Where somebody clicks in the picture it goes on.
+    page.run(
+        "const box = document.querySelector('svg.compared'); const at = box.getBoundingClientRect(); \
+         box.dispatchEvent(new MouseEvent('click', {clientX: at.left + at.width / 2, clientY: at.top + 50}))",
+        &[],
+    );
+    let seconds = page.run("return Number(document.querySelector('svg.compared').dataset.seconds)", &[]);
+    let middle = offset + (seconds.as_f64().expect("a number") / 2.0 - from) * speed;
+    assert!(becomes(&page, |page| (second(page, "other") - middle).abs() < 0.5), "{} {middle}", second(&page, "other"));
+    page.was_quiet();
+
+    let plain = Browser::open(&house, Scripts::Off);
+    plain.log_in("rick", &house.password("rick", "reviewer"));
+    plain.goto("/desk/case/track/2");
+    assert_eq!([plain.count("audio[controls]"), plain.count("svg image"), plain.count("#deck button")], [2, 4, 0]);
+}
