@@ -216,7 +216,7 @@ fn hours(hours: f64) -> String {
 }
 
 /// An instant as people read it, to the minute: nothing is stated or decided by the second.
-fn when(instant: &str) -> Markup {
+pub(super) fn when(instant: &str) -> Markup {
     let minute =
         instant.get(..16).filter(|_| instant.ends_with('Z')).map(|minute| minute.replacen('T', " ", 1) + " UTC");
     html! { time datetime=(instant) { (visible(minute.as_deref().unwrap_or(instant))) } }
@@ -606,7 +606,7 @@ mod tests {
             version: words(),
             words: words(),
             threshold: words(),
-            known_at: Some(words()),
+            known_at: Some("2026-01-01T00:00:00Z".to_owned()),
             file: Some(words()),
             ..Heard::default()
         };

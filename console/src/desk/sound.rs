@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
+use super::pages::when;
 use super::texts::visible;
 use super::{Heard, Match, Peaks, Recording, Sound};
 
@@ -59,7 +60,7 @@ fn evidence(all: &[Heard]) -> Markup {
                 } @else { td.number { "–" } td.number { "no" } }
                 td { (visible(&heard.words)) }
                 td.note { (visible(&heard.threshold)) }
-                td.when { (visible(heard.known_at.as_deref().unwrap_or("always"))) }
+                td.when { @match &heard.known_at { Some(known_at) => (when(known_at)), None => "always" } }
                 td { (visible(heard.file.as_deref().unwrap_or("–"))) }
             } } }
         }

@@ -420,6 +420,16 @@ fn the_page_of_a_track_shows_and_plays_what_was_heard_and_says_what_is_missing()
     }
     assert!(!silent.contains("<svg") && !silent.contains("<audio"), "{silent}");
 
+    // When the dataflow begins anew because somebody is forgotten, what was heard counts and is shown as before.
+    let risks = "SELECT subject_id, r, rc FROM risk WHERE subject = 'track' ORDER BY subject_id";
+    let before = service.sql(risks);
+    assert!(before.num_rows() > 0);
+    let (status, told) = service.ask("POST /v1/erasures", "", b"{\"account_id\": 999}\n").expect("an answer");
+    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&told));
+    assert_eq!(service.sql(risks), before);
+    let again = rita.get("/desk/case/track/2").body;
+    assert!(again.contains("recording 10 of track 1") && hashes(&again) == both, "{again}");
+
     // Other bytes under the same name are not played.
     let file = folder.path().join("elsewhere/music/2.wav");
     let mut bytes = std::fs::read(&file).expect("a file");
