@@ -44,8 +44,12 @@ pub fn erased(
     mut erase: impl FnMut(&mut Rows) -> bool,
 ) -> Result<Option<Sealed>, LogError> {
     let mut entries = entries_of(disk, sealed)?;
-    let rows = entries.iter_mut().filter_map(|(_, _, entry)| entry.rows.as_mut());
-    match rows.fold(false, |found, rows| erase(rows) || found) {
+    let mut found = false;
+    // Out of all of them.
+    for rows in entries.iter_mut().filter_map(|(_, _, entry)| entry.rows.as_mut()) {
+        found |= erase(rows);
+    }
+    match found {
         true => written(disk, &entries, Sealed { erased: sealed.erased + 1, ..sealed.clone() }).map(Some),
         false => Ok(None),
     }
