@@ -15,12 +15,15 @@ use serde_json::json;
 
 use super::gate::Gate;
 
+/// Takes what became of something.
+type Answer = Box<dyn FnOnce(Reply) + Send>;
+
 /// Accounts that somebody wants to be forgotten, and how to tell that they are.
 pub struct Request {
     /// The accounts.
     pub accounts: Vec<Erasure>,
     /// Takes what became of it.
-    pub answer: Box<dyn FnOnce(Reply) + Send>,
+    pub answer: Answer,
 }
 
 /// Who forgets.
@@ -34,7 +37,7 @@ pub struct Eraser {
     /// Who writes the log.
     pub gate: Gate,
     /// What was done, and is told once everything is stated without it.
-    pub done: Vec<(Box<dyn FnOnce(Reply) + Send>, Reply)>,
+    pub done: Vec<(Answer, Reply)>,
 }
 
 impl Eraser {
