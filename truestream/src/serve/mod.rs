@@ -105,22 +105,23 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let pace = args.speed.as_deref().map(speed).transpose()?;
     let every_ms = millis(&args.every)?;
     let state = StateFolder::new(&args.state);
-    let (log, disk) = open(&state)?;
     let inputs = args.follow.as_deref().map(Inputs::in_folder).transpose().map_err(input)?;
-    let ids = match state.ids(args.id_key.as_deref())? {
-        Some(ids) if ids.pseudonyms.is_some() && args.plain_ids => {
-            return Err(Failure::Usage("--plain-ids: this service began with pseudonyms, and keeps them".to_owned()));
-        }
-        Some(ids) => ids,
-        None => state.first_ids(first_kinds(args.ids, inputs.as_ref())?, args.plain_ids, args.id_key.as_deref())?,
-    };
-    let kinds = ids.kinds;
+    let settled = state.ids(args.id_key.as_deref())?;
+    if args.plain_ids && settled.as_ref().is_some_and(|ids| ids.pseudonyms.is_some()) {
+        return Err(Failure::Usage("--plain-ids: this service began with pseudonyms, and keeps them".to_owned()));
+    }
+    let kinds = settled.as_ref().map_or_else(|| first_kinds(args.ids, inputs.as_ref()), |ids| Ok(ids.kinds))?;
     let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
     let activated = Activated::of(args.policy.as_deref());
     let living = prepare_living(&args.as_replay(), names.clone())?;
     let longest = living.plan.lengths().last().copied().unwrap_or(0);
     let kept_ms = kept_ms(args, living.plan.clock.instant(longest))?;
-    // Nothing is settled by a start that is refused.
+    // Nothing is made or settled by a start that is refused.
+    let (log, disk) = open(&state)?;
+    let ids = match settled {
+        Some(ids) => ids,
+        None => state.first_ids(kinds, args.plain_ids, args.id_key.as_deref())?,
+    };
     state.settle(&ids, kept_ms, living.plan.clock.instant(longest))?;
     let kept = kept_ms.map_or(longest, |kept_ms| living.plan.clock.first_after(kept_ms));
     let followed = match &inputs {

@@ -459,6 +459,7 @@ fn plays_that_count_no_more_leave_the_log_and_nothing_else_changes() {
     let (state, data) = (folder.path().join("state"), text(&long));
     truestream(&["serve", "--state", &text(&state), "--listen", "127.0.0.1:0", "--keep", "3d"])
         .failed(2, &["--keep 3d"]);
+    assert!(!state.exists(), "a start that is refused leaves nothing");
     let follow = ["--follow", &data, "--keep", "8d", "--speed", "500000x"];
     let squeezed = || {
         let names = std::fs::read_dir(state.join("log")).expect("a folder").flatten().map(|entry| entry.file_name());

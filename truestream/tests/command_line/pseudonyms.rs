@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::alive::{HOW, Service, replayed};
-use crate::data::{MONDAY, rows, text, world};
+use crate::data::{MONDAY, rows, text, world, write};
 use crate::process::truestream;
 
 /// Names of people, devices, addresses and cards.
@@ -34,7 +36,8 @@ fn sent(service: &Service, accounts: &[&str]) {
     let account =
         json!({"account_id": "anna-1", "created_at": MONDAY, "payment_id": "visa-1234", "family_id": "the-smiths"});
     let playlist = json!({"playlist_id": "mine", "owner_id": "anna-1"});
-    let of_the_first = [("accounts", account), ("playlists", playlist), ("rulings", ruling)];
+    let label = json!({"subject": "account", "subject_id": "anna-1", "label": "honest"});
+    let of_the_first = [("accounts", account), ("playlists", playlist), ("rulings", ruling), ("labels", label)];
     let is_there = accounts.contains(&"anna-1");
     let of_the_first = of_the_first.into_iter().filter(|_| is_there).map(|(table, row)| (table, vec![row.to_string()]));
     for (table, lines) in of_the_first.chain([("plays", [&plays[..], &broken].concat())]) {
@@ -93,12 +96,21 @@ fn nothing_that_a_service_keeps_or_tells_names_people() {
     }
     // Who has the key reads the rows that could not be read, as they came.
     let state_text = text(&state);
-    let letters = truestream(&["dlq", "--state", &state_text, "show", "4"]).good();
+    let letters = truestream(&["dlq", "--state", &state_text, "show", "5"]).good();
     assert!(letters.out.contains("anna-broken") && letters.out.contains("{\"name\":\"anna-odd\"}"), "{letters:?}");
     service.running.ask_to_end();
     let ended = service.running.end().good();
     assert!(!PERSONAL.iter().any(|text| ended.err.contains(text) || ended.out.contains(text)), "{ended:?}");
     assert_eq!(stands_in(&state, &PERSONAL), BTreeSet::new());
+    // Labels go out under pseudonyms, or under the ids of who has the key and a table with them.
+    let (out, accounts) = (folder.path().join("labels.parquet"), folder.path().join("accounts.parquet"));
+    let ids: ArrayRef = Arc::new(StringArray::from(vec!["anna-2", "anna-1"]));
+    write(&accounts, &RecordBatch::try_from_iter([("account_id", ids)]).expect("a column"), 100);
+    let table = text(&accounts);
+    for (more, expected) in [(vec![], names["anna-1"].as_str()), (vec!["--accounts", &*table], "anna-1")] {
+        truestream(&[&["labels", "--state", &state_text, "--out", &text(&out)], &more[..]].concat()).good();
+        assert_eq!(rows(&out, &["subject_id", "label"]), [[expected, "honest"]]);
+    }
     // Whoever looks like this finds what there is.
     let service = Service::start_of_strangers(&plain, &[&how[..], &["--plain-ids"]].concat());
     sent(&service, &["anna-1", "anna-2"]);
@@ -157,8 +169,8 @@ fn who_is_erased_was_never_there() {
         assert!(found == status && !String::from_utf8_lossy(&told).contains("anna"), "{body}: {found}");
     }
     let asked = service.ask("POST /v1/erasures", "", b"{\"account_id\": \"anna-1\"}\n").expect("an answer");
-    // Five plays, and a row each of accounts, playlists and rulings.
-    assert_eq!((asked.0, &*String::from_utf8_lossy(&asked.1)), (200, "{\"accounts\":1,\"rows\":8}"));
+    // Five plays, and a row each of accounts, playlists, rulings and labels.
+    assert_eq!((asked.0, &*String::from_utf8_lossy(&asked.1)), (200, "{\"accounts\":1,\"rows\":9}"));
     let is_same = |service: &Service| stated(service) == stated(&other);
     assert!(is_same(&service));
     assert_eq!(stands_in(&state, &["anna-1", &name]), BTreeSet::new());
