@@ -198,8 +198,8 @@ trusted = {{ tracks = [], uploaders = {trusted}, distributors = [] }}
 /// A folder of two policies that were activated, the second in the middle of small worlds.
 fn activated(folder: &Path, seed: u64) -> PathBuf {
     let store = folder.join("laws");
-    // Days that are before and inside of every small world.
-    for (number, from) in [(0, 1_700_000_000_000_i64), (1, 1_709_164_800_000)] {
+    // Before the first tick that there is, for a mean world may begin there, and inside of every small world.
+    for (number, from) in [(0, 0), (1, 1_709_164_800_000)] {
         let policy = folder.join(format!("law-{number}"));
         std::fs::create_dir(&policy).expect("a folder can be made");
         std::fs::write(policy.join("policy.toml"), format!("version = \"law {number}\"")).expect("it can be written");
