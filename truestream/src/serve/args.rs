@@ -100,6 +100,10 @@ pub struct ServeArgs {
     /// Above nine tenths of this memory, in MiB, nothing more is taken in
     #[arg(long, default_value_t = 4096, value_name = "MIB")]
     pub memory_max: u64,
+    /// While what was taken waits for longer than this to be stated, such as 20s, nothing more is taken in; unless said, the log takes what
+    /// comes, and views follow
+    #[arg(long, value_name = "TIME")]
+    pub behind_max: Option<String>,
     /// A statement of SQL that works for longer is ended, such as 30s
     #[arg(long, default_value = "30s", value_name = "TIME")]
     pub sql_timeout: String,

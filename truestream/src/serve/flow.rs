@@ -25,6 +25,7 @@ use datasets::names::NameTable;
 use datasets::policy;
 
 use super::eraser::{Eraser, Request};
+use super::lag::Lag;
 use super::places::Places;
 use super::shelf::{Keeper, Shelf};
 use super::since::{Since, SinceFile};
@@ -39,6 +40,8 @@ use crate::replay::views::hubs_are_texts;
 
 /// Changes that may wait between the dataflow and the shelf before the dataflow waits.
 const SAID_WAITING_MAX: usize = 256;
+/// How nice workers are to those who answer: a question takes milliseconds, a tick a good part of a second, and the processors are the same.
+const WORKERS_NICE: i32 = 10;
 /// How often somebody looks whether the service is to end.
 const LOOKS_EVERY: Duration = Duration::from_millis(100);
 /// How often somebody looks whether a policy was activated.
@@ -116,8 +119,12 @@ impl Flow {
     /// Waits until another dataflow is to begin; `None` when the service ends.
     fn watch(&mut self, running: &mut Running, activated: &mut Activated) -> Option<(Turn, Living)> {
         let (mut wrote_at, mut looked_at) = (Instant::now(), Instant::now());
+        let mut lag = Lag::default();
         while !self.progress.stopping.load(Ordering::Relaxed) {
             std::thread::sleep(LOOKS_EVERY);
+            let stated = self.progress.stated_entries.load(Ordering::Acquire);
+            let behind = lag.observe(Instant::now(), self.durable.last(), stated);
+            self.progress.behind_ms.store(behind.as_millis() as u64, Ordering::Relaxed);
             if wrote_at.elapsed() >= SINCE_EVERY {
                 running.since.write(self.shelf.since());
                 wrote_at = Instant::now();
@@ -198,6 +205,7 @@ impl Flow {
         let (builders, connections) = timely.communication.try_build().map_err(Failure::Usage)?;
         let (failed, progress) = (self.failure.clone(), self.progress.clone());
         let guards = timely::execute::execute_from(builders, connections, timely.worker, move |worker| {
+            give_way();
             let mut ends = river::build(worker, &plan, &context, || Box::new(Courier(sender.clone())));
             let source = if worker.index() == 0 { first.lock().expect("nobody panics with it").take() } else { None };
             let driven = match source {
@@ -221,6 +229,14 @@ impl Flow {
             said.into_iter().for_each(|said| keeper.take(said));
             drop(guards);
         }))
+    }
+}
+
+/// Lets whoever asks go before this thread. Where it cannot be, nobody goes before anybody.
+fn give_way() {
+    // On Linux each thread has a niceness of its own.
+    if cfg!(target_os = "linux") {
+        let _ = rustix::process::nice(WORKERS_NICE);
     }
 }
 

@@ -67,6 +67,8 @@ pub struct Service {
     pub folder: PathBuf,
     /// Above so many bytes nothing more is taken in.
     pub memory_max: u64,
+    /// While what was taken waits for longer than this to be stated, nothing more is.
+    pub behind_max_ms: Option<u64>,
     /// The last entry that was durable when it began: once it is stated the service is ready.
     pub began_at: u64,
     /// Since when it runs.
@@ -83,6 +85,26 @@ impl Service {
             let after_secs = wait.as_secs() + 1;
             Reply { after_secs, ..wrong(Problem::too_fast(&guest.name, wait)) }
         })
+    }
+
+    /// Whether rows are taken now. How late it is is always taken: with time, memory is given back and what waits is stated.
+    fn has_room(&self, sent: &Sent) -> Result<(), Reply> {
+        if sent.body.is_empty() {
+            return Ok(());
+        }
+        if resident_bytes().is_some_and(|bytes| bytes > self.memory_max / 10 * 9) {
+            return Err(problem(429, "memory is nearly full"));
+        }
+        let behind_ms = self.progress.behind_ms.load(Ordering::Relaxed);
+        match self.behind_max_ms.filter(|max_ms| behind_ms > *max_ms && self.is_ready()) {
+            Some(max_ms) => Err(problem(
+                429,
+                &format!(
+                    "what was taken waits for {behind_ms} ms to be stated, longer than --behind-max ({max_ms} ms)"
+                ),
+            )),
+            None => Ok(()),
+        }
     }
 
     fn erase(&self, sent: &Sent, answer: Box<dyn FnOnce(Reply) + Send>) {
@@ -157,8 +179,8 @@ impl House for Service {
         if sent.table == ERASURES {
             return self.erase(&sent, answer);
         }
-        if resident_bytes().is_some_and(|bytes| bytes > self.memory_max / 10 * 9) {
-            return answer(problem(429, "memory is nearly full"));
+        if let Err(full) = self.has_room(&sent) {
+            return answer(full);
         }
         match self.entry(&sent) {
             Err(reply) => answer(reply),
@@ -248,6 +270,7 @@ impl House for Service {
             "as_of": as_of,
             "as_of_text": as_of.map(instant),
             "entries_durable": self.durable.last(),
+            "behind_ms": self.progress.behind_ms.load(Ordering::Relaxed),
             "entries_read": self.progress.entries.load(Ordering::Acquire),
             "plays": self.progress.plays.load(Ordering::Relaxed),
             "policy_refused": *self.progress.policy_refused.lock().expect("nobody panics with it"),
@@ -293,6 +316,8 @@ impl House for Service {
             "Entries of which everything that they complete is stated.",
             stated as f64,
         );
+        let behind = self.progress.behind_ms.load(Ordering::Relaxed) as f64 / 1_000.0;
+        say("behind_seconds", "gauge", "For how long the oldest entry waits that is not stated.", behind);
         say("log_bytes", "gauge", "The log on disk.", bytes_of(&self.folder.join("log")) as f64);
         let free = rustix::fs::statvfs(&self.folder).map_or(f64::NAN, |disk| (disk.f_bavail * disk.f_frsize) as f64);
         say("disk_free_bytes", "gauge", "What the disk of the log has left.", free);

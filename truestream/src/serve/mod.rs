@@ -21,6 +21,7 @@ mod flow;
 mod gate;
 mod glossary;
 mod house;
+mod lag;
 mod listening;
 mod lookup;
 mod openapi;
@@ -104,6 +105,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     };
     let pace = args.speed.as_deref().map(speed).transpose()?;
     let every_ms = millis(&args.every)?;
+    let behind_max = args.behind_max.as_deref().map(millis).transpose()?;
     let state = StateFolder::new(&args.state);
     let inputs = args.follow.as_deref().map(Inputs::in_folder).transpose().map_err(input)?;
     let settled = state.ids(args.id_key.as_deref())?;
@@ -184,6 +186,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         progress: progress.clone(),
         folder: args.state.clone(),
         memory_max: args.memory_max << 20,
+        behind_max_ms: behind_max.map(Millis::unsigned_abs),
         began_at,
         started: Instant::now(),
     });

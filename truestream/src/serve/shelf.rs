@@ -76,6 +76,8 @@ pub struct Keeper {
     progress: Arc<Progress>,
     /// The views as of the instant that is stated next.
     next: Stated,
+    /// What was stated before, for as long as somebody reads it: the last one to hold it has to tidy up, and that is not to be a reader.
+    retired: Vec<Arc<Stated>>,
     /// What was refused meanwhile, and when.
     refusals: Vec<(Tick, Refusal)>,
     /// What was known when the service ended, until its tick is stated.
@@ -364,7 +366,7 @@ fn cell_json(cell: Cell<'_>) -> Value {
 impl Keeper {
     /// Puts on the shelf what the teller tells; `before` is what was known when the service ended.
     pub fn new(shelf: Arc<Shelf>, teller: Teller, progress: Arc<Progress>, before: Option<Since>) -> Keeper {
-        Keeper { shelf, teller, progress, next: Stated::default(), refusals: Vec::new(), before }
+        Keeper { shelf, teller, progress, next: Stated::default(), retired: Vec::new(), refusals: Vec::new(), before }
     }
 
     /// Takes what the first worker says.
@@ -421,8 +423,9 @@ impl Keeper {
         }
         let stated = Arc::new(self.next.clone());
         let before = std::mem::replace(&mut *self.shelf.stated.write().expect("no writer panics"), stated);
-        // Outside the lock: it may be the last to hold many rows.
-        drop(before);
+        self.retired.push(before);
+        // Nobody begins to read what is not stated any more.
+        self.retired.retain(|stated| Arc::strong_count(stated) > 1);
     }
 }
 

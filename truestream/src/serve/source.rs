@@ -61,6 +61,8 @@ pub struct Progress {
     pub entries: AtomicU64,
     /// The last entry after which everything that it completed is stated.
     pub stated_entries: AtomicU64,
+    /// For how long, in milliseconds, the oldest entry waits that is durable and not stated.
+    pub behind_ms: AtomicU64,
     /// Plays read into the dataflow.
     pub plays: AtomicU64,
     /// Plays of entries up to this one will never count again.
