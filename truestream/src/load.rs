@@ -62,6 +62,9 @@ pub struct LoadArgs {
     /// How many beats
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     pub beats: u64,
+    /// Begin no further beat after so long, however many there were
+    #[arg(long, value_name = "TIME")]
+    pub time_max: Option<String>,
     /// How long a beat takes
     #[arg(long, default_value = "1s", value_name = "TIME")]
     pub beat: String,
@@ -154,6 +157,8 @@ struct Load {
 pub fn run(args: &LoadArgs) -> Result<(), Failure> {
     let (beat, every_ms) = (Duration::from_millis(millis(&args.beat)?.unsigned_abs()), millis(&args.every)?);
     let pause = Duration::from_millis(args.pause);
+    let time_max = args.time_max.as_deref().map(millis).transpose()?;
+    let time_max = time_max.map_or(Duration::MAX, |ms| Duration::from_millis(ms.unsigned_abs()));
     let token = token(args)?;
     let (as_of, before) = counted(&agent(), args, &token)?;
     let load = Arc::new(Load {
@@ -173,7 +178,7 @@ pub fn run(args: &LoadArgs) -> Result<(), Failure> {
     let (told, tells) = channel();
     let watcher = spawn(&load, move |load| load.watch(&tells));
     let started = Instant::now();
-    let sent = load.send(beat, &told);
+    let sent = load.send(beat, time_max, &told);
     let seconds = started.elapsed().as_secs_f64();
     drop(told);
     let _ = watcher.join();
@@ -231,10 +236,10 @@ fn counted(agent: &Agent, args: &LoadArgs, token: &str) -> Result<(Option<Millis
 }
 
 impl Load {
-    /// Sends beat after beat; returns when all is acknowledged.
-    fn send(&self, beat: Duration, told: &Sender<(Millis, Instant)>) -> Result<(), Failure> {
+    /// Sends beat after beat, until there were enough or time is over; returns when all is acknowledged.
+    fn send(&self, beat: Duration, time_max: Duration, told: &Sender<(Millis, Instant)>) -> Result<(), Failure> {
         let (teller, started) = (agent(), Instant::now());
-        for number in 0..self.args.beats {
+        for number in (0..self.args.beats).take_while(|_| started.elapsed() < time_max) {
             sleep((started + beat * number as u32).saturating_duration_since(Instant::now()));
             let next = AtomicU64::new(0);
             let parts = self.args.rate.div_ceil(self.args.rows);

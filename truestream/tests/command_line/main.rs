@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ watched │ broken │ killed │ sameness │ cluster │ scan │ heard │ heard_alive │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ watched │ broken │ killed │ loaded │ sameness │ cluster │ scan │ heard │ heard_alive │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
 //! ```
 
 mod access;
@@ -23,6 +23,7 @@ mod heard_alive;
 mod inject;
 mod killed;
 mod learn;
+mod loaded;
 mod music;
 mod ops;
 mod policy;

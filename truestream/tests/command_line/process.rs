@@ -48,7 +48,8 @@ pub fn start_behind(shell: &str, line: &[&str]) -> Running {
     start_command(command)
 }
 
-fn start_command(mut command: Command) -> Running {
+/// Starts a command whose streams and code are to be looked at.
+pub fn start_command(mut command: Command) -> Running {
     let stream = || NamedTempFile::new().expect("a temporary file");
     let (out, err) = (stream(), stream());
     let to = |file: &NamedTempFile| Stdio::from(file.reopen().expect("a second handle"));
