@@ -99,6 +99,11 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
             )));
         }
     }
+    let heard = args.heard.iter().map(|folder| ("--heard", folder, "one that `truestream scan` writes"));
+    let audio = args.audio.iter().map(|folder| ("--audio", folder, "the one that was scanned"));
+    if let Some((option, folder, expected)) = heard.chain(audio).find(|(_, folder, _)| !folder.is_dir()) {
+        return Err(Failure::Usage(format!("{option} {}: no such folder; expected {expected}", folder.display())));
+    }
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificates), Some(key)) => Some(tls::read(certificates, key)?),
         _ => None,

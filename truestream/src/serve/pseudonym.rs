@@ -31,6 +31,7 @@ pub struct PseudonymArgs {
     #[arg(long, default_value = "account", value_parser = Whose::ALL.map(|(name, _)| name))]
     pub of: String,
     /// The ids; those of standard input, one per line, unless given
+    #[arg(value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub ids: Vec<String>,
 }
 
@@ -52,7 +53,11 @@ pub fn run(args: &PseudonymArgs) -> Result<(), Failure> {
     let mut tell = |id: &str| writeln!(out, "{id}\t{}", pseudonyms.of(whose, id, &ids.kinds)).map_err(output);
     if args.ids.is_empty() {
         for line in std::io::stdin().lock().lines() {
-            tell(&line.map_err(|error| Failure::Input(format!("standard input: {error}")))?)?;
+            let id = line.map_err(|error| Failure::Input(format!("standard input: {error}")))?;
+            // No id is an empty text.
+            if !id.is_empty() {
+                tell(&id)?;
+            }
         }
     }
     args.ids.iter().try_for_each(|id| tell(id))?;

@@ -654,6 +654,14 @@ fn who_has_no_token_sees_nothing_and_what_cannot_be_read_is_a_dead_letter() {
 }
 
 #[test]
+fn a_folder_that_is_not_there_is_told_before_anything_is_made() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("refused");
+    truestream(&["serve", "--state", &text(&state), "--heard", "/nowhere"]).failed(2, &["--heard /nowhere", "scan"]);
+    assert!(!state.exists());
+}
+
+#[test]
 fn nobody_beyond_this_machine_is_listened_to_unless_told() {
     let folder = TempDir::new().expect("a folder");
     let line = ["serve", "--state", &text(folder.path()), "--listen", "0.0.0.0:0"];

@@ -118,6 +118,7 @@ fn nothing_that_a_service_keeps_or_tells_names_people() {
     let found: BTreeSet<String> = stands_in(&plain, &PERSONAL).into_iter().map(|(_, text)| text).collect();
     assert_eq!(found.len(), PERSONAL.len());
     truestream(&["pseudonym", "--state", &text(&plain), "x"]).failed(2, &["--plain-ids"]);
+    truestream(&["pseudonym", "--state", &text(&plain), ""]).failed(2, &["[IDS]"]);
 
     // The key is no part of a copy, and there is no service without it or with another.
     let copy = folder.path().join("copy");
