@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Damages at random whatever Truestream reads of strangers and of disks, for as long as asked for, and fails where something crashes, hangs or takes
 # more than it may: audio files (in this process, and in the confined decoder with its limits), what a decoder says, indexes of fingerprints,
-# journals of a scan, tables of evidence, messages of distributors, bodies of requests, logs, and what clients of PostgreSQL say before they are known.
+# journals of a scan, tables of evidence, messages of distributors, bodies of requests, logs, and what clients of PostgreSQL say before and after they are known.
 # The short form of the same tests runs with all others, from the same build: decoders are optimised in it, and a number that overflows is found.
 #
 # Usage: tests/fuzz.sh [SECONDS_EACH [SEED [audio|ddex|pipe|command_line|service]]]

@@ -1,4 +1,4 @@
-//! Random damage to what a living service reads: bodies of requests, its log, and what clients of PostgreSQL say before they are known.
+//! Random damage to what a living service reads: bodies of requests, its log, and what clients of PostgreSQL say before and after they are known.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -12,6 +12,7 @@ use datasets::log::{Disk, Entry, Folder, Log, Reader, check};
 use datasets::names::NameTable;
 use datasets::tables::IdKind;
 use datasets::tables::read::IdKinds;
+use postgres_protocol::authentication::sasl::{ChannelBinding, ScramSha256};
 use records::{Id, IdSpace, Play};
 use tempfile::TempDir;
 
@@ -123,18 +124,44 @@ fn a_damaged_log_is_named_or_tells_what_was_written() {
     });
 }
 
+/// A message of a client: its kind, its length, what it says.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
+}
+
+/// The first message of a client, which has no kind.
+fn begun(more: &[u8]) -> Vec<u8> {
+    let body = [&196_608_u32.to_be_bytes()[..], b"user\0truestream\0database\0truestream\0", more, b"\0"].concat();
+    [&(body.len() as u32 + 4).to_be_bytes()[..], &body].concat()
+}
+
+/// Where clients of PostgreSQL are listened to.
+fn sql_address(service: &Service) -> String {
+    let err = service.running.err();
+    let port = err.split(" -p ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a port");
+    format!("127.0.0.1:{port}")
+}
+
+/// Whoever was hung up on has left its place: pgwire 0.41 may panic while it decodes what a stranger says. That ends the stranger's connection and
+/// nothing else.
+fn no_place_is_lost(service: &Service) {
+    assert_eq!(service.ask("GET /health", "", b"").expect("it lives").0, 200);
+    let until = Instant::now() + Duration::from_secs(30);
+    let is_told = |line: &str| {
+        let (_, told) = service.ask("GET /metrics", "", b"").expect("it lives");
+        String::from_utf8_lossy(&told).lines().any(|told| told == line)
+    };
+    while !is_told("truestream_sql_connections 0") {
+        assert!(Instant::now() < until, "places are lost: {}", service.running.err());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
 fn whoever_speaks_no_postgresql_brings_nobody_down() {
     let folder = TempDir::new().expect("a folder");
     let service = Service::start(&folder.path().join("state"), &["--time", "told"]);
-    let err = service.running.err();
-    let port = err.split(" -p ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a port");
-    let address = format!("127.0.0.1:{port}");
-    let message = |kind: u8, body: &[u8]| [&[kind][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat();
-    let begun = |more: &[u8]| {
-        let body = [&196_608_u32.to_be_bytes()[..], b"user\0truestream\0database\0truestream\0", more, b"\0"].concat();
-        [&(body.len() as u32 + 4).to_be_bytes()[..], &body].concat()
-    };
+    let address = sql_address(&service);
     let sasl = message(b'p', b"SCRAM-SHA-256\0\0\0\0\x20n,,n=,r=rOprNGfwEbeRWgbNEkqO12345");
     let later = [
         message(b'Q', b"SELECT 1\0"),
@@ -158,15 +185,98 @@ fn whoever_speaks_no_postgresql_brings_nobody_down() {
         let _ = stream.write_all(&bytes);
         let _ = stream.read(&mut [0; 4_096]);
     });
-    assert_eq!(service.ask("GET /health", "", b"").expect("it lives").0, 200);
-    // pgwire 0.41 may panic while it decodes what a stranger says. That ends the stranger's connection and nothing else: no place is lost.
-    let until = Instant::now() + Duration::from_secs(30);
-    let is_told = |line: &str| {
-        let (_, told) = service.ask("GET /metrics", "", b"").expect("it lives");
-        String::from_utf8_lossy(&told).lines().any(|told| told == line)
+    no_place_is_lost(&service);
+}
+
+/// The kind of a server's next message, and what it says.
+fn heard(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    let mut head = [0; 5];
+    stream.read_exact(&mut head).expect("a message");
+    let mut body = vec![0; u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize - 4];
+    stream.read_exact(&mut body).expect("all of it");
+    (head[0], body)
+}
+
+/// A client that came in, and may ask.
+fn known(address: &str, password: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    stream.write_all(&begun(b"")).expect("said");
+    assert_eq!(heard(&mut stream).0, b'R');
+    let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
+    let first = [b"SCRAM-SHA-256\0", &(scram.message().len() as u32).to_be_bytes()[..], scram.message()].concat();
+    stream.write_all(&message(b'p', &first)).expect("said");
+    scram.update(&heard(&mut stream).1[4..]).expect("a salt");
+    stream.write_all(&message(b'p', scram.message())).expect("said");
+    while heard(&mut stream).0 != b'Z' {}
+    stream
+}
+
+#[test]
+fn whoever_is_known_brings_nobody_down_either() {
+    let folder = TempDir::new().expect("a folder");
+    let service = Service::start_of_strangers(&folder.path().join("state"), &["--time", "told", "--plain-ids"]);
+    let (status, _) =
+        service.ask("POST /v1/plays", "Truestream-Until: 1767225900000\r\n", lines(0).as_bytes()).expect("it lives");
+    assert_eq!(status, 200);
+    service.wait_as_of(1_767_225_900_000);
+    let address = sql_address(&service);
+    let question = "SELECT account_id, plays, as_of FROM account_window WHERE account_id = $1 AND plays > $2";
+    let parse = [b"s\0", question.as_bytes(), b"\0\0\x02\0\0\0\x19\0\0\0\x14"].concat();
+    let bind = b"\0s\0\0\x02\0\0\0\x01\0\x02\0\0\0\x02a1\0\0\0\x08\0\0\0\0\0\0\0\0\0\x01\0\x01";
+    let (portal, sync) = (message(b'E', b"\0\0\0\0\0"), message(b'S', b""));
+    let prepared = |bind: &[u8]| {
+        let described = [message(b'D', b"Ss\0"), message(b'B', bind), message(b'D', b"P\0")].concat();
+        [message(b'P', &parse), described, portal.clone(), message(b'C', b"Ss\0"), sync.clone()].concat()
     };
-    while !is_told("truestream_sql_connections 0") {
-        assert!(Instant::now() < until, "places are lost: {}", service.running.err());
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    let asked = |text: &str| message(b'Q', &[text.as_bytes(), b"\0"].concat());
+    let good: Vec<(String, Vec<u8>)> = [
+        ("prepared", prepared(bind)),
+        ("as text", prepared(b"\0s\0\0\0\0\x02\0\0\0\x02a1\0\0\0\x010\0\0")),
+        ("nulls", prepared(b"\0s\0\0\0\0\x02\xff\xff\xff\xff\xff\xff\xff\xff\0\0")),
+        (
+            "portions",
+            [
+                message(b'P', &parse),
+                message(b'B', bind),
+                message(b'E', b"\0\0\0\0\x01"),
+                message(b'H', b""),
+                sync.clone(),
+            ]
+            .concat(),
+        ),
+        ("asked", asked("SELECT max(plays), 'x' || account_id FROM account_window GROUP BY 2; SHOW server_version")),
+        ("copied", asked("COPY (SELECT * FROM account_window) TO STDOUT (FORMAT binary)")),
+        (
+            "told",
+            [message(b'd', b"1\t2\n"), message(b'c', b""), message(b'f', b"no\0"), message(b'F', b"\0\0\0\x01")]
+                .concat(),
+        ),
+        ("followed", asked("DECLARE c CURSOR FOR SUBSCRIBE (SELECT * FROM as_of); FETCH 1 FROM c")),
+        (
+            "begun",
+            [asked("BEGIN"), asked("SET statement_timeout = '1s'"), asked("ROLLBACK"), message(b'X', b"")].concat(),
+        ),
+    ]
+    .map(|(name, bytes)| (name.to_owned(), bytes))
+    .into();
+    let whole = |stream: &mut TcpStream| {
+        stream.set_read_timeout(Some(Duration::from_secs(30))).expect("a timeout");
+        stream.write_all(&prepared(bind)).expect("said");
+        let kinds: Vec<u8> = std::iter::repeat_with(|| heard(stream).0).take_while(|kind| *kind != b'Z').collect();
+        assert_eq!(String::from_utf8_lossy(&kinds).matches('D').count(), 4, "a row of each window: {kinds:?}");
+    };
+    whole(&mut known(&address, &service.token));
+    go_on("clients that are known", |number| {
+        let mut stream = known(&address, &service.token);
+        stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+        // To be known takes longer than to be misunderstood.
+        for turn in 0..8 {
+            let (_, bytes) = mangled(&good, number * 8 + turn);
+            if stream.write_all(&bytes).is_err() || matches!(stream.read(&mut [0; 1 << 16]), Ok(0)) {
+                break;
+            }
+        }
+    });
+    no_place_is_lost(&service);
+    whole(&mut known(&address, &service.token));
 }

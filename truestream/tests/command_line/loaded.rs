@@ -30,8 +30,10 @@ fn load(service: &Service, more: &[&str]) -> Ran {
 fn all_that_a_load_was_acknowledged_is_counted_though_it_has_to_wait() {
     let folder = TempDir::new().expect("a folder");
     // What is behind for longer has to be stated before more is taken.
-    let service =
-        Service::start(&folder.path().join("state"), &[&HOW[..], &["--plain-ids", "--behind-max", "1s"]].concat());
+    let service = Service::start_of_strangers(
+        &folder.path().join("state"),
+        &[&HOW[..], &["--plain-ids", "--behind-max", "1s"]].concat(),
+    );
     for form in ["arrow", "json"] {
         let line = ["--rate", "3000", "--rows", "500", "--beats", "4", "--format", form];
         let told = load(&service, &line).good().json();
@@ -47,8 +49,10 @@ fn all_that_a_load_was_acknowledged_is_counted_though_it_has_to_wait() {
 #[test]
 fn where_memory_is_full_rows_are_not_taken_and_time_is() {
     let folder = TempDir::new().expect("a folder");
-    let service =
-        Service::start(&folder.path().join("state"), &[&HOW[..], &["--plain-ids", "--memory-max", "1"]].concat());
+    let service = Service::start_of_strangers(
+        &folder.path().join("state"),
+        &[&HOW[..], &["--plain-ids", "--memory-max", "1"]].concat(),
+    );
     let row = br#"{"play_id": "p", "ended_at": 60000, "account_id": "a", "track_id": "t", "played_ms": 31000}"#;
     let (status, told) = service.ask("POST /v1/plays", "", row).expect("an answer");
     assert!(status == 429 && String::from_utf8_lossy(&told).contains("memory"), "{status}");
