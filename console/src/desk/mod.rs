@@ -10,19 +10,53 @@
 use std::fs::File;
 use std::time::Duration;
 
+mod bulk;
+mod charts;
+mod dashboard;
 mod differences;
 mod pages;
 mod routes;
 mod sessions;
 mod sound;
 pub(crate) mod texts;
+mod upload;
 
 pub(crate) use self::routes::routes;
 pub use self::texts::path_part;
 
+/// By which way people come to cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// Verdicts, the most urgent first; also whom somebody looked for by id.
+    #[default]
+    Urgent,
+    /// By lot, also of those whom nothing suspects: so that it can be said how often verdicts are wrong.
+    Audit,
+    /// By doubt, the nearest to a threshold first: what a model learns most from.
+    Uncertain,
+}
+
+impl Queue {
+    /// All of them, by the word of their addresses.
+    pub const ALL: [(&'static str, Queue); 3] =
+        [("urgent", Queue::Urgent), ("audit", Queue::Audit), ("uncertain", Queue::Uncertain)];
+
+    /// The queue of that word.
+    pub fn named(name: &str) -> Option<Queue> {
+        Queue::ALL.iter().find(|(known, _)| *known == name).map(|(_, queue)| *queue)
+    }
+
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        Queue::ALL.iter().find(|(_, queue)| *queue == self).map_or("", |(name, _)| name)
+    }
+}
+
 /// Which cases are asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
+    /// Of this queue.
+    pub queue: Queue,
     /// Of this kind of subject: `account`, `track`, …
     pub subject: Option<String>,
     /// With this verdict: `hold`, `escalate`, `block`.
@@ -35,6 +69,10 @@ pub struct Wanted {
     pub page: usize,
     /// Those of all pages at once.
     pub all: bool,
+    /// With at least this R, in percent.
+    pub risk_min: Option<u8>,
+    /// With a reason or a rule that has these words.
+    pub words: Option<String>,
 }
 
 /// A page of cases.
@@ -75,6 +113,8 @@ pub struct CaseLine {
     pub claimed_by: Option<String>,
     /// What was decided last.
     pub decided: Option<Decided>,
+    /// In the audit queue how probable it was to be drawn, in the uncertain one how far R is from the nearest threshold.
+    pub sampled: Option<f64>,
 }
 
 /// Something that was decided.
@@ -100,6 +140,12 @@ pub struct Decided {
     pub undone: bool,
     /// Whether it waits for a second person.
     pub waits_for_second: bool,
+    /// By which queue, one of [`Queue::ALL`].
+    pub queue: String,
+    /// How probable it was to be drawn for the audit, where it was drawn.
+    pub inclusion: Option<f64>,
+    /// How many were decided together.
+    pub together: u64,
 }
 
 /// All that is known of a case.
@@ -143,6 +189,8 @@ pub struct Case {
     pub needs_second: bool,
     /// Whether a second person has to agree that it is freed.
     pub frees_with_second: bool,
+    /// By which queue somebody came.
+    pub queue: Queue,
 }
 
 /// What was heard of a track's recording, and what of it can be seen and listened to.
@@ -319,8 +367,25 @@ pub struct Appeal {
     pub is_late: bool,
     /// What is said.
     pub text: String,
+    /// What came with it.
+    pub files: Vec<SentFile>,
+    /// Whether another file is taken.
+    pub more_files: bool,
     /// What was decided about it.
     pub outcome: Option<Outcome>,
+}
+
+/// A file that came with an appeal.
+#[derive(Clone, Debug, Default)]
+pub struct SentFile {
+    /// What who sent it calls it.
+    pub name: String,
+    /// What it is by its first bytes.
+    pub kind: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// The hash of them.
+    pub hash: String,
 }
 
 /// What was decided about an appeal.
@@ -386,6 +451,72 @@ pub struct Linked {
     pub verdict: String,
 }
 
+/// What people found among those that were drawn by lot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Audited {
+    /// With this verdict when they were looked at; `allow`: nothing suspected them.
+    pub verdict: String,
+    /// So many are looked at.
+    pub looked_at: usize,
+    /// So many of them are fraud.
+    pub fraud: usize,
+    /// The share of fraud among all that they were drawn from, and its 95 % interval.
+    pub share: [f64; 3],
+}
+
+/// How far the risks of a kind of subject have moved.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Drift {
+    /// The kind.
+    pub kind: String,
+    /// The population stability index of the last day against the week before; `None` where too little is known.
+    pub index: Option<f64>,
+    /// Subjects with a risk, in the mean over the day and over the week.
+    pub subjects: [f64; 2],
+}
+
+/// What another policy decided otherwise.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Turn {
+    /// Since when it was seen to decide.
+    pub at: String,
+    /// The policies, before and after.
+    pub policies: [String; 2],
+    /// By kind of subject: those that were held, escalated and blocked at the last instant before and at the first after.
+    pub verdicts: Vec<(String, [[u64; 3]; 2])>,
+}
+
+/// An hour of the last days.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hour {
+    /// When it began.
+    pub at: String,
+    /// How many there were: decisions; or verdicts held, escalated and blocked.
+    pub counts: Vec<u64>,
+}
+
+/// Cases that nobody could be told from each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// What they have in common: kind, verdict, R in tenths, payable plays in powers of ten; empty: any.
+    pub common: [String; 4],
+    /// How many there are.
+    pub cases: usize,
+}
+
+/// What would be decided at once.
+#[derive(Clone, Debug, Default)]
+pub struct Bulk {
+    /// As of when.
+    pub as_of: Option<String>,
+    /// The cases.
+    pub cases: Vec<CaseLine>,
+    /// How many more fit: they are not among them.
+    pub more: usize,
+    /// What tells this list from any other.
+    pub seal: String,
+}
+
 /// How things stand, in numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Overview {
@@ -409,6 +540,20 @@ pub struct Overview {
     pub confirmed: Vec<(String, u64, u64)>,
     /// Of the cases that two people decided: how many they agreed on, how many there are, and Cohen's kappa where it can be said.
     pub agreement: (u64, u64, Option<f64>),
+    /// What people found among those that were drawn, by verdict.
+    pub audited: Vec<Audited>,
+    /// How many of those that are drawn as of now wait.
+    pub drawn: usize,
+    /// Decisions of each of the last 48 hours.
+    pub decisions: Vec<Hour>,
+    /// Cases that wait, by how many hours they have at most, and how many of them wait too long.
+    pub ages: Vec<(String, u64, u64)>,
+    /// Verdicts of each of the hours that are known: held, escalated and blocked.
+    pub verdicts_by_hour: Vec<Hour>,
+    /// How far risks have moved.
+    pub drift: Vec<Drift>,
+    /// What other policies decided otherwise, the last first.
+    pub turns: Vec<Turn>,
 }
 
 /// What somebody decided.
@@ -437,10 +582,12 @@ pub struct Choice {
     pub note: String,
     /// What the rules said when the page was made: it may have changed meanwhile.
     pub verdict: String,
+    /// By which queue somebody came.
+    pub queue: Queue,
 }
 
 /// What can be decided: the word, the key, and what it means.
-pub const CHOICES: [(&str, &str, &str); 8] = [
+pub const CHOICES: [(&str, &str, &str); 10] = [
     ("confirm", "c", "The verdict is right"),
     ("override", "o", "The verdict is wrong: it is honest"),
     ("escalate", "e", "Somebody else must decide"),
@@ -449,6 +596,8 @@ pub const CHOICES: [(&str, &str, &str); 8] = [
     (UPHOLD, "p", "The appeal is not right: the verdict stands"),
     (OVERTURN, "v", "The appeal is right: it is honest, or fraud was done to it"),
     (WITHDRAW, "w", "What was ruled is taken back: the rules alone decide"),
+    (HONEST, "g", "Nothing speaks against it, and that is right: it is honest"),
+    (FRAUD, "f", "It is fraud that nothing speaks against; a second person must agree"),
 ];
 
 /// The choice that there is only where something was ruled.
@@ -457,6 +606,14 @@ pub const WITHDRAW: &str = "withdraw";
 pub const UPHOLD: &str = "uphold";
 /// See [`UPHOLD`].
 pub const OVERTURN: &str = "overturn";
+/// The choices that there are only where there is no verdict.
+pub const HONEST: &str = "honest";
+/// See [`HONEST`].
+pub const FRAUD: &str = "fraud";
+/// The choices that many cases can have at once.
+pub const AT_ONCE: [&str; 4] = ["confirm", "override", "escalate", "more"];
+/// So many cases are decided at once at most.
+pub const AT_ONCE_MAX: usize = 200;
 
 /// Why a verdict is wrong: the word, and what it means. Who overrides says one.
 pub const REASONS: [(&str, &str); 6] = [
@@ -485,6 +642,27 @@ pub trait Desk: Send + Sync {
     /// A case; `None` where there is nothing of it. Whoever may decide has claimed it by asking.
     fn case(&self, guest: &crate::Guest, subject: &str, id: &str) -> Option<Case>;
 
+    /// The first case of the queue at which nobody looks: its kind and id.
+    fn next(&self, guest: &crate::Guest, queue: Queue) -> Option<(String, String)>;
+
+    /// Cases in groups of at least ten that have something in common, for who may not see whose they are; how many are in no such group is not told.
+    fn groups(&self, guest: &crate::Guest, wanted: &Wanted) -> Vec<Group>;
+
+    /// What would be decided at once; `None` where the guest decides nothing.
+    fn bulk(&self, guest: &crate::Guest, wanted: &Wanted) -> Option<Bulk>;
+
+    /// Takes a decision about all of a list that has this seal; the number of the first, and how many there are. They are undone together.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    fn decide_all(
+        &self,
+        guest: &crate::Guest,
+        wanted: &Wanted,
+        choice: &Choice,
+        seal: &str,
+    ) -> Result<(u64, usize), String>;
+
     /// Under which id the one stands in tables of whom the guest knows this id.
     fn id_in_tables(&self, guest: &crate::Guest, subject: &str, id: &str) -> String;
 
@@ -512,7 +690,17 @@ pub trait Desk: Send + Sync {
     /// Why it cannot be, in words.
     fn appeal(&self, subject: &str, id: &str, code: &str, text: &str) -> Result<(), String>;
 
-    /// Takes back a decision of one's own that is younger than 30 s; the kind and the id of whom it was about, whose case waits again.
+    /// Takes a file for the appeal that waits, of who has the code of the case.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    fn add_file(&self, subject: &str, id: &str, code: &str, name: &str, bytes: &[u8]) -> Result<(), String>;
+
+    /// A file that came with an appeal, and how many bytes it has; `None` where there is none, or the guest may not have it.
+    fn file(&self, guest: &crate::Guest, hash: &str) -> Option<(u64, File)>;
+
+    /// Takes back a decision of one's own that is younger than 30 s, and those that were made with it; the kind and the id of whom the first was
+    /// about, whose case waits again.
     ///
     /// # Errors
     /// Why it cannot be, in words.

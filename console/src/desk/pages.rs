@@ -7,8 +7,8 @@ use super::sessions::Session;
 use super::sound::sound;
 use super::texts::{path_part, visible};
 use super::{
-    Appeal, CHOICES, Case, CaseLine, Cases, Decided, InForce, OVERTURN, Overview, REASONS, Statement, UPHOLD, WITHDRAW,
-    Wanted,
+    Appeal, CHOICES, Case, CaseLine, Cases, Decided, FRAUD, HONEST, InForce, OVERTURN, Queue, REASONS, Statement,
+    UPHOLD, WITHDRAW, Wanted,
 };
 use crate::Role;
 
@@ -23,14 +23,16 @@ pub(super) struct Done {
 /// Where the pages' picture in the browser's tab is.
 const ICON: &str = "/desk/static/desk.svg";
 /// The lists, and what they are called.
-const PLACES: [(&str, &str); 4] = [
+const PLACES: [(&str, &str); 6] = [
     ("/desk", "Cases"),
+    ("/desk?queue=audit", "Audit"),
+    ("/desk?queue=uncertain", "Uncertain"),
     ("/desk?appealed=1", "Appeals"),
     ("/desk?decided=1", "Decided"),
     ("/desk/overview", "Overview"),
 ];
 
-fn page(title: &str, session: Option<&Session>, body: &Markup) -> String {
+pub(super) fn page(title: &str, session: Option<&Session>, body: &Markup) -> String {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -65,7 +67,7 @@ fn page(title: &str, session: Option<&Session>, body: &Markup) -> String {
     .into_string()
 }
 
-fn form_key(session: &Session) -> Markup {
+pub(super) fn form_key(session: &Session) -> Markup {
     html! { input type="hidden" name="form_key" value=(session.form_key); }
 }
 
@@ -95,26 +97,28 @@ const KINDS: [&str; 6] = ["account", "track", "artist", "uploader", "playlist", 
 
 /// The cases.
 pub(super) fn cases(session: &Session, wanted: &Wanted, cases: &Cases, done: Option<&Done>) -> String {
-    let title = match (wanted.decided, wanted.appealed) {
-        (true, _) => "Decided",
-        (_, true) => "Appeals",
-        _ => "Cases",
-    };
+    let title = title(wanted);
     let pages = cases.total.div_ceil(cases.per_page.max(1));
+    let may_decide = matches!(session.guest.role, Role::Admin | Role::Reviewer);
+    let is_queue = !wanted.decided && !wanted.appealed;
     let body = html! {
         (done_line(session, done))
         div.head {
             h1 { (title) " " span.count { (cases.total) } }
             (as_of(cases.as_of.as_deref()))
         }
+        @if let Some(why) = why(wanted) { p.note { (why) } }
         div.asks {
             form.filters method="get" action="/desk" {
                 @if wanted.decided { input type="hidden" name="decided" value="1"; }
                 @if wanted.appealed { input type="hidden" name="appealed" value="1"; }
-                (choose("subject", "Kind", &KINDS, wanted.subject.as_deref()))
-                (choose("verdict", "Verdict", &["block", "escalate", "hold"], wanted.verdict.as_deref()))
+                (filters(wanted))
                 button type="submit" { "Show" }
-                @if !wanted.decided { a href=(link(wanted, 0).replacen("/desk", "/desk/cases.csv", 1)) { "as CSV" } }
+                @if !wanted.decided { a href=(link("/desk/cases.csv", wanted, 0)) { "as CSV" } }
+                @if is_queue && wanted.queue == Queue::Urgent {
+                    a href=(link("/desk/groups.csv", wanted, 0)) title="Without names: groups of ten and more" { "groups as CSV" }
+                }
+                @if is_queue && wanted.queue == Queue::Urgent && may_decide && !cases.cases.is_empty() { a href=(link("/desk/bulk", wanted, 0)) { "decide at once" } }
             }
             form.filters method="get" action="/desk/find" {
                 label for="of" { "Find" }
@@ -127,27 +131,75 @@ pub(super) fn cases(session: &Session, wanted: &Wanted, cases: &Cases, done: Opt
         @if cases.cases.is_empty() {
             p { @if wanted.decided { "Nothing was decided." } @else if wanted.appealed { "No appeal waits." } @else { "Nothing waits. New cases come with the next refresh." } }
         } @else {
-            table.cases {
-                thead { tr {
-                    th scope="col" { "Case" } th scope="col" { "Verdict" } th.number scope="col" { "R" }
-                    th.number scope="col" { "Payable" } th.number scope="col" { "About USD" } th.number scope="col" { "Waits" }
-                    th scope="col" { @if wanted.decided { "Decided" } @else { "Strongest reason" } }
-                } }
-                tbody {
-                    @for case in &cases.cases { (line(case, wanted.decided)) }
-                }
-            }
+            (list(&cases.cases, wanted))
             @if pages > 1 {
                 nav.pages aria-label="Pages" {
-                    @if wanted.page > 0 { a rel="prev" href=(link(wanted, wanted.page - 1)) { "Before" } }
+                    @if wanted.page > 0 { a rel="prev" href=(link("/desk", wanted, wanted.page - 1)) { "Before" } }
                     span { "Page " (wanted.page + 1) " of " (pages) }
-                    @if wanted.page + 1 < pages { a rel="next" href=(link(wanted, wanted.page + 1)) { "After" } }
+                    @if wanted.page + 1 < pages { a rel="next" href=(link("/desk", wanted, wanted.page + 1)) { "After" } }
                 }
             }
         }
         p.keys { kbd { "j" } " " kbd { "k" } " move, " kbd { "Enter" } " opens, " kbd { "u" } " undoes" }
     };
     page(title, Some(session), &body)
+}
+
+fn title(wanted: &Wanted) -> &'static str {
+    match (wanted.decided, wanted.appealed, wanted.queue) {
+        (true, ..) => "Decided",
+        (_, true, _) => "Appeals",
+        (.., Queue::Audit) => "Audit",
+        (.., Queue::Uncertain) => "Uncertain",
+        (.., Queue::Urgent) => "Cases",
+    }
+}
+
+/// Why these cases and no others.
+fn why(wanted: &Wanted) -> Option<&'static str> {
+    match (wanted.decided || wanted.appealed, wanted.queue) {
+        (true, _) | (_, Queue::Urgent) => None,
+        (_, Queue::Audit) => Some(
+            "Drawn by lot each week, also of those whom nothing suspects: what people find here says how often verdicts are wrong. Decide all of them, the dull ones too.",
+        ),
+        (_, Queue::Uncertain) => Some(
+            "Whose R lies nearest to a threshold of the policy in force, on either side: where rules and models know least, a word of yours teaches most.",
+        ),
+    }
+}
+
+/// What cases are asked for by.
+pub(super) fn filters(wanted: &Wanted) -> Markup {
+    // Who is drawn, or in doubt, may have no verdict.
+    let verdicts = &["block", "escalate", "hold", "allow"][..if wanted.queue == Queue::Urgent { 3 } else { 4 }];
+    html! {
+        @if wanted.queue != Queue::Urgent { input type="hidden" name="queue" value=(wanted.queue.name()); }
+        (choose("subject", "Kind", &KINDS, wanted.subject.as_deref()))
+        (choose("verdict", "Verdict", verdicts, wanted.verdict.as_deref()))
+        @if !wanted.decided && !wanted.appealed {
+            label for="risk" { "R from" }
+            input #risk.short name="risk" type="number" min="0" max="100" value=[wanted.risk_min] placeholder="%";
+            label for="words" { "Reason or rule has" }
+            input #words name="words" value=[wanted.words.as_deref()] maxlength="100";
+        }
+    }
+}
+
+/// Cases, a line each.
+pub(super) fn list(cases: &[CaseLine], wanted: &Wanted) -> Markup {
+    html! {
+        table.cases {
+            thead { tr {
+                th scope="col" { "Case" } th scope="col" { "Verdict" } th.number scope="col" { "R" }
+                th.number scope="col" { "Payable" } th.number scope="col" { "About USD" } th.number scope="col" { "Waits" }
+                @match wanted.queue { Queue::Audit => th.number scope="col" { "Drawn, one of" }, Queue::Uncertain => th.number scope="col" { "From a threshold" }, Queue::Urgent => "" }
+                th scope="col" { @if wanted.decided { "Decided" } @else { "Strongest reason" } }
+            } }
+            tbody {
+                @for case in cases { (line(case, wanted)) }
+            }
+        }
+    }
 }
 
 fn choose(name: &str, label: &str, options: &[&str], chosen: Option<&str>) -> Markup {
@@ -163,32 +215,47 @@ fn choose(name: &str, label: &str, options: &[&str], chosen: Option<&str>) -> Ma
 }
 
 /// The address of a page of the same cases: it can be sent to somebody.
-fn link(wanted: &Wanted, page: usize) -> String {
+pub(super) fn link(place: &str, wanted: &Wanted, page: usize) -> String {
+    let risk = wanted.risk_min.map(|percent| percent.to_string());
+    let queue = (wanted.queue != Queue::Urgent).then(|| wanted.queue.name().to_owned());
     let mut parts = Vec::new();
-    for (name, value) in [("subject", &wanted.subject), ("verdict", &wanted.verdict)] {
+    let asked = [("subject", &wanted.subject), ("verdict", &wanted.verdict), ("risk", &risk), ("words", &wanted.words)];
+    for (name, value) in asked.into_iter().chain([("queue", &queue)]) {
         parts.extend(value.as_ref().map(|value| format!("{name}={}", path_part(value))));
     }
     parts.extend(wanted.decided.then(|| "decided=1".to_owned()));
     parts.extend(wanted.appealed.then(|| "appealed=1".to_owned()));
     parts.push(format!("page={page}"));
-    format!("/desk?{}", parts.join("&"))
+    format!("{place}?{}", parts.join("&"))
 }
 
 pub(super) fn address(subject: &str, id: &str) -> String {
     format!("/desk/case/{}/{}", path_part(subject), path_part(id))
 }
 
-fn line(case: &CaseLine, decided: bool) -> Markup {
+/// The same by the way one came.
+pub(super) fn address_in(queue: Queue, subject: &str, id: &str) -> String {
+    let way = if queue == Queue::Urgent { String::new() } else { format!("?queue={}", queue.name()) };
+    address(subject, id) + &way
+}
+
+fn line(case: &CaseLine, wanted: &Wanted) -> Markup {
     html! {
         tr {
-            th scope="row" { a href=(address(&case.subject, &case.id)) { (case.subject) " " bdi { (visible(&case.id)) } } }
+            th scope="row" { a href=(address_in(wanted.queue, &case.subject, &case.id)) { (case.subject) " " bdi { (visible(&case.id)) } } }
             td { (verdict(&case.verdict)) }
             td.number { (format!("{:.2}", case.risk)) }
             td.number { (case.payable) }
             td.number { (money(case.stake_usd)) }
             td.number.late[case.clock >= 1.0] { (hours(case.waits_hours)) }
+            @match (wanted.queue, case.sampled) {
+                (Queue::Audit, Some(share)) => td.number { (format!("{:.0}", 1.0 / share)) },
+                (Queue::Uncertain, Some(margin)) => td.number { (format!("{margin:.4}")) },
+                (Queue::Urgent, _) => "",
+                _ => td {},
+            }
             td {
-                @match (&case.decided, decided) {
+                @match (&case.decided, wanted.decided) {
                     (Some(last), true) => { (last.choice) " by " (visible(&last.by)) @if last.waits_for_second { ", waits for a second person" } }
                     _ => { @if let Some(who) = &case.claimed_by { em { (visible(who)) " looks at it. " } } (visible(sentence(&case.reason))) }
                 }
@@ -202,7 +269,7 @@ fn sentence(reason: &str) -> &str {
     reason.rsplit_once(" [").filter(|(_, rest)| rest.ends_with(']')).map_or(reason, |(words, _)| words)
 }
 
-fn verdict(word: &str) -> Markup {
+pub(super) fn verdict(word: &str) -> Markup {
     // The word carries the meaning; the colour only helps.
     html! { span class=(format!("verdict {word}")) { (word) } }
 }
@@ -211,7 +278,7 @@ fn money(usd: f64) -> String {
     if usd < 10.0 { format!("{usd:.2}") } else { format!("{usd:.0}") }
 }
 
-fn hours(hours: f64) -> String {
+pub(super) fn hours(hours: f64) -> String {
     if hours < 48.0 { format!("{hours:.0} h") } else { format!("{:.0} d", hours / 24.0) }
 }
 
@@ -222,7 +289,7 @@ pub(super) fn when(instant: &str) -> Markup {
     html! { time datetime=(instant) { (visible(minute.as_deref().unwrap_or(instant))) } }
 }
 
-fn as_of(instant: Option<&str>) -> Markup {
+pub(super) fn as_of(instant: Option<&str>) -> Markup {
     html! {
         p.as_of {
             @match instant {
@@ -233,7 +300,7 @@ fn as_of(instant: Option<&str>) -> Markup {
     }
 }
 
-fn done_line(session: &Session, done: Option<&Done>) -> Markup {
+pub(super) fn done_line(session: &Session, done: Option<&Done>) -> Markup {
     html! {
         @if let Some(done) = done {
             form.done method="post" action="/desk/undo" aria-label="What was just decided" {
@@ -245,64 +312,6 @@ fn done_line(session: &Session, done: Option<&Done>) -> Markup {
             }
         }
     }
-}
-
-/// How things stand.
-pub(super) fn overview(session: &Session, overview: &Overview) -> String {
-    let Overview { waiting, late, half_hours, oldest_hours, .. } = *overview;
-    let (agreed, twice, kappa) = overview.agreement;
-    let body = html! {
-        div.head { h1 { "Overview" } (as_of(overview.as_of.as_deref())) }
-        p.facts { "Stated up to " strong { (hours(overview.lags_hours)) } " ago. " strong { (waiting) } " cases wait, "
-            span.late[late > 0] { (late) } " of them too long; half for " (hours(half_hours)) " and less, the oldest for " (hours(oldest_hours)) "." }
-        div.columns {
-            section {
-                h2 { "Verdicts as of now" }
-                table {
-                    thead { tr { th scope="col" { "Kind" } @for word in ["hold", "escalate", "block"] { th.number scope="col" { (verdict(word)) } } } }
-                    tbody { @for (kind, counts) in &overview.verdicts { tr { th scope="row" { (kind) } @for count in counts { td.number { (count) } } } } }
-                }
-            }
-            section {
-                h2 { "Were the verdicts right?" }
-                @if overview.confirmed.is_empty() { p { "Nothing final was decided yet." } } @else {
-                    table {
-                        caption { "Confirmed of those decided. Reviewers chose by urgency, so this is not the share of all verdicts that are right." }
-                        thead { tr { th scope="col" { "Verdict" } th.number scope="col" { "Confirmed" } th.number scope="col" { "Share" } th.number scope="col" { "95 % interval" } } }
-                        tbody { @for (word, confirmed, all) in &overview.confirmed { tr {
-                            th scope="row" { (verdict(word)) } td.number { (confirmed) " of " (all) } (share(*confirmed, *all))
-                        } } }
-                    }
-                }
-                p { @if twice == 0 { "No case was decided by two people yet." } @else {
-                    (agreed) " of " (twice) " cases that two people decided got the same answer"
-                    @if let Some(kappa) = kappa { "; Cohen's kappa " (format!("{kappa:.2}")) }
-                    "."
-                } }
-            }
-            section {
-                h2 { "Who decided" }
-                @if overview.people.is_empty() { p { "Nobody yet." } } @else {
-                    table {
-                        thead { tr { th scope="col" { "Who" } th.number scope="col" { "24 h" } th.number scope="col" { "In all" } th.number scope="col" { "Overrides" } } }
-                        tbody { @for person in &overview.people { tr {
-                            th scope="row" { (visible(&person.name)) } td.number { (person.decisions[0]) } td.number { (person.decisions[1]) }
-                            td.number { (person.overrides.0) " of " (person.overrides.1) }
-                        } } }
-                    }
-                }
-            }
-        }
-    };
-    page("Overview", Some(session), &body)
-}
-
-/// A share and its interval (Wilson, 1927), as two cells.
-fn share(part: u64, all: u64) -> Markup {
-    let (p, n, z) = (part as f64 / all.max(1) as f64, all.max(1) as f64, 1.96);
-    let (middle, spread) = (p + z * z / (2.0 * n), z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt());
-    let [low, high] = [middle - spread, middle + spread].map(|bound| (bound / (1.0 + z * z / n)).clamp(0.0, 1.0));
-    html! { td.number { (format!("{p:.2}")) } td.number { (format!("{low:.2} to {high:.2}")) } }
 }
 
 /// A case.
@@ -395,6 +404,7 @@ fn decision(session: &Session, case: &Case) -> Markup {
             input type="hidden" name="subject" value=(case.line.subject);
             input type="hidden" name="id" value=(case.line.id);
             input type="hidden" name="verdict" value=(case.line.verdict);
+            input type="hidden" name="queue" value=(case.queue.name());
             fieldset disabled[case.line.claimed_by.is_some()] {
                 div.choices {
                     @for (word, key, meaning) in CHOICES.into_iter().filter(|(word, ..)| is_offered(word, case)) {
@@ -413,7 +423,7 @@ fn decision(session: &Session, case: &Case) -> Markup {
     }
 }
 
-/// Without a verdict there is nothing to decide but whether what was ruled is taken back, and an appeal is decided first.
+/// Without a verdict there is nothing to decide but whether what was ruled is taken back, or whether that is right; an appeal is decided first.
 fn is_offered(choice: &str, case: &Case) -> bool {
     let has_verdict = case.line.verdict != "allow";
     let is_appealed = case.appeal.as_ref().is_some_and(|appeal| appeal.outcome.is_none());
@@ -422,7 +432,8 @@ fn is_offered(choice: &str, case: &Case) -> bool {
         OVERTURN => is_appealed,
         UPHOLD => is_appealed && has_verdict,
         "confirm" | "override" => has_verdict && !is_appealed,
-        _ => has_verdict,
+        HONEST | FRAUD => !has_verdict && !is_appealed && case.ruling.is_none() && !case.measures.is_empty(),
+        _ => has_verdict || !case.measures.is_empty(),
     }
 }
 
@@ -446,6 +457,13 @@ fn appealed(appeal: &Appeal) -> Markup {
             h2 { "Appeal" }
             p { "Of " (when(&appeal.at)) ", to be decided until " span.late[appeal.is_late] { (when(&appeal.due)) } " by somebody who has not decided about it before." }
             blockquote { @for line in appeal.text.lines() { p { (visible(line)) } } }
+            @if !appeal.files.is_empty() {
+                ul { @for file in &appeal.files { li {
+                    a href=(format!("/desk/file/{}", path_part(&file.hash))) download { bdi { (visible(&file.name)) } }
+                    ", " (visible(&file.kind)) ", " (file.bytes) " bytes, BLAKE3 " code { (visible(&file.hash)) }
+                } } }
+                p.note { "Strangers sent these files: look at them where they can do no harm." }
+            }
             @if let Some(outcome) = &appeal.outcome { p { (visible(&outcome.choice)) " on " (when(&outcome.at)) "." } }
         }
     }
@@ -479,7 +497,7 @@ pub(super) fn said(title: &str, text: &str, back: &str) -> String {
 }
 
 /// What the one is told whom a verdict is about.
-pub(super) fn statement(told: &Statement) -> String {
+pub(super) fn statement(told: &Statement, place: &str) -> String {
     let Statement { subject, id, verdict: word, effect, .. } = told;
     let body = html! {
         h1 { "Statement of reasons: " (visible(subject)) " " bdi { (visible(id)) } }
@@ -492,7 +510,7 @@ pub(super) fn statement(told: &Statement) -> String {
             p { @if let Some(at) = &told.person { "It was found by a program, and a person ruled on " (when(at)) "." } @else { "It was found and decided by a program. No person has decided yet." } }
             p { (told.payable) " plays of the last weeks hang on it, about " (money(told.stake_usd)) " USD." }
         }
-        @if let Some(appeal) = &told.appeal { (answered(appeal)) }
+        @if let Some(appeal) = &told.appeal { (answered(appeal, place)) }
         @if told.may_appeal {
             h2 { "Appeal" }
             p { "Say what is wrong, and what shows it: a campaign, a concert, a playlist, a mistake in the data. A person reads it who has not decided about this before." }
@@ -507,11 +525,19 @@ pub(super) fn statement(told: &Statement) -> String {
     open_page("Statement of reasons", &body)
 }
 
-fn answered(appeal: &Appeal) -> Markup {
+fn answered(appeal: &Appeal, place: &str) -> Markup {
     html! {
         h2 { "Your appeal" }
         p { "Of " (when(&appeal.at)) ":" }
         blockquote { @for line in appeal.text.lines() { p { (visible(line)) } } }
+        @if !appeal.files.is_empty() { ul { @for file in &appeal.files { li { bdi { (visible(&file.name)) } ", " (file.bytes) " bytes" } } } }
+        @if appeal.more_files {
+            form.filters method="post" action=(format!("{place}/file")) enctype="multipart/form-data" {
+                label for="file" { "A file that shows it: PDF, PNG, JPEG, ZIP, FLAC or WAV, at most 10 MB, five of them" }
+                input #file name="file" type="file" required accept=".pdf,.png,.jpg,.jpeg,.zip,.flac,.wav";
+                button type="submit" { "Send the file" }
+            }
+        }
         @match &appeal.outcome {
             None => p role="status" { "It is to be decided until " (when(&appeal.due)) "." },
             Some(outcome) if outcome.choice == OVERTURN => p role="status" {
@@ -528,6 +554,8 @@ fn past(decided: &Decided) -> Markup {
         (when(&decided.at)) " " (visible(&decided.by)) ": " strong { (decided.choice) }
         @if decided.undone { " (undone)" }
         @if decided.waits_for_second { " (waits for a second person)" }
+        @if decided.together > 1 { ", at once with " (decided.together - 1) " others," }
+        @if let Some(share) = decided.inclusion { ", drawn by lot, one of " (format!("{:.0}", 1.0 / share)) "," }
         " of " (decided.verdict) " at R " (format!("{:.2}", decided.risk))
         @if !decided.reason.is_empty() { ", " (decided.reason) }
         @if !decided.note.is_empty() { ": " q { (visible(&decided.note)) } }
@@ -576,8 +604,13 @@ fn grouped(digits: &str) -> String {
 mod tests {
     use super::*;
     use crate::Guest;
+    use crate::desk::bulk::bulk;
+    use crate::desk::dashboard;
     use crate::desk::sessions::Sessions;
-    use crate::desk::{Contribution, Difference, Field, Heard, Hit, Linked, Match, Recording, Sound};
+    use crate::desk::{
+        Audited, Bulk, Contribution, Difference, Field, Heard, Hit, Linked, Match, Overview, Recording, Reviewer,
+        SentFile, Sound, Turn,
+    };
 
     /// Texts that become markup, scripts or another line where somebody forgets to escape them.
     const HOSTILE: [&str; 9] = [
@@ -639,7 +672,7 @@ mod tests {
     }
 
     /// All pages of a case whose texts are `text`, and whose words of ours are `word`.
-    fn pages_of(text: &str, word: &str) -> [String; 5] {
+    fn pages_of(text: &str, word: &str) -> [String; 7] {
         let [text, word] = [text, word].map(str::to_owned);
         let decided = Decided {
             by: text.clone(),
@@ -674,7 +707,9 @@ mod tests {
             by: text.clone(),
             reason: text.clone(),
         };
-        let appeal = Appeal { at: word.clone(), due: word.clone(), text: text.clone(), ..Appeal::default() };
+        let file = SentFile { name: text.clone(), kind: word.clone(), bytes: 1, hash: text.clone() };
+        let (at, due) = (word.clone(), word.clone());
+        let appeal = Appeal { at, due, text: text.clone(), files: vec![file], more_files: true, ..Appeal::default() };
         let told = Statement {
             subject: word.clone(),
             id: text.clone(),
@@ -705,14 +740,23 @@ mod tests {
             versions: vec![text.clone()],
             ..Case::default()
         };
-        let wanted = Wanted { subject: Some(text.clone()), verdict: Some(text.clone()), ..Wanted::default() };
+        let asked = Some(text.clone());
+        let wanted = Wanted { subject: asked.clone(), verdict: asked.clone(), words: asked, ..Wanted::default() };
+        let at_once = Bulk { as_of: Some(word.clone()), cases: vec![line.clone()], more: 1, seal: text.clone() };
+        let person = Reviewer { name: text.clone(), ..Reviewer::default() };
+        let audited = Audited { verdict: word.clone(), ..Audited::default() };
+        let turn = Turn { at: word.clone(), policies: [text.clone(), text.clone()], ..Turn::default() };
+        let overview =
+            Overview { people: vec![person], audited: vec![audited], turns: vec![turn], ..Overview::default() };
         let all = Cases { as_of: Some(word), total: 200, per_page: 1, cases: vec![line] };
         let done = Done { number: 1, what: text.clone() };
         [
             super::case(&session(), &case, Some(&done)),
             cases(&session(), &wanted, &all, Some(&done)),
             message(Some(&session()), "Not taken", &text),
-            statement(&told),
+            statement(&told, "/appeal/track/1/0"),
+            bulk(&session(), &wanted, &at_once),
+            dashboard::overview(&session(), &overview),
             said("Not taken", &text, ""),
         ]
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Form, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -18,10 +18,13 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use super::bulk::{bulk as bulk_page, groups_csv};
+use super::dashboard;
 use super::pages::{self, Done};
 use super::sessions::{Session, Sessions};
 use super::texts::{csv, path_part};
-use super::{Audio, Choice, Wanted};
+use super::upload::{Upload, upload};
+use super::{Audio, Case, Choice, Queue, Wanted};
 use crate::House;
 
 /// The name of the cookie.
@@ -34,6 +37,8 @@ const KNOCKING: usize = 4;
 const VISITING: usize = 8;
 /// A form has at most so many bytes.
 const FORM_MAX: usize = 64 << 10;
+/// A form with a file has at most so many: somewhat more than a file may have, which is said in words.
+const UPLOAD_MAX: usize = 12 << 20;
 /// Nothing but our own style and script, no script within a page, and no page within another one.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
@@ -63,13 +68,17 @@ pub(crate) fn routes<H: House>(house: Arc<H>, is_encrypted: bool) -> Router {
         .route("/desk/logout", post(logout::<H>))
         .route("/desk/case/{subject}/{id}", get(case::<H>))
         .route("/desk/cases.csv", get(export::<H>))
+        .route("/desk/groups.csv", get(groups::<H>))
+        .route("/desk/bulk", get(bulk::<H>).post(decide_all::<H>))
         .route("/desk/find", get(find::<H>))
         .route("/desk/overview", get(overview::<H>))
         .route("/desk/sound/{hash}/spectrum/{tile}", get(spectrum::<H>))
         .route("/desk/sound/{hash}/audio", get(audio::<H>))
         .route("/desk/decide", post(decide::<H>))
         .route("/desk/undo", post(undo::<H>))
+        .route("/desk/file/{hash}", get(file::<H>))
         .route("/appeal/{subject}/{id}/{code}", get(statement::<H>).post(appeal::<H>))
+        .route("/appeal/{subject}/{id}/{code}/file", post(add_file::<H>).layer(DefaultBodyLimit::max(UPLOAD_MAX)))
         .route("/desk/static/desk.css", get(|| async { asset("text/css; charset=utf-8", STYLE) }))
         .route("/desk/static/desk.js", get(|| async { asset("text/javascript; charset=utf-8", SCRIPT) }))
         .route("/desk/static/desk.svg", get(|| async { asset("image/svg+xml", ICON) }))
@@ -205,12 +214,15 @@ async fn cases<H: House>(
 fn wanted(query: &HashMap<String, String>) -> Wanted {
     let word = |name: &str| query.get(name).filter(|word| !word.is_empty()).cloned();
     Wanted {
+        queue: word("queue").and_then(|name| Queue::named(&name)).unwrap_or_default(),
         subject: word("subject"),
         verdict: word("verdict"),
         decided: word("decided").is_some(),
         appealed: word("appealed").is_some(),
         page: word("page").and_then(|page| page.parse().ok()).unwrap_or(0),
         all: false,
+        risk_min: word("risk").and_then(|percent| percent.parse().ok()).filter(|percent| *percent <= 100),
+        words: word("words"),
     }
 }
 
@@ -223,15 +235,70 @@ async fn export<H: House>(
     let wanted = Wanted { all: true, ..wanted(&query) };
     let (house, guest) = (room.house.clone(), session.guest.clone());
     match spawn_blocking(move || house.desk().cases(&guest, &wanted)).await {
-        Ok(cases) => {
-            let headers = [
-                (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
-                (header::CONTENT_DISPOSITION, "attachment; filename=cases.csv"),
-                (header::CACHE_CONTROL, "no-store"),
-                (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            ];
-            (headers, csv(&cases.cases)).into_response()
+        Ok(cases) => table("attachment; filename=cases.csv", csv(&cases.cases)),
+        Err(_) => broken(&session),
+    }
+}
+
+/// The same without names, in groups.
+async fn groups<H: House>(
+    State(room): Rooms<H>,
+    session: Session,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let (house, guest, wanted) = (room.house.clone(), session.guest.clone(), wanted(&query));
+    match spawn_blocking(move || house.desk().groups(&guest, &wanted)).await {
+        Ok(groups) => table("attachment; filename=groups.csv", groups_csv(&groups)),
+        Err(_) => broken(&session),
+    }
+}
+
+fn table(disposition: &'static str, text: String) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, disposition),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, text).into_response()
+}
+
+/// What would be decided at once.
+async fn bulk<H: House>(
+    State(room): Rooms<H>,
+    session: Session,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let wanted = wanted(&query);
+    let (house, guest, asked) = (room.house.clone(), session.guest.clone(), wanted.clone());
+    match spawn_blocking(move || house.desk().bulk(&guest, &asked)).await {
+        Ok(Some(bulk)) => html(StatusCode::OK, bulk_page(&session, &wanted, &bulk)),
+        Ok(None) => {
+            let text = "Your role decides nothing.";
+            html(StatusCode::FORBIDDEN, pages::message(Some(&session), "Not for you", text))
         }
+        Err(_) => broken(&session),
+    }
+}
+
+async fn decide_all<H: House>(
+    State(room): Rooms<H>,
+    headers: HeaderMap,
+    Form(form): Form<HashMap<String, String>>,
+) -> Response {
+    let session = match room.sender(&headers, &form) {
+        Ok(session) => session,
+        Err(refused) => return *refused,
+    };
+    let told = |name: &str| form.get(name).cloned().unwrap_or_default();
+    let choice = Choice { choice: told("choice"), reason: told("reason"), note: told("note"), ..Choice::default() };
+    let (house, guest, wanted, seal) = (room.house.clone(), session.guest.clone(), wanted(&form), told("seal"));
+    let word = choice.choice.clone();
+    match spawn_blocking(move || house.desk().decide_all(&guest, &wanted, &choice, &seal)).await {
+        Ok(Ok((number, count))) => {
+            to(&format!("/desk?done={number}&what={}", path_part(&format!("{count} cases: {word}"))))
+        }
+        Ok(Err(why)) => html(StatusCode::CONFLICT, pages::message(Some(&session), "Not taken", &why)),
         Err(_) => broken(&session),
     }
 }
@@ -251,7 +318,7 @@ async fn find<H: House>(
 async fn overview<H: House>(State(room): Rooms<H>, session: Session) -> Response {
     let (house, guest) = (room.house.clone(), session.guest.clone());
     match spawn_blocking(move || house.desk().overview(&guest)).await {
-        Ok(overview) => html(StatusCode::OK, pages::overview(&session, &overview)),
+        Ok(overview) => html(StatusCode::OK, dashboard::overview(&session, &overview)),
         Err(_) => broken(&session),
     }
 }
@@ -264,7 +331,10 @@ async fn case<H: House>(
 ) -> Response {
     let (house, guest) = (room.house.clone(), session.guest.clone());
     match spawn_blocking(move || house.desk().case(&guest, &subject, &id)).await {
-        Ok(Some(case)) => html(StatusCode::OK, pages::case(&session, &case, done(&query).as_ref())),
+        Ok(Some(case)) => {
+            let case = Case { queue: wanted(&query).queue, ..case };
+            html(StatusCode::OK, pages::case(&session, &case, done(&query).as_ref()))
+        }
         Ok(None) => {
             let text = "Nothing is known of it as of now, or your role may not see it.";
             html(StatusCode::NOT_FOUND, pages::message(Some(&session), "No such case", text))
@@ -404,18 +474,23 @@ async fn decide<H: House>(
         reason: told("reason"),
         note: told("note"),
         verdict: told("verdict"),
+        queue: Queue::named(&told("queue")).unwrap_or_default(),
     };
     let (house, guest) = (room.house.clone(), session.guest.clone());
     let decided = spawn_blocking(move || {
         let desk = house.desk();
         let number = desk.decide(&guest, &choice)?;
-        let next = desk.cases(&guest, &Wanted::default()).cases.into_iter().find(|case| case.claimed_by.is_none());
-        let what = path_part(&format!("{} {}: {}", choice.subject, choice.id, choice.choice));
-        Ok::<String, String>(match next {
-            Some(next) => {
-                format!("/desk/case/{}/{}?done={number}&what={what}", path_part(&next.subject), path_part(&next.id))
-            }
-            None => format!("/desk?done={number}&what={what}"),
+        let done = format!(
+            "done={number}&what={}",
+            path_part(&format!("{} {}: {}", choice.subject, choice.id, choice.choice))
+        );
+        let queue = match choice.queue {
+            Queue::Urgent => String::new(),
+            queue => format!("queue={}&", queue.name()),
+        };
+        Ok::<String, String>(match desk.next(&guest, choice.queue) {
+            Some((subject, id)) => format!("/desk/case/{}/{}?{queue}{done}", path_part(&subject), path_part(&id)),
+            None => format!("/desk?{queue}{done}"),
         })
     });
     match decided.await {
@@ -451,13 +526,14 @@ async fn statement<H: House>(
 ) -> Response {
     let Ok(_place) = room.visiting.try_acquire() else { return busy() };
     let house = room.house.clone();
+    let place = format!("/appeal/{}/{}/{}", path_part(&subject), path_part(&id), path_part(&code));
     let told = spawn_blocking(move || house.desk().statement(&subject, &id, &code)).await.ok().flatten();
     match told {
         Some(told) if query.get("format").is_some_and(|format| format == "json") => {
             let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
             (headers, told.json).into_response()
         }
-        Some(told) => html(StatusCode::OK, pages::statement(&told)),
+        Some(told) => html(StatusCode::OK, pages::statement(&told, &place)),
         None => no_such_case().await,
     }
 }
@@ -481,6 +557,47 @@ async fn appeal<H: House>(
         Some(Err(why)) => html(StatusCode::CONFLICT, pages::said("Not taken", &why, &back)),
         None => no_such_case().await,
     }
+}
+
+/// A file for an appeal.
+async fn add_file<H: House>(
+    State(room): Rooms<H>,
+    Path((subject, id, code)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Ok(_place) = room.visiting.try_acquire() else { return busy() };
+    let back = format!("/appeal/{}/{}/{}", path_part(&subject), path_part(&id), path_part(&code));
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
+    let house = room.house.clone();
+    let taken = spawn_blocking(move || {
+        let desk = house.desk();
+        desk.statement(&subject, &id, &code)?;
+        let added = upload(&content_type, &body).map_err(str::to_owned);
+        Some(added.and_then(|Upload { name, bytes }| desk.add_file(&subject, &id, &code, &name, bytes)))
+    });
+    match taken.await.ok().flatten() {
+        Some(Ok(())) => to(&back),
+        Some(Err(why)) => html(StatusCode::CONFLICT, pages::said("Not taken", &why, &back)),
+        None => no_such_case().await,
+    }
+}
+
+/// What came with an appeal, to be saved and never to be shown: nobody knows what strangers send.
+async fn file<H: House>(State(room): Rooms<H>, session: Session, Path(hash): Path<String>) -> Response {
+    let house = room.house.clone();
+    let found = spawn_blocking(move || house.desk().file(&session.guest, &hash)).await;
+    let Ok(Some((bytes, file))) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let headers = [
+        (header::CONTENT_TYPE, "application/octet-stream"),
+        (header::CONTENT_DISPOSITION, "attachment"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    let mut response = (headers, Body::from_stream(pieces(file, 0, bytes))).into_response();
+    response.headers_mut().insert(header::CONTENT_LENGTH, bytes.into());
+    response
 }
 
 /// Guesses get expensive, and say nothing.

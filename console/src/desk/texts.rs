@@ -46,23 +46,31 @@ pub fn path_part(text: &str) -> String {
     text.bytes().map(|byte| if is_plain(byte) { (byte as char).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
-/// Cases as CSV (RFC 4180). A spreadsheet takes what begins with `=`, `+`, `-` or `@` for a formula: an apostrophe makes it a text again
-/// (OWASP, CSV injection).
+/// Cases as CSV.
 pub(super) fn csv(cases: &[CaseLine]) -> String {
-    let text = |text: &str| {
-        let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        format!("\"{}{}\"", if is_formula { "'" } else { "" }, text.replace('"', "\"\""))
-    };
     let mut lines = "subject,id,verdict,r,payable,about_usd,waits_hours,reason,claimed_by\r\n".to_owned();
     for case in cases {
         let CaseLine { subject, id, verdict, reason, claimed_by, .. } = case;
-        let [subject, id, verdict, reason] = [subject, id, verdict, reason].map(|word| text(word));
-        let claimed = text(claimed_by.as_deref().unwrap_or_default());
+        let [subject, id, verdict, reason] = [subject, id, verdict, reason].map(|word| cell(word));
+        let claimed = cell(claimed_by.as_deref().unwrap_or_default());
         let CaseLine { risk, payable, stake_usd, waits_hours, .. } = case;
         let numbers = format!("{risk:.4},{payable},{stake_usd:.2},{waits_hours:.1}");
         lines += &format!("{subject},{id},{verdict},{numbers},{reason},{claimed}\r\n");
     }
     lines
+}
+
+/// A line of texts and a number.
+pub(super) fn csv_line(texts: &[&str], number: &str) -> String {
+    let cells: Vec<String> = texts.iter().map(|text| cell(text)).collect();
+    format!("{},{number}\r\n", cells.join(","))
+}
+
+/// A cell of CSV (RFC 4180). A spreadsheet takes what begins with `=`, `+`, `-` or `@` for a formula: an apostrophe makes it a text again
+/// (OWASP, CSV injection).
+fn cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    format!("\"{}{}\"", if is_formula { "'" } else { "" }, text.replace('"', "\"\""))
 }
 
 #[cfg(test)]

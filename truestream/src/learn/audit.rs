@@ -60,28 +60,38 @@ pub fn audit(queues: &[PathBuf], labels: &[PathBuf], as_of: Millis) -> Result<Au
     Ok(Audit::of(drawn.iter().map(|(id, inclusion)| (*inclusion, said.label(id)))))
 }
 
+/// Of some that were drawn, each with its probability of that and whether it is a hit: the share of hits among all that they were drawn from, where each
+/// counts for one over its probability (Horvitz and Thompson 1952), and Wilson's 95 % interval over as many equal draws as tell as much (Kish 1965).
+pub fn share_of_hits(drawn: &[(f64, bool)]) -> [f64; 3] {
+    let (mut all, mut squares, mut hits) = (0.0, 0.0, 0.0);
+    for (inclusion, is_hit) in drawn {
+        let stands_for = 1.0 / inclusion;
+        (all, squares) = (all + stands_for, squares + stands_for * stands_for);
+        hits += if *is_hit { stands_for } else { 0.0 };
+    }
+    if all == 0.0 {
+        return [0.0, 0.0, 1.0];
+    }
+    let (share, draws) = (hits / all, all * all / squares);
+    let told = share * draws;
+    let low = surely((told + 1e-6) as usize, draws.round() as usize);
+    [share, low, at_most((told - 1e-6).ceil() as usize, draws.round() as usize)]
+}
+
 impl Audit {
     fn of(drawn: impl Iterator<Item = (f64, Option<LabelKind>)>) -> Audit {
         let mut audit = Audit::default();
-        let (mut all, mut squares, mut fraud) = (0.0, 0.0, 0.0);
+        let mut labelled = Vec::new();
         for (inclusion, label) in drawn {
-            let stands_for = 1.0 / inclusion;
             audit.drawn += 1;
-            audit.stand_for += stands_for;
+            audit.stand_for += 1.0 / inclusion;
             let Some(label) = label else { continue };
-            audit.labelled += 1;
-            (all, squares) = (all + stands_for, squares + stands_for * stands_for);
-            if label != LabelKind::Honest {
-                audit.fraud += 1;
-                fraud += stands_for;
-            }
+            labelled.push((inclusion, label != LabelKind::Honest));
         }
+        audit.labelled = labelled.len();
+        audit.fraud = labelled.iter().filter(|(_, is_fraud)| *is_fraud).count();
         if audit.labelled > 0 {
-            let draws = all * all / squares;
-            audit.missed = fraud / all;
-            let hits = audit.missed * draws;
-            audit.missed_low = surely((hits + 1e-6) as usize, draws.round() as usize);
-            audit.missed_high = at_most((hits - 1e-6).ceil() as usize, draws.round() as usize);
+            [audit.missed, audit.missed_low, audit.missed_high] = share_of_hits(&labelled);
         }
         audit
     }

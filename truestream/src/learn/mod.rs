@@ -27,7 +27,7 @@ mod sequences;
 mod settings;
 mod train;
 
-pub use self::audit::{Audit, audit as audited};
+pub use self::audit::{Audit, audit as audited, share_of_hits};
 pub use self::drift::DriftArgs;
 pub use self::evaluate::{EvaluateArgs, Evaluation, evaluation};
 pub use self::models::ModelsArgs;

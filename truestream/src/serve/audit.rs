@@ -140,6 +140,15 @@ impl Audit {
         self.enter_all(&[Deed { who: who.to_owned(), what: what.to_owned(), about: about.to_owned() }])
     }
 
+    /// Adds a line about each, one after the other; they are on disk when this returns the number of the last.
+    ///
+    /// # Errors
+    /// When they cannot be written: then none is there.
+    pub fn enter_each(&self, who: &str, what: &str, about: &[String]) -> Result<u64, Failure> {
+        let deed = |about: &String| Deed { who: who.to_owned(), what: what.to_owned(), about: about.clone() };
+        self.enter_all(&about.iter().map(deed).collect::<Vec<_>>())
+    }
+
     fn enter_all(&self, deeds: &[Deed]) -> Result<u64, Failure> {
         let failed = |error: std::io::Error| Failure::Output(format!("{}: {error}", self.lines.display()));
         let mut last = self.last.lock().expect("nobody panics with it");

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use console::desk::{Choice, Decided, OVERTURN, Reviewer, UPHOLD, WITHDRAW};
+use console::desk::{Audited, Choice, Decided, FRAUD, HONEST, OVERTURN, Queue, Reviewer, UPHOLD, WITHDRAW};
 use datasets::formats::instant;
 use imbl::Vector;
 use records::{LabelKind, Millis, RulingKind, Verdict};
@@ -18,13 +18,16 @@ use serde::{Deserialize, Serialize};
 
 use super::appeals::APPEALS_MAX;
 use super::audit::Audit;
+use super::cabinet::FILES_MAX;
 use super::state::now;
 use crate::exit::Failure;
+use crate::learn::share_of_hits;
 
 /// A decision can be undone for so long, and becomes a ruling and a label after that.
 pub const UNDO_MS: Millis = 30_000;
+const HOUR_MS: Millis = 3_600_000;
 /// A day.
-const DAY_MS: Millis = 24 * 3_600_000;
+const DAY_MS: Millis = 24 * HOUR_MS;
 /// From so much money on, in USD, a second person has to agree: about a month's pay of 25,000 streams.
 pub const SECOND_USD: f64 = 100.0;
 
@@ -33,6 +36,7 @@ pub const DECISIONS: &str = "decisions";
 const DECISION: &str = "decision";
 const UNDO: &str = "undo";
 const APPEAL: &str = "appeal";
+const FILE: &str = "file";
 /// Who appeals: the one who has the code of the case.
 const CONCERNED: &str = "who it is about";
 
@@ -51,6 +55,28 @@ struct Line {
     #[serde(default)]
     payable: u64,
     needs_second: bool,
+    /// By which queue; nothing where it was the one by urgency.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    queue: String,
+    /// How probable it was to be drawn, where it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    inclusion: Option<f64>,
+    /// Its place among those that were made together, and how many those are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    together: Option<(u64, u64)>,
+}
+
+/// What is known of a case beside what somebody decides about it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Circumstances {
+    /// R.
+    pub risk: f64,
+    /// Plays of the longest window that hang on it.
+    pub payable: u64,
+    /// Whether a second person has to agree.
+    pub needs_second: bool,
+    /// How probable it was to be drawn by lot, where it was.
+    pub inclusion: Option<f64>,
 }
 
 /// What stands in the line of an appeal.
@@ -59,6 +85,23 @@ struct AppealLine {
     subject: String,
     id: String,
     text: String,
+}
+
+/// A file that was sent with an appeal, as it stands in its line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Filed {
+    /// What the appeal is about.
+    pub subject: String,
+    /// Which one.
+    pub id: String,
+    /// What who sent it calls it.
+    pub name: String,
+    /// What it is by its first bytes.
+    pub kind: String,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// Their hash.
+    pub hash: String,
 }
 
 /// An appeal against a verdict.
@@ -90,13 +133,16 @@ pub struct Decision {
     /// Plays of the longest window that hung on it.
     pub payable: u64,
     needs_second: bool,
+    /// Its place among those that were made together.
+    place: u64,
 }
 
 impl Decision {
     /// What it says is true, where it says something.
     pub fn label(&self) -> Option<LabelKind> {
         match (self.decided.choice.as_str(), self.decided.reason.as_str()) {
-            ("confirm" | UPHOLD, _) => Some(LabelKind::Fraud),
+            ("confirm" | UPHOLD | FRAUD, _) => Some(LabelKind::Fraud),
+            (HONEST, _) => Some(LabelKind::Honest),
             ("override" | OVERTURN, "victim") => Some(LabelKind::Victim),
             ("override" | OVERTURN, _) => Some(LabelKind::Honest),
             _ => None,
@@ -106,6 +152,9 @@ impl Decision {
     /// What it rules, where it rules something.
     pub fn ruling(&self) -> Option<RulingKind> {
         match (self.decided.choice.as_str(), self.label()) {
+            // Who looked at somebody by lot and found nothing says what is true, and frees nobody from rules that may see more one day.
+            (HONEST, _) => None,
+            (FRAUD, _) => Some(RulingKind::Confirmed(Verdict::Hold)),
             (_, Some(LabelKind::Fraud)) => {
                 let verdict = Verdict::named(&self.decided.verdict).filter(|verdict| *verdict > Verdict::Allow);
                 verdict.map(RulingKind::Confirmed)
@@ -122,14 +171,25 @@ impl Decision {
         matches!(self.decided.choice.as_str(), UPHOLD | OVERTURN)
     }
 
-    /// Whether it rules something, was not undone, and waits for nobody.
+    /// Whether it rules something or says what is true, was not undone, and waits for nobody.
     pub fn is_final(&self) -> bool {
-        self.ruling().is_some() && !self.decided.undone && !self.decided.waits_for_second
+        let says = self.ruling().is_some() || self.label().is_some();
+        says && !self.decided.undone && !self.decided.waits_for_second
+    }
+
+    /// The number of the first of those that were made with it, and how many there are.
+    pub fn together(&self) -> (u64, u64) {
+        (self.decided.number - self.place, self.decided.together.max(1))
     }
 
     /// Whether it closes the case: it is final, and says what is true.
     pub fn closes(&self) -> bool {
         self.is_final() && self.label().is_some()
+    }
+
+    /// Whether it says that the rules are wrong.
+    fn is_against_rules(&self) -> bool {
+        matches!(self.decided.choice.as_str(), "override" | OVERTURN | FRAUD)
     }
 
     /// How it stands, in a word.
@@ -143,6 +203,26 @@ impl Decision {
     }
 }
 
+/// Those about one kind of subject.
+#[derive(Clone, Copy)]
+pub struct About<'a> {
+    all: &'a Vector<Arc<Decision>>,
+    cases: Option<&'a imbl::HashMap<String, Vector<usize>>>,
+}
+
+impl<'a> About<'a> {
+    /// Those about the one with this id, the earliest first.
+    pub fn of(self, id: &str) -> impl DoubleEndedIterator<Item = &'a Arc<Decision>> + use<'a> {
+        let places = self.cases.and_then(|cases| cases.get(id));
+        places.into_iter().flatten().filter_map(move |place| self.all.get(*place))
+    }
+
+    /// The last one about it that was not undone.
+    pub fn last(self, id: &str) -> Option<&'a Arc<Decision>> {
+        self.of(id).rev().find(|decision| !decision.decided.undone)
+    }
+}
+
 /// All decisions as of a moment.
 #[derive(Clone, Default)]
 pub struct Sum {
@@ -152,16 +232,19 @@ pub struct Sum {
     by_case: imbl::HashMap<String, imbl::HashMap<String, Vector<usize>>>,
     /// In the order in which they came.
     pub appeals: Vector<Arc<Appealed>>,
+    /// Files, each with the number of the appeal that it came with.
+    files: Vector<(u64, Arc<Filed>)>,
 }
 
 impl Sum {
-    /// Those of a case, the earliest first.
-    pub fn of<'a>(&'a self, subject: &str, id: &str) -> impl DoubleEndedIterator<Item = &'a Arc<Decision>> {
-        self.places(subject, id).filter_map(|place| self.all.get(*place))
+    /// Those about one kind of subject, for who asks about many.
+    pub fn about(&self, subject: &str) -> About<'_> {
+        About { all: &self.all, cases: self.by_case.get(subject) }
     }
 
-    fn places<'a>(&'a self, subject: &str, id: &str) -> impl DoubleEndedIterator<Item = &'a usize> {
-        self.by_case.get(subject).and_then(|cases| cases.get(id)).into_iter().flatten()
+    /// Those of a case, the earliest first.
+    pub fn of<'a>(&'a self, subject: &str, id: &str) -> impl DoubleEndedIterator<Item = &'a Arc<Decision>> + use<'a> {
+        self.about(subject).of(id)
     }
 
     /// Those that somebody decided about.
@@ -171,13 +254,24 @@ impl Sum {
 
     /// The last decision of a case that was not undone.
     pub fn last(&self, subject: &str, id: &str) -> Option<&Arc<Decision>> {
-        self.of(subject, id).rev().find(|decision| !decision.decided.undone)
+        self.about(subject).last(id)
     }
 
     /// The appeals of a case, the earliest first.
     pub fn appeals_of<'a>(&'a self, subject: &str, id: &str) -> impl DoubleEndedIterator<Item = &'a Arc<Appealed>> {
         let (subject, id) = (subject.to_owned(), id.to_owned());
         self.appeals.iter().filter(move |appeal| appeal.subject == subject && appeal.id == id)
+    }
+
+    /// The files that came with an appeal.
+    pub fn files_of(&self, appeal: &Appealed) -> impl Iterator<Item = &Arc<Filed>> {
+        let number = appeal.number;
+        self.files.iter().filter(move |(with, _)| *with == number).map(|(_, file)| file)
+    }
+
+    /// The file with that hash.
+    pub fn file(&self, hash: &str) -> Option<&Arc<Filed>> {
+        self.files.iter().map(|(_, file)| file).find(|file| file.hash == hash)
     }
 
     /// What was decided about the appeal, once that is final.
@@ -211,7 +305,7 @@ impl Sum {
             let person = &mut people[place];
             person.decisions[0] += u64::from(now - decision.at < DAY_MS);
             person.decisions[1] += 1;
-            person.overrides.0 += u64::from(decision.label().is_some_and(|label| label != LabelKind::Fraud));
+            person.overrides.0 += u64::from(decision.is_against_rules());
             person.overrides.1 += u64::from(decision.label().is_some());
         }
         people.sort_by(|a, b| b.decisions[1].cmp(&a.decisions[1]).then_with(|| a.name.cmp(&b.name)));
@@ -223,11 +317,50 @@ impl Sum {
         let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
         for (subject, id) in self.cases() {
             let Some(last) = self.last(subject, id).filter(|last| last.closes()) else { continue };
+            if last.decided.verdict == Verdict::Allow.name() {
+                continue;
+            }
             let (confirmed, all) = counts.entry(last.decided.verdict.clone()).or_default();
             *confirmed += u64::from(last.label() == Some(LabelKind::Fraud));
             *all += 1;
         }
         counts.into_iter().map(|(verdict, (confirmed, all))| (verdict, confirmed, all)).collect()
+    }
+
+    /// By verdict, of the cases that were drawn by lot: what people found, and what that says of all that they were drawn from. Of a case the
+    /// last word counts, whatever queue it came from: who was drawn and decided for another reason is in the sample, too.
+    pub fn audited(&self) -> Vec<Audited> {
+        let mut drawn: BTreeMap<&str, Vec<(f64, bool)>> = BTreeMap::new();
+        for (subject, id) in self.cases() {
+            let about = || self.of(subject, id).filter(|decision| !decision.decided.undone);
+            let Some(first) = about().find(|decision| decision.decided.inclusion.is_some()) else { continue };
+            let last = about().rev().find(|decision| decision.closes());
+            if let (Some(inclusion), Some(label)) = (first.decided.inclusion, last.and_then(|last| last.label())) {
+                let drawn = drawn.entry(&first.decided.verdict).or_default();
+                drawn.push((inclusion, label == LabelKind::Fraud));
+            }
+        }
+        let found = |(verdict, drawn): (&str, Vec<(f64, bool)>)| Audited {
+            verdict: verdict.to_owned(),
+            looked_at: drawn.len(),
+            fraud: drawn.iter().filter(|(_, is_fraud)| *is_fraud).count(),
+            share: share_of_hits(&drawn),
+        };
+        drawn.into_iter().map(found).collect()
+    }
+
+    /// How many decisions were made in each of the last so many hours, the earliest first; those that were undone are left out.
+    pub fn by_hour(&self, now: Millis, hours: usize) -> Vec<(Millis, u64)> {
+        let first = now.div_euclid(HOUR_MS) - hours as Millis + 1;
+        let mut counts: Vec<(Millis, u64)> = (0..hours as Millis).map(|hour| ((first + hour) * HOUR_MS, 0)).collect();
+        let recent = self.all.iter().rev().take_while(|decision| decision.at >= first * HOUR_MS);
+        for decision in recent.filter(|decision| !decision.decided.undone) {
+            let place = decision.at.div_euclid(HOUR_MS) - first;
+            if let Some((_, count)) = usize::try_from(place).ok().and_then(|place| counts.get_mut(place)) {
+                *count += 1;
+            }
+        }
+        counts
     }
 
     /// Of the cases on which two people said what is true: on how many the last words of the first two agree whether it is fraud, how many
@@ -257,12 +390,27 @@ impl Sum {
     }
 
     fn add(&mut self, number: u64, at: Millis, by: &str, line: Line) {
-        let Line { subject, id, choice, reason, note, verdict, risk, payable, needs_second } = line;
+        let Line { subject, id, choice, reason, note, verdict, risk, payable, needs_second, inclusion, .. } = line;
         let (at_text, by) = (instant::to_text(at), by.to_owned());
-        let undone = false;
-        let decided =
-            Decided { number, at: at_text, by, choice, reason, note, verdict, risk, undone, waits_for_second: false };
-        let decision = Decision { subject, id, decided, at, payable, needs_second };
+        let queue = if line.queue.is_empty() { Queue::Urgent.name().to_owned() } else { line.queue };
+        let (place, together) = line.together.unwrap_or((0, 1));
+        let (undone, waits_for_second) = (false, false);
+        let decided = Decided {
+            number,
+            at: at_text,
+            by,
+            choice,
+            reason,
+            note,
+            verdict,
+            risk,
+            undone,
+            waits_for_second,
+            queue,
+            inclusion,
+            together,
+        };
+        let decision = Decision { subject, id, decided, at, payable, needs_second, place };
         let (subject, id) = (decision.subject.clone(), decision.id.clone());
         let place = self.all.len();
         self.all.push_back(Arc::new(decision));
@@ -275,8 +423,22 @@ impl Sum {
         self.appeals.push_back(Arc::new(Appealed { number, at, subject, id, text }));
     }
 
+    /// It came with the appeal that waits.
+    fn take_file(&mut self, file: Filed) {
+        if let Some(number) = self.open_appeal(&file.subject, &file.id).map(|appeal| appeal.number) {
+            self.files.push_back((number, Arc::new(file)));
+        }
+    }
+
+    /// Takes back a decision, and those that were made with it.
     fn undo(&mut self, number: u64) {
-        let Some(place) = self.all.iter().position(|decision| decision.decided.number == number) else { return };
+        let Some(found) = self.all.iter().rev().find(|decision| decision.decided.number == number) else { return };
+        let (first, count) = found.together();
+        (first..first + count).for_each(|number| self.undo_one(number));
+    }
+
+    fn undo_one(&mut self, number: u64) {
+        let Some(place) = self.all.iter().rposition(|decision| decision.decided.number == number) else { return };
         let mut decision = Decision::clone(&self.all[place]);
         decision.decided.undone = true;
         let (subject, id) = (decision.subject.clone(), decision.id.clone());
@@ -286,7 +448,8 @@ impl Sum {
 
     /// Says of the decisions of a case which wait: those that need a second person and have none who decided the same last.
     fn settle(&mut self, subject: &str, id: &str) {
-        let places: Vec<usize> = self.places(subject, id).copied().collect();
+        let places = self.by_case.get(subject).and_then(|cases| cases.get(id));
+        let places: Vec<usize> = places.into_iter().flatten().copied().collect();
         for (at, place) in places.iter().enumerate() {
             let decision = self.all[*place].clone();
             let agrees = |other: &usize| {
@@ -334,6 +497,10 @@ impl Decisions {
                     let at = instant::from_text(&done.at).unwrap_or_default();
                     line.into_iter().for_each(|line| sum.appeal(number, at, line));
                 }
+                (FILE, ..) => {
+                    let file = serde_json::from_str(&done.about);
+                    file.into_iter().for_each(|file| sum.take_file(file));
+                }
                 _ => {}
             }
         })?;
@@ -345,24 +512,27 @@ impl Decisions {
         self.sum.lock().expect("nobody panics with it").clone()
     }
 
-    /// Takes a decision that was looked at; its number. It is on disk when this returns.
+    /// Takes decisions that were looked at, all or none; the number of the first. They are on disk when this returns, and are undone together.
     ///
     /// # Errors
-    /// When it cannot be written.
-    pub fn add(
-        &self,
-        by: &str,
-        choice: &Choice,
-        (risk, payable): (f64, u64),
-        needs_second: bool,
-    ) -> Result<u64, Failure> {
-        let Choice { subject, id, choice, reason, note, verdict } = choice.clone();
-        let line = Line { subject, id, choice, reason, note, verdict, risk, payable, needs_second };
-        let text = serde_json::to_string(&line).expect("texts and numbers have a JSON form");
+    /// When they cannot be written.
+    pub fn add(&self, by: &str, made: Vec<(Choice, Circumstances)>) -> Result<u64, Failure> {
+        let count = made.len() as u64;
+        let line = |(place, (made, circumstances)): (u64, (Choice, Circumstances))| {
+            let Choice { subject, id, choice, reason, note, verdict, queue } = made;
+            let Circumstances { risk, payable, needs_second, inclusion } = circumstances;
+            let queue = if queue == Queue::Urgent { String::new() } else { queue.name().to_owned() };
+            let together = (count > 1).then_some((place, count));
+            Line { subject, id, choice, reason, note, verdict, risk, payable, needs_second, queue, inclusion, together }
+        };
+        let lines: Vec<Line> = (0..).zip(made).map(line).collect();
+        let text = |line: &Line| serde_json::to_string(line).expect("texts and numbers have a JSON form");
+        let texts: Vec<String> = lines.iter().map(text).collect();
         let mut sum = self.sum.lock().expect("nobody panics with it");
-        let number = self.record.enter(by, DECISION, &text)?;
-        sum.add(number, now(), by, line);
-        Ok(number)
+        let last = self.record.enter_each(by, DECISION, &texts)?;
+        let first = last + 1 - count;
+        (first..).zip(lines).for_each(|(number, line)| sum.add(number, now(), by, line));
+        Ok(first)
     }
 
     /// Takes an appeal of the one the case is about. It is on disk when this returns.
@@ -384,7 +554,25 @@ impl Decisions {
         Ok(())
     }
 
-    /// Takes back a decision; which one it was.
+    /// Takes a file for the appeal that waits. It is on disk when this returns that it came.
+    ///
+    /// # Errors
+    /// When none waits, it has as many as are taken, or it cannot be written.
+    pub fn file(&self, file: Filed) -> Result<(), Failure> {
+        let mut sum = self.sum.lock().expect("nobody panics with it");
+        let Some(appeal) = sum.open_appeal(&file.subject, &file.id) else {
+            return Err(Failure::Usage("no appeal waits that it could belong to".to_owned()));
+        };
+        if sum.files_of(appeal).count() >= FILES_MAX {
+            return Err(Failure::Usage(format!("{FILES_MAX} files came with this appeal; no further one is taken")));
+        }
+        let about = serde_json::to_string(&file).expect("texts and a number have a JSON form");
+        self.record.enter(CONCERNED, FILE, &about)?;
+        sum.take_file(file);
+        Ok(())
+    }
+
+    /// Takes back a decision and those that were made with it; the first of them.
     ///
     /// # Errors
     /// When it is somebody else's, too old or undone already, or it cannot be written.
@@ -399,9 +587,10 @@ impl Decisions {
             Some(decision) => Ok(decision),
         };
         let decision = decision.map_err(|why| Failure::Usage(why.to_owned()))?;
+        let (first, _) = decision.together();
         self.record.enter(by, UNDO, &number.to_string())?;
         sum.undo(number);
-        Ok(decision)
+        Ok(sum.all.iter().rev().find(|other| other.decided.number == first).cloned().unwrap_or(decision))
     }
 }
 
@@ -418,14 +607,20 @@ mod tests {
             reason: text(reason),
             note: String::new(),
             verdict: text("block"),
+            queue: Queue::Urgent,
         }
+    }
+
+    fn said(word: &str, reason: &str, needs_second: bool) -> Vec<(Choice, Circumstances)> {
+        let circumstances = Circumstances { risk: 0.9, payable: 7, needs_second, inclusion: None };
+        vec![(choice(word, reason), circumstances)]
     }
 
     #[test]
     fn an_appeal_is_decided_once_by_somebody_else_and_its_outcome_is_a_ruling() {
         let folder = tempfile::tempdir().expect("a folder");
         let decisions = Decisions::open(folder.path()).expect("nobody changed them");
-        decisions.add("ana", &choice("confirm", ""), (0.9, 7), false).expect("it is written");
+        decisions.add("ana", said("confirm", "", false)).expect("it is written");
         let ruling = |sum: &Sum| sum.last("account", "a1").and_then(|last| last.ruling());
         assert_eq!(ruling(&decisions.now()), Some(RulingKind::Confirmed(Verdict::Block)));
         decisions.appeal("account", "a1", "that was a concert").expect("none waits");
@@ -433,17 +628,17 @@ mod tests {
         let sum = decisions.now();
         let appeal = sum.open_appeal("account", "a1").expect("it waits");
         assert_eq!((sum.has_decided(appeal, "ana"), sum.has_decided(appeal, "bob")), (true, false));
-        let undone = decisions.add("bob", &choice(UPHOLD, ""), (0.9, 7), false).expect("it is written");
+        let undone = decisions.add("bob", said(UPHOLD, "", false)).expect("it is written");
         decisions.undo("bob", undone).expect("it is young and his");
         assert!(decisions.now().open_appeal("account", "a1").is_some());
-        decisions.add("bob", &choice(OVERTURN, "fans"), (0.9, 7), false).expect("it is written");
+        decisions.add("bob", said(OVERTURN, "fans", false)).expect("it is written");
         let sum = Decisions::open(folder.path()).expect("nobody changed them").now();
         assert_eq!((sum.open_appeal("account", "a1"), ruling(&sum)), (None, Some(RulingKind::Cleared)));
         let outcome = sum.appeals.iter().find_map(|appeal| sum.outcome(appeal)).expect("it was decided");
         assert_eq!((outcome.decided.by.as_str(), outcome.payable), ("bob", 7));
         for _ in 1..APPEALS_MAX {
             decisions.appeal("account", "a1", "once more").expect("none waits");
-            decisions.add("bob", &choice(UPHOLD, ""), (0.9, 7), false).expect("it is written");
+            decisions.add("bob", said(UPHOLD, "", false)).expect("it is written");
         }
         assert!(decisions.appeal("account", "a1", "once more").is_err());
     }
@@ -452,18 +647,18 @@ mod tests {
     fn decisions_are_kept_undone_and_need_two_where_much_depends_on_them() {
         let folder = tempfile::tempdir().expect("a folder");
         let decisions = Decisions::open(folder.path()).expect("nobody changed them");
-        let first = decisions.add("ana", &choice("override", "victim"), (0.9, 7), true).expect("it is written");
+        let first = decisions.add("ana", said("override", "victim", true)).expect("it is written");
         assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
         // The same person again is no second one.
-        let again = decisions.add("ana", &choice("override", "victim"), (0.9, 7), true).expect("it is written");
+        let again = decisions.add("ana", said("override", "victim", true)).expect("it is written");
         assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
         assert!(decisions.undo("bob", again).is_err());
         decisions.undo("ana", again).expect("it is young and hers");
         assert!(decisions.undo("ana", again).is_err());
-        let second = decisions.add("bob", &choice("override", "victim"), (0.9, 7), true).expect("it is written");
+        let second = decisions.add("bob", said("override", "victim", true)).expect("it is written");
         // The undone one stands between them.
         assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
-        let third = decisions.add("ana", &choice("override", "victim"), (0.9, 7), true).expect("it is written");
+        let third = decisions.add("ana", said("override", "victim", true)).expect("it is written");
         let standing = |sum: &Sum| sum.of("account", "a1").map(|decision| decision.standing()).collect::<Vec<_>>();
         assert_eq!(standing(&decisions.now()), ["waits", "undone", "final", "final"]);
         assert_eq!(decisions.now().last("account", "a1").and_then(|last| last.label()), Some(LabelKind::Victim));
@@ -480,5 +675,80 @@ mod tests {
         let text = std::fs::read_to_string(&path).expect("a file");
         std::fs::write(&path, text.replace("victim", "fans")).expect("a file");
         assert!(Decisions::open(folder.path()).is_err());
+    }
+
+    #[test]
+    fn files_come_with_the_appeal_that_waits() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let decisions = Decisions::open(folder.path()).expect("nobody changed them");
+        let text = str::to_owned;
+        let file = |name: &str| Filed {
+            subject: text("account"),
+            id: text("a1"),
+            name: text(name),
+            kind: text("PDF"),
+            bytes: 8,
+            hash: blake3::hash(name.as_bytes()).to_hex().to_string(),
+        };
+        assert!(decisions.file(file("early.pdf")).is_err());
+        for round in 0..2 {
+            decisions.appeal("account", "a1", "that was a concert").expect("none waits");
+            for name in 0..FILES_MAX {
+                decisions.file(file(&format!("{round} {name}"))).expect("there is room");
+            }
+            assert!(decisions.file(file("one more")).is_err());
+            decisions.add("bob", said(UPHOLD, "", false)).expect("it is written");
+        }
+        assert!(decisions.file(file("late.pdf")).is_err());
+        let sum = Decisions::open(folder.path()).expect("nobody changed them").now();
+        let names = sum.appeals.iter().map(|appeal| sum.files_of(appeal).map(|file| file.name.clone()).collect());
+        let names: Vec<Vec<String>> = names.collect();
+        let expected = |round| (0..FILES_MAX).map(|name| format!("{round} {name}")).collect::<Vec<_>>();
+        assert_eq!(names, [expected(0), expected(1)]);
+        assert!(sum.file(&file("0 0").hash).is_some() && sum.file("").is_none());
+    }
+
+    #[test]
+    fn what_was_decided_together_is_undone_together() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let decisions = Decisions::open(folder.path()).expect("nobody changed them");
+        let of = |id: &str| Choice { id: id.to_owned(), ..choice("confirm", "") };
+        let circumstances = Circumstances { risk: 0.5, ..Circumstances::default() };
+        decisions.add("ana", vec![(of("a0"), circumstances)]).expect("it is written");
+        let all = ["a1", "a2", "a3"].map(|id| (of(id), circumstances)).to_vec();
+        let first = decisions.add("ana", all).expect("they are written");
+        let undone = || decisions.now().all.iter().map(|decision| decision.decided.undone).collect::<Vec<_>>();
+        assert_eq!((first, undone()), (2, vec![false; 4]));
+        assert!(decisions.undo("bob", 3).is_err());
+        // Any of them stands for all.
+        assert_eq!(decisions.undo("ana", 3).expect("they are young and hers").id, "a1");
+        assert_eq!(undone(), [false, true, true, true]);
+        let opened = Decisions::open(folder.path()).expect("nobody changed them").now();
+        assert!(opened.all.iter().map(|decision| decision.decided.undone).eq(undone()));
+    }
+
+    #[test]
+    fn of_those_drawn_each_counts_for_all_that_it_was_drawn_from() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let decisions = Decisions::open(folder.path()).expect("nobody changed them");
+        let decide = |id: &str, word: &str, verdict: &str, inclusion: Option<f64>| {
+            let made = Choice { id: id.to_owned(), verdict: verdict.to_owned(), ..choice(word, "") };
+            let circumstances = Circumstances { inclusion, ..Circumstances::default() };
+            decisions.add("ana", vec![(made, circumstances)]).expect("it is written");
+        };
+        // One in four was drawn of the one kind, one in two of the other; who was not drawn says nothing of others.
+        decide("a1", HONEST, "allow", Some(0.25));
+        decide("a2", FRAUD, "allow", Some(0.5));
+        decide("a3", "confirm", "block", None);
+        decide("a4", "confirm", "block", Some(0.5));
+        // The last word counts.
+        decide("a4", "override", "block", None);
+        decide("a5", "skip", "hold", Some(0.5));
+        let found: Vec<_> = decisions.now().audited();
+        let told: Vec<_> = found.iter().map(|one| (one.verdict.as_str(), one.looked_at, one.fraud)).collect();
+        assert_eq!(told, [("allow", 2, 1), ("block", 1, 0)]);
+        let [share, low, high] = found[0].share;
+        assert!((share - 2.0 / 6.0).abs() < 1e-9 && low < share && share < high, "{:?}", found[0]);
+        assert_eq!(decisions.now().by_hour(now(), 48).iter().map(|(_, count)| count).sum::<u64>(), 6);
     }
 }

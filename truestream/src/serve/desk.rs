@@ -1,43 +1,45 @@
 //! What stands on the pages of the review desk: cases from the shelf, beside what people decided.
 //!
 //! ```text
-//! shelf as of an instant ──▶ verdicts, most urgent first ──▶ cases ──▶ decision ──▶ decisions ──▶ rulings and labels in the log
-//!          ▲                                                                                                  │
-//!          └──────────────────────────────────────── at the next tick ◀───────────────────────────────────────┘
+//! shelf as of an instant ──┬──▶ verdicts, most urgent first ──┬──▶ cases ──▶ decision ──▶ decisions ──▶ registrar: rulings and labels in the log
+//!          ▲               └──▶ by lot, by doubt ─────────────┘                                                      │
+//!          └────────────────────────────────────────────── at the next tick ◀─────────────────────────────────────────┘
 //! ```
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::fs::File;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use console::Guest;
 use console::desk::{
-    Appeal, Audio, CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, Hit, InForce, Linked, Measure, OVERTURN,
-    Outcome, Overview, REASONS, Statement, UPHOLD, WITHDRAW, Wanted,
+    AT_ONCE, AT_ONCE_MAX, Appeal, Audio, Bulk, CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, FRAUD,
+    Group, HONEST, Hit, Hour, InForce, Linked, Measure, OVERTURN, Outcome, Overview, Queue, REASONS, SentFile,
+    Statement, UPHOLD, WITHDRAW, Wanted,
 };
-use dataflows::clock::Tick;
 use datasets::formats::instant;
+use datasets::intake::Ids;
 use datasets::intake::pseudonyms::Whose;
-use datasets::intake::{self, Ids};
-use datasets::log::{Entry, Rows};
-use datasets::tables::read::IdKinds;
-use datasets::tables::{Cell, IdKind};
+use datasets::tables::Cell;
 use features::tally::Axis;
-use records::{Deed, Id, Label, LabelKind, Millis, Role, Ruled, Ruling, Subject, Verdict};
+use records::{Deed, Id, LabelKind, Millis, Risk, Role, Subject, Verdict};
 use serde_json::Value;
 use sql::Users;
 
 use super::appeals::{self, Codes};
-use super::args::Time;
 use super::audit::Clerk;
-use super::decisions::{Appealed, Decision, Decisions, SECOND_USD, Sum, UNDO_MS};
+use super::cabinet::{self, BYTES_MAX, Cabinet, FILES_MAX};
+use super::crowds;
+use super::decisions::{Appealed, Circumstances, Decision, Decisions, Filed, SECOND_USD, Sum};
 use super::exhibits::Exhibits;
-use super::gate::Gate;
 use super::lookup::Span;
 use super::people::People;
+use super::samples::{Sampled, Samples};
 use super::shelf::{Asked, Shelf, Stated};
 use super::state::now;
+use super::trends::Trends;
+use super::urgency::{Ranked, Ranking, USD_PER_PLAY, Urgency, Waiting, clock, id_of, payable, waits_hours};
 use crate::replay::views::{RowKey, RowValue, VerdictRow, View, window_counts};
 
 /// Cases on a page.
@@ -53,41 +55,42 @@ const SAID_MAX: usize = 5;
 const DAY_MS: Millis = 24 * 3_600_000;
 /// So many that are linked are shown.
 const LINKED_MAX: usize = 200;
-/// What a payable play costs, in USD: between 0.003 and 0.005 on the largest service (published payouts per stream).
-const USD_PER_PLAY: f64 = 0.004;
-/// The sources of labels and of rulings in the log.
-const LABELS: &str = "desk";
-const RULINGS: &str = "desk-rulings";
-
-/// How much of the time is over within which a verdict is to be looked at; 1 and more is too late. Whoever is blocked waits for no money,
-/// whoever is held for its next payout.
-fn clock(waits_hours: f64, verdict: Verdict) -> f64 {
-    waits_hours / if verdict == Verdict::Hold { 72.0 } else { 24.0 }
-}
+/// Decisions are shown for so many hours.
+const HOURS_SHOWN: usize = 48;
+/// How long cases have waited at most, in hours, in the picture of their ages; those above are one more.
+const AGES: [u64; 5] = [6, 24, 48, 72, 168];
 
 /// Whether somebody decided about the verdict that there is.
 fn is_closed(last: Option<&Arc<Decision>>, verdict: Verdict) -> bool {
     last.is_some_and(|last| last.closes() && last.decided.verdict == verdict.name())
 }
 
-/// A subject with a verdict, and how urgent it is that somebody looks at it. There may be a hundred thousand of them: what else a line of the
-/// list says is looked up for the lines of a page alone.
-struct Ranked {
-    subject: Subject,
-    id: String,
-    verdict: Verdict,
-    waits_hours: f64,
-    urgency: f64,
-}
-
-/// Those of an instant, the most urgent first.
-struct Ranking {
-    as_of: Option<Millis>,
-    ranked: Vec<Ranked>,
-}
-
 /// A case, and who claimed it until when.
 type Claims = HashMap<(String, String), (String, Instant)>;
+
+/// A case of a queue, and why it stands there.
+struct Listed<'a> {
+    subject: Subject,
+    id: &'a str,
+    verdict: Verdict,
+    risk: Option<Risk>,
+    /// How probable it was to be drawn, or how far R is from a threshold, where that is why.
+    sampled: Option<f64>,
+}
+
+/// What the pages are made of, beside the shelf.
+pub struct Material {
+    /// Who waits, by urgency.
+    pub urgency: Arc<Urgency>,
+    /// Who is drawn by lot, and whom nobody can tell.
+    pub samples: Samples,
+    /// How verdicts went.
+    pub trends: Arc<Trends>,
+    /// What was heard.
+    pub exhibits: Exhibits,
+    /// What came with appeals.
+    pub cabinet: Cabinet,
+}
 
 /// The desk.
 pub struct ReviewDesk {
@@ -97,9 +100,8 @@ pub struct ReviewDesk {
     decisions: Arc<Decisions>,
     codes: Codes,
     ids: Ids,
-    exhibits: Exhibits,
+    material: Material,
     claims: Mutex<Claims>,
-    ranking: Mutex<Option<Arc<Ranking>>>,
 }
 
 impl ReviewDesk {
@@ -111,72 +113,123 @@ impl ReviewDesk {
         decisions: Arc<Decisions>,
         codes: Codes,
         ids: Ids,
-        exhibits: Exhibits,
+        material: Material,
     ) -> ReviewDesk {
-        let (claims, ranking) = (Mutex::default(), Mutex::default());
-        ReviewDesk { shelf, people, clerk, decisions, codes, ids, exhibits, claims, ranking }
+        ReviewDesk { shelf, people, clerk, decisions, codes, ids, material, claims: Mutex::default() }
     }
 
-    /// Everybody with a verdict; ranked once for an instant.
-    fn ranking(&self, stated: &Stated) -> Arc<Ranking> {
-        let as_of = self.shelf.outline.as_of(stated);
-        let mut last = self.ranking.lock().expect("nobody panics with it");
-        if let Some(ranking) = last.as_ref().filter(|ranking| ranking.as_of == as_of) {
-            return ranking.clone();
+    /// The cases of a queue, in its order, that wait and that this guest may see and is to be offered.
+    fn listed<T>(
+        &self,
+        guest: &Guest,
+        queue: Queue,
+        sum: &Sum,
+        ranking: &Ranking,
+        see: impl FnOnce(&mut dyn Iterator<Item = Listed<'_>>) -> T,
+    ) -> T {
+        let decided = Subject::ALL.map(|subject| sum.about(subject.name()));
+        let said = |last: &Arc<Decision>| last.decided.by == guest.name && now() - last.at < SAID_FOR_MS;
+        let waits = |listed: &Listed| {
+            let last = decided[listed.subject as usize].last(listed.id);
+            may_see(guest, listed.subject) && !is_closed(last, listed.verdict) && !last.is_some_and(said)
+        };
+        match queue {
+            Queue::Urgent => see(&mut ranking.ranked.iter().map(Listed::of).filter(waits)),
+            Queue::Audit => {
+                let drawn = self.material.samples.drawn(ranking);
+                see(&mut drawn.all.iter().map(Listed::sampled).filter(waits))
+            }
+            Queue::Uncertain => {
+                let near = self.material.samples.uncertain(&ranking.stated);
+                see(&mut near.iter().map(Listed::sampled).filter(waits))
+            }
         }
-        let mut ranked: Vec<Ranked> = Vec::new();
-        for (key, value, since) in stated.standing() {
-            let (RowKey::Subject(subject, id), RowValue::Verdict(row)) = (key, &**value) else { continue };
-            let stake_usd = self.payable(stated, *subject, id) as f64 * USD_PER_PLAY;
-            let waits_hours = self.waits_hours(as_of, since);
-            let urgency = row.r.share() * (1.0 + stake_usd) * (1.0 + clock(waits_hours, row.verdict));
-            ranked.push(Ranked { subject: *subject, id: id.clone(), verdict: row.verdict, waits_hours, urgency });
-        }
-        ranked.sort_by(|a, b| b.urgency.total_cmp(&a.urgency));
-        let ranking = Arc::new(Ranking { as_of, ranked });
-        *last = Some(ranking.clone());
-        ranking
     }
 
-    /// For how long, in hours, there has been a verdict without a break.
-    fn waits_hours(&self, as_of: Option<Millis>, since: Option<Tick>) -> f64 {
-        let since = since.map(|tick| self.shelf.outline.instant(tick));
-        as_of.zip(since).map_or(0.0, |(as_of, since)| (as_of - since) as f64 / 3_600_000.0)
+    /// Whether a case has what is asked for.
+    fn fits(&self, stated: &Stated, wanted: &Wanted, listed: &Listed) -> bool {
+        let risk_min = wanted.risk_min.map(|percent| Risk::from_parts(u64::from(percent) * 100));
+        let has_words = |words: &str| {
+            let row = self.verdict_row(stated, listed.subject, listed.id);
+            verdict_of(row.as_deref()).is_some_and(|row| {
+                row.rules_json.contains(words) || row.reasons.iter().any(|reason| reason.contains(words))
+            })
+        };
+        wanted.subject.as_deref().is_none_or(|kind| kind == listed.subject.name())
+            && wanted.verdict.as_deref().is_none_or(|verdict| verdict == listed.verdict.name())
+            && risk_min.is_none_or(|least| {
+                listed.risk.or_else(|| self.risk(stated, listed.subject, listed.id)).is_some_and(|risk| risk >= least)
+            })
+            && wanted.words.as_deref().is_none_or(has_words)
+    }
+
+    /// R, where something is said of it.
+    fn risk(&self, stated: &Stated, subject: Subject, id: &str) -> Option<Risk> {
+        let mut found = None;
+        stated.copy(View::Risk, &mut [Span::Row(RowKey::Subject(subject, id.to_owned()))].into(), 1, |_, value| {
+            if let RowValue::Risk(row) = &**value {
+                found = Some(row.risks[0]);
+            }
+            true
+        });
+        found
+    }
+
+    /// What speaks most against one who has no verdict, in words.
+    fn loudest(&self, stated: &Stated, subject: Subject, id: &str) -> Option<String> {
+        let signals = self.contributions(stated, subject, id);
+        signals.first().filter(|signal| signal.share > 0.0).map(|signal| appeals::plain(&signal.name).to_owned())
+    }
+
+    /// What is known of a case when somebody decides about it.
+    fn circumstances(&self, ranking: &Ranking, line: &CaseLine, subject: Subject, choice: &str) -> Circumstances {
+        let verdict = Verdict::named(&line.verdict).unwrap_or_default();
+        Circumstances {
+            risk: line.risk,
+            payable: line.payable,
+            needs_second: needs_second(line, choice),
+            inclusion: self.material.samples.drawn(ranking).inclusion(subject, &line.id, verdict),
+        }
+    }
+
+    /// The cases of a list that are decided at once, and how many more there are.
+    fn at_once(&self, guest: &Guest, wanted: &Wanted, sum: &Sum, ranking: &Ranking) -> (Vec<CaseLine>, usize) {
+        self.listed(guest, wanted.queue, sum, ranking, |listed| {
+            let mut fitting = listed
+                .filter(|listed| listed.verdict > Verdict::Allow && self.fits(&ranking.stated, wanted, listed))
+                .filter(|listed| self.claimed(guest, listed.subject.name(), listed.id).is_none())
+                .filter(|listed| sum.open_appeal(listed.subject.name(), listed.id).is_none());
+            let cases = fitting.by_ref().take(AT_ONCE_MAX).map(|listed| self.listed_line(ranking, sum, &listed));
+            (cases.collect(), fitting.count())
+        })
+    }
+
+    fn listed_line(&self, ranking: &Ranking, sum: &Sum, listed: &Listed) -> CaseLine {
+        let row = self.verdict_row(&ranking.stated, listed.subject, listed.id);
+        let line = self.line(&ranking.stated, listed.subject, listed.id, verdict_of(row.as_deref()), sum);
+        CaseLine { sampled: listed.sampled, ..line }
     }
 
     fn line(&self, stated: &Stated, subject: Subject, id: &str, row: Option<&VerdictRow>, sum: &Sum) -> CaseLine {
         let verdict = row.map_or(Verdict::Allow, |row| row.verdict);
-        let payable = self.payable(stated, subject, id);
+        let payable = payable(&self.shelf.outline, stated, subject, id).unwrap_or(0);
         let since = stated.since(&RowKey::Subject(subject, id.to_owned()));
-        let waits_hours = self.waits_hours(self.shelf.outline.as_of(stated), since);
+        let waits_hours = waits_hours(&self.shelf.outline, self.shelf.outline.as_of(stated), since);
         CaseLine {
             subject: subject.name().to_owned(),
             id: id.to_owned(),
             verdict: verdict.name().to_owned(),
-            risk: row.map_or(0.0, |row| row.r.share()),
+            risk: row.map(|row| row.r).or_else(|| self.risk(stated, subject, id)).map_or(0.0, Risk::share),
             payable,
             stake_usd: payable as f64 * USD_PER_PLAY,
             waits_hours,
             clock: clock(waits_hours, verdict),
-            reason: row.and_then(|row| row.reasons.first().cloned()).unwrap_or_default(),
-            claimed_by: None,
+            reason: row
+                .map_or_else(|| self.loudest(stated, subject, id), |row| row.reasons.first().cloned())
+                .unwrap_or_default(),
             decided: sum.last(subject.name(), id).map(|last| last.decided.clone()),
+            ..CaseLine::default()
         }
-    }
-
-    /// Payable plays of the longest window.
-    fn payable(&self, stated: &Stated, subject: Subject, id: &str) -> u64 {
-        let Some(key) = self.id(subject, id) else { return 0 };
-        let longest = self.shelf.outline.labels.len().saturating_sub(1) as u8;
-        let mut payable: u64 = 0;
-        let mut part = [Span::Row(RowKey::Window(longest, key))].into();
-        stated.copy(View::Window(subject.into()), &mut part, 1, |_, value| {
-            if let RowValue::Window(row) = &**value {
-                payable = row.payable.into();
-            }
-            true
-        });
-        payable
     }
 
     fn id(&self, subject: Subject, id: &str) -> Option<Id> {
@@ -252,6 +305,8 @@ impl ReviewDesk {
             due: instant::to_text(due),
             is_late: outcome.is_none() && now() > due,
             text: appeal.text.clone(),
+            files: sum.files_of(appeal).map(|file| sent_file(file)).collect(),
+            more_files: outcome.is_none() && sum.files_of(appeal).count() < FILES_MAX,
             outcome,
         })
     }
@@ -411,14 +466,6 @@ fn may_see(guest: &Guest, subject: Subject) -> bool {
     guest.role.may(if subject == Subject::Account { Deed::ReadListening } else { Deed::Read })
 }
 
-/// The id that is written like this, where ids are of this kind.
-fn id_of(kind: IdKind, id: &str) -> Option<Id> {
-    match kind {
-        IdKind::Text => Some(Id::from(id)),
-        IdKind::Number => id.parse().ok().map(Id::Number),
-    }
-}
-
 /// The numbers of a row, by name.
 fn numbers(axis: Axis, value: &RowValue) -> Vec<(&'static str, f64)> {
     let RowValue::Window(row) = value else { return Vec::new() };
@@ -430,9 +477,53 @@ fn numbers(axis: Axis, value: &RowValue) -> Vec<(&'static str, f64)> {
     window_counts(axis, row).into_iter().filter_map(number).collect()
 }
 
-/// Whether a second person has to agree: much money waits, or what is blocked would be freed.
+/// Whether a second person has to agree: much money waits, what is blocked would be freed, or somebody is accused against whom nothing speaks.
 fn needs_second(line: &CaseLine, choice: &str) -> bool {
-    line.stake_usd >= SECOND_USD || (["override", OVERTURN].contains(&choice) && line.verdict == "block")
+    line.stake_usd >= SECOND_USD
+        || choice == FRAUD
+        || (["override", OVERTURN].contains(&choice) && line.verdict == "block")
+}
+
+impl<'a> Listed<'a> {
+    fn of(ranked: &'a Ranked) -> Listed<'a> {
+        let Waiting { subject, id, verdict, risk, .. } = &*ranked.waiting;
+        Listed { subject: *subject, id, verdict: *verdict, risk: Some(*risk), sampled: None }
+    }
+
+    fn sampled(sampled: &'a Sampled) -> Listed<'a> {
+        let Sampled { subject, id, verdict, number } = sampled;
+        Listed { subject: *subject, id, verdict: *verdict, risk: None, sampled: Some(*number) }
+    }
+}
+
+/// What tells a list of cases and their verdicts from any other.
+fn seal(cases: &[CaseLine]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for case in cases {
+        for text in [&case.subject, &case.id, &case.verdict] {
+            hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
+/// Whether a case of a list that is made of decisions has what is asked for.
+fn is_asked(wanted: &Wanted, subject: &str, verdict: &str) -> bool {
+    wanted.subject.as_deref().is_none_or(|wanted| subject == wanted)
+        && wanted.verdict.as_deref().is_none_or(|wanted| verdict == wanted)
+}
+
+/// Whether a reason is told where one has to be, and is one that there is.
+fn has_reason(choice: &Choice) -> Result<(), String> {
+    let has_reason = REASONS.iter().any(|(word, _)| *word == choice.reason);
+    let needs_reason = ["override", OVERTURN].contains(&choice.choice.as_str());
+    if !(has_reason || choice.reason.is_empty() && !needs_reason) {
+        return Err("who overrides or overturns says why: choose a reason".to_owned());
+    }
+    if choice.note.chars().count() > 1_000 {
+        return Err("the note is longer than 1000 characters".to_owned());
+    }
+    Ok(())
 }
 
 impl Desk for ReviewDesk {
@@ -453,49 +544,43 @@ impl Desk for ReviewDesk {
     }
 
     fn cases(&self, guest: &Guest, wanted: &Wanted) -> Cases {
-        let is_wanted = |subject: &str, verdict: &str| {
-            wanted.subject.as_deref().is_none_or(|wanted| subject == wanted)
-                && wanted.verdict.as_deref().is_none_or(|wanted| verdict == wanted)
-        };
-        let (stated, sum) = (self.shelf.now(), self.decisions.now());
-        let as_of = self.shelf.outline.as_of(&stated).map(instant::to_text);
-        let line = |subject: Subject, id: &str| {
-            let row = self.verdict_row(&stated, subject, id);
-            self.line(&stated, subject, id, verdict_of(row.as_deref()), &sum)
-        };
+        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
+        let stated = &ranking.stated;
+        let as_of = self.shelf.outline.as_of(stated).map(instant::to_text);
         let (skipped, taken) = match wanted.all {
             true => (0, usize::MAX),
             false => (wanted.page.saturating_mul(PER_PAGE), PER_PAGE),
         };
-        let (total, mut cases): (usize, Vec<CaseLine>) = if wanted.appealed || wanted.decided {
-            let found = match wanted.appealed {
-                true => self.appealed(guest),
-                false => {
-                    let mut seen = HashSet::new();
-                    let latest = sum.all.iter().rev().filter(|decision| !decision.decided.undone);
-                    let first = latest.filter(|decision| seen.insert((&decision.subject, &decision.id)));
-                    let shown = |decision: &Arc<Decision>| {
-                        let subject = Subject::named(&decision.subject).filter(|subject| may_see(guest, *subject))?;
-                        Some(line(subject, &decision.id))
-                    };
-                    first.filter_map(shown).collect()
-                }
-            };
-            let found: Vec<CaseLine> =
-                found.into_iter().filter(|line| is_wanted(&line.subject, &line.verdict)).collect();
+        let (total, mut cases): (usize, Vec<CaseLine>) = if wanted.appealed {
+            let mut found = self.appealed(guest);
+            found.retain(|line| is_asked(wanted, &line.subject, &line.verdict));
             (found.len(), found.into_iter().skip(skipped).take(taken).collect())
-        } else {
-            let said = |last: &Arc<Decision>| last.decided.by == guest.name && now() - last.at < SAID_FOR_MS;
-            let waits = |ranked: &&Ranked| {
-                let last = sum.last(ranked.subject.name(), &ranked.id);
-                !is_closed(last, ranked.verdict) && !last.is_some_and(said)
+        } else if wanted.decided {
+            let verdict = |subject, id: &str| stated.verdict(&RowKey::Subject(subject, id.to_owned())).name();
+            let mut seen = HashSet::new();
+            let latest = sum.all.iter().rev().filter(|decision| !decision.decided.undone);
+            let first = latest.filter(|decision| seen.insert((&decision.subject, &decision.id)));
+            let asked = |decision: &&Arc<Decision>| {
+                let subject = Subject::named(&decision.subject).filter(|subject| may_see(guest, *subject));
+                subject.is_some_and(|subject| match &wanted.verdict {
+                    None => is_asked(wanted, subject.name(), ""),
+                    Some(_) => is_asked(wanted, subject.name(), verdict(subject, &decision.id)),
+                })
             };
-            let ranking = self.ranking(&stated);
-            let seen = ranking.ranked.iter().filter(|ranked| may_see(guest, ranked.subject));
-            let asked = seen.filter(|ranked| is_wanted(ranked.subject.name(), ranked.verdict.name()));
-            let found: Vec<&Ranked> = asked.filter(waits).collect();
+            let found: Vec<&Arc<Decision>> = first.filter(asked).collect();
+            let shown = |decision: &Arc<Decision>| {
+                let subject = Subject::named(&decision.subject)?;
+                let row = self.verdict_row(stated, subject, &decision.id);
+                Some(self.line(stated, subject, &decision.id, verdict_of(row.as_deref()), &sum))
+            };
             let page = found.iter().skip(skipped).take(taken);
-            (found.len(), page.map(|ranked| line(ranked.subject, &ranked.id)).collect())
+            (found.len(), page.filter_map(|decision| shown(decision)).collect())
+        } else {
+            self.listed(guest, wanted.queue, &sum, &ranking, |listed| {
+                let found: Vec<Listed> = listed.filter(|listed| self.fits(stated, wanted, listed)).collect();
+                let page = found.iter().skip(skipped).take(taken);
+                (found.len(), page.map(|listed| self.listed_line(&ranking, &sum, listed)).collect())
+            })
         };
         if wanted.all {
             self.clerk.note(&guest.name, "export", &format!("{total} cases"));
@@ -504,6 +589,75 @@ impl Desk for ReviewDesk {
             line.claimed_by = self.claimed(guest, &line.subject, &line.id);
         }
         Cases { as_of, total, per_page: PER_PAGE, cases }
+    }
+
+    fn next(&self, guest: &Guest, queue: Queue) -> Option<(String, String)> {
+        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
+        self.listed(guest, queue, &sum, &ranking, |listed| {
+            let mut free = listed.filter(|listed| self.claimed(guest, listed.subject.name(), listed.id).is_none());
+            let free = free.next()?;
+            Some((free.subject.name().to_owned(), free.id.to_owned()))
+        })
+    }
+
+    fn groups(&self, guest: &Guest, wanted: &Wanted) -> Vec<Group> {
+        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
+        let known = |ranked: &Ranked| {
+            let waiting = &ranked.waiting;
+            let last = sum.last(waiting.subject.name(), &waiting.id);
+            // By nothing that is finer than the groups: two answers must not tell apart who is in one of them alone.
+            let is_told =
+                !is_closed(last, waiting.verdict) && is_asked(wanted, waiting.subject.name(), waiting.verdict.name());
+            is_told.then(|| crowds::known(waiting.subject, waiting.verdict, waiting.risk, waiting.payable))
+        };
+        let groups = crowds::grouped(ranking.ranked.iter().filter_map(known));
+        self.clerk.note(&guest.name, "export", &format!("{} groups of cases", groups.len()));
+        groups
+    }
+
+    fn bulk(&self, guest: &Guest, wanted: &Wanted) -> Option<Bulk> {
+        if !decides(guest) {
+            return None;
+        }
+        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
+        let (cases, more) = self.at_once(guest, wanted, &sum, &ranking);
+        let as_of = self.shelf.outline.as_of(&ranking.stated).map(instant::to_text);
+        Some(Bulk { as_of, seal: seal(&cases), cases, more })
+    }
+
+    fn decide_all(
+        &self,
+        guest: &Guest,
+        wanted: &Wanted,
+        choice: &Choice,
+        sealed: &str,
+    ) -> Result<(u64, usize), String> {
+        if !decides(guest) {
+            return Err("your role decides nothing".to_owned());
+        }
+        if !AT_ONCE.contains(&choice.choice.as_str()) {
+            return Err(format!("{:?}: expected one of {}", choice.choice, AT_ONCE.join(", ")));
+        }
+        has_reason(choice)?;
+        if choice.note.trim().is_empty() {
+            return Err("who decides about many at once says why: write a note".to_owned());
+        }
+        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
+        let (cases, _) = self.at_once(guest, wanted, &sum, &ranking);
+        if cases.is_empty() || seal(&cases) != sealed {
+            return Err("it is another list than you saw: look again".to_owned());
+        }
+        let made = cases.iter().filter_map(|line| {
+            let circumstances = self.circumstances(&ranking, line, Subject::named(&line.subject)?, &choice.choice);
+            let (subject, id, verdict) = (line.subject.clone(), line.id.clone(), line.verdict.clone());
+            Some((Choice { subject, id, verdict, queue: wanted.queue, ..choice.clone() }, circumstances))
+        });
+        let made: Vec<_> = made.collect();
+        let count = made.len();
+        let first = self.decisions.add(&guest.name, made).map_err(|failure| failure.to_string())?;
+        let about = format!("{} of {count} cases, numbers {first} to {}", choice.choice, first + count as u64 - 1);
+        self.clerk.note(&guest.name, "bulk decision", &about);
+        Ok((first, count))
     }
 
     fn case(&self, guest: &Guest, subject: &str, id: &str) -> Option<Case> {
@@ -516,7 +670,7 @@ impl Desk for ReviewDesk {
         let ruling = self.ruling(&stated, subject, id);
         let appeal = self.last_appeal(&sum, subject, id);
         let track = self.id(subject, id).filter(|_| subject == Subject::Track);
-        let heard = track.zip(stated.tick()).and_then(|(track, tick)| self.exhibits.of_track(&track, tick));
+        let heard = track.zip(stated.tick()).and_then(|(track, tick)| self.material.exhibits.of_track(&track, tick));
         let is_known = row.is_some() || ruling.is_some() || appeal.is_some() || heard.is_some();
         let (sound, differences) = heard.unzip();
         if !is_known && history.is_empty() && measures.is_empty() {
@@ -580,49 +734,52 @@ impl Desk for ReviewDesk {
     }
 
     fn spectrum(&self, guest: &Guest, hash: &str, tile: usize) -> Option<Vec<u8>> {
-        self.exhibits.spectrum(hash, tile).filter(|_| may_see(guest, Subject::Track))
+        self.material.exhibits.spectrum(hash, tile).filter(|_| may_see(guest, Subject::Track))
     }
 
     fn audio(&self, guest: &Guest, hash: &str) -> Option<Audio> {
-        self.exhibits.audio(hash).filter(|_| may_see(guest, Subject::Track))
+        self.material.exhibits.audio(hash).filter(|_| may_see(guest, Subject::Track))
     }
 
     fn overview(&self, guest: &Guest) -> Overview {
-        let (stated, sum) = (self.shelf.now(), self.decisions.now());
-        let ranking = self.ranking(&stated);
-        let as_of = self.shelf.outline.as_of(&stated);
-        let mut verdicts: Vec<(String, [u64; 3])> = Subject::ALL
-            .iter()
-            .filter(|kind| may_see(guest, **kind))
-            .map(|kind| (kind.name().to_owned(), [0; 3]))
-            .collect();
-        stated.copy(View::Verdict, &mut [Span::All].into(), usize::MAX, |key, value| {
-            if let (RowKey::Subject(kind, _), RowValue::Verdict(row)) = (key, &**value)
-                && let Some((_, counts)) = verdicts.iter_mut().find(|(name, _)| name == kind.name())
-                && let Some(place) = (row.verdict as usize).checked_sub(1)
-            {
-                counts[place] += 1;
+        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
+        let as_of = self.shelf.outline.as_of(&ranking.stated);
+        let decided = Subject::ALL.map(|subject| sum.about(subject.name()));
+        let mut verdicts = [[0; 3]; Subject::ALL.len()];
+        let mut waits: Vec<(f64, bool)> = Vec::new();
+        for Ranked { waiting, waits_hours, .. } in &ranking.ranked {
+            let kind = waiting.subject as usize;
+            if let Some(place) = (waiting.verdict as usize).checked_sub(Verdict::Hold as usize) {
+                verdicts[kind][place] += 1;
             }
-            true
-        });
-        let seen = ranking.ranked.iter().filter(|ranked| may_see(guest, ranked.subject));
-        let open = seen.filter(|ranked| !is_closed(sum.last(ranked.subject.name(), &ranked.id), ranked.verdict));
-        let mut waits: Vec<(f64, bool)> =
-            open.map(|open| (open.waits_hours, clock(open.waits_hours, open.verdict) >= 1.0)).collect();
+            let is_open = !is_closed(decided[kind].last(&waiting.id), waiting.verdict);
+            if is_open && may_see(guest, waiting.subject) {
+                waits.push((*waits_hours, clock(*waits_hours, waiting.verdict) >= 1.0));
+            }
+        }
         waits.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let late = waits.iter().filter(|(_, is_late)| *is_late).count();
         let hours = |place: usize| waits.get(place).map_or(0.0, |(hours, _)| *hours);
+        let seen = || Subject::ALL.into_iter().filter(|kind| may_see(guest, *kind));
+        let hour = |(at, count): (Millis, u64)| Hour { at: instant::to_text(at), counts: vec![count] };
+        let sees = |subject| may_see(guest, subject);
         Overview {
             as_of: as_of.map(instant::to_text),
             lags_hours: as_of.map_or(0.0, |as_of| (now() - as_of).max(0) as f64 / 3_600_000.0),
-            verdicts,
+            verdicts: seen().map(|kind| (kind.name().to_owned(), verdicts[kind as usize])).collect(),
             waiting: waits.len(),
-            late,
+            late: waits.iter().filter(|(_, is_late)| *is_late).count(),
             half_hours: hours(waits.len() / 2),
             oldest_hours: hours(waits.len().saturating_sub(1)),
             people: sum.people(now()),
             confirmed: sum.confirmed(),
             agreement: sum.agreement(),
+            audited: sum.audited(),
+            drawn: self.listed(guest, Queue::Audit, &sum, &ranking, |listed| listed.count()),
+            decisions: sum.by_hour(now(), HOURS_SHOWN).into_iter().map(hour).collect(),
+            ages: ages(&waits),
+            verdicts_by_hour: self.material.trends.hours(sees),
+            drift: self.material.trends.drift(sees),
+            turns: self.material.trends.turns(sees),
         }
     }
 
@@ -632,23 +789,18 @@ impl Desk for ReviewDesk {
         if !CHOICES.iter().any(|(word, ..)| *word == choice.choice) {
             return Err(format!("{:?}: expected one of {}", choice.choice, CHOICES.map(|(word, ..)| word).join(", ")));
         }
-        let has_reason = REASONS.iter().any(|(word, _)| *word == choice.reason);
-        let needs_reason = ["override", OVERTURN].contains(&choice.choice.as_str());
-        if !(has_reason || choice.reason.is_empty() && !needs_reason) {
-            return Err("who overrides or overturns says why: choose a reason".to_owned());
-        }
-        if choice.note.chars().count() > 1_000 {
-            return Err("the note is longer than 1000 characters".to_owned());
-        }
+        has_reason(choice)?;
         if let Some(who) = self.claimed(guest, &choice.subject, &choice.id) {
             return Err(format!("{who} looks at it; come back in ten minutes"));
         }
-        let (stated, sum) = (self.shelf.now(), self.decisions.now());
-        let row = self.verdict_row(&stated, subject, &choice.id);
+        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
+        let stated = &ranking.stated;
+        let row = self.verdict_row(stated, subject, &choice.id);
         let row = verdict_of(row.as_deref());
         let appeal = sum.open_appeal(&choice.subject, &choice.id);
+        let plays = payable(&self.shelf.outline, stated, subject, &choice.id);
         let refused = match choice.choice.as_str() {
-            WITHDRAW if self.ruling(&stated, subject, &choice.id).is_none() => {
+            WITHDRAW if self.ruling(stated, subject, &choice.id).is_none() => {
                 Some("nothing is ruled about it that could be taken back")
             }
             WITHDRAW => None,
@@ -660,19 +812,22 @@ impl Desk for ReviewDesk {
                 Some(_) if row.is_none() && choice.choice == UPHOLD => Some("there is no verdict any more to uphold"),
                 Some(_) => None,
             },
-            _ if row.is_none() => Some("nothing speaks against it any more"),
+            HONEST | FRAUD if row.is_some() => Some("there is a verdict: confirm or override it"),
+            HONEST | FRAUD if appeal.is_some() => Some("somebody appealed: overturn what was decided"),
+            "confirm" | "override" if row.is_none() => Some("nothing speaks against it any more"),
+            _ if row.is_none() && plays.is_none() => Some("nothing is known of it as of now"),
             "confirm" | "override" if appeal.is_some() => Some("somebody appealed: uphold or overturn it"),
             _ => None,
         };
         if let Some(why) = refused {
             return Err(why.to_owned());
         }
-        let line = self.line(&stated, subject, &choice.id, row, &sum);
+        let line = self.line(stated, subject, &choice.id, row, &sum);
         if line.verdict != choice.verdict {
             return Err(format!("it was {}, and is {} now: look again", choice.verdict, line.verdict));
         }
-        let second = needs_second(&line, &choice.choice);
-        let number = self.decisions.add(&guest.name, choice, (line.risk, line.payable), second);
+        let circumstances = self.circumstances(&ranking, &line, subject, &choice.choice);
+        let number = self.decisions.add(&guest.name, vec![(choice.clone(), circumstances)]);
         let number = number.map_err(|failure| failure.to_string())?;
         let about = format!("{} {}: {}", choice.subject, choice.id, choice.choice);
         self.clerk.note(&guest.name, "decision", &about);
@@ -734,11 +889,59 @@ impl Desk for ReviewDesk {
         self.decisions.appeal(subject, id, text.trim()).map_err(|failure| failure.to_string())
     }
 
+    fn add_file(&self, subject: &str, id: &str, code: &str, name: &str, bytes: &[u8]) -> Result<(), String> {
+        let told = self.statement(subject, id, code).ok_or("there is no such case")?;
+        if !told.appeal.is_some_and(|appeal| appeal.more_files) {
+            return Err(format!("no appeal waits that it could belong to, or it has {FILES_MAX} files"));
+        }
+        if bytes.len() > BYTES_MAX {
+            return Err(format!("the file is larger than {} MB", BYTES_MAX >> 20));
+        }
+        let kind = cabinet::kind(bytes).ok_or_else(|| format!("the file is none of {}", cabinet::kinds()))?;
+        let hash = self.material.cabinet.put(bytes).map_err(|failure| failure.to_string())?;
+        let [subject, id, name, kind] = [subject, id, name, kind].map(str::to_owned);
+        let file = Filed { subject, id, name, kind, bytes: bytes.len() as u64, hash };
+        self.decisions.file(file).map_err(|failure| failure.to_string())
+    }
+
+    fn file(&self, guest: &Guest, hash: &str) -> Option<(u64, File)> {
+        if !decides(guest) {
+            return None;
+        }
+        let sum = self.decisions.now();
+        let file = sum.file(hash)?;
+        self.clerk.note(&guest.name, "file", &format!("{} {}: {hash}", file.subject, file.id));
+        self.material.cabinet.get(hash)
+    }
+
     fn undo(&self, guest: &Guest, number: u64) -> Result<(String, String), String> {
         let undone = self.decisions.undo(&guest.name, number).map_err(|failure| failure.to_string())?;
         self.clerk.note(&guest.name, "undo", &number.to_string());
         Ok((undone.subject.clone(), undone.id.clone()))
     }
+}
+
+/// How many cases have waited how long, and how many of them too long.
+fn ages(waits: &[(f64, bool)]) -> Vec<(String, u64, u64)> {
+    let bounds = AGES.map(|hours| hours as f64).into_iter().chain([f64::INFINITY]);
+    let name = |least: f64, most: f64| match most.is_finite() {
+        true => format!("{least:.0} to {most:.0} h"),
+        false => format!("{least:.0} h and more"),
+    };
+    let mut least = 0.0;
+    let counted = |most: f64| {
+        let of_age = || waits.iter().filter(|(hours, _)| *hours >= least && *hours < most);
+        let (all, late) = (of_age().count() as u64, of_age().filter(|(_, is_late)| *is_late).count() as u64);
+        let age = (name(least, most), all, late);
+        least = most;
+        age
+    };
+    bounds.map(counted).collect()
+}
+
+fn sent_file(file: &Filed) -> SentFile {
+    let Filed { name, kind, bytes, hash, .. } = file.clone();
+    SentFile { name, kind, bytes, hash }
 }
 
 /// Listeners ask elsewhere; statements are for those who bring music.
@@ -763,80 +966,4 @@ fn contributions(parts: &str) -> Vec<Contribution> {
     let mut contributions: Vec<Contribution> = parts.iter().map(part).collect();
     contributions.sort_by(|a, b| b.share.partial_cmp(&a.share).unwrap_or(Ordering::Equal));
     contributions
-}
-
-/// Makes rulings and labels of decisions that cannot be undone any more. The number of the decision is its number in the log, so that
-/// each is there once however often it is told.
-pub struct Registrar {
-    decisions: Arc<Decisions>,
-    shelf: Arc<Shelf>,
-    gate: Gate,
-    kinds: IdKinds,
-    time: Time,
-    told: usize,
-}
-
-impl Registrar {
-    /// Begins with the first decision. Where who sends says how late it is, a decision is known at the instant that is stated.
-    pub fn new(decisions: Arc<Decisions>, shelf: Arc<Shelf>, gate: Gate, kinds: IdKinds, time: Time) -> Registrar {
-        Registrar { decisions, shelf, gate, kinds, time, told: 0 }
-    }
-
-    /// Tells the log what is final by now, in its order.
-    pub fn tell(&mut self) {
-        let sum = self.decisions.now();
-        while let Some(decision) = sum.all.get(self.told).filter(|decision| now() - decision.at > UNDO_MS) {
-            if decision.is_final() && !self.is_told(decision) {
-                // There was no room, or nothing is stated yet: it is told again.
-                return;
-            }
-            self.told += 1;
-        }
-    }
-
-    fn is_told(&self, decision: &Decision) -> bool {
-        let known_at = match self.time {
-            Time::Wall => Some(decision.at),
-            Time::Told => self.shelf.as_of(),
-        };
-        let Some(known_at) = known_at else { return false };
-        let number = decision.decided.number;
-        let take = |source: &str, rows: Option<Rows>| {
-            let entry = Entry { source: Some((source.to_owned(), number)), until: None, rows };
-            entry.rows.is_none() || self.gate.take(entry).is_ok()
-        };
-        take(RULINGS, self.ruling(decision, known_at)) && take(LABELS, self.label(decision, known_at))
-    }
-
-    /// The decision as a row of `rulings`. What is confirmed speaks from then on; who is cleared never was what the rules said.
-    fn ruling(&self, decision: &Decision, known_at: Millis) -> Option<Rows> {
-        let (kind, subject) = (decision.ruling()?, Subject::named(&decision.subject)?);
-        let subject_id = id_of(self.kinds[subject.space() as usize], &decision.id)?;
-        let reason = REASONS.iter().find(|(word, _)| *word == decision.decided.reason);
-        let ruling = Ruling {
-            kind,
-            known_at,
-            since: kind.verdict().map(|_| known_at),
-            until: None,
-            ruled_by: Some(decision.decided.by.clone()),
-            reason: reason.map(|(_, meaning)| (*meaning).to_owned()),
-        };
-        intake::rows_of(&[Ruled { subject, subject_id, ruling }], &self.kinds).ok()
-    }
-
-    /// The decision as a row of `labels`.
-    fn label(&self, decision: &Decision, known_at: Millis) -> Option<Rows> {
-        let (label, subject) = (decision.label()?, Subject::named(&decision.subject)?);
-        let label = Label {
-            subject: decision.subject.clone(),
-            subject_id: id_of(self.kinds[subject.space() as usize], &decision.id)?,
-            label,
-            attack: None,
-            from: None,
-            until: None,
-            labelled_at: Some(known_at),
-            labelled_by: Some(if decision.is_about_appeal() { "appeal" } else { "reviewer" }.to_owned()),
-        };
-        intake::rows_of(&[label], &self.kinds).ok()
-    }
 }

@@ -13,6 +13,8 @@ pub mod access;
 mod appeals;
 mod args;
 mod audit;
+mod cabinet;
+mod crowds;
 mod decisions;
 mod desk;
 mod eraser;
@@ -30,13 +32,17 @@ mod pace;
 mod people;
 mod places;
 pub mod pseudonym;
+mod registrar;
 mod room;
+mod samples;
 mod shelf;
 mod since;
 mod source;
 mod state;
 mod tables;
 mod tls;
+mod trends;
+mod urgency;
 
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
@@ -58,8 +64,9 @@ use self::appeals::Codes;
 pub use self::args::ServeArgs;
 use self::args::{Ids, Time};
 use self::audit::{Audit, DEEDS};
+use self::cabinet::Cabinet;
 use self::decisions::Decisions;
-use self::desk::{Registrar, ReviewDesk};
+use self::desk::{Material, ReviewDesk};
 use self::eraser::Eraser;
 use self::exhibits::Exhibits;
 use self::flow::{Activated, Flow};
@@ -68,12 +75,16 @@ use self::house::Service;
 use self::listening::ListeningRoom;
 use self::people::{FIRST, People};
 use self::places::Places;
+use self::registrar::Registrar;
 use self::room::make_room;
+use self::samples::Samples;
 use self::shelf::Shelf;
 use self::source::Progress;
 use self::state::{StateFolder, now};
 use self::tables::Tables;
 use self::tls::speaking;
+use self::trends::Trends;
+use self::urgency::Urgency;
 use crate::exit::Failure;
 use crate::replay::prepare::prepare_living;
 use crate::replay::{millis, speed};
@@ -171,8 +182,13 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     eprintln!("Asked by psql -h {} -p {} -U {FIRST} {FIRST}", asked_at.ip(), asked_at.port());
     let places = Arc::new(Places::new(disk.clone(), kinds));
     let exhibits = Exhibits::new(places.clone(), ListeningRoom::new(args.heard.clone(), args.audio.clone()));
+    let urgency = Arc::new(Urgency::new(shelf.clone()));
+    let samples = Samples::new(shelf.clone(), deeds.derived(samples::PURPOSE));
+    let trends = Arc::new(Trends::open(&args.state, shelf.clone()));
+    let looking = look(urgency.clone(), trends.clone(), progress.clone());
+    let material = Material { urgency, samples, trends, exhibits, cabinet: Cabinet::of(&args.state) };
     let desk =
-        ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone(), codes, ids.clone(), exhibits);
+        ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone(), codes, ids.clone(), material);
     let time = if followed.is_some() { Time::Told } else { args.time };
     let registrar = Registrar::new(decisions, shelf.clone(), gate.clone(), kinds, time);
     let registered = register(registrar, progress.clone());
@@ -227,7 +243,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let tls = tls.as_ref().map(|tls| speaking(tls, tls::HTTP));
     let served = console::serve(service, Listening { address: args.listen, tls, threads: ANSWERING }, bound, over);
     progress.stopping.store(true, Ordering::Relaxed);
-    for thread in [teller, room, Some(registered), Some(flow)].into_iter().flatten() {
+    for thread in [teller, room, Some(registered), Some(looking), Some(flow)].into_iter().flatten() {
         thread.join().map_err(|_| Failure::Input("a thread of the service failed".to_owned()))?;
     }
     served.map_err(|error| Failure::Output(format!("{}: {error}", args.listen)))?;
@@ -293,6 +309,16 @@ fn register(mut registrar: Registrar, progress: Arc<Progress>) -> JoinHandle<()>
     std::thread::spawn(move || {
         while !progress.stopping.load(Ordering::Relaxed) {
             registrar.tell();
+            std::thread::sleep(CLOCK_EVERY);
+        }
+    })
+}
+
+/// Puts in order who waits as soon as something is stated, so that nobody who opens the desk waits for it, and counts how verdicts go.
+fn look(urgency: Arc<Urgency>, trends: Arc<Trends>, progress: Arc<Progress>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        while !progress.stopping.load(Ordering::Relaxed) {
+            trends.look(&urgency.now());
             std::thread::sleep(CLOCK_EVERY);
         }
     })

@@ -6,13 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
+use console::desk::Queue;
 use datasets::intake::pseudonyms::Whose;
 use datasets::intake::{self, Format, Ids};
 use datasets::log::{self, Disk, Entry, Folder, LogError, Reader, Taken, check};
-use datasets::tables::{IdKind, TableWriter, rows};
-use records::{Id, IdSpace, Label, Subject};
+use datasets::tables::{Cell, Holds, IdKind, TableWriter, ViewFile, rows};
+use records::{Id, IdSpace, Label, Subject, Verdict};
 
+use super::decisions::{Decision, Decisions};
 use super::state::StateFolder;
+use super::urgency::id_of;
 use crate::exit::Failure;
 
 /// Reads every byte of a service's log and says what is damaged.
@@ -84,6 +87,8 @@ pub enum DlqCommand {
 Examples:
   truestream labels --state service --accounts platform/accounts.parquet --out platform/labels-desk.parquet
       train, evaluate, drift and queue read every labels-*.parquet of the folder of --data
+  truestream labels --state service --out platform/labels-desk.parquet --drawn drawn.parquet
+      also whom the audit queue drew of those whom nothing suspected: for truestream evaluate --audit drawn.parquet
 
 The service may run meanwhile; a decision is a label 30 s after it was made. Where the service has pseudonyms, its labels of accounts say those,
 and the accounts of the platform's own tables only where --accounts names a table that has them all.")]
@@ -100,6 +105,9 @@ pub struct LabelsArgs {
     /// The file; one that is there is replaced as a whole
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Another file: the accounts that the desk's audit queue drew of those whom nothing suspected, each with its probability of that
+    #[arg(long, value_name = "FILE")]
+    pub drawn: Option<PathBuf>,
 }
 
 /// Checks a log.
@@ -186,6 +194,46 @@ pub fn labels(args: &LabelsArgs) -> Result<(), Failure> {
     }
     let count = table.finish().map_err(output)?;
     println!("{count} labels in {}", args.out.display());
+    args.drawn.as_deref().map_or(Ok(()), |file| write_drawn(args, file, kinds[IdSpace::Account as usize], &accounts))
+}
+
+/// Writes the accounts that were drawn of those whom nothing suspected and that people looked at, as `truestream queue` does.
+fn write_drawn(args: &LabelsArgs, file: &Path, kind: IdKind, accounts: &HashMap<String, Id>) -> Result<(), Failure> {
+    let decisions = Decisions::open(&args.state)?.now();
+    let is_drawn = |decision: &&Arc<Decision>| {
+        decision.subject == Subject::Account.name()
+            && decision.decided.verdict == Verdict::Allow.name()
+            && decision.closes()
+    };
+    let output = |error: datasets::Error| Failure::Output(error.to_string());
+    // Accounts under the platform's own ids may be numbers where pseudonyms are texts.
+    let kind = accounts.values().next().map_or(kind, |account| match account {
+        Id::Number(_) => IdKind::Number,
+        Id::Text(_) => IdKind::Text,
+    });
+    let columns = [
+        ("as_of", Holds::Instant),
+        ("account_id", Holds::Id(kind)),
+        ("reason", Holds::Text),
+        ("inclusion", Holds::Feature),
+    ];
+    let mut table = ViewFile::create(file, &columns).map_err(output)?;
+    let mut count = 0;
+    for decision in decisions.all.iter().filter(is_drawn) {
+        let Some(inclusion) = decision.decided.inclusion else { continue };
+        let account = accounts.get(&decision.id).cloned().or_else(|| id_of(kind, &decision.id));
+        let Some(account) = account else { continue };
+        let cells = [
+            Cell::Instant(decision.at),
+            Cell::Id(&account),
+            Cell::Text(Queue::Audit.name()),
+            Cell::Feature(inclusion as f32),
+        ];
+        table.push(cells).map_err(output)?;
+        count += 1;
+    }
+    table.complete().and_then(|(_, part)| part.publish()).map_err(output)?;
+    println!("{count} accounts that were drawn by lot in {}", file.display());
     Ok(())
 }
 

@@ -17,8 +17,9 @@ use dataflows::links::LinkKind;
 use datasets::intake::erasing::Erasure;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, ViewFile};
+use imbl::ordmap::DiffItem;
 use imbl::{OrdMap, Vector};
-use records::{Id, Millis, Refusal, Subject};
+use records::{Id, Millis, Policy, Refusal, Subject, Verdict};
 use serde_json::{Map, Value, json};
 use sql::Equal;
 
@@ -67,6 +68,8 @@ pub struct Shelf {
     stated: RwLock<Arc<Stated>>,
     /// Since when verdicts stand, as of the last entry after which all that it completes was stated.
     since: Mutex<Option<Since>>,
+    /// The policies that decide, each from a tick on.
+    policies: RwLock<Vec<(Tick, Arc<Policy>)>>,
 }
 
 /// Who puts what changed on the shelf.
@@ -116,18 +119,68 @@ impl Stated {
         self.as_of
     }
 
+    /// The same as of this tick.
+    #[cfg(test)]
+    pub fn at(self, tick: Tick) -> Stated {
+        Stated { as_of: Some(tick), ..self }
+    }
+
+    /// What is done about the subject.
+    pub fn verdict(&self, subject: &RowKey) -> Verdict {
+        match self.views.get(&View::Verdict).and_then(|rows| rows.get(subject)).map(|row| &**row) {
+            Some(RowValue::Verdict(row)) => row.verdict,
+            _ => Verdict::Allow,
+        }
+    }
+
     /// Since when there has been a verdict on the subject.
     pub fn since(&self, subject: &RowKey) -> Option<Tick> {
         self.since.get(subject).copied()
     }
 
-    /// All verdicts, and since when each stands, in one walk through both: they are in the same order.
-    pub fn standing(&self) -> impl Iterator<Item = (&RowKey, &Arc<RowValue>, Option<Tick>)> {
-        let mut since = self.since.iter().peekable();
-        self.views.get(&View::Verdict).into_iter().flat_map(Rowed::iter).map(move |(key, value)| {
-            while since.next_if(|(other, _)| *other < key).is_some() {}
-            (key, value, since.next_if(|(other, _)| *other == key).map(|(_, tick)| *tick))
-        })
+    /// Takes changes of a view as of a tick.
+    pub fn enter(&mut self, tick: Tick, view: View, rows: Rows) {
+        let Stated { views, since, .. } = self;
+        let state = views.entry(view).or_default();
+        for (key, value) in rows {
+            if view == View::Verdict {
+                match &value {
+                    Some(_) => drop(since.entry(key.clone()).or_insert(tick)),
+                    None => drop(since.remove(&key)),
+                }
+            }
+            match value {
+                Some(value) => state.insert(key, Arc::new(value)),
+                None => state.remove(&key),
+            };
+        }
+    }
+
+    /// Each row of a view that is another than it was before: its key, what it was, and what it is. What both share is not looked at.
+    pub fn each_changed(
+        &self,
+        before: &Stated,
+        view: View,
+        mut see: impl FnMut(&RowKey, Option<&Arc<RowValue>>, Option<&Arc<RowValue>>),
+    ) {
+        let nothing = Rowed::default();
+        let [old, new] = [before, self].map(|stated| stated.views.get(&view).unwrap_or(&nothing));
+        for item in old.diff(new) {
+            match item {
+                DiffItem::Add(key, value) => see(key, None, Some(value)),
+                DiffItem::Update { old: (_, old), new: (key, new) } => see(key, Some(old), Some(new)),
+                DiffItem::Remove(key, value) => see(key, Some(value), None),
+            }
+        }
+    }
+
+    /// Each subject whose verdict stands since another tick than before, or does not stand any more.
+    pub fn each_since_changed(&self, before: &Stated, mut see: impl FnMut(&RowKey)) {
+        for item in before.since.diff(&self.since) {
+            match item {
+                DiffItem::Add(key, _) | DiffItem::Update { new: (key, _), .. } | DiffItem::Remove(key, _) => see(key),
+            }
+        }
     }
 
     /// Copies rows out of these parts of a view, at most so many, of those that are wanted; what was looked at is
@@ -172,6 +225,16 @@ impl Outline {
         &self.kept
     }
 
+    /// The place of the longest window among the windows.
+    pub fn longest(&self) -> u8 {
+        self.labels.len().saturating_sub(1) as u8
+    }
+
+    /// The rows of the longest window, in a view of windows.
+    pub fn rows_of_longest(&self) -> Span {
+        Span::Rows(RowKey::Window(self.longest(), Id::Number(0)), None)
+    }
+
     /// The instant of a tick.
     pub fn instant(&self, tick: Tick) -> Millis {
         self.clock.instant(tick)
@@ -212,7 +275,18 @@ impl Shelf {
         kept: Vec<View>,
     ) -> Shelf {
         let outline = Arc::new(Outline { clock, names, labels, links, kept });
-        Shelf { outline, stated: RwLock::default(), since: Mutex::default() }
+        Shelf { outline, stated: RwLock::default(), since: Mutex::default(), policies: RwLock::default() }
+    }
+
+    /// These policies decide from now on, each from its tick on.
+    pub fn go_by(&self, policies: Vec<(Tick, Arc<Policy>)>) {
+        *self.policies.write().expect("nobody panics with it") = policies;
+    }
+
+    /// The policy that decides at a tick, where one does.
+    pub fn policy(&self, tick: Tick) -> Option<Arc<Policy>> {
+        let policies = self.policies.read().expect("nobody panics with it");
+        policies.iter().rev().find(|(from, _)| *from <= tick).map(|(_, policy)| policy.clone())
     }
 
     /// Since when verdicts stand, as of an entry of the log; `None` before anything is stated.
@@ -373,7 +447,7 @@ impl Keeper {
     pub fn take(&mut self, said: Said) {
         match said {
             Said::Change(tick, change) => match self.teller.tell(tick, change) {
-                Told::Rows(views) => views.into_iter().for_each(|(view, rows)| self.enter(tick, view, rows)),
+                Told::Rows(views) => views.into_iter().for_each(|(view, rows)| self.next.enter(tick, view, rows)),
                 Told::Refused(refusals) => self.refusals.extend(refusals.into_iter().map(|row| (tick, row))),
             },
             Said::Stated(tick) => self.publish(tick),
@@ -385,23 +459,6 @@ impl Keeper {
                 self.progress.stated_entries.fetch_max(entry, Ordering::Release);
                 self.progress.is_complete.store(true, Ordering::Release);
             }
-        }
-    }
-
-    fn enter(&mut self, tick: Tick, view: View, rows: Rows) {
-        let Stated { views, since, .. } = &mut self.next;
-        let state = views.entry(view).or_default();
-        for (key, value) in rows {
-            if view == View::Verdict {
-                match &value {
-                    Some(_) => drop(since.entry(key.clone()).or_insert(tick)),
-                    None => drop(since.remove(&key)),
-                }
-            }
-            match value {
-                Some(value) => state.insert(key, Arc::new(value)),
-                None => state.remove(&key),
-            };
         }
     }
 

@@ -15,13 +15,15 @@ use records::{IdSpace, Millis};
 use serde::{Deserialize, Serialize};
 
 use super::audit::KEY;
+use super::cabinet;
 use super::people::{FORMER_TOKEN, FORMER_USERS, PEOPLE, PeopleFile};
+use super::trends;
 use crate::exit::Failure;
 
 /// What was settled when the service began.
 const SETTLED: &str = "service.json";
 /// What a backup has besides the log.
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
     SETTLED,
     PEOPLE,
     FORMER_TOKEN,
@@ -31,6 +33,7 @@ const FILES: [&str; 9] = [
     "audit.head",
     "decisions.jsonl",
     "decisions.head",
+    trends::FILE,
 ];
 /// The key of pseudonyms; a backup does not have it.
 const ID_KEY: &str = "ids.key";
@@ -183,6 +186,22 @@ impl StateFolder {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(Failure::Input(format!("{}: {error}", self.0.join(name).display()))),
             }
+        }
+        self.copy_folder(to, cabinet::FOLDER)
+    }
+
+    /// Copies the files of a folder, where there is one; what is there already is the same, because its name is its hash.
+    fn copy_folder(&self, to: &StateFolder, name: &str) -> Result<(), Failure> {
+        let failed = |error: std::io::Error| Failure::Input(format!("{}: {error}", self.0.join(name).display()));
+        let files = match fs::read_dir(self.0.join(name)) {
+            Ok(files) => files,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed(error)),
+        };
+        for file in files {
+            let file = file.map_err(failed)?;
+            let bytes = fs::read(file.path()).map_err(failed)?;
+            write_whole(&to.0.join(name).join(file.file_name()), &bytes)?;
         }
         Ok(())
     }

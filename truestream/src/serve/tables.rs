@@ -159,8 +159,10 @@ impl Scan for RefusalScan {
 fn decision_columns() -> Vec<(&'static str, Holds)> {
     let texts = |names: &[&'static str]| names.iter().map(|name| (*name, Holds::Text)).collect::<Vec<_>>();
     let about = texts(&["who", "subject", "subject_id", "verdict"]);
-    let what = texts(&["choice", "reason", "note", "standing"]);
-    [[("number", Holds::Count), ("at", Holds::Instant)].to_vec(), about, vec![("r", Holds::Float)], what].concat()
+    let what = texts(&["choice", "reason", "note", "standing", "queue"]);
+    let head = [("number", Holds::Count), ("at", Holds::Instant)].to_vec();
+    let how = vec![("inclusion", Holds::Feature), ("together", Holds::Count)];
+    [head, about, vec![("r", Holds::Float)], what, how].concat()
 }
 
 struct DecisionScan {
@@ -179,7 +181,9 @@ impl Scan for DecisionScan {
             let what = [&decided.choice, &decided.reason, &decided.note].map(|text| Cell::Text(text));
             let cells = [Cell::Count(decided.number), Cell::Instant(*at)].into_iter().chain(about);
             let cells = cells.chain([Cell::Float(decided.risk)]).chain(what);
-            to.push(cells.chain([Cell::Text(decision.standing())]));
+            let inclusion = decided.inclusion.map_or(f32::NAN, |share| share as f32);
+            let how = [Cell::Feature(inclusion), Cell::Count(decided.together)];
+            to.push(cells.chain([Cell::Text(decision.standing()), Cell::Text(&decided.queue)]).chain(how));
         }
         self.next = end;
         end < all.len()

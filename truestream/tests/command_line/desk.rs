@@ -42,6 +42,12 @@ impl Page {
         from.and_then(|rest| rest.split('"').next()).unwrap_or_else(|| panic!("no {name} in {}", self.body))
     }
 
+    /// How many cases its list has on all pages.
+    fn count(&self) -> usize {
+        let count = self.body.split("class=\"count\">").nth(1).and_then(|rest| rest.split('<').next());
+        count.and_then(|count| count.parse().ok()).unwrap_or_else(|| panic!("no count in {}", self.body))
+    }
+
     /// All cases on it, as their addresses name them.
     pub fn cases(&self) -> Vec<&str> {
         self.body.split("href=\"/desk/case/").skip(1).filter_map(|rest| rest.split('"').next()).collect()
@@ -54,11 +60,21 @@ impl Visitor<'_> {
         Page { body: String::from_utf8(body).expect("text"), ..page }
     }
 
+    /// What a form of this type is answered with.
+    fn send(&self, line: &str, media_type: &str, body: &str) -> Page {
+        let (page, body) = self.sent(line, &format!("Content-Type: {media_type}\r\n"), body);
+        Page { body: String::from_utf8(body).expect("text"), ..page }
+    }
+
     /// What is answered with these headers, as it comes: a page without its body, and that.
     pub fn bytes(&self, line: &str, headers: &str, body: &str) -> (Page, Vec<u8>) {
+        self.sent(line, &format!("{headers}Content-Type: application/x-www-form-urlencoded\r\n"), body)
+    }
+
+    fn sent(&self, line: &str, headers: &str, body: &str) -> (Page, Vec<u8>) {
         let mut stream = TcpStream::connect(&self.service.address).expect("it listens");
         let head = format!(
-            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: other=1; {}\r\n{headers}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            "{line} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: other=1; {}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             self.cookie,
             body.len()
         );
@@ -90,7 +106,8 @@ impl Visitor<'_> {
     pub fn decide(&self, case: &str, choice: &str, reason: &str) -> Page {
         let page = self.get(&format!("/desk/case/{case}"));
         assert_eq!(page.status, 200, "{case}: {}", page.body);
-        let fields = ["form_key", "subject", "id", "verdict"].map(|name| format!("{name}={}", page.field(name)));
+        let fields =
+            ["form_key", "subject", "id", "verdict", "queue"].map(|name| format!("{name}={}", page.field(name)));
         self.ask("POST /desk/decide", &format!("{}&choice={choice}&reason={reason}&note=seen", fields.join("&")))
     }
 }
@@ -152,9 +169,7 @@ fn people_decide_undo_and_agree_and_every_decision_is_told() {
     assert_eq!(nobody.get("/desk/cases.csv").header("location"), Some("/desk/login"));
     let lines = |page: Page| page.body.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     let all = lines(rita.get("/desk/cases.csv"));
-    let told = rita.get("/desk");
-    let count = told.body.split("class=\"count\">").nth(1).and_then(|rest| rest.split('<').next()).expect("a count");
-    assert_eq!(count, all.len().to_string());
+    assert_eq!(rita.get("/desk").count(), all.len());
     assert!(all.iter().any(|line| line.starts_with("\"account\",")), "{all:?}");
     let seen = lines(paul.get("/desk/cases.csv"));
     assert!(!seen.is_empty() && seen.iter().all(|line| !line.starts_with("\"account\",")), "{seen:?}");
@@ -328,6 +343,35 @@ fn who_a_verdict_is_about_reads_why_appeals_and_somebody_else_decides() {
     assert_eq!(artist.ask(&format!("POST {address}"), said).status, 409);
     assert!(artist.get(&address).body.contains("It is to be decided until"));
 
+    // What shows it goes with it: of a kind that is taken, by whoever has the code, and is given out to nobody but who decides, never to be shown.
+    let send = |address: &str, name: &str, bytes: &str| {
+        let body = format!(
+            "--x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n{bytes}\r\n--x--\r\n"
+        );
+        artist.send(&format!("POST {address}/file"), "multipart/form-data; boundary=x", &body)
+    };
+    for (address, bytes, status) in [
+        (&wrong, "%PDF-1.7 tickets", 404),
+        (&address, "<script>alert(1)</script>", 409),
+        (&address, "", 409),
+        (&address, &format!("%PDF-1.7{}", "x".repeat(10 << 20)), 409),
+        (&address, "%PDF-1.7 tickets", 303),
+    ] {
+        assert_eq!(send(address, "../<b>tickets.pdf", bytes).status, status, "{}", &bytes[..bytes.len().min(20)]);
+    }
+    assert_eq!(artist.ask(&format!("POST {address}/file"), "file=1").status, 409);
+    assert!(artist.get(&address).body.contains("&lt;b&gt;tickets.pdf"));
+    let page = rick.get(&format!("/desk/case/{case}"));
+    let file = page.body.split("href=\"/desk/file/").nth(1).and_then(|rest| rest.split('"').next()).expect("a file");
+    let file = format!("/desk/file/{file}");
+    let (head, bytes) = rick.bytes(&format!("GET {file}"), "", "");
+    assert_eq!((head.status, bytes.as_slice()), (200, &b"%PDF-1.7 tickets"[..]));
+    assert_eq!(head.header("content-disposition"), Some("attachment"));
+    assert_eq!(head.header("content-type"), Some("application/octet-stream"));
+    assert_eq!(artist.get(&file).header("location"), Some("/desk/login"));
+    assert_eq!(visitor(&service, &state, "ann", "analyst").get(&file).status, 404);
+    assert_eq!(rick.get("/desk/file/..%2Faudit.key").status, 404);
+
     // It waits at the desk, for somebody who has not decided before.
     assert!(rick.get("/desk?appealed=1").cases().contains(&case.as_str()));
     let page = rick.get(&format!("/desk/case/{case}"));
@@ -351,8 +395,173 @@ fn who_a_verdict_is_about_reads_why_appeals_and_somebody_else_decides() {
     service.running.ask_to_end();
     service.running.end().good();
     truestream(&["audit", "--state", &text(&state), "verify"]).good();
+    // A copy has the files, too.
+    let copy = folder.path().join("copy");
+    truestream(&["backup", "--state", &text(&state), "--out", &text(&copy)]).good();
+    assert_eq!(std::fs::read_dir(copy.join("appeals")).expect("a folder").count(), 1);
     let service = Service::start(&state, &["--time", "told"]);
     service.wait_until_stated();
     let artist = Visitor { service: &service, cookie: String::new() };
     assert!(artist.get(&address).body.contains("It is to be decided until"));
+}
+
+#[test]
+fn whoever_is_drawn_by_lot_or_in_doubt_is_decided_and_it_is_told_how() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let service = Service::following(&state, world());
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let rick = visitor(&service, &state, "rick", "reviewer");
+
+    // The same are drawn whoever asks, of whom nothing suspects, too; an address leads to each page of them.
+    let drawn = |visitor: &Visitor, filter: &str| {
+        let first = visitor.get(&format!("/desk?queue=audit{filter}"));
+        assert_eq!(first.status, 200, "{}", first.body);
+        let page = |page: usize| visitor.get(&format!("/desk?queue=audit{filter}&page={page}"));
+        let pages = (0..first.count().div_ceil(50)).map(page);
+        pages.flat_map(|page| page.cases().into_iter().map(str::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    let all = drawn(&rita, "");
+    assert_eq!(all, drawn(&rick, ""));
+    assert!(all.iter().all(|case| case.ends_with("?queue=audit")), "{all:?}");
+    let allowed = |case: &&String| {
+        let (kind, id) = case.trim_end_matches("?queue=audit").split_once('/').expect("a kind and an id");
+        let found = format!("SELECT verdict FROM verdict WHERE subject = '{kind}' AND subject_id = '{id}'");
+        kind == "account" && texts(&service, &found).is_empty()
+    };
+    let honest: Vec<String> = all.iter().filter(allowed).take(3).cloned().collect();
+    assert!(honest.len() == 3 && drawn(&rita, "&verdict=block").len() < all.len(), "{all:?}");
+
+    // There is no verdict to confirm; who looks says what is true, and comes to the next one that was drawn.
+    assert_eq!(rita.decide(&honest[0], "confirm", "").status, 409);
+    let done = rita.decide(&honest[0], "honest", "");
+    let next = done.header("location").expect("the next case");
+    assert!(done.status == 303 && next.contains("queue=audit"), "{next}");
+    assert!(!drawn(&rick, "").contains(&honest[0]));
+    // Whoever is accused against whom nothing speaks has two against him.
+    assert_eq!(rita.decide(&honest[1], "fraud", "").status, 303);
+    let standing = || texts(&service, "SELECT choice, standing, queue FROM decision ORDER BY number");
+    assert_eq!(standing(), [["honest", "final", "audit"], ["fraud", "waits", "audit"]]);
+    assert_eq!(rick.decide(&honest[1], "fraud", "").status, 303);
+    // Where a verdict is there is one to confirm.
+    let held = rita.get("/desk?verdict=escalate&subject=track").cases()[0].to_owned();
+    assert_eq!(rita.decide(&held, "honest", "").status, 409);
+
+    // Of all that are near a threshold the nearest comes first.
+    let near = rita.get("/desk?queue=uncertain");
+    let margin =
+        |row: &str| row.rsplit("<td class=\"number\">").next().and_then(|rest| rest.split('<').next()?.parse().ok());
+    let margins: Vec<f64> =
+        near.body.split("</tr>").filter(|row| row.contains("queue=uncertain")).filter_map(margin).collect();
+    assert!(margins.len() > 3 && margins.is_sorted(), "{margins:?} in {}", near.body);
+    let of_policy = "SELECT CAST(min(least(abs(r - 0.4), abs(r - 0.6), abs(r - 0.85))) AS VARCHAR) FROM risk";
+    let least: f64 = texts(&service, of_policy)[0][0].parse().expect("a number");
+    assert!((least - margins[0]).abs() < 1e-4, "{least} and {margins:?}");
+    let doubtful = near.cases().into_iter().find(|case| case.starts_with("track/")).expect("a track").to_owned();
+    assert_eq!(rita.decide(&doubtful, "more", "").status, 303);
+    assert_eq!(standing().last().map(|last| last[2].as_str()), Some("uncertain"));
+
+    // Each label says by which way it came, and those drawn how probable that was.
+    let until = Instant::now() + Duration::from_secs(120);
+    let (labels, by_lot) = (folder.path().join("labels.parquet"), folder.path().join("drawn.parquet"));
+    let decided = loop {
+        let line = ["labels", "--state", &text(&state), "--out", &text(&labels), "--drawn", &text(&by_lot)];
+        truestream(&line).good();
+        let labels = rows(&labels, &["labelled_by", "subject", "label"]);
+        let decided: Vec<_> = labels.into_iter().filter(|label| label[0] == "audit").collect();
+        if decided.len() == 3 {
+            break decided;
+        }
+        assert!(Instant::now() < until, "{decided:?}: {}", service.running.err());
+        sleep(Duration::from_millis(500));
+    };
+    assert_eq!(decided, [["audit", "account", "honest"], ["audit", "account", "fraud"], ["audit", "account", "fraud"]]);
+    let by_lot = rows(&by_lot, &["account_id", "inclusion"]);
+    assert_eq!(by_lot.len(), 3, "{by_lot:?}");
+    let told = service.sql("SELECT DISTINCT inclusion FROM decision WHERE queue = 'audit'");
+    let told = arrow::compute::cast(told.column(0), &arrow::datatypes::DataType::Utf8).expect("texts");
+    // Accounts against whom nothing speaks have one probability.
+    assert_eq!((told.len(), told.as_string::<i32>().value(0)), (1, by_lot[0][1].as_str()));
+    let overview = rita.get("/desk/overview").body;
+    assert!(overview.contains("1 of 2</td>") && overview.contains("95 % interval"), "{overview}");
+
+    // What a person ruled nobody draws again, and the lots are the same after a start.
+    service.running.ask_to_end();
+    service.running.end().good();
+    let service = Service::start(&state, &["--follow", &text(world())]);
+    service.wait_until_stated();
+    let rick = visitor(&service, &state, "rory", "reviewer");
+    let again = drawn(&rick, "");
+    let gone = [&honest[0], &honest[1]];
+    assert!(again.iter().all(|case| !gone.contains(&case)), "{again:?}");
+    assert_eq!(again, all.into_iter().filter(|case| !gone.contains(&case)).collect::<Vec<_>>());
+}
+
+#[test]
+fn many_are_decided_at_once_as_they_were_seen_and_undone_together() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let service = Service::following(&state, world());
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let rick = visitor(&service, &state, "rick", "reviewer");
+    let paul = visitor(&service, &state, "paul", "policy-editor");
+    let place = "/desk/bulk?subject=track&verdict=escalate";
+    assert_eq!(paul.get(place).status, 403);
+    let all = rita.get("/desk?subject=track&verdict=escalate").count();
+    let seen = rita.get(place);
+    assert!(all >= 2 && seen.count() == all && seen.cases().len() == all, "{}", seen.body);
+    // A rule, a word of a reason and a risk narrow the list.
+    assert!(rita.get(&format!("{place}&risk=100")).body.contains("No case fits"));
+    let words = rita.get(&format!("{place}&words=no+such+reason"));
+    assert!(words.body.contains("No case fits"), "{}", words.body);
+    let form = |page: &Page, more: &str| {
+        let fields = ["form_key", "seal"].map(|name| format!("{name}={}", page.field(name)));
+        format!("{}&subject=track&verdict=escalate&{more}", fields.join("&"))
+    };
+    let told = "choice=confirm&note=one+farm";
+    for (body, status) in [
+        (form(&seen, "choice=confirm&note="), 409),
+        (form(&seen, "choice=override&note=fans"), 409),
+        (form(&seen, "choice=withdraw&note=all"), 409),
+        (form(&seen, told).replace("subject=track", "subject=account"), 409),
+        (form(&seen, told).replace("form_key=", "form_key=0"), 403),
+    ] {
+        assert_eq!(rita.ask("POST /desk/bulk", &body).status, status, "{body}");
+    }
+    // What somebody looks at is not among them, and then it is another list.
+    let taken = seen.cases()[0].to_owned();
+    assert_eq!(rick.get(&format!("/desk/case/{taken}")).status, 200);
+    assert_eq!(rita.ask("POST /desk/bulk", &form(&seen, told)).status, 409);
+    let seen = rita.get(place);
+    assert_eq!(seen.count(), all - 1);
+    let done = rita.ask("POST /desk/bulk", &form(&seen, told));
+    let next = done.header("location").expect("the list").to_owned();
+    assert!(done.status == 303 && next.contains("cases%3A%20confirm"), "{next}");
+    let together =
+        "SELECT CAST(count(*) AS VARCHAR), CAST(max(together) AS VARCHAR) FROM decision WHERE choice = 'confirm'";
+    let count = (all - 1).to_string();
+    assert_eq!(texts(&service, together), [[count.clone(), count.clone()]]);
+    assert_eq!(rita.get(place).count(), 0);
+    assert!(rick.get(&format!("/desk/case/{}", seen.cases()[0])).body.contains("at once with"));
+    // One undo for all of them.
+    let number = next.split("done=").nth(1).and_then(|rest| rest.split('&').next()).expect("a number");
+    let undo = format!("form_key={}&number={number}", seen.field("form_key"));
+    assert_eq!(rita.ask("POST /desk/undo", &undo).status, 303);
+    let undone = "SELECT CAST(count(*) AS VARCHAR) FROM decision WHERE standing = 'undone'";
+    assert_eq!(texts(&service, undone), [[count]]);
+    // Rick has looked at one of them meanwhile.
+    assert_eq!(rita.get(place).count(), all - 2);
+
+    // Who may see no accounts is told of them in groups of ten and more, and of nobody alone.
+    let groups = paul.get("/desk/groups.csv");
+    let lines: Vec<&str> = groups.body.lines().collect();
+    assert_eq!(lines[0], "subject,verdict,r,payable,cases");
+    assert!(lines.len() > 1, "{}", groups.body);
+    let sizes = lines[1..].iter().map(|line| line.rsplit(',').next().and_then(|size| size.parse().ok()).unwrap_or(0));
+    assert!(sizes.clone().all(|size: usize| size >= 10) && sizes.sum::<usize>() <= rick.get("/desk").count() + 1);
+    service.running.ask_to_end();
+    service.running.end().good();
+    let record = std::fs::read_to_string(state.join("audit.jsonl")).expect("a file");
+    assert!(record.contains("bulk decision") && record.contains("groups of cases"), "{record}");
+    truestream(&["audit", "--state", &text(&state), "verify"]).good();
 }

@@ -186,6 +186,8 @@ fn two_hundred_hostile_texts_do_nothing_and_are_seen() {
         let said = escaped(&part.concat());
         rita.goto(&format!("/desk?done=1&what={said}&subject={said}&verdict={said}&page={said}"));
         is_harmless(&rita);
+        rita.goto(&format!("/desk/bulk?queue={said}&words={said}&subject={said}"));
+        is_harmless(&rita);
         rita.goto(&format!("/desk/case/{said}/{said}"));
         is_harmless(&rita);
     }
@@ -217,7 +219,9 @@ fn two_hundred_hostile_texts_do_nothing_and_are_seen() {
     is_harmless(&rita);
     rita.goto(track);
     is_harmless(&rita);
-    rita.goto("/desk/overview");
-    is_harmless(&rita);
+    for place in ["/desk/overview", "/desk?queue=audit", "/desk?queue=uncertain", "/desk/bulk?subject=track"] {
+        rita.goto(place);
+        is_harmless(&rita);
+    }
     rita.was_quiet();
 }

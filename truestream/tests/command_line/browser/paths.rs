@@ -127,6 +127,35 @@ fn reviewers_and_an_artist_go_every_way_of_the_desk() {
     rita.says("Verdicts as of now");
     rita.look("overview");
 
+    // By lot, by doubt, and many at once.
+    rita.goto("/desk?queue=audit");
+    rita.says("Drawn by lot each week");
+    rita.look("audit");
+    rita.leads_on(|page| page.press(['j', ENTER]));
+    assert!(rita.place().contains("queue=audit"), "{}", rita.place());
+    rita.leads_on(|page| page.press(['s']));
+    assert!(rita.place().contains("queue=audit"), "{}", rita.place());
+    rita.goto("/desk?queue=audit&subject=account");
+    let honest = rita.run(
+        "return [...document.querySelectorAll('.cases tbody tr')].find((row) => row.querySelector('.verdict').textContent === 'allow').querySelector('a').getAttribute('href')",
+        &[],
+    );
+    rita.goto(honest.as_str().expect("an account that nothing suspects"));
+    rita.look("case-that-nothing-suspects");
+    rita.leads_on(|page| page.press(['g']));
+    rita.says("honest.");
+    rita.goto("/desk?queue=uncertain");
+    rita.says("nearest to a threshold");
+    rita.look("uncertain");
+    rita.goto("/desk?subject=track&verdict=escalate");
+    rita.leads_on(|page| page.click("a[href^='/desk/bulk']"));
+    rita.says("would be decided alike");
+    rita.look("at-once");
+    rita.fill("#note", "one farm");
+    rita.leads_on(|page| page.click("#bulk [value=more]"));
+    rita.says("cases: more.");
+    rita.leads_on(|page| page.press(['u']));
+
     // All of it as a table.
     let folder = tempfile::TempDir::new().expect("a folder");
     let how = json!({"behavior": "allow", "downloadPath": folder.path()});
@@ -150,10 +179,17 @@ fn reviewers_and_an_artist_go_every_way_of_the_desk() {
     artist.leads_on(|page| page.click("form button"));
     artist.says("It is to be decided until");
     artist.look("statement-appealed");
+    let tickets = folder.path().join("tickets.pdf");
+    std::fs::write(&tickets, "%PDF-1.7 tickets").expect("a file");
+    artist.fill("#file", tickets.to_str().expect("a path of letters"));
+    artist.leads_on(|page| page.click("form button"));
+    artist.says("tickets.pdf, 16 bytes");
+    artist.look("statement-with-a-file");
     assert!(is_listed(&rick, "/desk?appealed=1", &case));
     rick.look("appeals");
     rick.leads_on(|page| page.press(['j', ENTER]));
     rick.says("ask the club");
+    rick.says("tickets.pdf, PDF, 16 bytes");
     rick.look("case-with-an-appeal");
     rick.leads_on(|page| page.press(['v', '1']));
     artist.goto(address);

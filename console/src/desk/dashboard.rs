@@ -1,0 +1,152 @@
+//! How things stand: what waits, who decides, how often verdicts are wrong, and how they went in the last days.
+
+use maud::{Markup, html};
+
+use super::charts::{bars, lines};
+use super::pages::{as_of, hours, page, verdict, when};
+use super::sessions::Session;
+use super::texts::visible;
+use super::{Audited, Drift, Overview, Turn};
+
+/// What a stability index means: below the one nothing moved, from the other on it is another population (Siddiqi, "Credit Risk Scorecards", 2006).
+const INDEX_MODERATE: f64 = 0.1;
+const INDEX_OTHER: f64 = 0.25;
+/// The verdicts of a column each.
+const WORDS: [&str; 3] = ["hold", "escalate", "block"];
+
+/// The page.
+pub(super) fn overview(session: &Session, overview: &Overview) -> String {
+    let Overview { waiting, late, half_hours, oldest_hours, .. } = *overview;
+    let body = html! {
+        div.head { h1 { "Overview" } (as_of(overview.as_of.as_deref())) }
+        p.facts { "Stated up to " strong { (hours(overview.lags_hours)) } " ago. " strong { (waiting) } " cases wait, "
+            span.late[late > 0] { (late) } " of them too long; half for " (hours(half_hours)) " and less, the oldest for " (hours(oldest_hours)) "." }
+        div.columns {
+            section {
+                h2 { "Verdicts as of now" }
+                table {
+                    thead { tr { th scope="col" { "Kind" } @for word in WORDS { th.number scope="col" { (verdict(word)) } } } }
+                    tbody { @for (kind, counts) in &overview.verdicts { tr { th scope="row" { (kind) } @for count in counts { td.number { (count) } } } } }
+                }
+                @if overview.verdicts_by_hour.len() > 1 { (lines("Verdicts of the last days", &WORDS, &overview.verdicts_by_hour)) }
+            }
+            section {
+                h2 { "How long cases wait" }
+                table {
+                    thead { tr { th scope="col" { "Waits for" } th.number scope="col" { "Cases" } th.number scope="col" { "Too long" } } }
+                    tbody { @for (age, cases, late) in &overview.ages { tr {
+                        th scope="row" { (age) } td.number { (cases) } td.number.late[*late > 0] { (late) }
+                    } } }
+                }
+                p.note { "To be looked at within 72 h is what is held, within 24 h what is escalated or blocked." }
+                (bars("Decisions of the last 48 hours", "decisions", &overview.decisions))
+            }
+            section {
+                h2 { "Were the verdicts right?" }
+                (audited(&overview.audited, overview.drawn))
+                (confirmed(overview))
+            }
+            section {
+                h2 { "Who decided" }
+                @if overview.people.is_empty() { p { "Nobody yet." } } @else {
+                    table {
+                        thead { tr { th scope="col" { "Who" } th.number scope="col" { "24 h" } th.number scope="col" { "In all" } th.number scope="col" { "Against the rules" } } }
+                        tbody { @for person in &overview.people { tr {
+                            th scope="row" { (visible(&person.name)) } td.number { (person.decisions[0]) } td.number { (person.decisions[1]) }
+                            td.number { (person.overrides.0) " of " (person.overrides.1) }
+                        } } }
+                    }
+                }
+            }
+            section { h2 { "Do risks move?" } (drift(&overview.drift)) }
+            section { h2 { "What other policies decided" } (turns(&overview.turns)) }
+        }
+    };
+    page("Overview", Some(session), &body)
+}
+
+/// What the audit queue says of all.
+fn audited(all: &[Audited], drawn: usize) -> Markup {
+    html! {
+        @if all.is_empty() { p { "Of those drawn by lot nobody has been looked at yet." } } @else {
+            table {
+                caption { "By lot: the share of fraud among all of a verdict about whom no person had ruled. Of allow it is what is missed, of the others what is right." }
+                thead { tr { th scope="col" { "Verdict" } th.number scope="col" { "Fraud" } th.number scope="col" { "Share" } th.number scope="col" { "95 % interval" } } }
+                tbody { @for Audited { verdict: word, looked_at, fraud, share: [share, low, high] } in all { tr {
+                    th scope="row" { (verdict(word)) } td.number { (fraud) " of " (looked_at) }
+                    td.number { (format!("{share:.2}")) } td.number { (format!("{low:.2} to {high:.2}")) }
+                } } }
+            }
+        }
+        p.note { a href="/desk?queue=audit" { (drawn) " that are drawn" } " wait. The shares hold as far as all that were drawn are looked at." }
+    }
+}
+
+/// What people said of the cases they chose, and of each other's.
+fn confirmed(overview: &Overview) -> Markup {
+    let (agreed, twice, kappa) = overview.agreement;
+    html! {
+        @if overview.confirmed.is_empty() { p { "Nothing final was decided yet." } } @else {
+            table {
+                caption { "Confirmed of those decided. Reviewers chose by urgency, so this is not the share of all verdicts that are right." }
+                thead { tr { th scope="col" { "Verdict" } th.number scope="col" { "Confirmed" } th.number scope="col" { "Share" } th.number scope="col" { "95 % interval" } } }
+                tbody { @for (word, confirmed, all) in &overview.confirmed { tr {
+                    th scope="row" { (verdict(word)) } td.number { (confirmed) " of " (all) } (share(*confirmed, *all))
+                } } }
+            }
+        }
+        p { @if twice == 0 { "No case was decided by two people yet." } @else {
+            (agreed) " of " (twice) " cases that two people decided got the same answer"
+            @if let Some(kappa) = kappa { "; Cohen's kappa " (format!("{kappa:.2}")) }
+            "."
+        } }
+    }
+}
+
+/// A share and its interval (Wilson, 1927), as two cells.
+fn share(part: u64, all: u64) -> Markup {
+    let (p, n, z) = (part as f64 / all.max(1) as f64, all.max(1) as f64, 1.96);
+    let (middle, spread) = (p + z * z / (2.0 * n), z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt());
+    let [low, high] = [middle - spread, middle + spread].map(|bound| (bound / (1.0 + z * z / n)).clamp(0.0, 1.0));
+    html! { td.number { (format!("{p:.2}")) } td.number { (format!("{low:.2} to {high:.2}")) } }
+}
+
+fn drift(all: &[Drift]) -> Markup {
+    let means = |index: f64| match index {
+        index if index >= INDEX_OTHER => "another population",
+        index if index >= INDEX_MODERATE => "some of it moved",
+        _ => "stable",
+    };
+    html! {
+        @if all.is_empty() { p { "No risks are known yet." } } @else {
+            table {
+                caption { "R of the last day beside the week before, in tenths: population stability index" }
+                thead { tr { th scope="col" { "Kind" } th.number scope="col" { "The day" } th.number scope="col" { "The week" } th.number scope="col" { "Index" } th scope="col" { "Means" } } }
+                tbody { @for Drift { kind, index, subjects: [day, week] } in all { tr {
+                    th scope="row" { (kind) } td.number { (format!("{day:.0}")) } td.number { (format!("{week:.0}")) }
+                    @match index {
+                        Some(index) => { td.number.high[*index >= INDEX_OTHER] { (format!("{index:.3}")) } td { (means(*index)) } },
+                        None => { td.number { "–" } td { "too few to say" } },
+                    }
+                } } }
+            }
+            p.note { "From 0.1 on some of it moved, from 0.25 on it is another population. Subjects with a risk, in the mean of the hours; fewer than 200 say nothing." }
+        }
+    }
+}
+
+fn turns(all: &[Turn]) -> Markup {
+    html! {
+        @if all.is_empty() { p { "No other policy has come into force while the service ran." } }
+        @for Turn { at, policies: [before, after], verdicts } in all {
+            table {
+                caption { (when(at)) ": " bdi { (visible(before)) } " → " bdi { (visible(after)) } ", at the last instant before and the first after" }
+                thead { tr { th scope="col" { "Kind" } @for word in WORDS { th.number scope="col" { (verdict(word)) } } } }
+                tbody { @for (kind, [before, after]) in verdicts.iter().filter(|(_, counts)| *counts != [[0; 3]; 2]) { tr {
+                    th scope="row" { (kind) }
+                    @for (before, after) in before.iter().zip(after) { td.number.high[before != after] { (before) " → " (after) } }
+                } } }
+            }
+        }
+    }
+}

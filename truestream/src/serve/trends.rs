@@ -1,0 +1,250 @@
+//! How verdicts and risks went in the last days, and what another policy decided otherwise: an hour at a time, kept in a small file.
+//!
+//! ```text
+//! shelf as of T ──▶ verdicts by kind, risks in tenths ──▶ the last of each hour ──▶ trends.json
+//!                                                              └──▶ the last day beside the week before ──▶ stability index
+//! another policy decides ──▶ the last instant before, the first after
+//! ```
+//!
+//! It is for people who look, and decides nothing: without the file a service begins to count anew.
+
+use std::collections::VecDeque;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use console::desk::{Drift, Hour, Turn};
+use datasets::formats::instant;
+use models::measures::stability_index;
+use records::{Millis, Subject, Verdict};
+use serde::{Deserialize, Serialize};
+
+use super::shelf::{Shelf, Stated};
+use super::state::write_whole;
+use super::urgency::Ranking;
+use crate::replay::views::{RowKey, RowValue, View};
+
+/// The name of the file.
+pub const FILE: &str = "trends.json";
+const KINDS: usize = Subject::ALL.len();
+const HOUR_MS: Millis = 3_600_000;
+/// A day, and the week before it.
+const DAY: Millis = 24 * HOUR_MS;
+const HOURS_MAX: usize = 8 * 24;
+/// So many turns of policies are remembered.
+const TURNS_MAX: usize = 10;
+/// Fewer subjects have no shape: chance alone moves an index of ten parts by about 9 / subjects (Yurdakul, "Statistical Properties of Population Stability
+/// Index", 2018), here .05.
+const SUBJECTS_MIN: f64 = 200.0;
+
+/// How things stood at an instant.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Moment {
+    as_of: Millis,
+    policy: Option<String>,
+    /// By kind: held, escalated, blocked.
+    verdicts: [[u64; 3]; KINDS],
+    /// By kind: subjects by the tenths of R.
+    risks: [[u64; 10]; KINDS],
+}
+
+/// What is written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Trend {
+    /// The last instant of each hour, the earliest first.
+    hours: VecDeque<Moment>,
+    /// The last instant under one policy and the first under another, the earliest first.
+    turns: VecDeque<(Moment, Moment)>,
+}
+
+impl Trend {
+    /// Goes on with a moment; whether another hour began.
+    fn go_on(&mut self, moment: Moment) -> bool {
+        let hour = |moment: &Moment| moment.as_of.div_euclid(HOUR_MS);
+        let last = self.hours.back();
+        // A log that is gone through again states what is known already.
+        if last.is_some_and(|last| moment.as_of < last.as_of) {
+            return false;
+        }
+        if let Some(last) = last.filter(|last| last.policy.is_some() && last.policy != moment.policy) {
+            self.turns.push_back((last.clone(), moment.clone()));
+            self.turns.drain(..self.turns.len().saturating_sub(TURNS_MAX));
+        }
+        let is_new = last.is_none_or(|last| hour(last) < hour(&moment));
+        if !is_new {
+            self.hours.pop_back();
+        }
+        let oldest = moment.as_of - HOURS_MAX as Millis * HOUR_MS;
+        self.hours.push_back(moment);
+        while self.hours.front().is_some_and(|first| first.as_of <= oldest) {
+            self.hours.pop_front();
+        }
+        is_new
+    }
+
+    /// How far the risks of a kind lie in the last day from those of the week before.
+    fn drift(&self, kind: usize) -> ([f64; 2], Option<f64>) {
+        let now = self.hours.back().map_or(0, |last| last.as_of);
+        let (mut sums, mut moments) = ([[0u64; 10]; 2], [0u64; 2]);
+        for moment in &self.hours {
+            let is_before = usize::from(moment.as_of <= now - DAY);
+            moments[is_before] += 1;
+            sums[is_before].iter_mut().zip(moment.risks[kind]).for_each(|(sum, risks)| *sum += risks);
+        }
+        let all = sums.map(|sums| sums.iter().sum::<u64>());
+        let subjects = [0, 1].map(|part| all[part] as f64 / moments[part].max(1) as f64);
+        let shares = |part: usize| sums[part].map(|sum| sum as f64 / all[part].max(1) as f64);
+        let is_enough = subjects.iter().all(|subjects| *subjects >= SUBJECTS_MIN);
+        (subjects, is_enough.then(|| stability_index(&shares(1), &shares(0))))
+    }
+}
+
+/// What is known, and from what.
+#[derive(Default)]
+struct Known {
+    trend: Trend,
+    stated: Arc<Stated>,
+    risks: [[u64; 10]; KINDS],
+}
+
+/// How things went.
+pub struct Trends {
+    shelf: Arc<Shelf>,
+    file: PathBuf,
+    known: Mutex<Known>,
+}
+
+/// In which tenth of R.
+fn tenth(value: &RowValue) -> Option<usize> {
+    match value {
+        RowValue::Risk(row) => Some((usize::from(row.risks[0].parts()) / 1_000).min(9)),
+        _ => None,
+    }
+}
+
+impl Trends {
+    /// Goes on from the file of a service's folder, where it can be read.
+    pub fn open(folder: &Path, shelf: Arc<Shelf>) -> Trends {
+        let file = folder.join(FILE);
+        let trend = match std::fs::read(&file) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Trend::default()),
+            Err(error) => Err(error.to_string()),
+        };
+        let trend = trend.unwrap_or_else(|why| {
+            eprintln!("{}: {why}; it is counted anew", file.display());
+            Trend::default()
+        });
+        Trends { shelf, file, known: Mutex::new(Known { trend, ..Known::default() }) }
+    }
+
+    /// Looks at what is stated, where that is something else than before; each hour is written down.
+    pub fn look(&self, ranking: &Ranking) {
+        let mut known = self.known.lock().expect("nobody panics with it");
+        let stated = &ranking.stated;
+        let outline = &self.shelf.outline;
+        let (Some(as_of), false) = (outline.as_of(stated), Arc::ptr_eq(&known.stated, stated)) else { return };
+        let before = std::mem::replace(&mut known.stated, stated.clone());
+        let risks = &mut known.risks;
+        stated.each_changed(&before, View::Risk, |key, old, new| {
+            let RowKey::Subject(subject, _) = key else { return };
+            let counts = &mut risks[*subject as usize];
+            old.and_then(|old| tenth(old)).into_iter().for_each(|tenth| counts[tenth] -= 1);
+            new.and_then(|new| tenth(new)).into_iter().for_each(|tenth| counts[tenth] += 1);
+        });
+        let mut verdicts = [[0; 3]; KINDS];
+        for ranked in &ranking.ranked {
+            if let Some(place) = (ranked.waiting.verdict as usize).checked_sub(Verdict::Hold as usize) {
+                verdicts[ranked.waiting.subject as usize][place] += 1;
+            }
+        }
+        let policy = stated.tick().and_then(|tick| self.shelf.policy(tick)).map(|policy| policy.version.clone());
+        let risks = known.risks;
+        if known.trend.go_on(Moment { as_of, policy, verdicts, risks }) {
+            let text = serde_json::to_vec(&known.trend).expect("texts and numbers have a JSON form");
+            if let Err(failure) = write_whole(&self.file, &text) {
+                eprintln!("How verdicts went is not kept: {failure}");
+            }
+        }
+    }
+
+    /// Verdicts of each known hour, of those kinds that somebody may see.
+    pub fn hours(&self, may_see: impl Fn(Subject) -> bool) -> Vec<Hour> {
+        let known = self.known.lock().expect("nobody panics with it");
+        let hour = |moment: &Moment| {
+            let mut counts = vec![0; 3];
+            for subject in Subject::ALL.into_iter().filter(|subject| may_see(*subject)) {
+                counts.iter_mut().zip(moment.verdicts[subject as usize]).for_each(|(sum, count)| *sum += count);
+            }
+            Hour { at: instant::to_text(moment.as_of), counts }
+        };
+        known.trend.hours.iter().map(hour).collect()
+    }
+
+    /// How far the risks of each kind have moved.
+    pub fn drift(&self, may_see: impl Fn(Subject) -> bool) -> Vec<Drift> {
+        let known = self.known.lock().expect("nobody panics with it");
+        let drift = |subject: Subject| {
+            let (subjects, index) = known.trend.drift(subject as usize);
+            (subjects != [0.0; 2]).then(|| Drift { kind: subject.name().to_owned(), index, subjects })
+        };
+        Subject::ALL.into_iter().filter(|subject| may_see(*subject)).filter_map(drift).collect()
+    }
+
+    /// What other policies decided otherwise, the last first.
+    pub fn turns(&self, may_see: impl Fn(Subject) -> bool) -> Vec<Turn> {
+        let known = self.known.lock().expect("nobody panics with it");
+        let turn = |(before, after): &(Moment, Moment)| Turn {
+            at: instant::to_text(after.as_of),
+            policies: [before, after].map(|moment| moment.policy.clone().unwrap_or_default()),
+            verdicts: (Subject::ALL.into_iter().filter(|subject| may_see(*subject)))
+                .map(|subject| {
+                    (subject.name().to_owned(), [before, after].map(|moment| moment.verdicts[subject as usize]))
+                })
+                .collect(),
+        };
+        known.trend.turns.iter().rev().map(turn).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(hour: Millis, policy: &str, risks: [u64; 10]) -> Moment {
+        Moment { as_of: hour * HOUR_MS, policy: Some(policy.to_owned()), risks: [risks; KINDS], ..Moment::default() }
+    }
+
+    #[test]
+    fn the_last_day_is_laid_beside_the_week_before_it() {
+        let calm = [900, 50, 20, 10, 5, 5, 4, 3, 2, 1];
+        let mut trend = Trend::default();
+        for hour in 1..=400 {
+            assert!(trend.go_on(moment(hour, "1", calm)));
+        }
+        assert_eq!(trend.hours.len(), HOURS_MAX);
+        assert_eq!(trend.drift(0), ([1_000.0; 2], Some(0.0)));
+        // An instant of the same hour takes the place of the one before, and one that was known already changes nothing.
+        let known = trend.clone();
+        assert!(!trend.go_on(moment(400, "1", calm)) && !trend.go_on(moment(399, "1", calm)));
+        assert_eq!(trend, known);
+        for hour in 401..=424 {
+            trend.go_on(moment(hour, "1", [500, 50, 20, 10, 5, 5, 4, 3, 2, 401]));
+        }
+        // Of 1000 subjects 400 moved from the lowest tenth to the highest: (.5 - .9) ln(.5 / .9) + (.401 - .001) ln(.401 / .001).
+        let expected = -0.4 * (0.5f64 / 0.9).ln() + 0.4 * 401f64.ln();
+        let (_, index) = trend.drift(0);
+        assert!(index.is_some_and(|index| (index - expected).abs() < 1e-9), "{index:?} for {expected}");
+        assert_eq!(Trend::default().drift(0).1, None);
+    }
+
+    #[test]
+    fn what_another_policy_decides_is_laid_beside_what_the_one_before_did() {
+        let mut trend = Trend::default();
+        for (hour, policy) in [(1, "1"), (2, "1"), (3, "2"), (4, "2"), (5, "1")] {
+            trend.go_on(moment(hour, policy, [0; 10]));
+        }
+        let turns: Vec<_> = trend.turns.iter().map(|(before, after)| (before.as_of, after.as_of)).collect();
+        assert_eq!(turns, [(2 * HOUR_MS, 3 * HOUR_MS), (4 * HOUR_MS, 5 * HOUR_MS)]);
+    }
+}
