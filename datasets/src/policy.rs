@@ -32,7 +32,10 @@ use serde::{Deserialize, Deserializer};
 use crate::Error;
 use crate::formats::instant;
 
-pub use activations::{Activation, Said, activate, activations, digest, in_force, is_store, latest, list_of};
+pub use activations::{
+    Activation, Said, activate, activations, clash, clashes, digest, history, in_force, is_store, latest, list_of,
+    withdraw,
+};
 pub use attacks::attacks;
 pub use cases::{Cases, PayoutCase, VerdictCase, cases};
 pub use clauses::{ClauseTest, TestedClause, clauses};

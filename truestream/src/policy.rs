@@ -81,6 +81,7 @@ enum Command {
     Backtest(Box<backtest::BacktestArgs>),
     Activate(activation::ActivateArgs),
     Rollback(activation::RollbackArgs),
+    Withdraw(activation::WithdrawArgs),
     History(activation::HistoryArgs),
 }
 
@@ -107,6 +108,7 @@ pub fn run(args: &PolicyArgs) -> Result<(), Failure> {
         Command::Backtest(args) => backtest::run(args),
         Command::Activate(args) => activation::activate(args),
         Command::Rollback(args) => activation::rollback(args),
+        Command::Withdraw(args) => activation::withdraw(args),
         Command::History(args) => activation::history(args),
     }
 }

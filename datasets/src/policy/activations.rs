@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! policy folder ──▶ policies/DIGEST/*.toml ──┐
-//! from, by, why ─────────────────────────────┴──▶ activations.jsonl: each line names the hash of the line before
+//! from, by, why ─────────────────────────────┴──▶ activations.jsonl: each line names the hash of the line before ──▶ those that stand
 //! ```
+//!
+//! One folder decides all of a replay, so its policies agree in what cannot change on the way. One that does not agree is refused; one that
+//! came in before anybody asked is taken back by a line of its own. No line is ever taken out.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -13,15 +16,15 @@ use std::path::{Path, PathBuf};
 use records::Millis;
 use serde::{Deserialize, Serialize};
 
-use super::{load, refuse_strangers};
+use super::{declaring, load, refuse_strangers};
 use crate::Error;
 use crate::formats::instant;
 
 const CHAIN: &str = "activations.jsonl";
 const POLICIES: &str = "policies";
 
-/// A policy that comes into force.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A policy that comes into force, or an activation that is taken back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Activation {
     /// Counted from 1.
@@ -38,6 +41,9 @@ pub struct Activation {
     pub why: String,
     /// When that was said.
     pub said_at: String,
+    /// The number of the activation that this line takes back, of which it repeats the rest; of an activation nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdraws: Option<u64>,
     /// The hash of the line before; empty in the first.
     pub before: String,
     /// The hash of this line without this field.
@@ -72,25 +78,39 @@ pub fn list_of(store: &Path) -> PathBuf {
     store.join(CHAIN)
 }
 
-/// The activations in the folder, in their order.
+/// Everything that was said in the folder, in its order: activations, and which of them were taken back.
 ///
 /// # Errors
 /// Names the first line that was changed, or the policy whose files were.
-pub fn activations(store: &Path) -> Result<Vec<Activation>, Error> {
+pub fn history(store: &Path) -> Result<Vec<Activation>, Error> {
     let path = list_of(store);
     let text = fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
     let mut all: Vec<Activation> = Vec::new();
+    // Number and instant of what is not taken back so far.
+    let mut standing: Vec<(u64, Millis)> = Vec::new();
     for (line, text) in text.lines().enumerate() {
         let wrong = |what: &str| Error::Input(format!("{}: line {}: {what}", path.display(), line + 1));
         let activation: Activation = serde_json::from_str(text).map_err(|error| wrong(&error.to_string()))?;
-        let (before, last_from) =
-            all.last().map_or((String::new(), Millis::MIN), |last| (last.hash.clone(), last.from_ms()));
+        let before = all.last().map_or("", |last| &last.hash);
         if activation.before != before || activation.hash != activation.hashed() || activation.number != line as u64 + 1
         {
             return Err(wrong("found another hash than the line has, expected that nobody changed what was activated"));
         }
-        if instant::from_text(&activation.from).is_none_or(|from| from < last_from) {
-            return Err(wrong("found an instant before the one of the line above, expected a later one"));
+        match activation.withdraws {
+            Some(taken) => {
+                let place = standing.iter().position(|(number, _)| *number == taken);
+                let none =
+                    || wrong("found that it takes back what does not stand, expected the number of an activation");
+                standing.remove(place.ok_or_else(none)?);
+            }
+            None => {
+                let from = instant::from_text(&activation.from);
+                let from =
+                    from.filter(|from| standing.last().is_none_or(|(_, last)| from >= last)).ok_or_else(|| {
+                        wrong("found an instant before the one of the activation above, expected a later one")
+                    })?;
+                standing.push((activation.number, from));
+            }
         }
         if digest(&activation.folder(store))? != activation.digest {
             return Err(wrong("found other files than were activated under this hash"));
@@ -101,6 +121,55 @@ pub fn activations(store: &Path) -> Result<Vec<Activation>, Error> {
         true => Err(Error::Input(format!("{}: found nothing, expected an activation", path.display()))),
         false => Ok(all),
     }
+}
+
+/// The activations in the folder that were not taken back, in their order.
+///
+/// # Errors
+/// As [`history`].
+pub fn activations(store: &Path) -> Result<Vec<Activation>, Error> {
+    history(store).map(|all| standing(&all))
+}
+
+fn standing(all: &[Activation]) -> Vec<Activation> {
+    let withdrawn: Vec<u64> = all.iter().filter_map(|one| one.withdraws).collect();
+    let stands = |one: &&Activation| one.withdraws.is_none() && !withdrawn.contains(&one.number);
+    all.iter().filter(stands).cloned().collect()
+}
+
+/// What must be the same in two policies of which the one follows the other in a replay, and is not: what has travelled cannot change
+/// its way, nor who is judged at all.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn clash(one: &Path, other: &Path) -> Result<Option<&'static str>, Error> {
+    let settled = |folder: &Path| Ok::<_, Error>((load(folder)?.flow, declaring(Some(folder))?.own));
+    let (before, now) = (settled(one)?, settled(other)?);
+    Ok(match (before.0 == now.0, before.1 == now.1) {
+        (false, _) => Some("flow.toml"),
+        (true, false) => Some("[own] of disclosure.toml"),
+        (true, true) => None,
+    })
+}
+
+/// The first of these activations that cannot follow the one before it, as an error that says so and what to do.
+fn refuse_clash(store: &Path, standing: &[Activation]) -> Result<(), Error> {
+    for pair in standing.windows(2) {
+        if let Some(what) = clash(&pair[0].folder(store), &pair[1].folder(store))? {
+            return Err(clashes(store, &pair[0], &pair[1], what));
+        }
+    }
+    Ok(())
+}
+
+/// What to tell of an activation that cannot follow another.
+pub fn clashes(store: &Path, before: &Activation, now: &Activation, what: &str) -> Error {
+    let (store, number) = (store.display(), now.number);
+    let [one, two] = [before, now].map(|one| format!("activation {} ({:?})", one.number, one.version));
+    Error::Input(format!(
+        "{store}: {what} of {two} is another than that of {one}, expected the same in all that one replay uses: replay each on its own, \
+         or take it back with `truestream policy withdraw {number} --store {store} --by NAME --why TEXT`"
+    ))
 }
 
 /// The activation in force as of the instant.
@@ -126,10 +195,10 @@ pub fn latest(folder: &Path) -> Result<PathBuf, Error> {
     }
 }
 
-/// What somebody says of an activation.
+/// What somebody says who activates, or takes back.
 #[derive(Clone, Debug)]
 pub struct Said {
-    /// From when on it is in force.
+    /// From when on it is in force; nothing is asked of it where something is taken back.
     pub from: Millis,
     /// Who says so.
     pub by: String,
@@ -142,42 +211,92 @@ pub struct Said {
 /// Puts the policy in the folder into force, under a lock that ends with this.
 ///
 /// # Errors
-/// When the policy cannot be read, the chain is broken, `from` is before what is in force last, or the disk does not take it.
+/// When the policy cannot be read or cannot follow the one before it, the chain is broken, `from` is before what is in force last, or the
+/// disk does not take it.
 pub fn activate(store: &Path, policy: &Path, said: &Said) -> Result<Activation, Error> {
+    let failed = |source| Error::io(store, source);
+    let _lock = lock(store)?;
+    let version = load(policy)?.version;
+    let chain = if is_store(store) { history(store)? } else { Vec::new() };
+    let standing = standing(&chain);
+    refuse_clash(store, &standing)?;
+    if let Some(last) = standing.last() {
+        let (from, known) = (instant::to_text(said.from), &last.from);
+        if said.from < last.from_ms() {
+            return Err(Error::Input(format!("found {from}, expected {known} or later: what was in force stays so")));
+        }
+        if let Some(what) = clash(&last.folder(store), policy)? {
+            return Err(Error::Input(format!(
+                "{}: {what} is another than that of {:?}, which is in force before it, expected the same in all that one replay uses: \
+                 activate it in a folder of its own, and begin replays and services anew with that folder",
+                policy.display(),
+                last.version
+            )));
+        }
+    }
+    let digest = digest(policy)?;
+    keep(policy, &store.join(POLICIES).join(&digest)).map_err(failed)?;
+    let from = instant::to_text(said.from);
+    append(store, chain, said, Activation { from, version, digest, ..Activation::default() })
+}
+
+/// Takes back the activation of this number, under a lock that ends with this: it was never in force. Only what could not decide anything
+/// can be taken back, because what was in force stays so.
+///
+/// # Errors
+/// When the chain is broken, that activation does not stand or can follow the one before it, or the disk does not take it.
+pub fn withdraw(store: &Path, number: u64, said: &Said) -> Result<Activation, Error> {
+    let _lock = lock(store)?;
+    let chain = history(store)?;
+    let standing = standing(&chain);
+    let Some(place) = standing.iter().position(|one| one.number == number) else {
+        let numbers: Vec<String> = standing.iter().map(|one| one.number.to_string()).collect();
+        let expected = format!("expected one of those that stand: {}", numbers.join(", "));
+        return Err(Error::Input(format!("{}: found activation {number}, {expected}", store.display())));
+    };
+    let taken = standing[place].clone();
+    let clashes = match place.checked_sub(1) {
+        Some(before) => clash(&standing[before].folder(store), &taken.folder(store))?.is_some(),
+        None => false,
+    };
+    if !clashes {
+        let found = format!("activation {number} ({:?}) can decide, and what was in force stays so", taken.version);
+        return Err(Error::Input(format!("{}: {found}: activate another from now on, or roll back", store.display())));
+    }
+    append(store, chain, said, Activation { withdraws: Some(number), ..taken })
+}
+
+/// Nobody else changes the folder while the file is held.
+fn lock(store: &Path) -> Result<File, Error> {
     let failed = |source| Error::io(store, source);
     fs::create_dir_all(store.join(POLICIES)).map_err(failed)?;
     let lock = File::create(store.join("lock")).map_err(failed)?;
     lock.lock().map_err(failed)?;
-    let version = load(policy)?.version;
-    let chain = if is_store(store) { activations(store)? } else { Vec::new() };
-    let last = chain.last();
-    if let Some(last) = last.filter(|last| said.from < last.from_ms()) {
-        let (from, known) = (instant::to_text(said.from), &last.from);
-        return Err(Error::Input(format!("found {from}, expected {known} or later: what was in force stays so")));
-    }
-    let digest = digest(policy)?;
-    keep(policy, &store.join(POLICIES).join(&digest)).map_err(failed)?;
-    let mut activation = Activation {
+    Ok(lock)
+}
+
+/// Adds what was said to the chain; the file is replaced as a whole.
+fn append(store: &Path, mut chain: Vec<Activation>, said: &Said, what: Activation) -> Result<Activation, Error> {
+    let mut link = Activation {
         number: chain.len() as u64 + 1,
-        from: instant::to_text(said.from),
-        version,
-        digest,
         by: said.by.clone(),
         why: said.why.clone(),
         said_at: instant::to_text(said.at),
-        before: last.map_or_else(String::new, |last| last.hash.clone()),
+        before: chain.last().map_or_else(String::new, |last| last.hash.clone()),
         hash: String::new(),
+        ..what
     };
-    activation.hash = activation.hashed();
+    link.hash = link.hashed();
+    chain.push(link.clone());
     let mut text = String::new();
-    for line in chain.iter().chain([&activation]) {
+    for line in &chain {
         let _ = writeln!(text, "{}", serde_json::to_string(line).expect("texts and a number have a JSON form"));
     }
     let part = store.join(format!("{CHAIN}.part"));
     let written =
         File::create(&part).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.and_then(|()| fs::rename(&part, list_of(store))).map_err(failed)?;
-    Ok(activation)
+    written.and_then(|()| fs::rename(&part, list_of(store))).map_err(|source| Error::io(store, source))?;
+    Ok(link)
 }
 
 /// The TOML files of a policy with their texts, by name.
@@ -253,6 +372,53 @@ mod tests {
         let error = activate(store, policy("c").path(), &said(8_999)).unwrap_err().to_string();
         assert!(error.contains("stays so"), "{error}");
         assert_eq!(activations(store).unwrap().len(), 3);
+    }
+
+    /// A chain as it could be before anybody asked whether policies can follow one another.
+    fn unasked(store: &Path, version: &str, files: &[(&str, &str)], from: Millis) {
+        let policy = policy(version);
+        files.iter().for_each(|(name, text)| fs::write(policy.path().join(name), text).unwrap());
+        let digest = digest(policy.path()).unwrap();
+        keep(policy.path(), &store.join(POLICIES).join(&digest)).unwrap();
+        let (from, version) = (instant::to_text(from), version.to_owned());
+        let chain = history(store).unwrap();
+        append(store, chain, &said(0), Activation { from, version, digest, ..Activation::default() }).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_follow_is_refused_and_where_it_came_in_before_it_is_taken_back_and_nothing_is_lost() {
+        let store = tempfile::tempdir().unwrap();
+        let store = store.path();
+        let flow = [("flow.toml", "floor = 100\ndamping = 50\nrounds = 2\n")];
+        activate(store, policy("a").path(), &said(1_000)).unwrap();
+        let other = policy("b");
+        fs::write(other.path().join(flow[0].0), flow[0].1).unwrap();
+        let error = activate(store, other.path(), &said(2_000)).unwrap_err().to_string();
+        assert!(error.contains("flow.toml is another than that of \"a\"") && error.contains("its own"), "{error}");
+        assert_eq!(history(store).unwrap().len(), 1);
+
+        unasked(store, "b", &flow, 2_000);
+        unasked(store, "c", &[], 3_000);
+        let error = activate(store, policy("d").path(), &said(4_000)).unwrap_err().to_string();
+        assert!(error.contains("activation 2 (\"b\")") && error.contains("policy withdraw 2"), "{error}");
+        for (number, says) in [(1, "can decide"), (4, "those that stand: 1, 2, 3")] {
+            let error = withdraw(store, number, &said(0)).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+        let taken = withdraw(store, 2, &said(0)).unwrap();
+        assert_eq!((taken.number, taken.withdraws, taken.from_ms()), (4, Some(2), 2_000));
+        assert!(withdraw(store, 2, &said(0)).unwrap_err().to_string().contains("those that stand: 1, 3"));
+        let version = |as_of| in_force(store, as_of).unwrap().version;
+        assert_eq!([1_000, 2_500, 3_000].map(version), ["a", "a", "c"]);
+        activate(store, policy("d").path(), &said(4_000)).unwrap();
+        let numbers = |all: Vec<Activation>| all.iter().map(|one| one.number).collect::<Vec<_>>();
+        assert_eq!(numbers(activations(store).unwrap()), [1, 3, 5]);
+        assert_eq!(numbers(history(store).unwrap()), [1, 2, 3, 4, 5]);
+
+        // Who took what back is sealed like everything else.
+        let chain = fs::read_to_string(list_of(store)).unwrap();
+        fs::write(list_of(store), chain.replacen("\"withdraws\":2", "\"withdraws\":3", 1)).unwrap();
+        assert!(history(store).unwrap_err().to_string().contains("nobody changed"));
     }
 
     #[test]

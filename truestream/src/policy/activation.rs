@@ -1,7 +1,7 @@
 //! Puts policies into force, takes them back, and says which one was in force when.
 //!
 //! ```text
-//! folder ──no mistake──▶ activate ──▶ store (a chain of hashes) ──▶ in force as of T, history
+//! folder ──no mistake──▶ activate │ rollback │ withdraw ──▶ store (a chain of hashes) ──▶ in force as of T, history
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -17,15 +17,12 @@ use super::{faults, folder, input, mistakes, print};
 use crate::assess;
 use crate::exit::Failure;
 
-/// Who puts a policy into force, from when on, and why.
+/// Who says what becomes of a policy, and why.
 #[derive(Args, Clone, Debug)]
 struct SaidArgs {
     /// The folder of activated policies; made where it is missing
     #[arg(long, value_name = "DIR")]
     store: PathBuf,
-    /// In force as of this time on
-    #[arg(long, value_name = "TIME")]
-    from: String,
     /// Who says so
     #[arg(long, value_name = "NAME")]
     by: String,
@@ -34,7 +31,16 @@ struct SaidArgs {
     why: String,
 }
 
-/// Puts a policy into force from an instant on; one with a mistake, or under which a catalogued attack pays, is refused
+/// From when on a policy is in force.
+#[derive(Args, Clone, Debug)]
+struct FromArgs {
+    /// In force as of this time on
+    #[arg(long, value_name = "TIME")]
+    from: String,
+}
+
+/// Puts a policy into force from an instant on; one with a mistake, under which a catalogued attack pays, or that cannot follow the
+/// one before it, is refused
 #[derive(Args, Clone, Debug)]
 pub(super) struct ActivateArgs {
     /// The policy
@@ -43,12 +49,25 @@ pub(super) struct ActivateArgs {
     #[arg(long, value_name = "DIR")]
     assessment: Option<PathBuf>,
     #[command(flatten)]
+    from: FromArgs,
+    #[command(flatten)]
     said: SaidArgs,
 }
 
 /// Puts the policy before the last one into force again
 #[derive(Args, Clone, Debug)]
 pub(super) struct RollbackArgs {
+    #[command(flatten)]
+    from: FromArgs,
+    #[command(flatten)]
+    said: SaidArgs,
+}
+
+/// Takes back an activation that could not decide anything, because it cannot follow the one before it
+#[derive(Args, Clone, Debug)]
+pub(super) struct WithdrawArgs {
+    /// Its number
+    number: u64,
     #[command(flatten)]
     said: SaidArgs,
 }
@@ -69,14 +88,20 @@ fn at(option: &str, text: &str) -> Result<Millis, Failure> {
 }
 
 impl SaidArgs {
-    fn said(&self) -> Result<Said, Failure> {
+    fn said(&self, from: Millis) -> Said {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis);
-        Ok(Said { from: at("--from", &self.from)?, by: self.by.clone(), why: self.why.clone(), at: now })
+        Said { from, by: self.by.clone(), why: self.why.clone(), at: now }
+    }
+}
+
+impl FromArgs {
+    fn from(&self) -> Result<Millis, Failure> {
+        at("--from", &self.from)
     }
 }
 
 pub(super) fn activate(args: &ActivateArgs) -> Result<(), Failure> {
-    let said = args.said.said()?;
+    let said = args.said.said(args.from.from()?);
     let Some(policy) = folder(&args.policy).filter(|policy| !policy::is_store(policy)) else {
         return Err(Failure::Usage("only a folder with a policy of its own can be activated".to_owned()));
     };
@@ -90,12 +115,22 @@ pub(super) fn activate(args: &ActivateArgs) -> Result<(), Failure> {
 }
 
 pub(super) fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
-    let (store, said) = (&args.said.store, args.said.said()?);
+    let (store, said) = (&args.said.store, args.said.said(args.from.from()?));
     let all = policy::activations(store).map_err(input)?;
     let Some(before) = all.iter().rev().find(|one| Some(&one.digest) != all.last().map(|last| &last.digest)) else {
         return Err(Failure::Input(format!("{}: there is no other policy to go back to", store.display())));
     };
     tell(&policy::activate(store, &before.folder(store), &said).map_err(input)?)
+}
+
+pub(super) fn withdraw(args: &WithdrawArgs) -> Result<(), Failure> {
+    let store = &args.said.store;
+    if !policy::is_store(store) {
+        return Err(Failure::Usage(format!("--store {}: it is no folder of activated policies", store.display())));
+    }
+    let Activation { number, version, hash, .. } =
+        policy::withdraw(store, args.number, &args.said.said(0)).map_err(input)?;
+    print(&format!("{number}: {version:?} of activation {} is taken back; {hash}", args.number))
 }
 
 fn tell(activation: &Activation) -> Result<(), Failure> {
@@ -104,13 +139,17 @@ fn tell(activation: &Activation) -> Result<(), Failure> {
 }
 
 pub(super) fn history(args: &HistoryArgs) -> Result<(), Failure> {
-    let all = policy::activations(&args.store).map_err(input)?;
+    let all = policy::history(&args.store).map_err(input)?;
     if args.json {
         return print(&format!("{:#}", json!(all)));
     }
     let line = |one: &Activation| {
-        let Activation { number, from, version, by, why, said_at, hash, .. } = one;
-        format!("{number}: from {from} {version:?}, by {by} on {said_at}: {why}  [{}]", &hash[..12])
+        let Activation { number, from, version, by, why, said_at, hash, withdraws, .. } = one;
+        let what = match withdraws {
+            None => format!("from {from} {version:?}"),
+            Some(taken) => format!("{version:?} of activation {taken} is taken back"),
+        };
+        format!("{number}: {what}, by {by} on {said_at}: {why}  [{}]", &hash[..12])
     };
     let lines: Vec<String> = all.iter().map(line).collect();
     print(&format!("{}\nnobody changed what was activated", lines.join("\n")))

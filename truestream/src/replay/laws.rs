@@ -67,27 +67,22 @@ fn input(error: datasets::Error) -> Failure {
 /// When a policy cannot be read, or suspicion flows otherwise under one of them: what has travelled cannot change its way.
 pub fn read(folder: Option<&Path>, clock: Clock) -> Result<Vec<Law>, Failure> {
     let Some(store) = folder.filter(|folder| policy::is_store(folder)) else { return Ok(vec![law(folder, 0)?]) };
-    let mut laws: Vec<Law> = Vec::new();
+    let mut laws: Vec<(policy::Activation, Law)> = Vec::new();
     for activation in policy::activations(store).map_err(input)? {
         // As of its own instant it is in force.
         let from = clock.first_after(activation.from_ms() - 1);
         let law = law(Some(&activation.folder(store)), from)?;
         // Of those that come into force at one tick the last one is.
-        laws.retain(|known| known.from < from);
-        laws.push(law);
+        laws.retain(|(_, known)| known.from < from);
+        laws.push((activation, law));
     }
     for pair in laws.windows(2) {
-        let same = [
-            (pair[0].policy.flow == pair[1].policy.flow, "flow.toml"),
-            (pair[0].declaring.own == pair[1].declaring.own, "[own] of disclosure.toml"),
-        ];
-        if let Some((_, what)) = same.into_iter().find(|(same, _)| !same) {
-            let [one, two] = [&pair[0], &pair[1]].map(|law| &law.policy.version);
-            let found = format!("{what} differs between {one:?} and {two:?}: replay each on its own");
-            return Err(Failure::Input(format!("{}: {found}", store.display())));
+        let [before, now] = [&pair[0].0, &pair[1].0];
+        if let Some(what) = policy::clash(&before.folder(store), &now.folder(store)).map_err(input)? {
+            return Err(input(policy::clashes(store, before, now, what)));
         }
     }
-    Ok(laws)
+    Ok(laws.into_iter().map(|(_, law)| law).collect())
 }
 
 /// The policies that are in force from the first tick on.

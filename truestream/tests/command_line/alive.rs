@@ -359,15 +359,42 @@ fn seconds_lead_where_minutes_do() {
     truestream(&["serve", "--state", &text(&state), "--every", "500ms"]).failed(2, &["500ms"]);
 }
 
-/// A policy with these files besides its version, activated from an instant on.
-fn activate(folder: &Path, version: &str, files: &[(&str, &str)], from: i64) {
+/// A policy with these files besides its version.
+fn policy(folder: &Path, version: &str, files: &[(&str, &str)]) -> String {
     let policy = folder.join(version);
-    std::fs::create_dir(&policy).expect("a folder");
+    std::fs::create_dir_all(&policy).expect("a folder");
     std::fs::write(policy.join("policy.toml"), format!("version = \"{version}\"")).expect("a file");
     files.iter().for_each(|(name, text)| std::fs::write(policy.join(name), text).expect("a file"));
+    text(&policy)
+}
+
+/// Such a policy, activated from an instant on.
+fn activate(folder: &Path, version: &str, files: &[(&str, &str)], from: i64) {
+    let policy = policy(folder, version, files);
     let (store, from) = (text(&folder.join("laws")), instant::to_text(from));
-    let line = ["policy", "activate", &text(&policy), "--store", &store, "--from", &from, "--by", "x", "--why", "x"];
+    let line = ["policy", "activate", &policy, "--store", &store, "--from", &from, "--by", "x", "--why", "x"];
     truestream(&line).good();
+}
+
+/// The policy of this folder, activated as it could be before anybody asked whether it can follow those before it.
+fn activate_unasked(folder: &Path, version: &str, from: i64) {
+    let (policy, store) = (folder.join(version), folder.join("laws"));
+    let digest = datasets::policy::digest(&policy).expect("a policy");
+    let chain = datasets::policy::history(&store).expect("a chain");
+    copy(&policy, &store.join("policies").join(&digest));
+    let mut link = datasets::policy::Activation {
+        number: chain.len() as u64 + 1,
+        from: instant::to_text(from),
+        version: version.to_owned(),
+        digest,
+        before: chain.last().expect("a line").hash.clone(),
+        ..Default::default()
+    };
+    let sealed = serde_json::to_string(&link).expect("JSON");
+    link.hash = blake3::hash(sealed.as_bytes()).to_hex().to_string();
+    let list = datasets::policy::list_of(&store);
+    let lines = std::fs::read_to_string(&list).expect("a list");
+    std::fs::write(&list, format!("{lines}{}\n", serde_json::to_string(&link).expect("JSON"))).expect("a file");
 }
 
 const STRICT: &str = "[default]\nhold = 20\nescalate = 40\nblock = 60\nescalate_signals = 2\nblock_signals = 2\n";
@@ -408,14 +435,36 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         service.states(&tables, &views);
         assert!(!rows(&tables.join("rule_hit.parquet"), &["rule"]).is_empty());
 
-        // What cannot be is told, and nothing changes; who sends goes on.
-        activate(path, "fourth", &[("flow.toml", "floor = 100\ndamping = 50\nrounds = 2\n")], last);
-        service.running_until("it is refused", || {
-            service.json("GET /health").1["policy_refused"].as_str().is_some_and(|why| why.contains("flow.toml"))
-        });
+        // What cannot follow is refused; where it came in before anybody asked, the service tells it, and nothing changes; who sends
+        // goes on.
+        let flow = [("flow.toml", "floor = 100\ndamping = 50\nrounds = 2\n")];
+        let line = ["policy", "activate", &policy(path, "fourth", &flow), "--store", &store, "--from", "2026-02-01"];
+        let refused = truestream(&[&line[..], &["--by", "x", "--why", "x"]].concat());
+        refused.failed(4, &["flow.toml is another", "in a folder of its own"]);
+        let take_back = |number: &str| {
+            truestream(&["policy", "withdraw", number, "--store", &store, "--by", "x", "--why", "x"]).good();
+        };
+        activate_unasked(path, "fourth", last);
+        let why_refused =
+            |service: &Service| service.json("GET /health").1["policy_refused"].as_str().map(str::to_owned);
+        service.running_until("it is refused", || why_refused(&service).is_some_and(|why| why.contains("withdraw 4")));
+        service.states(&tables, &views);
+        take_back("4");
+        service.running_until("it is taken back", || why_refused(&service).is_none());
+        service.wait_until_stated();
         service.states(&tables, &views);
         service.running.ask_to_end();
         service.running.end().good();
+
+        // Nor does a service begin under it, until it is taken back.
+        activate_unasked(path, "fourth", last);
+        let state_text = text(&state);
+        let line = ["serve", "--state", &state_text, "--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"];
+        let begun = truestream(&[&line[..], &HOW, &["--plain-ids", "--policy", &store]].concat());
+        begun.failed(4, &["flow.toml of activation 6", "policy withdraw 6"]);
+        take_back("6");
+        let told = truestream(&["policy", "history", &store]).good();
+        assert!(told.out.contains("7: \"fourth\" of activation 6 is taken back, by x"), "{told:?}");
 
         // Who starts under these policies knows the same, since the same instants.
         let since = |state: &Path| -> Value {
@@ -424,10 +473,6 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         };
         let known = since(&state);
         std::fs::remove_file(state.join("since.json")).expect("a file");
-        let list = path.join("laws").join("activations.jsonl");
-        let all = std::fs::read_to_string(&list).expect("a list");
-        let without_last: Vec<&str> = all.lines().take(3).collect();
-        std::fs::write(&list, without_last.join("\n") + "\n").expect("a file");
         let service = Service::start(&state, &["--time", "told", "--policy", &store]);
         service.wait_as_of(last);
         service.states(&tables, &views);
