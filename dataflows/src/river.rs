@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use features::cohort::ACCOUNTS;
 use features::sequence::WINDOW_MS;
-use features::tally::Axis;
+use features::tally::{Axis, Figures};
 use models::temporal::Network;
 use records::{Code, Key, KeyedPlay, Millis, Names, Refusal, Subject};
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,15 @@ impl Plan {
                 || self.audiences.as_ref().is_some_and(|asked| asked.rests_on(*axis))
         };
         Axis::ALL.into_iter().filter(needs).collect()
+    }
+
+    /// What of the rows of a computed view somebody reads: all of it where they are shown, made features of or asked by rules.
+    fn figures(&self, axis: Axis) -> Figures {
+        let mut asked = self.judging.iter().flat_map(|judging| judging.clauses.iter());
+        match self.axes.contains(&axis) || self.makes_features() || asked.any(|asked| asked.axis == axis) {
+            true => Figures::All,
+            false => Figures::Judged,
+        }
     }
 
     /// Whether it asks what the catalogue declares, row by row.
@@ -261,7 +270,7 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
         let (mut account_rows, mut all_rows, mut all_groups, mut all_pairs) = (None, Vec::new(), None, None);
         for axis in plan.computed() {
             let places = lengths.iter().map(|l| plan.windows.iter().position(|w| w == l).map(|at| at as u8)).collect();
-            let tallies = Tallies::new(axis, places, cadence);
+            let tallies = Tallies::new(axis, plan.figures(axis), places, cadence);
             let rows = keep(turns.clone(), axis_name(axis), tallies::route(axis), until, tallies);
             match axis {
                 Axis::Account => account_rows = Some(rows.clone()),

@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::ops::BitXor;
 
 use features::WindowRow;
-use features::tally::{Axis, Listed, Tally, WindowSet, each};
+use features::tally::{Axis, Figures, Listed, Tally, WindowSet, each};
 use hashbrown::HashMap;
 use records::Key;
 
@@ -60,8 +60,8 @@ pub struct Tallies {
 
 impl Tallies {
     /// Nothing counted yet. `places` tells for each window of the turns which window of the view it is, if any.
-    pub fn new(axis: Axis, places: Vec<Option<u8>>, cadence: Cadence) -> Tallies {
-        let table = table(axis, places.iter().flatten().count());
+    pub fn new(axis: Axis, figures: Figures, places: Vec<Option<u8>>, cadence: Cadence) -> Tallies {
+        let table = table(axis, figures, places.iter().flatten().count());
         Tallies { cadence, places, turns: Vec::new(), order: Vec::new(), axis, table }
     }
 
@@ -136,22 +136,24 @@ trait Table {
 
 struct Keyed<const W: usize> {
     axis: Axis,
+    figures: Figures,
     tallies: HashMap<Key, Tally<W>>,
 }
 
 /// A table with room for so many windows.
-fn table(axis: Axis, windows: usize) -> Box<dyn Table> {
-    fn keyed<const W: usize>(axis: Axis) -> Box<dyn Table> {
-        Box::new(Keyed::<W> { axis, tallies: HashMap::new() })
+fn table(axis: Axis, figures: Figures, windows: usize) -> Box<dyn Table> {
+    fn keyed<const W: usize>(axis: Axis, figures: Figures) -> Box<dyn Table> {
+        Box::new(Keyed::<W> { axis, figures, tallies: HashMap::new() })
     }
-    match windows {
-        0 | 1 => keyed::<1>(axis),
-        2 => keyed::<2>(axis),
-        3 => keyed::<3>(axis),
-        4 => keyed::<4>(axis),
-        5..=8 => keyed::<8>(axis),
-        _ => keyed::<{ WindowSet::BITS as usize }>(axis),
-    }
+    let keyed = match windows {
+        0 | 1 => keyed::<1>,
+        2 => keyed::<2>,
+        3 => keyed::<3>,
+        4 => keyed::<4>,
+        5..=8 => keyed::<8>,
+        _ => keyed::<{ WindowSet::BITS as usize }>,
+    };
+    keyed(axis, figures)
 }
 
 impl<const W: usize> Table for Keyed<W> {
@@ -173,13 +175,13 @@ impl<const W: usize> Table for Keyed<W> {
                 let (Turn::Play { windows, enters, .. } | Turn::Upload { windows, enters, .. }) = turn;
                 changed |= windows;
                 match listed(turn) {
-                    Some(listed) => tally.count(self.axis, listed, *windows, *enters),
+                    Some(listed) => tally.count(self.axis, self.figures, listed, *windows, *enters),
                     None => tally.upload(*windows, *enters),
                 }
             }
         }
         if let Some(out) = out {
-            out.extend(each(changed).map(|window| ((window as u8, key), tally.row(self.axis, window))));
+            out.extend(each(changed).map(|window| ((window as u8, key), tally.row(self.axis, self.figures, window))));
         }
         if tally.is_empty() {
             self.tallies.remove(&key);
@@ -188,7 +190,8 @@ impl<const W: usize> Table for Keyed<W> {
 
     fn say_all(&self, out: &mut Vec<RowChange>) {
         for (key, tally) in &self.tallies {
-            let rows = (0..W).filter_map(|window| Some(((window as u8, *key), Some(tally.row(self.axis, window)?))));
+            let rows = (0..W)
+                .filter_map(|window| Some(((window as u8, *key), Some(tally.row(self.axis, self.figures, window)?))));
             out.extend(rows);
         }
     }

@@ -17,10 +17,13 @@ pub struct Course {
 }
 
 impl Course {
-    /// From the instant on this verdict holds; what held before does not.
+    /// From the instant on this verdict holds; what held before does not. One that goes on, whatever changed of it, is one.
     pub fn begins(&mut self, as_of: Millis, verdict: Verdict) {
         self.ends(as_of);
-        self.spans.push((as_of, None, verdict));
+        match self.spans.last_mut() {
+            Some((_, end, known)) if (*end, *known) == (Some(as_of), verdict) => *end = None,
+            _ => self.spans.push((as_of, None, verdict)),
+        }
     }
 
     /// From the instant on no verdict holds.

@@ -54,6 +54,15 @@ impl From<Subject> for Axis {
     }
 }
 
+/// Which numbers of a row somebody reads: the others are not counted and stay 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figures {
+    /// All that its view shows.
+    All,
+    /// What signals are made of: half of the values of an account, and of all else its accounts alone.
+    Judged,
+}
+
 /// One play with what the catalogue says of its track.
 #[derive(Clone, Copy, Debug)]
 pub struct Listed<'a> {
@@ -96,9 +105,10 @@ impl<const W: usize> Default for Tally<W> {
 }
 
 impl<const W: usize> Tally<W> {
-    /// Counts the play into the windows, or takes it out again.
-    pub fn count(&mut self, axis: Axis, listed: Listed<'_>, windows: WindowSet, enters: bool) {
+    /// Counts the play into the windows, or takes it out again; of one key always the same figures.
+    pub fn count(&mut self, axis: Axis, figures: Figures, listed: Listed<'_>, windows: WindowSet, enters: bool) {
         let play = listed.play;
+        let is_shown = figures == Figures::All;
         let Tally { rows, values } = self;
         for window in each(windows) {
             add_sums(&mut rows[window], play, enters);
@@ -115,30 +125,33 @@ impl<const W: usize> Tally<W> {
             values
                 .count(kind as usize, value, windows, enters, |w, from, to| present(distinct(&mut rows[w]), from, to));
         };
-        if play.country != Country::NONE {
+        if is_shown && play.country != Country::NONE {
             value(Kind::Country, play.country.number().into(), |row| &mut row.countries);
         }
-        if play.device.is_some() {
+        if (is_shown || of_account) && play.device.is_some() {
             value(Kind::Device, play.device.0, |row| &mut row.devices);
         }
-        if play.ip_prefix.is_some() {
+        if is_shown && play.ip_prefix.is_some() {
             value(Kind::IpPrefix, play.ip_prefix.0, |row| &mut row.ip_prefixes);
         }
         match axis {
             Axis::Account => {
-                // A track without an artist is its own; its number is kept apart from those of artists.
-                let artist = if listed.artist.is_some() { listed.artist.0 } else { own_artist(play.track) };
-                value(Kind::Artist, artist, |row| &mut row.artists);
                 if play.asn != KeyedPlay::NO_ASN {
                     value(Kind::Asn, play.asn.into(), |row| &mut row.asns);
                 }
-                if play.playlist.is_some() {
-                    value(PLAYLIST, play.playlist.0, |row| &mut row.playlists);
-                }
                 value(Kind::Hour, play.ended_at.div_euclid(HOUR_MS) as u64, |row| &mut row.active_hours);
+                if is_shown {
+                    // A track without an artist is its own; its number is kept apart from those of artists.
+                    let artist = if listed.artist.is_some() { listed.artist.0 } else { own_artist(play.track) };
+                    value(Kind::Artist, artist, |row| &mut row.artists);
+                    if play.playlist.is_some() {
+                        value(PLAYLIST, play.playlist.0, |row| &mut row.playlists);
+                    }
+                }
             }
             Axis::Track => {}
-            _ => value(Kind::Track, play.track.0, |row| &mut row.tracks),
+            _ if is_shown => value(Kind::Track, play.track.0, |row| &mut row.tracks),
+            _ => {}
         }
     }
 
@@ -177,13 +190,13 @@ impl<const W: usize> Tally<W> {
     }
 
     /// The row of the window; `None` when nothing counts in it.
-    pub fn row(&self, axis: Axis, window: usize) -> Option<WindowRow> {
+    pub fn row(&self, axis: Axis, figures: Figures, window: usize) -> Option<WindowRow> {
         let row = self.rows[window];
         if row.plays == 0 && row.uploads == 0 {
             return None;
         }
-        let entropy = match axis {
-            Axis::Account => self.values.entropy(window, row.plays),
+        let entropy = match (axis, figures) {
+            (Axis::Account, Figures::All) => self.values.entropy(window, row.plays),
             _ => Default::default(),
         };
         Some(WindowRow { top_plays: self.values.top(window), entropy, ..row })
@@ -251,4 +264,138 @@ fn add_sums(row: &mut WindowRow, play: &KeyedPlay, enters: bool) {
     }
     let played_ms = u64::from(play.played_ms);
     row.played_ms = if enters { row.played_ms + played_ms } else { row.played_ms - played_ms };
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Entropy;
+    use crate::signals::{AccountFacts, Following, OwnerFacts, Rows, Signal, Standing, TrackFacts};
+    use crate::signals::{of_account, of_owner, of_track};
+
+    const W: usize = 2;
+    const DAY_MS: Millis = 24 * HOUR_MS;
+
+    /// The row without the numbers that signals do not read.
+    fn judged(axis: Axis, row: WindowRow) -> WindowRow {
+        let row = WindowRow { countries: 0, ip_prefixes: 0, ..row };
+        match axis {
+            Axis::Account => WindowRow { artists: 0, playlists: 0, entropy: Entropy::default(), ..row },
+            _ => WindowRow { devices: 0, tracks: 0, ..row },
+        }
+    }
+
+    /// Everything that is concluded from the rows of a subject.
+    fn concluded(axis: Axis, rows: Rows) -> (Vec<Signal>, Standing, Following) {
+        let suspicious = records::Risk::from_parts(3_000);
+        let signals = match axis {
+            Axis::Account => {
+                of_account(&AccountFacts { rows, group_size: 3, lockstep_shared: 90, ..Default::default() })
+            }
+            Axis::Track => of_track(&TrackFacts { rows, suspicious_accounts: suspicious, ..Default::default() }),
+            _ => of_owner(&OwnerFacts { rows, suspicious_accounts: suspicious, ..Default::default() }),
+        };
+        (signals, Standing::of(rows, suspicious), Following::of(rows, suspicious))
+    }
+
+    /// Plays out of few values, so that they come again.
+    fn plays() -> impl Strategy<Value = KeyedPlay> {
+        let keys = (1..4_u64, 0..4_u64, 0..3_u64, 0..3_u64);
+        (keys, 0..3_u32, 0..90 * HOUR_MS, 0..60_000_u32, 0..6_u8).prop_map(
+            |(keys, network, ended_at, played_ms, source)| {
+                let (account, device, ip_prefix, playlist) = keys;
+                let some = |key: u64| if key == 0 { Key::NONE } else { Key(key) };
+                KeyedPlay {
+                    account: Key(account),
+                    track: Key(account * 7 % 5 + 1),
+                    device: some(device),
+                    ip_prefix: some(ip_prefix),
+                    playlist: some(playlist),
+                    country: Country::from_number(network),
+                    asn: if network == 0 { KeyedPlay::NO_ASN } else { network },
+                    source: Source::from_number(source),
+                    ended_at,
+                    played_ms,
+                    ..KeyedPlay::NOTHING
+                }
+            },
+        )
+    }
+
+    /// A row of these numbers.
+    fn row(numbers: &[u32]) -> WindowRow {
+        let [plays, payable, edge, skipped, hosted, new_account_plays, by_search, by_library] = numbers[..8] else {
+            unreachable!("that many are drawn")
+        };
+        let [by_playlist, tracks, artists, listeners, countries, devices, ip_prefixes, asns] = numbers[8..16] else {
+            unreachable!("that many are drawn")
+        };
+        let [playlists, active_hours, uploads, top_plays, heard, squares, entropy, offline] = numbers[16..24] else {
+            unreachable!("that many are drawn")
+        };
+        WindowRow {
+            plays,
+            payable,
+            edge,
+            skipped,
+            hosted,
+            new_account_plays,
+            // Whoever searches shows a person.
+            by_search: by_search / 1_500,
+            by_library: by_library / 1_500,
+            by_playlist,
+            tracks,
+            artists,
+            listeners,
+            countries,
+            devices: devices / 100,
+            ip_prefixes,
+            asns: asns / 100,
+            playlists,
+            active_hours,
+            uploads,
+            top_plays,
+            played_ms: u64::from(heard) * 60_000,
+            sum_squares: u64::from(squares) * 100,
+            entropy: Entropy::from_nats(entropy.into()),
+            offline,
+            ..WindowRow::default()
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_signals_are_made_of_is_counted_alike_whoever_else_asks(
+            steps in prop::collection::vec((plays(), 0..W, any::<bool>()), 1..120),
+        ) {
+            for axis in Axis::ALL {
+                let (mut all, mut some) = (Tally::<W>::default(), Tally::<W>::default());
+                let mut count = |play: &KeyedPlay, windows, enters| {
+                    let listed = Listed { play, artist: Key(play.track.0 % 2) };
+                    all.count(axis, Figures::All, listed, windows, enters);
+                    some.count(axis, Figures::Judged, listed, windows, enters);
+                };
+                let within = |shortest: usize| (0b11 << shortest) & 0b11;
+                steps.iter().for_each(|(play, shortest, _)| count(play, within(*shortest), true));
+                let leaving = steps.iter().filter(|(.., leaves)| *leaves);
+                leaving.for_each(|(play, shortest, _)| count(play, within(*shortest), false));
+                for window in 0..W {
+                    let expected = all.row(axis, Figures::All, window).map(|row| judged(axis, row));
+                    prop_assert_eq!(some.row(axis, Figures::Judged, window), expected);
+                }
+            }
+        }
+
+        #[test]
+        fn nothing_is_concluded_from_other_numbers(numbers in prop::collection::vec(0..3_000_u32, 3 * 24)) {
+            let windows = [DAY_MS, 7 * DAY_MS, 28 * DAY_MS].into_iter().zip(numbers.chunks(24));
+            let rows: Vec<(Millis, WindowRow)> = windows.map(|(ms, numbers)| (ms, row(numbers))).collect();
+            for axis in Axis::ALL {
+                let read: Vec<(Millis, WindowRow)> = rows.iter().map(|(ms, row)| (*ms, judged(axis, *row))).collect();
+                prop_assert_eq!(concluded(axis, &read), concluded(axis, &rows));
+            }
+        }
+    }
 }

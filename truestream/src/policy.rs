@@ -7,6 +7,7 @@
 mod activation;
 mod backtest;
 mod stakes;
+mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};

@@ -94,7 +94,8 @@ pub(super) fn run(args: &BacktestArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let out = args.out.as_deref().unwrap_or(scratch.path());
     let [old, new] = ["before", "after"].map(|name| out.join(name));
-    let replayed = line(args, &old)?;
+    // Who does not keep the tables needs only the words that are told here.
+    let replayed = ReplayArgs { terse: args.out.is_none(), ..line(args, &old)? };
     let apart = replay::replay_beside(&replayed, &Beside { policy: folder(&args.policy), out: &new })?;
     let (before, after) = (gravest(&old)?, gravest(&new)?);
     let labels = labels(&replayed.inputs()?)?;
@@ -116,7 +117,7 @@ pub(super) fn run(args: &BacktestArgs) -> Result<(), Failure> {
 /// How the data is replayed under the policy beside which the other is laid.
 fn line(args: &BacktestArgs, out: &Path) -> Result<ReplayArgs, Failure> {
     let [data, out_text, policy_text] = [&args.data, out, &args.against].map(|path| path.display().to_string());
-    let views = "verdict,payout_hold";
+    let views = "verdict,payout_hold,gate";
     let mut line = vec!["replay", "--data", &data, "--out", &out_text, "--views", views, "--emit", "changes"];
     if folder(&args.against).is_some() {
         line.extend(["--policy", &policy_text]);
@@ -130,7 +131,7 @@ fn line(args: &BacktestArgs, out: &Path) -> Result<ReplayArgs, Failure> {
     parsed(line)
 }
 
-/// The gravest verdict that each subject ever had.
+/// The gravest verdict that each subject ever had. A row without reasons is not the first of its gravity.
 fn gravest(out: &Path) -> Result<BTreeMap<Who, Stands>, Failure> {
     let mut verdicts: BTreeMap<Who, Stands> = BTreeMap::new();
     let columns = ["diff", "subject", "subject_id", "verdict", "r", "reasons"];
@@ -274,6 +275,7 @@ impl Told<'_> {
                 format!("  {id}  {r_from:.2} -> {r_to:.2}, {} streams: {reason}", HumanCount(*streams))
             }));
         }
+        lines.push(stakes.uploads.text(args.named));
         lines.push(stakes.text(&self.decided(), args.named));
         lines.join("\n")
     }
@@ -285,9 +287,9 @@ impl Told<'_> {
         });
         let sums: Vec<_> = sums.collect();
         let [policy, against] = [&args.policy, &args.against].map(|policy| policy.display().to_string());
-        let stakes = stakes.json(&self.decided());
+        let (uploads, stakes) = (stakes.uploads.json(), stakes.json(&self.decided()));
         let told = json!({
-            "policy": policy, "against": against, "seconds": seconds, "signals_apart": apart, "sums": sums, "moved": moved, "stakes": stakes,
+            "policy": policy, "against": against, "seconds": seconds, "signals_apart": apart, "sums": sums, "moved": moved, "uploads": uploads, "stakes": stakes,
         });
         format!("{told:#}")
     }

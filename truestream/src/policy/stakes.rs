@@ -16,11 +16,12 @@ use features::royalty::Standing;
 use features::standing::Course;
 use indicatif::HumanCount;
 use records::royalty::Micros;
-use records::{Id, Millis, Track};
+use records::{Id, IdSpace, Millis, Track};
 use serde_json::{Value, json};
 
 use super::backtest::Who;
 use super::folder;
+use super::uploads::Uploads;
 use crate::exit::Failure;
 use crate::replay::laws::latest;
 use crate::royalties::streams::{Judged, Known, catalogue, each_stream};
@@ -43,6 +44,8 @@ pub(super) struct Stakes {
     artists: BTreeMap<String, Artist>,
     /// Whether somebody labelled anything.
     is_labelled: bool,
+    /// The uploads that would wait at the gate, or not any more.
+    pub(super) uploads: Uploads,
 }
 
 /// An artist that is honest as far as anybody knows, and the streams of accounts that are, too.
@@ -152,6 +155,9 @@ impl Stakes {
             }
         }
         stakes.add("track", tracks.into_iter().map(|(id, track)| (id, track.streams)));
+        let streams = |track: &Id| stakes.streams(&("track".to_owned(), track.to_string()));
+        let kind = kinds[IdSpace::Track as usize];
+        stakes.uploads = Uploads::read([before, after], (&catalogue, kind), streams, labels)?;
         Ok(stakes)
     }
 

@@ -97,6 +97,9 @@ pub struct ReplayArgs {
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
+    /// Of verdicts only the gravest of each subject is told in words: for a command that reads the tables and throws them away.
+    #[arg(skip)]
+    pub terse: bool,
 }
 
 /// What is written.

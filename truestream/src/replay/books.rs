@@ -121,6 +121,19 @@ impl Books {
         Ok(())
     }
 
+    /// Whether a table is kept of the change, or follows from it.
+    pub fn asks(&self, change: &Change) -> bool {
+        let view = match change {
+            Change::Rows(axis, _) => View::Window(*axis),
+            Change::Groups(_) => View::Groups,
+            Change::Hubs(_) => View::Hubs,
+            Change::Lockstep(_) => View::Lockstep,
+            Change::Judged(judging, _) => return self.judge().is_some_and(|judge| judge.judging == *judging),
+            _ => return true,
+        };
+        self.open.iter().any(|book| book.view == view)
+    }
+
     /// Enters what changed at the tick.
     pub fn enter(&mut self, tick: Tick, change: Change) -> Result<(), Failure> {
         if let (Change::Rows(_, rows), Emit::None) = (&change, self.emit) {

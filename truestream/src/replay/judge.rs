@@ -49,6 +49,8 @@ pub struct Judge {
     pub segments: Segments,
     /// Whether somebody asks for the rows of `risk`.
     pub tells_risks: bool,
+    /// The gravest verdict of each subject so far, where no other is told in words.
+    pub gravest: Option<HashMap<Who, (Verdict, Risk)>>,
     /// The place of the policy in force.
     place: usize,
     /// The rules that match as of now, by their places.
@@ -135,6 +137,7 @@ impl Judge {
             first_rule: 0,
             segments: Segments::new(laws),
             tells_risks: true,
+            gravest: None,
             place: 0,
             matching: HashMap::new(),
             decided: HashSet::new(),
@@ -301,11 +304,20 @@ impl Judge {
         HitRow { effect: clause.effect(id), clause, decides, policy_version }
     }
 
+    /// Whether the verdict is to be told in words.
+    fn is_worded(&mut self, who: Who, now: (Verdict, Risk)) -> bool {
+        let Some(gravest) = &mut self.gravest else { return true };
+        let known = gravest.entry(who).or_default();
+        let is_graver = now > *known;
+        *known = now.max(*known);
+        is_graver
+    }
+
     /// The verdict, and the rule that decides it, if one calls for more than the risk does. Of the rules that act the gravest counts,
     /// of equals the first of the file; all that act are named. Whatever they and the risk call for, a person has the last word.
     fn verdict(
-        &self,
-        (subject, _): Who,
+        &mut self,
+        (subject, key): Who,
         id: &LazyCell<String, impl FnOnce() -> String>,
         judgement: &Judgement,
         found: &Assessment,
@@ -324,6 +336,15 @@ impl Judge {
         if verdict == Verdict::Allow {
             return (None, None);
         }
+        if !self.is_worded((subject, key), (verdict, found.r)) {
+            let none = || "[]".to_owned();
+            let (r, policy_version) = (found.r, self.versions[self.place].clone());
+            let (reasons_json, rules_json, models_json) = (none(), none(), none());
+            let row =
+                VerdictRow { r, verdict, reasons: Vec::new(), reasons_json, rules_json, policy_version, models_json };
+            return (Some(row), decides);
+        }
+        let (policy, tier) = (self.policy(), self.segments.tier(*segment));
         let heard = heard.and_then(|heard| self.words.get(heard.words?));
         let words = learned.as_ref().map(|learned| learned::words(learned, &self.models));
         let model = learned.as_ref().and_then(|learned| self.models.get(usize::from(learned.model)));

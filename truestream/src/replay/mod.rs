@@ -190,10 +190,11 @@ fn flow(args: &ReplayArgs, other: Option<&Beside>) -> Result<(Summary, Option<&'
     Ok((told.expect("somebody decides by the policies of the run"), prepared.apart))
 }
 
-/// Enters the change into all books.
+/// Enters the change into all books that ask for it.
 fn enter(shelf: &mut [Books], tick: Tick, change: Change) -> Result<(), Failure> {
-    let Some((last, others)) = shelf.split_last_mut() else { return Ok(()) };
-    others.iter_mut().try_for_each(|books| books.enter(tick, change.clone()))?;
+    let mut asking: Vec<&mut Books> = shelf.iter_mut().filter(|books| books.asks(&change)).collect();
+    let Some(last) = asking.pop() else { return Ok(()) };
+    asking.into_iter().try_for_each(|books| books.enter(tick, change.clone()))?;
     last.enter(tick, change)
 }
 

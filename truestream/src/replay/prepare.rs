@@ -1,6 +1,6 @@
 //! Everything that is known before the first play flows: options, ids, catalogue, survey.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -227,6 +227,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
             judge.first_rule = asked.len() as u16;
             judge.segments = segments.clone();
             judge.tells_risks = setting.views.contains(&View::Risk);
+            judge.gravest = args.terse.then(HashMap::new);
         }
         asked.extend(if judge.is_some() {
             clauses::asked(&tightened, &setting.windows, &read, clock)?

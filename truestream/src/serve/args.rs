@@ -140,6 +140,7 @@ impl ServeArgs {
     /// What a replay of the same would be asked.
     pub fn as_replay(&self) -> ReplayArgs {
         ReplayArgs {
+            terse: false,
             input: Default::default(),
             out: PathBuf::new(),
             every: self.every.clone(),

@@ -149,6 +149,40 @@ fn what_waits_at_the_gate_is_told_explained_verified_and_freed() {
     );
 }
 
+#[test]
+fn a_backtest_says_which_releases_another_gate_would_hold_or_let_through() {
+    let folder = TempDir::new().expect("a folder");
+    let data = data(folder.path());
+    let backtested = |policy: &str, more: &[&str]| {
+        let line = ["policy", "backtest", policy, "--data", &data];
+        truestream(&[&line[..], more, &["--", "--every", "6h", "--windows", "24h"]].concat()).good()
+    };
+    let trusting = gate("uploaders = []", "uploaders = [\"u2\"]");
+    let trusting = policy(folder.path(), "trusting", &[("gate.toml", &trusting)]);
+    let told = backtested(&trusting, &["--json"]).json();
+    let freed = told["uploads"]["let_through"].as_array().expect("a list");
+    let release = |release: &serde_json::Value| {
+        let texts = ["deliverer", "artist", "day"].map(|name| release[name].as_str().expect("a text").to_owned());
+        (texts, release["tracks"].as_u64().expect("a count"), release["findings"]["gate.short_release"].as_u64())
+    };
+    let of_tuesday = |artist: &str| ["u2", artist, "2026-01-06"].map(str::to_owned);
+    let expected = [(of_tuesday("new"), 110, Some(110)), (of_tuesday("known"), 10, Some(10))];
+    assert_eq!(freed.iter().map(release).collect::<Vec<_>>(), expected);
+    assert_eq!(told["uploads"]["newly_wait"], serde_json::json!([]));
+
+    // All of the archive is too long for it: its streams wait, and whose they are is told.
+    let lengthy = gate("asked_from = \"2026-01-01\"", "asked_from = \"2025-01-01\"").replace(
+        "action = \"note\"\nsecs_min = 30\nsecs_max = 7200",
+        "action = \"wait\"\nsecs_min = 30\nsecs_max = 100",
+    );
+    let lengthy = policy(folder.path(), "lengthy", &[("gate.toml", &lengthy)]);
+    let told = backtested(&lengthy, &[]);
+    let says = ["45 releases newly wait: 180 tracks, 96 streams", "by u1, artist known", "paid -> waits: 96 streams"];
+    says.iter().for_each(|says| assert!(told.out.contains(says), "{says}: {told:?}"));
+    let told = backtested("built-in", &[]);
+    assert!(told.out.contains("Gate: every upload stands as before"), "{told:?}");
+}
+
 const WAVE: &str = "[[wave]]\nname = 'flood'\nmeasure = 'uploads'\nhours = 24\nweeks = 4\nseen_min = 50\ntimes_min = 3\n\
                     deviations = 6\nsegment = 'default'\npoints = 20\nfloor = { hold = 25, escalate = 50, block = 80 }\n\
                     lasts_hours = 24\nlasts_max_hours = 36\n";

@@ -146,12 +146,20 @@ fn one_replay_for_two_policies_writes_what_two_replays_write() {
     let shadow = CONDITIONS.replacen("action = \"hold\"", "action = \"hold\"\nshadow = true", 1);
     let how = ["--every", "12h", "--windows", "24h,7d"];
     let replayed = |policy: &str, out: &str| {
-        let line = ["replay", "--data", &data, "--out", out, "--emit", "changes", "--views", "verdict,payout_hold"];
+        let line =
+            ["replay", "--data", &data, "--out", out, "--emit", "changes", "--views", "verdict,payout_hold,gate"];
         truestream(&[&line[..], &["--policy", policy], &how].concat()).good();
     };
     let base = folder(&[("policy.toml", "version = \"base\""), ("thresholds.toml", &steps(20))]);
     let before = text(&scratch.path().join("base"));
     replayed(&path(&base), &before);
+    // Who writes the windows, too, finds the same verdicts: nobody judges by numbers that are not counted where nobody reads them.
+    let whole = scratch.path().join("whole");
+    let views = "verdict,payout_hold,gate,account_window,track_window,artist_window,uploader_window,playlist_window,distributor_window";
+    let line = ["replay", "--data", &data, "--out", &text(&whole), "--emit", "changes", "--views", views];
+    truestream(&[&line[..], &["--policy", &path(&base)], &how].concat()).good();
+    let verdicts = |folder: &Path| std::fs::read(folder.join("verdict.parquet")).expect("a table");
+    assert!(verdicts(&whole) == verdicts(Path::new(&before)), "other verdicts beside windows");
     // Numbers from a seed: another pair of a threshold and a weight for each candidate.
     let dice = |seed: u64, below: u64| (seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 33) % below;
     let candidates: [Candidate; 7] = [
@@ -179,9 +187,17 @@ fn one_replay_for_two_policies_writes_what_two_replays_write() {
         let line = ["policy", "backtest", &path(&candidate), "--against", &path(&base), "--data", &data, "--json"];
         let told = truestream(&[&line[..], &["--out", &text(&both), "--"], &how].concat()).good().json();
         assert_eq!(told["signals_apart"].is_string(), is_apart, "{name}: {told:#}");
+        // Who keeps no tables is told the same.
+        let unkept = truestream(&[&line[..], &["--"], &how].concat()).good().json();
+        let said = |told: &serde_json::Value| {
+            let mut said = told.clone();
+            said["seconds"] = json!(0);
+            said
+        };
+        assert_eq!(said(&unkept), said(&told), "{name}");
         replayed(&path(&candidate), &text(&alone));
         for (one, two) in [(both.join("before"), Path::new(&before)), (both.join("after"), &alone)] {
-            for table in ["verdict.parquet", "payout_hold.parquet", "refusal.parquet", "run.json"] {
+            for table in ["verdict.parquet", "payout_hold.parquet", "gate.parquet", "refusal.parquet", "run.json"] {
                 let [one, two] = [&*one, two].map(|folder| std::fs::read(folder.join(table)).expect("a table"));
                 assert!(one == two, "{name}: {table} is another");
             }
