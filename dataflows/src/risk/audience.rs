@@ -9,7 +9,7 @@ use features::WindowRow;
 use features::signals::suspicion::Load;
 use features::signals::{Catalogue, Following, Hearing, OwnerFacts, Signal, Standing, TrackFacts};
 use features::signals::{of_owner, of_track};
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use records::{Key, Metadata, Millis, Risk, Ruling, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::operators::Concatenate;
@@ -45,10 +45,10 @@ pub(super) enum AudienceNews {
     Ruled(Option<Box<Ruling>>),
 }
 
-/// Where the subject lives.
+/// Where the subject lives: where its rows are counted, so that most of what is new about it stays with one worker.
 pub(super) fn route(news: &((Subject, Key), AudienceNews)) -> u64 {
-    let ((subject, key), _) = news;
-    mix(key.0 ^ *subject as u64)
+    let ((_, key), _) = news;
+    mix(key.0)
 }
 
 /// The rows of several views.
@@ -125,11 +125,13 @@ struct Dossier {
     said: Option<Judgement>,
     standing: Standing,
     following: Following,
+    /// Whether something new came at the open tick.
+    is_touched: bool,
 }
 
 impl Dossier {
-    fn judged_rows(&self, windows: &[(u8, Millis)]) -> Vec<(Millis, WindowRow)> {
-        windows.iter().zip(&self.rows).filter_map(|((_, ms), row)| Some((*ms, (*row)?))).collect()
+    fn judged_rows(&self, windows: &[(u8, Millis)]) -> impl Iterator<Item = (Millis, WindowRow)> {
+        windows.iter().zip(&self.rows).filter_map(|((_, ms), row)| Some((*ms, (*row)?)))
     }
 
     /// The share of its plays that suspicious accounts made.
@@ -185,12 +187,12 @@ impl Dossier {
 pub(super) struct Audience {
     windows: Vec<(u8, Millis)>,
     dossiers: HashMap<(Subject, Key), Dossier>,
-    touched: HashSet<(Subject, Key)>,
+    touched: Vec<(Subject, Key)>,
 }
 
 impl Audience {
     pub fn new(judging: &Judging) -> Audience {
-        Audience { windows: judging.places(), dossiers: HashMap::new(), touched: HashSet::new() }
+        Audience { windows: judging.places(), dossiers: HashMap::new(), touched: Vec::new() }
     }
 }
 
@@ -226,14 +228,19 @@ impl Keep for Audience {
             AudienceNews::Segment(segment, diff) => dossier.segment.change(segment, diff),
             AudienceNews::Ruled(ruling) => dossier.ruling = ruling,
         }
-        self.touched.insert(subject);
+        if !std::mem::replace(&mut dossier.is_touched, true) {
+            self.touched.push(subject);
+        }
     }
 
     fn close(&mut self, tick: Tick, out: &mut Vec<Told>) {
         let Audience { windows, dossiers, touched } = self;
-        for (subject, key) in touched.drain() {
+        let mut rows = Vec::with_capacity(windows.len());
+        for (subject, key) in touched.drain(..) {
             let Some(dossier) = dossiers.get_mut(&(subject, key)) else { continue };
-            let rows = dossier.judged_rows(windows);
+            dossier.is_touched = false;
+            rows.clear();
+            rows.extend(dossier.judged_rows(windows));
             // Who is not in the longest window is in none, and nothing is said of them.
             let signals = if rows.is_empty() { Vec::new() } else { dossier.signals(subject, &rows) };
             let (segment, ruling) = (dossier.segment.value(), dossier.ruling.clone());
