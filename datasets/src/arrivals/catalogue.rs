@@ -170,7 +170,8 @@ pub fn read_uploads(paths: &[PathBuf], kinds: &IdKinds, naming: &mut Naming) -> 
     failed.map_or(Ok(uploads), Err)
 }
 
-fn upload(track: Track, naming: &mut Naming) -> Result<Upload, Error> {
+/// The row as it is asked when it is uploaded.
+pub(super) fn upload(track: Track, naming: &mut Naming) -> Result<Upload, Error> {
     Ok(Upload {
         track: naming.key_of(IdSpace::Track, Some(&track.track_id))?,
         content: track.content_id.as_ref().unwrap_or(&track.track_id).to_string(),

@@ -12,10 +12,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use records::{
-    Account, Distributor, Duplicate, Evidence, IdSpace, Label, Millis, Network, Playlist, Refusal, Ruled, Track,
+    Account, Distributor, Duplicate, Evidence, IdSpace, Key, Label, Millis, Network, Playlist, Refusal, Ruled, Track,
 };
 
-use super::catalogue::{Facts, Listing, RuledOn, Tier, correction, listing, ruled, tier};
+use super::catalogue::{Facts, Listing, RuledOn, Tier, Upload, correction, listing, ruled, tier, upload};
 use super::decode::{Decoded, Decoder, Suspect, Wanted};
 use super::evidence::{Contents, Grouping, Hearing};
 use crate::Error;
@@ -53,6 +53,17 @@ pub struct Incoming {
     wanted: Wanted,
     contents: Arc<Contents>,
     in_words: fn(&Evidence) -> String,
+    /// What was said of when tracks and accounts came to be, where somebody asks.
+    dated: Option<Dated>,
+}
+
+/// What rows say of when tracks were uploaded and accounts created, in their order.
+#[derive(Debug, Default)]
+pub struct Dated {
+    /// Rows of the catalogue.
+    pub uploads: Vec<Upload>,
+    /// Accounts, and when they were created.
+    pub accounts: Vec<(Key, Option<Millis>)>,
 }
 
 impl Incoming {
@@ -64,7 +75,17 @@ impl Incoming {
         contents: Arc<Contents>,
         in_words: fn(&Evidence) -> String,
     ) -> Incoming {
-        Incoming { naming: Naming::new(names), kinds, facts: Facts::default(), wanted, contents, in_words }
+        Incoming { naming: Naming::new(names), kinds, facts: Facts::default(), wanted, contents, in_words, dated: None }
+    }
+
+    /// The same, for who asks when tracks and accounts came to be.
+    pub fn dating(self) -> Incoming {
+        Incoming { dated: Some(Dated::default()), ..self }
+    }
+
+    /// What was said since somebody asked last of when tracks and accounts came to be.
+    pub fn take_dated(&mut self) -> Dated {
+        self.dated.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// What the rows are, and those that are refused, as of this entry.
@@ -82,7 +103,11 @@ impl Incoming {
             "tracks" => News::Listings(self.rows(rows, &file, &mut refusals, |this, place, row: Track| {
                 // Nobody knows yet what somebody will listen to: every recording gets a number.
                 let content = this.contents.number(row.content_id.as_ref().unwrap_or(&row.track_id));
-                Ok((place, listing(&row, content, &mut this.naming)?))
+                let listing = listing(&row, content, &mut this.naming)?;
+                if let Some(dated) = &mut this.dated {
+                    dated.uploads.push(upload(row, &mut this.naming)?);
+                }
+                Ok((place, listing))
             })?),
             "distributors" => News::Tiers(
                 self.rows(rows, &file, &mut refusals, |this, _, row: Distributor| tier(row, &mut this.naming))?,
@@ -163,6 +188,7 @@ impl Incoming {
         let key = self.naming.key_of(IdSpace::Account, Some(&account.account_id))?;
         let payment = self.naming.key_of(IdSpace::Payment, account.payment_id.as_ref())?;
         self.facts.accounts.insert(key, (account.created_at, payment));
+        self.dated.iter_mut().for_each(|dated| dated.accounts.push((key, account.created_at)));
         Ok(())
     }
 

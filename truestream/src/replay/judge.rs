@@ -27,7 +27,7 @@ use super::evidence::Words;
 use super::laws::Law;
 use super::learned;
 use super::summary::instant;
-use super::views::{HitRow, RiskRow, RowKey, RowValue, VerdictRow};
+use super::views::{HitRow, RiskRow, RowKey, RowValue, VerdictRow, View};
 
 /// Who decides by the policies of a run, and leaves people the last word.
 pub struct Judge {
@@ -123,6 +123,14 @@ pub struct Judged {
     pub rulings: Rows,
 }
 
+impl Judged {
+    /// The rows by view.
+    pub fn by_view(self) -> Vec<(View, Rows)> {
+        let Judged { risks, verdicts, hits, rulings } = self;
+        vec![(View::RuleHit, hits), (View::Ruling, rulings), (View::Risk, risks), (View::Verdict, verdicts)]
+    }
+}
+
 impl Judge {
     /// Judges by these policies, each from a tick on; the first from the beginning.
     pub fn new(laws: &[Law]) -> Judge {
@@ -146,6 +154,28 @@ impl Judge {
             turns: Vec::new(),
             versions: laws.iter().map(|law| law.policy.version.as_str().into()).collect(),
         }
+    }
+
+    /// Other policies may come than those that are known.
+    pub fn expect_others(&mut self) {
+        self.docket.get_or_insert_default();
+    }
+
+    /// From the tick on this policy decides, until another one does.
+    pub fn enact(&mut self, tick: Tick, policy: Arc<Policy>) {
+        let place = self.policies.partition_point(|(from, _)| *from <= tick);
+        self.versions.insert(place, policy.version.as_str().into());
+        self.policies.insert(place, (tick, policy));
+    }
+
+    /// The place of the policy that decides at the tick.
+    fn place_at(&self, tick: Tick) -> usize {
+        self.policies.iter().rposition(|(from, _)| *from <= tick).unwrap_or_default()
+    }
+
+    /// Whether another policy decides at the tick than did last.
+    pub fn turns_at(&self, tick: Tick) -> bool {
+        self.place_at(tick) != self.place
     }
 
     /// The ticks at which another policy comes into force.
@@ -172,7 +202,7 @@ impl Judge {
     pub fn rows(&mut self, names: &NameTable, tick: Tick, changes: Vec<JudgementChange>) -> Judged {
         let began = Instant::now();
         let before = self.policy().clone();
-        let place = self.policies.iter().rposition(|(from, _)| *from <= tick).unwrap_or_default();
+        let place = self.place_at(tick);
         let turns = std::mem::replace(&mut self.place, place) != place;
         let mut judged = Judged::default();
         let mut told: HashSet<Who> = HashSet::new();

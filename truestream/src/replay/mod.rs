@@ -24,6 +24,7 @@ pub(crate) mod rulings;
 mod summary;
 pub(crate) mod teller;
 pub(crate) mod views;
+pub(crate) mod watch;
 pub(crate) mod waves;
 mod withheld;
 

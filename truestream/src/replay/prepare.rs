@@ -34,6 +34,7 @@ use super::learned::{self, Scorers};
 use super::reputation::Reputations;
 use super::rulings::{self, Rulings};
 use super::views::{LINKS, VIEWS, View};
+use super::watch::Watch;
 use super::waves::{self, Counted};
 use crate::exit::Failure;
 
@@ -328,10 +329,12 @@ pub struct Living {
     pub judge: Option<Judge>,
     /// Which columns of plays are needed.
     pub wanted: Wanted,
+    /// Who looks for waves, where a policy has some.
+    pub watch: Option<Watch>,
 }
 
 /// The views that a living service does not keep: they rest on files that can be read again, on models or on declarations.
-const NOT_LIVING: [View; 11] = [
+const NOT_LIVING: [View; 10] = [
     View::Features,
     View::AudienceFeatures(Axis::Track),
     View::AudienceFeatures(Axis::Uploader),
@@ -342,7 +345,6 @@ const NOT_LIVING: [View; 11] = [
     View::DisclosureLedger,
     View::Reputation,
     View::Gate,
-    View::Wave,
 ];
 
 /// Reads the options for a service with these names.
@@ -352,10 +354,10 @@ const NOT_LIVING: [View; 11] = [
 pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living, Failure> {
     let mut setting = Setting::of(args, "1s")?;
     match args.views.is_empty() {
-        // A policy with rules may come.
+        // A policy with rules or waves may come.
         true => {
             setting.views.retain(|view| !NOT_LIVING.contains(view) && *view != View::Withheld);
-            setting.views.push(View::RuleHit);
+            setting.views.extend([View::RuleHit, View::Wave]);
         }
         false => {
             if let Some(view) = setting.views.iter().find(|view| NOT_LIVING.contains(view) || **view == View::Withheld)
@@ -373,13 +375,15 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
     let clock = Clock::new(setting.every_ms);
     // Nobody knows yet when the first play arrives.
     let laws = laws::from_the_beginning(laws::read(args.policy.as_deref(), clock)?);
-    if laws.iter().any(|law| !law.surges.is_empty()) {
-        let why = "the policy tightens in waves (sensitivity.toml), which the living service does not look for";
-        return Err(Failure::Usage(why.to_owned()));
-    }
+    let watch = Watch::of(&laws, clock);
     let setting = setting.with_rules(args, &laws).with_rulings(args, true);
     let mut judge = setting.judges().then(|| Judge::new(&laws));
-    judge.iter_mut().for_each(|judge| judge.tells_risks = setting.views.contains(&View::Risk));
+    if let Some(judge) = &mut judge {
+        judge.tells_risks = setting.views.contains(&View::Risk);
+        if watch.is_some() {
+            judge.expect_others();
+        }
+    }
     if judge.is_some() && declared::registers(&laws) {
         let why = "the policy registers generated audio of the platform's own, which the living service does not know";
         return Err(Failure::Usage(why.to_owned()));
@@ -413,6 +417,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
         window_labels: setting.windows.into_iter().map(|(_, label)| label).collect(),
         names,
         judge,
+        watch,
     })
 }
 

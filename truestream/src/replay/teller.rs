@@ -12,7 +12,7 @@ use dataflows::scores::{Score, Side};
 use datasets::names::NameTable;
 use records::{Code, Id, IdSpace, Key, Names, Refusal};
 
-use super::judge::{Judge, Judged, Rows};
+use super::judge::{Judge, Rows};
 use super::views::{RowKey, RowValue, View, key_column, link_name, link_space, shown};
 
 /// What a change is.
@@ -128,19 +128,21 @@ impl Teller {
             Change::Judged(judging, rows) => {
                 let judge = self.judge.as_mut().filter(|judge| judge.judging == judging);
                 let Some(judge) = judge else { return Told::Rows(Vec::new()) };
-                let Judged { risks, verdicts, hits, rulings } = judge.rows(names, tick, rows);
-                return Told::Rows(vec![
-                    (View::RuleHit, hits),
-                    (View::Ruling, rulings),
-                    (View::Risk, risks),
-                    (View::Verdict, verdicts),
-                ]);
+                return Told::Rows(judge.rows(names, tick, rows).by_view());
             }
             Change::Refused(rows) => {
                 return Told::Refused(rows.into_iter().map(|row| self.refusal(row)).collect());
             }
         };
         Told::Rows(vec![(view, rows)])
+    }
+
+    /// The rows that another policy makes which comes into force by the tick, where nothing else was told of the tick.
+    pub fn turn(&mut self, tick: Tick) -> Vec<(View, Rows)> {
+        match &mut self.judge {
+            Some(judge) if judge.turns_at(tick) => judge.rows(&self.names, tick, Vec::new()).by_view(),
+            _ => Vec::new(),
+        }
     }
 
     fn refusal(&self, row: Setaside) -> Refusal {

@@ -8,7 +8,7 @@
 //! What is counted are uploads and sign-ups, which no verdict changes: a wave cannot feed itself. Counting what is held would let it, for
 //! who is stricter holds more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
@@ -17,7 +17,7 @@ use features::season::Season;
 use features::title::{self, Neighbours};
 use records::policy::DEFAULT_SEGMENT;
 use records::sensitivity::{Measure, Surge};
-use records::{Millis, Policy};
+use records::{Key, Millis, Policy};
 
 use super::judge::Rows;
 use super::laws::Law;
@@ -32,19 +32,19 @@ const NEAR_MS: Millis = 7 * 24 * HOUR_MS;
 pub struct Wave {
     surge: Surge,
     /// The place of the policy that has it.
-    law: usize,
-    from: Tick,
+    pub(super) law: usize,
+    pub(super) from: Tick,
     /// The first tick at which it does not any more.
-    until: Tick,
+    pub(super) until: Tick,
     /// From which ticks on it was to end when: it lasts longer while it is seen.
-    ends: Vec<(Tick, Tick)>,
+    pub(super) ends: Vec<(Tick, Tick)>,
     /// What was seen when it began.
     began: Season,
 }
 
 /// What is counted, in order.
 pub struct Counted {
-    uploads: Vec<(Millis, u64, u64)>,
+    uploads: Vec<Titled>,
     created: Vec<Millis>,
 }
 
@@ -52,20 +52,15 @@ impl Counted {
     /// When tracks came to be known and accounts to be.
     pub fn of(uploads: &[Upload], facts: &Facts) -> Counted {
         // A track is uploaded once, when its first row that says so is in force.
-        let mut first: BTreeMap<records::Key, (Millis, &Upload)> = BTreeMap::new();
+        let mut first: BTreeMap<Key, (Millis, &Upload)> = BTreeMap::new();
         for upload in uploads {
-            let Some(uploaded_at) = upload.uploaded_at else { continue };
-            let known_at = uploaded_at.max(upload.valid_from.unwrap_or(uploaded_at));
+            let Some(known_at) = known_at(upload) else { continue };
             let entry = first.entry(upload.track).or_insert((known_at, upload));
             if (known_at, upload.valid_from) < (entry.0, entry.1.valid_from) {
                 *entry = (known_at, upload);
             }
         }
-        let titled = |(known_at, upload): (Millis, &Upload)| {
-            let plain = title::plain(upload.title.as_deref().unwrap_or_default());
-            (known_at, title::words(&plain), title::simhash(&plain))
-        };
-        let mut uploads: Vec<_> = first.into_values().map(titled).collect();
+        let mut uploads: Vec<_> = first.into_values().map(|(known_at, upload)| titled(known_at, upload)).collect();
         uploads.sort_unstable();
         let mut created: Vec<Millis> = facts.accounts.values().filter_map(|(created_at, _)| *created_at).collect();
         created.sort_unstable();
@@ -85,29 +80,62 @@ impl Counted {
     }
 }
 
+/// When an upload came to be known: when it was uploaded, and its row in force.
+pub(super) fn known_at(upload: &Upload) -> Option<Millis> {
+    let uploaded_at = upload.uploaded_at?;
+    Some(uploaded_at.max(upload.valid_from.unwrap_or(uploaded_at)))
+}
+
+/// The upload as it is counted.
+pub(super) fn titled(known_at: Millis, upload: &Upload) -> Titled {
+    let plain = title::plain(upload.title.as_deref().unwrap_or_default());
+    (known_at, title::words(&plain), title::simhash(&plain))
+}
+
 /// The uploads whose title is near that of another upload of the days before.
-fn near_titles(uploads: &[(Millis, u64, u64)], words_min: u64, bits_max: u32) -> Vec<Millis> {
-    let mut neighbours = Neighbours::within(bits_max);
-    let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
-    let compared: Vec<_> = uploads.iter().filter(|(_, words, _)| *words >= words_min.max(1)).collect();
-    let mut oldest = 0;
-    let mut instants = Vec::new();
-    for (at, _, hash) in &compared {
-        while compared[oldest].0 < at - NEAR_MS {
-            let gone = compared[oldest].2;
-            let left = counts.get_mut(&gone).expect("what leaves came");
+fn near_titles(uploads: &[Titled], words_min: u64, bits_max: u32) -> Vec<Millis> {
+    let mut near = Near::new(words_min, bits_max);
+    uploads.iter().filter(|upload| near.hear(**upload)).map(|(at, ..)| *at).collect()
+}
+
+/// When a track was uploaded, the words of its title, and its hash.
+pub(super) type Titled = (Millis, u64, u64);
+
+/// The titles of the last days.
+pub(super) struct Near {
+    words_min: u64,
+    bits_max: u32,
+    neighbours: Neighbours,
+    counts: BTreeMap<u64, u64>,
+    /// When they came, oldest first.
+    compared: VecDeque<(Millis, u64)>,
+}
+
+impl Near {
+    pub(super) fn new(words_min: u64, bits_max: u32) -> Near {
+        let (neighbours, words_min) = (Neighbours::within(bits_max), words_min.max(1));
+        Near { words_min, bits_max, neighbours, counts: BTreeMap::new(), compared: VecDeque::new() }
+    }
+
+    /// Whether the title is near one of the days before; uploads are heard in the order of their instants.
+    pub(super) fn hear(&mut self, (at, words, hash): Titled) -> bool {
+        if words < self.words_min {
+            return false;
+        }
+        while let Some((_, gone)) = self.compared.pop_front_if(|(before, _)| *before < at - NEAR_MS) {
+            let left = self.counts.get_mut(&gone).expect("what leaves came");
             *left -= 1;
             if *left == 0 {
-                counts.remove(&gone);
-                neighbours.remove(gone);
+                self.counts.remove(&gone);
+                self.neighbours.remove(gone);
             }
-            oldest += 1;
         }
-        instants.extend((!neighbours.near(*hash, bits_max).is_empty()).then_some(*at));
-        neighbours.insert(*hash);
-        *counts.entry(*hash).or_default() += 1;
+        let is_near = !self.neighbours.near(hash, self.bits_max).is_empty();
+        self.neighbours.insert(hash);
+        *self.counts.entry(hash).or_default() += 1;
+        self.compared.push_back((at, hash));
+        is_near
     }
-    instants
 }
 
 /// The waves of a run, in the order in which they begin.
@@ -126,7 +154,7 @@ pub fn find(laws: &[Law], counted: &Counted, clock: Clock, first: Tick, until: T
     waves
 }
 
-/// The waves of one surge while its policy is in force. One that goes on for longer than it may is over until there was none for once.
+/// The waves of one surge while its policy is in force.
 fn of_surge(
     surge: &Surge,
     law: usize,
@@ -134,12 +162,32 @@ fn of_surge(
     clock: Clock,
     season: impl Fn(Tick) -> Option<Season>,
 ) -> Vec<Wave> {
-    let lasts = |hours: u32| clock.first_after(Millis::from(hours) * HOUR_MS - 1);
-    let mut waves: Vec<Wave> = Vec::new();
-    let mut was_seen = false;
-    for tick in ticks.clone() {
-        let found = season(tick)
-            .filter(|season| season.seen >= surge.seen_min && season.is_surge(surge.times_min, surge.deviations));
+    let mut swell = Swell::new(surge.clone(), law, clock);
+    ticks.clone().for_each(|tick| swell.see(tick, season(tick)));
+    swell.end(ticks.end);
+    swell.waves
+}
+
+/// One surge, tick by tick. A wave that goes on for longer than it may is over until there was none for once.
+pub(super) struct Swell {
+    pub(super) surge: Surge,
+    law: usize,
+    clock: Clock,
+    pub(super) waves: Vec<Wave>,
+    was_seen: bool,
+}
+
+impl Swell {
+    pub(super) fn new(surge: Surge, law: usize, clock: Clock) -> Swell {
+        Swell { surge, law, clock, waves: Vec::new(), was_seen: false }
+    }
+
+    /// What is counted as of the tick, beside what was expected.
+    pub(super) fn see(&mut self, tick: Tick, season: Option<Season>) {
+        let Swell { surge, law, clock, waves, was_seen } = self;
+        let lasts = |hours: u32| clock.first_after(Millis::from(hours) * HOUR_MS - 1);
+        let found =
+            season.filter(|season| season.seen >= surge.seen_min && season.is_surge(surge.times_min, surge.deviations));
         if let Some(began) = found {
             let until = tick + lasts(surge.lasts_hours);
             match waves.last_mut().filter(|wave| tick < wave.until) {
@@ -150,17 +198,20 @@ fn of_surge(
                         wave.ends.push((tick, until));
                     }
                 }
-                None if was_seen => {}
+                None if *was_seen => {}
                 None => {
                     let ends = vec![(tick, until)];
-                    waves.push(Wave { surge: surge.clone(), law, from: tick, until, ends, began });
+                    waves.push(Wave { surge: surge.clone(), law: *law, from: tick, until, ends, began });
                 }
             }
         }
-        was_seen = found.is_some();
+        *was_seen = found.is_some();
     }
-    waves.iter_mut().for_each(|wave| wave.until = wave.until.min(ticks.end));
-    waves
+
+    /// Its policy ends, and takes its waves along.
+    pub(super) fn end(&mut self, tick: Tick) {
+        self.waves.iter_mut().for_each(|wave| wave.until = wave.until.min(tick));
+    }
 }
 
 /// The policies, with lower thresholds while waves last: another law at every tick at which a wave begins or ends.
@@ -171,11 +222,21 @@ pub fn over(laws: Vec<Law>, waves: &[Wave]) -> Vec<Law> {
     turns.dedup();
     let in_force = |tick: Tick| laws.iter().rposition(|law| law.from <= tick).map(|place| (tick, place));
     let turned = |(tick, place): (Tick, usize)| {
-        let lasting = waves.iter().filter(|wave| wave.law == place && (wave.from..wave.until).contains(&tick));
-        let policy = lasting.fold((*laws[place].policy).clone(), tightened);
-        Law { from: tick, policy: Arc::new(policy), ..laws[place].clone() }
+        let policy = Arc::new(in_waves(&laws, place, waves, tick));
+        Law { from: tick, policy, ..laws[place].clone() }
     };
     turns.into_iter().filter_map(in_force).map(turned).collect()
+}
+
+/// The policy of that place as it is at the tick, under the waves that last then.
+pub(super) fn in_waves<'a>(
+    laws: &[Law],
+    place: usize,
+    waves: impl IntoIterator<Item = &'a Wave>,
+    tick: Tick,
+) -> Policy {
+    let lasting = waves.into_iter().filter(|wave| wave.law == place && (wave.from..wave.until).contains(&tick));
+    lasting.fold((*laws[place].policy).clone(), tightened)
 }
 
 /// The policy while the wave lasts; its name says so.

@@ -31,6 +31,7 @@ use crate::replay::books::columns_of;
 use crate::replay::judge::Rows;
 use crate::replay::teller::{Teller, Told};
 use crate::replay::views::{RowKey, RowValue, VIEWS, View, key_column, push_cells};
+use crate::replay::watch::Turning;
 
 /// So many of the last refusals are kept to be read; the dead letters in the log are all of them.
 const REFUSALS_KEPT: usize = 10_000;
@@ -450,7 +451,17 @@ impl Keeper {
                 Told::Rows(views) => views.into_iter().for_each(|(view, rows)| self.next.enter(tick, view, rows)),
                 Told::Refused(refusals) => self.refusals.extend(refusals.into_iter().map(|row| (tick, row))),
             },
-            Said::Stated(tick) => self.publish(tick),
+            Said::Turning(tick, Turning { policy, rows }) => {
+                if let (Some(policy), Some(judge)) = (policy, &mut self.teller.judge) {
+                    judge.enact(tick, policy);
+                }
+                self.enter(tick, View::Wave, rows);
+            }
+            Said::Stated(tick) => {
+                // Whom only the thresholds of a wave touch, nothing else tells of.
+                self.teller.turn(tick).into_iter().for_each(|(view, rows)| self.enter(tick, view, rows));
+                self.publish(tick);
+            }
             Said::Complete(entry) => {
                 if let Some(tick) = self.next.as_of.filter(|tick| self.shelf.now().as_of == Some(*tick)) {
                     let since = Since { tick, entry, verdicts: self.next.since.clone() };

@@ -20,6 +20,7 @@ use super::state::write_whole;
 use crate::exit::Failure;
 use crate::replay::prepare::Living;
 use crate::replay::views::RowKey;
+use crate::replay::watch::Watch;
 
 /// The name of the file.
 const FILE: &str = "since.json";
@@ -68,7 +69,8 @@ impl Options {
         let windows: Vec<_> = plan.judging.iter().map(|judging| &judging.windows_ms).collect();
         let always =
             format!("{:?}", (version, plan.clock, &plan.windows, &plan.links, plan.hub, plan.lockstep, windows));
-        let mut dated = Vec::new();
+        // Which waves there were follows from the log.
+        let mut dated: Vec<(Tick, String)> = living.watch.iter().flat_map(Watch::outline).collect();
         for judging in &plan.judging {
             dated.extend(judging.policies.iter().map(|(from, policy)| (*from, format!("{policy:?}"))));
             let clauses = living.judge.iter().flat_map(|judge| &judge.clauses);

@@ -32,6 +32,7 @@ use crate::replay::evidence::{Sounding, Words};
 use crate::replay::feed::{claim, listed};
 use crate::replay::judge::{Segments, release};
 use crate::replay::rulings::Rulings;
+use crate::replay::watch::{Turning, Watch};
 
 /// How long the log is waited for before somebody looks whether the service is to end.
 const WAIT: Duration = Duration::from_millis(20);
@@ -97,6 +98,8 @@ impl Progress {
 pub enum Said {
     /// Something changed at the tick, which is stated next.
     Change(Tick, Change),
+    /// Waves begin, last longer or end at the tick; told before its changes.
+    Turning(Tick, Turning),
     /// All changes of ticks up to this one were told.
     Stated(Tick),
     /// With that everything is stated that entries up to this one complete.
@@ -124,11 +127,14 @@ struct Held {
     ruled: BTreeSet<Who>,
     hearings: Vec<Hearing>,
     groupings: Vec<Grouping>,
+    /// What of waves turns; it is known when everything of the tick is.
+    turning: Option<Turning>,
 }
 
 impl Held {
     fn add(&mut self, other: Held) {
-        let Held { claims, listings, tiers, refusals, ruled, hearings, groupings } = other;
+        let Held { claims, listings, tiers, refusals, ruled, hearings, groupings, turning } = other;
+        self.turning = turning.or(self.turning.take());
         self.claims.extend(claims);
         self.listings.extend(listings);
         self.tiers.extend(tiers);
@@ -158,6 +164,8 @@ pub struct Questions {
     pub words: Arc<Words>,
     /// Where it stands, for who asks later.
     pub places: Arc<Places>,
+    /// Which waves there are, where a policy has some.
+    pub watch: Option<Watch>,
 }
 
 /// The log, as the first worker reads it.
@@ -179,6 +187,7 @@ pub struct FromLog {
     in_force: InForce,
     rulings: Rulings,
     sounding: Sounding,
+    watch: Option<Watch>,
     places: Arc<Places>,
     entry: u64,
     /// The last entry of which was told that everything that it completes is stated.
@@ -203,7 +212,7 @@ impl FromLog {
         said: SyncSender<Said>,
         goes_on: Option<(Tick, u64)>,
     ) -> FromLog {
-        let Questions { clock, kept, segments, words, places } = questions;
+        let Questions { clock, kept, segments, words, places, watch } = questions;
         FromLog {
             reader,
             durable,
@@ -220,6 +229,7 @@ impl FromLog {
             in_force: InForce::default(),
             rulings: Rulings::new(clock, None),
             sounding: Sounding::new(words),
+            watch,
             places,
             entry: 0,
             told: 0,
@@ -290,6 +300,7 @@ impl FromLog {
             });
             let now = self.complete.map_or(0, |complete| complete + 1);
             self.take(number, news);
+            self.watch.iter_mut().for_each(|watch| watch.hear(self.incoming.take_dated()));
             if !refusals.is_empty() {
                 self.hold_refusals(now, refusals);
             }
@@ -385,15 +396,20 @@ impl FromLog {
         if self.complete.is_some_and(|complete| complete >= tick) {
             return;
         }
-        if self.complete.is_none() {
-            let first = self.held.keys().next().copied().unwrap_or(tick).min(tick);
-            for (valid_from, early) in std::mem::take(&mut self.early) {
-                let at = valid_from.map_or(0, |instant| self.clock.first_after(instant)).max(first);
-                let held = self.held(at);
-                held.add(early);
+        let first = match self.complete {
+            Some(complete) => complete + 1,
+            None => {
+                let first = self.held.keys().next().copied().unwrap_or(tick).min(tick);
+                for (valid_from, early) in std::mem::take(&mut self.early) {
+                    let at = valid_from.map_or(0, |instant| self.clock.first_after(instant)).max(first);
+                    self.held(at).add(early);
+                }
+                first
             }
-        }
+        };
         self.complete = Some(tick);
+        let turnings = self.watch.as_mut().map(|watch| watch.look(first, tick)).unwrap_or_default();
+        turnings.into_iter().for_each(|(tick, turning)| self.held(tick).turning = Some(turning));
     }
 
     fn damaged(error: LogError) -> Failure {
@@ -443,7 +459,8 @@ impl Source for FromLog {
 
     fn send(&mut self, tick: Tick, ends: &mut Ends) -> Result<(), Failure> {
         let held = self.held.remove(&tick).unwrap_or_default();
-        let Held { claims, mut listings, mut tiers, refusals, ruled, hearings, groupings } = held;
+        let Held { claims, mut listings, mut tiers, refusals, ruled, hearings, groupings, turning } = held;
+        turning.into_iter().for_each(|turning| _ = self.said.send(Said::Turning(tick, turning)));
         self.unawaited += claims.len() + listings.len() + tiers.len() + hearings.len() + groupings.len() + 1;
         claims.into_iter().for_each(|claim| ends.claims.send(claim));
         refusals.into_iter().for_each(|refusal| ends.refusals.send(refusal));

@@ -2,6 +2,7 @@
 //!
 //! More of it: `TRUESTREAM_ROUNDS=1000 cargo test --release -p truestream --test command_line alive`.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,8 @@ use datasets::formats::instant;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::data::{MONDAY, copy, read, rewrite, rows, text, world};
+use crate::data::{MONDAY, copy, instants, read, rewrite, rows, text, whole, world};
+use crate::gate;
 use crate::policy::CONDITIONS;
 use crate::process::{Running, start, truestream};
 
@@ -486,6 +488,97 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         let others = known.iter().filter(|row| !found.contains(row)).take(3).collect::<Vec<_>>();
         assert!(found.len() == known.len() && others.is_empty(), "{} and {}: {others:?}", found.len(), known.len());
     }
+}
+
+/// A flood of uploads on Tuesday, and plays up to so many hours after Monday began, by accounts that play more and less.
+fn flooded(folder: &Path, hours: usize) -> PathBuf {
+    std::fs::create_dir(folder).expect("a folder");
+    let data = PathBuf::from(gate::data(folder));
+    let plays = || 0..hours * 5;
+    let of = |id: fn(usize) -> String| gate::texts(plays().map(|n| Some(id(n))));
+    let ended = plays().map(|n| Some(MONDAY + n as i64 * 720_000)).collect::<Vec<_>>();
+    let columns = vec![
+        ("play_id", of(|n| format!("p{n}"))),
+        ("ended_at", instants(&ended)),
+        ("account_id", of(|n| format!("a{}", n % (1 + n % 20)))),
+        ("track_id", of(|n| format!("t{}", n % 180))),
+        ("played_ms", whole(&vec![Some(31_000); ended.len()])),
+    ];
+    gate::table(&data.join("plays.parquet"), columns);
+    data
+}
+
+#[test]
+fn a_service_lives_through_waves_as_a_replay_does_though_it_is_killed_in_between() {
+    let views = ["account_window", "risk", "verdict", "wave"];
+    let versions = |tables: &Path| -> BTreeSet<String> {
+        rows(&tables.join("verdict.parquet"), &["policy_version"]).concat().into_iter().collect()
+    };
+    let version = |name: &str| BTreeSet::from([name.to_owned()]);
+    // While the wave lasts, and when it is over.
+    for (hours, workers, decides) in
+        [(54, "1", "strict + wave flood"), (54, "4", "strict + wave flood"), (96, "1", "strict")]
+    {
+        let folder = TempDir::new().expect("a folder");
+        let (path, data) = (folder.path(), flooded(&folder.path().join("flooded"), hours));
+        let calm = policy(path, "calm", &[]);
+        let (calm, _) = replayed(&HOW, &data, path, &["account_window", "verdict"], &["--policy", &calm]);
+        let calm_verdicts = rows(&calm.join("verdict.parquet"), &["subject_id"]).len();
+        let strict = policy(path, "strict", &[("sensitivity.toml", gate::WAVE)]);
+        let (tables, as_of) = replayed(&HOW, &data, path, &views, &["--policy", &strict]);
+        assert_eq!(versions(&tables), version(decides));
+        let verdicts = rows(&tables.join("verdict.parquet"), &["subject_id"]).len();
+        assert_eq!(verdicts > calm_verdicts, decides != "strict", "{verdicts} and {calm_verdicts} in a calm");
+
+        let state = path.join("state");
+        let follow = ["--follow", &text(&data), "--policy", &strict, "--workers", workers];
+        for round in 0..rounds(12) {
+            let service = Service::start(&state, &[&follow[..], &["--speed", "100000x"]].concat());
+            sleep(Duration::from_millis(mixed(round, 700)));
+            match round % 3 {
+                0 => {
+                    service.running.ask_to_end();
+                    service.running.end().good();
+                }
+                _ => service.running.kill(),
+            }
+        }
+        let service = Service::start(&state, &follow);
+        service.wait_as_of(as_of);
+        service.states(&tables, &views);
+        service.running.ask_to_end();
+        service.running.end().good();
+        // Who goes on from where it ended, and who goes through everything again.
+        for is_known in [true, false] {
+            if !is_known {
+                std::fs::remove_file(state.join("since.json")).expect("it ended in order");
+            }
+            let service = Service::start(&state, &["--time", "told", "--policy", &strict, "--workers", workers]);
+            service.wait_as_of(as_of);
+            service.states(&tables, &views);
+            service.running.ask_to_end();
+            service.running.end().good();
+        }
+    }
+}
+
+#[test]
+fn a_service_takes_up_a_policy_with_waves_while_it_runs() {
+    let folder = TempDir::new().expect("a folder");
+    let (path, data) = (folder.path(), flooded(&folder.path().join("flooded"), 54));
+    let store = text(&path.join("laws"));
+    activate(path, "first", &[], MONDAY - 60 * 86_400_000);
+    let service = Service::start(&path.join("state"), &["--follow", &text(&data), "--policy", &store]);
+    service.wait_until_followed();
+    service.wait_until_stated();
+    activate(path, "second", &[("sensitivity.toml", gate::WAVE)], MONDAY);
+    service.takes_up();
+    let views = ["account_window", "risk", "verdict", "wave"];
+    let (tables, as_of) = replayed(&HOW, &data, path, &views, &["--policy", &store]);
+    assert!(!rows(&tables.join("wave.parquet"), &["wave"]).is_empty());
+    service.running_until("it looks for waves", || service.sql("SELECT * FROM wave").num_rows() > 0);
+    service.wait_as_of(as_of);
+    service.states(&tables, &views);
 }
 
 #[test]

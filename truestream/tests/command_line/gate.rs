@@ -12,18 +12,20 @@ use crate::process::{files, truestream};
 
 const DAY: i64 = 86_400_000;
 
-fn texts(values: impl IntoIterator<Item = Option<String>>) -> ArrayRef {
+/// A column of texts.
+pub fn texts(values: impl IntoIterator<Item = Option<String>>) -> ArrayRef {
     Arc::new(values.into_iter().collect::<StringArray>())
 }
 
-fn table(path: &Path, columns: Vec<(&str, ArrayRef)>) {
+/// Writes a table of these columns.
+pub fn table(path: &Path, columns: Vec<(&str, ArrayRef)>) {
     let columns = columns.into_iter().map(|(name, column)| (name, column, true));
     write(path, &RecordBatch::try_from_iter_with_nullable(columns).expect("columns of one length"), 500);
 }
 
 /// Plays on four days, and a catalogue: a track of `u1` every six hours since six weeks, and on Tuesday 120 short ones of `u2` within
 /// an hour, of which ten name the artist of `u1`.
-fn data(folder: &Path) -> String {
+pub fn data(folder: &Path) -> String {
     let data = folder.join("data");
     std::fs::create_dir_all(&data).expect("a folder");
     table(
@@ -183,7 +185,8 @@ fn a_backtest_says_which_releases_another_gate_would_hold_or_let_through() {
     assert!(told.out.contains("Gate: every upload stands as before"), "{told:?}");
 }
 
-const WAVE: &str = "[[wave]]\nname = 'flood'\nmeasure = 'uploads'\nhours = 24\nweeks = 4\nseen_min = 50\ntimes_min = 3\n\
+/// A wave of uploads.
+pub const WAVE: &str = "[[wave]]\nname = 'flood'\nmeasure = 'uploads'\nhours = 24\nweeks = 4\nseen_min = 50\ntimes_min = 3\n\
                     deviations = 6\nsegment = 'default'\npoints = 20\nfloor = { hold = 25, escalate = 50, block = 80 }\n\
                     lasts_hours = 24\nlasts_max_hours = 36\n";
 
