@@ -251,6 +251,7 @@ mod tests {
         for number in 0..700 {
             let hour = if below(seed, 3) == 0 { 20 + 130 * (below(seed, 6) as i64) } else { below(seed, UNTIL) as i64 };
             let at = hour * HOUR_MS + below(seed, 5 * HOUR_MS as u64) as i64;
+            let in_force = at + below(seed, 40) as i64 * HOUR_MS;
             let some = |seed: &mut u64, at: i64| (below(seed, 4) > 0).then_some(at);
             dated.uploads.push(Row {
                 track: Key(below(seed, 500)),
@@ -261,10 +262,10 @@ mod tests {
                 title: Some(titles[below(seed, 4) as usize].to_owned()),
                 metadata: Metadata::of(&records::Track::new(records::Id::Number(number))),
                 uploaded_at: some(seed, at),
-                valid_from: some(seed, at + below(seed, 40) as i64 * HOUR_MS),
+                valid_from: some(seed, in_force),
             });
-            let again = at + below(seed, 9) as i64;
-            dated.accounts.push((Key(below(seed, 600)), some(seed, again)));
+            let created_at = some(seed, at);
+            dated.accounts.push((Key(below(seed, 600)), created_at));
         }
         dated
     }
