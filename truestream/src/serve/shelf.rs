@@ -455,11 +455,11 @@ impl Keeper {
                 if let (Some(policy), Some(judge)) = (policy, &mut self.teller.judge) {
                     judge.enact(tick, policy);
                 }
-                self.enter(tick, View::Wave, rows);
+                self.next.enter(tick, View::Wave, rows);
             }
             Said::Stated(tick) => {
                 // Whom only the thresholds of a wave touch, nothing else tells of.
-                self.teller.turn(tick).into_iter().for_each(|(view, rows)| self.enter(tick, view, rows));
+                self.teller.turn(tick).into_iter().for_each(|(view, rows)| self.next.enter(tick, view, rows));
                 self.publish(tick);
             }
             Said::Complete(entry) => {
