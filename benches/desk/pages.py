@@ -170,6 +170,12 @@ def measure(service: Service, cases: int) -> list[tuple[str, list[float]]]:
     told.append(("list", each(lambda: "/desk")))
     told.append(("list, some page", each(lambda: f"/desk?page={lot.randrange(cases // 50)}")))
     told.append(("list, of a kind and verdict", each(lambda: "/desk?subject=account&verdict=escalate")))
+    told.append(("list, by words of a reason", each(lambda: "/desk?words=person", 5)))
+    told.append(("drawn by lot, the first after an instant", each(lambda: "/desk?queue=audit", 1)))
+    told.append(("drawn by lot", each(lambda: "/desk?queue=audit")))
+    told.append(("in doubt, the first after an instant", each(lambda: "/desk?queue=uncertain", 1)))
+    told.append(("in doubt", each(lambda: "/desk?queue=uncertain")))
+    told.append(("two hundred at once, to be seen", each(lambda: "/desk/bulk?subject=account&verdict=escalate", 5)))
     told.append(("case", each(lambda: f"/desk/case/account/a{lot.randrange(cases)}")))
     track = lambda: f"/desk/case/track/t{lot.randrange(20_000)}"
     told.append(("somebody without a verdict", each(track)))
@@ -178,6 +184,7 @@ def measure(service: Service, cases: int) -> list[tuple[str, list[float]]]:
     told.append(("decided", each(lambda: "/desk?decided=1")))
     told.append(("overview", each(lambda: "/desk/overview")))
     told.append(("all as CSV", each(lambda: "/desk/cases.csv", 3)))
+    told.append(("all in groups", each(lambda: "/desk/groups.csv", 3)))
     return told
 
 

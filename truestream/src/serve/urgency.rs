@@ -223,11 +223,11 @@ mod tests {
     }
 
     fn verdict(seed: &mut u64) -> RowValue {
-        let verdicts = [Verdict::Hold, Verdict::Escalate, Verdict::Block];
+        let verdicts = [Verdict::Hold, Verdict::Block];
         RowValue::Verdict(Box::new(VerdictRow {
-            // Few risks, so that some are equally urgent.
-            r: Risk::from_parts(2_500 * (1 + chance(seed, 4))),
-            verdict: verdicts[chance(seed, 3) as usize],
+            // Few of them, so that some are equally urgent, and some come back as they were when they went.
+            r: Risk::from_parts(5_000 * (1 + chance(seed, 2))),
+            verdict: verdicts[chance(seed, 2) as usize],
             reasons: Vec::new(),
             reasons_json: String::new(),
             rules_json: String::new(),
@@ -248,14 +248,14 @@ mod tests {
             for tick in 1..40 {
                 for _ in 0..chance(&mut lot, 12) {
                     let subject = Subject::ALL[chance(&mut lot, 6) as usize];
-                    let id = chance(&mut lot, 15).to_string();
-                    let is_gone = chance(&mut lot, 3) == 0;
+                    let id = chance(&mut lot, 4).to_string();
+                    let is_gone = chance(&mut lot, 2) == 0;
                     let row = (!is_gone).then(|| verdict(&mut lot));
                     stated.enter(tick, View::Verdict, vec![(RowKey::Subject(subject, id), row)]);
                 }
                 for _ in 0..chance(&mut lot, 30) {
                     let subject = Subject::ALL[chance(&mut lot, 6) as usize];
-                    let id = id_of(kind, &chance(&mut lot, 15).to_string()).expect("a number");
+                    let id = id_of(kind, &chance(&mut lot, 4).to_string()).expect("a number");
                     let payable = chance(&mut lot, 3) as u32 * 100;
                     let row = RowValue::Window(Box::new(WindowRow { payable, ..WindowRow::default() }));
                     let row = (chance(&mut lot, 4) > 0).then_some(row);
@@ -263,7 +263,7 @@ mod tests {
                     stated.enter(tick, View::Window(subject.into()), vec![(key, row)]);
                 }
                 // Not every instant is looked at.
-                if chance(&mut lot, 3) > 0 {
+                if chance(&mut lot, 3) == 0 {
                     let stated = Arc::new(stated.clone().at(tick));
                     known.learn(&shelf.outline, &stated);
                     let ranking = Ranking::of(&shelf.outline, &stated, known.waiting.values());
