@@ -137,7 +137,7 @@ impl ReviewDesk {
             Queue::Urgent => see(&mut ranking.ranked.iter().map(Listed::of).filter(waits)),
             Queue::Audit => {
                 let drawn = self.material.samples.drawn(ranking);
-                see(&mut drawn.all.iter().map(Listed::sampled).filter(waits))
+                see(&mut drawn.iter().map(Listed::sampled).filter(waits))
             }
             Queue::Uncertain => {
                 let near = self.material.samples.uncertain(&ranking.stated);
@@ -188,7 +188,7 @@ impl ReviewDesk {
             risk: line.risk,
             payable: line.payable,
             needs_second: needs_second(line, choice),
-            inclusion: self.material.samples.drawn(ranking).inclusion(subject, &line.id, verdict),
+            inclusion: self.material.samples.shares(ranking).inclusion(subject, &line.id, verdict),
         }
     }
 

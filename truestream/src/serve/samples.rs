@@ -68,71 +68,74 @@ fn share(of: u64) -> f64 {
     share
 }
 
-/// Who is drawn as of an instant, and with which probabilities.
+/// With which probabilities somebody is drawn as of an instant.
 #[derive(Default)]
-pub struct Drawn {
-    /// Who, in the order of their lots.
-    pub all: Vec<Sampled>,
+pub struct Shares {
     /// By kind and verdict, how many of it are drawn.
     shares: [[f64; 4]; Subject::ALL.len()],
     lots: Option<Lots>,
 }
 
-impl Drawn {
-    /// Draws of everybody about whom no person has ruled.
-    fn of(key: [u8; 32], outline: &Outline, ranking: &Ranking) -> Drawn {
-        let stated = &ranking.stated;
-        let Some(as_of) = outline.as_of(stated) else { return Drawn::default() };
-        let lots = Lots { key, week: (as_of - MONDAY_MS).div_euclid(WEEK_MS) };
-        let mut shares = [[1.0; 4]; Subject::ALL.len()];
+impl Shares {
+    fn of(key: [u8; 32], outline: &Outline, ranking: &Ranking) -> Shares {
+        let Some(as_of) = outline.as_of(&ranking.stated) else { return Shares::default() };
         let mut counts = [[0u64; 4]; Subject::ALL.len()];
-        let mut waiting: HashSet<(Subject, &str)> = HashSet::with_capacity(ranking.ranked.len());
-        for Ranked { waiting: one, .. } in &ranking.ranked {
-            counts[one.subject as usize][one.verdict as usize] += 1;
-            waiting.insert((one.subject, &one.id));
+        for Ranked { waiting, .. } in &ranking.ranked {
+            counts[waiting.subject as usize][waiting.verdict as usize] += 1;
         }
         for subject in Subject::ALL {
-            let kind = subject as usize;
-            let suspected: u64 = counts[kind].iter().sum();
+            let counts = &mut counts[subject as usize];
             let mut all = 0u64;
-            each_in_longest(outline, stated, subject, |_| all += 1);
-            counts[kind][Verdict::Allow as usize] = all.saturating_sub(suspected);
-            shares[kind] = counts[kind].map(share);
+            each_in_longest(outline, &ranking.stated, subject, |_| all += 1);
+            counts[Verdict::Allow as usize] = all.saturating_sub(counts.iter().sum());
         }
-        let ruled = ruled(stated);
-        let mut found: Vec<(f64, Sampled)> = Vec::new();
-        let mut draw = |subject: Subject, id: &str, verdict: Verdict| {
-            let (lot, share) = (lots.of(subject, id), shares[subject as usize][verdict as usize]);
-            let key = RowKey::Subject(subject, id.to_owned());
-            let is_suspected = || waiting.contains(&(subject, id));
-            if lot < share && !ruled.contains(&key) && (verdict != Verdict::Allow || !is_suspected()) {
-                found.push((lot, Sampled { subject, id: id.to_owned(), verdict, number: share }));
-            }
-        };
-        ranking.ranked.iter().for_each(|Ranked { waiting, .. }| draw(waiting.subject, &waiting.id, waiting.verdict));
-        for subject in Subject::ALL {
-            each_in_longest(outline, stated, subject, |id| draw(subject, id, Verdict::Allow));
-        }
-        found.sort_by(|a, b| a.0.total_cmp(&b.0));
-        Drawn { all: found.into_iter().map(|(_, sampled)| sampled).collect(), shares, lots: Some(lots) }
+        let lots = Lots { key, week: (as_of - MONDAY_MS).div_euclid(WEEK_MS) };
+        Shares { shares: counts.map(|counts| counts.map(share)), lots: Some(lots) }
+    }
+
+    /// The lot of a subject and how probable it was to be drawn, if it was.
+    fn drawn(&self, subject: Subject, id: &str, verdict: Verdict) -> Option<(f64, f64)> {
+        let (lot, share) = (self.lots?.of(subject, id), self.shares[subject as usize][verdict as usize]);
+        (lot < share).then_some((lot, share))
     }
 
     /// How probable it was to be drawn, if it was.
     pub fn inclusion(&self, subject: Subject, id: &str, verdict: Verdict) -> Option<f64> {
-        let share = self.shares[subject as usize][verdict as usize];
-        self.lots.filter(|lots| lots.of(subject, id) < share).map(|_| share)
+        self.drawn(subject, id, verdict).map(|(_, share)| share)
     }
 }
 
+/// Who is drawn, in the order of their lots: of everybody about whom no person has ruled.
+fn drawn(outline: &Outline, ranking: &Ranking, shares: &Shares) -> Vec<Sampled> {
+    let waiting: HashSet<(Subject, &str)> =
+        ranking.ranked.iter().map(|ranked| (ranked.waiting.subject, ranked.waiting.id.as_str())).collect();
+    let ruled = ruled(&ranking.stated);
+    let mut found: Vec<(f64, Sampled)> = Vec::new();
+    let mut draw = |subject: Subject, id: &str, verdict: Verdict| {
+        let Some((lot, share)) = shares.drawn(subject, id, verdict) else { return };
+        let is_suspected = || waiting.contains(&(subject, id));
+        let is_ruled = ruled.contains(&RowKey::Subject(subject, id.to_owned()));
+        if !is_ruled && (verdict != Verdict::Allow || !is_suspected()) {
+            found.push((lot, Sampled { subject, id: id.to_owned(), verdict, number: share }));
+        }
+    };
+    ranking.ranked.iter().for_each(|Ranked { waiting, .. }| draw(waiting.subject, &waiting.id, waiting.verdict));
+    for subject in Subject::ALL {
+        each_in_longest(outline, &ranking.stated, subject, |id| match id {
+            Id::Text(id) => draw(subject, id, Verdict::Allow),
+            Id::Number(id) => draw(subject, &id.to_string(), Verdict::Allow),
+        });
+    }
+    found.sort_by(|a, b| a.0.total_cmp(&b.0));
+    found.into_iter().map(|(_, sampled)| sampled).collect()
+}
+
 /// Everybody of a kind with plays in the longest window.
-fn each_in_longest(outline: &Outline, stated: &Stated, subject: Subject, mut see: impl FnMut(&str)) {
+fn each_in_longest(outline: &Outline, stated: &Stated, subject: Subject, mut see: impl FnMut(&Id)) {
     let mut part = [outline.rows_of_longest()].into();
     stated.copy(View::Window(subject.into()), &mut part, usize::MAX, |key, _| {
         if let RowKey::Window(_, id) = key {
-            match id {
-                Id::Text(id) => see(id),
-                Id::Number(id) => see(&id.to_string()),
-            }
+            see(id);
         }
         true
     });
@@ -174,11 +177,12 @@ fn uncertain(stated: &Stated, thresholds: Thresholds) -> Vec<Sampled> {
     near.into_iter().filter_map(sampled).collect()
 }
 
-/// Both, made once for whatever is stated, when somebody asks.
+/// All of it, made once for whatever is stated, when somebody asks.
 pub struct Samples {
     shelf: Arc<Shelf>,
     key: [u8; 32],
-    drawn: Made<Drawn>,
+    shares: Made<Shares>,
+    drawn: Made<Vec<Sampled>>,
     uncertain: Made<Vec<Sampled>>,
 }
 
@@ -188,12 +192,18 @@ type Made<T> = Mutex<Option<(Weak<Stated>, Arc<T>)>>;
 impl Samples {
     /// By lots of this key.
     pub fn new(shelf: Arc<Shelf>, key: [u8; 32]) -> Samples {
-        Samples { shelf, key, drawn: Mutex::default(), uncertain: Mutex::default() }
+        Samples { shelf, key, shares: Mutex::default(), drawn: Mutex::default(), uncertain: Mutex::default() }
     }
 
-    /// Who is drawn as of the ranking's instant.
-    pub fn drawn(&self, ranking: &Ranking) -> Arc<Drawn> {
-        once(&self.drawn, &ranking.stated, || Drawn::of(self.key, &self.shelf.outline, ranking))
+    /// With which probabilities somebody is drawn as of the ranking's instant; everybody is counted for it, and nobody's lot is looked at.
+    pub fn shares(&self, ranking: &Ranking) -> Arc<Shares> {
+        once(&self.shares, &ranking.stated, || Shares::of(self.key, &self.shelf.outline, ranking))
+    }
+
+    /// Who is drawn as of then.
+    pub fn drawn(&self, ranking: &Ranking) -> Arc<Vec<Sampled>> {
+        let shares = self.shares(ranking);
+        once(&self.drawn, &ranking.stated, || drawn(&self.shelf.outline, ranking, &shares))
     }
 
     /// Who is near a threshold of the policy in force; nobody where none is.
