@@ -577,9 +577,12 @@ impl Desk for ReviewDesk {
             (found.len(), page.filter_map(|decision| shown(decision)).collect())
         } else {
             self.listed(guest, wanted.queue, &sum, &ranking, |listed| {
-                let found: Vec<Listed> = listed.filter(|listed| self.fits(stated, wanted, listed)).collect();
-                let page = found.iter().skip(skipped).take(taken);
-                (found.len(), page.map(|listed| self.listed_line(&ranking, &sum, listed)).collect())
+                // All are counted, and those of the page made: a hundred thousand need no place for that.
+                let mut fitting = listed.filter(|listed| self.fits(stated, wanted, listed));
+                let before = fitting.by_ref().take(skipped).count();
+                let page = fitting.by_ref().take(taken).map(|listed| self.listed_line(&ranking, &sum, &listed));
+                let page: Vec<CaseLine> = page.collect();
+                (before + page.len() + fitting.count(), page)
             })
         };
         if wanted.all {
