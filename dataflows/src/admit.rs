@@ -17,7 +17,7 @@ use records::{Code, Country, IdSpace, Key, KeyedPlay, Millis, Names};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Clock, Tick};
-use crate::keep::{Keep, mix};
+use crate::keep::{Keep, empty, mix};
 
 /// Where a row stands: the number of its file among the inputs, and its number in the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -216,6 +216,9 @@ impl Keep for Admit {
         for same in claims.chunk_by(|a, b| a.play_id == b.play_id) {
             self.hear(tick, same, out);
         }
+        let used = claims.len();
+        empty(&mut claims, used);
+        self.claims = claims;
     }
 }
 

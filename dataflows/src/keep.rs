@@ -20,8 +20,15 @@ use crate::clock::Tick;
 /// little more than one, and what they bring still fits the nearest cache.
 pub const AHEAD: usize = 32;
 
-/// A buffer of more records is given back: it was for what came at once and will not come again.
-pub const SPARE_MAX: usize = 1 << 16;
+/// A buffer of no more records is kept, however few of them were needed.
+const SPARE_MAX: usize = 1 << 16;
+
+/// Empties a buffer of which so much was used, for the next tick. Room for more than that is given back: it was for what came at once and will
+/// not come again.
+pub fn empty<T>(buffer: &mut Vec<T>, used: usize) {
+    buffer.clear();
+    buffer.shrink_to(SPARE_MAX.max(used));
+}
 
 /// State of one worker's share of the keys.
 pub trait Keep: 'static {
@@ -90,13 +97,16 @@ pub fn keep<'scope, K: Keep>(
                     state.open(tick, &mut out);
                 }
                 if let Some(mut records) = waiting.remove(&tick) {
+                    let used = records.len();
                     let mut rest = records.drain(..);
                     while let ahead @ 1.. = rest.len().min(AHEAD) {
                         state.look(&rest.as_slice()[..ahead]);
                         rest.by_ref().take(ahead).for_each(|record| state.take(tick, record, &mut out));
                     }
                     drop(rest);
-                    if records.capacity() <= SPARE_MAX {
+                    empty(&mut records, used);
+                    // Of large ones there is one: another is only needed where ticks come faster than they are computed.
+                    if spare.is_empty() || records.capacity() <= SPARE_MAX {
                         spare.push(records);
                     }
                     output.session(&*held).give_iterator(out.drain(..));

@@ -13,7 +13,7 @@ use hashbrown::HashMap;
 use records::Key;
 
 use crate::clock::Tick;
-use crate::keep::{AHEAD, Keep, SPARE_MAX, mix};
+use crate::keep::{AHEAD, Keep, empty, mix};
 use crate::windows::Turn;
 
 /// When the rows of a view are wanted.
@@ -104,10 +104,9 @@ impl Keep for Tallies {
                 self.table.count(same, &self.turns, says.then_some(&mut *out));
             }
         }
-        self.order.clear();
-        self.turns.clear();
-        self.order.shrink_to(SPARE_MAX);
-        self.turns.shrink_to(SPARE_MAX);
+        let used = self.turns.len();
+        empty(&mut self.order, used);
+        empty(&mut self.turns, used);
         if self.cadence == Cadence::At(tick) {
             self.cadence = Cadence::Each;
             self.table.say_all(out);
