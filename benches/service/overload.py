@@ -4,8 +4,8 @@ long does it take until it has caught up?
 
     benches/service/overload.py [--truestream target/release/truestream] [--rate 400000] [--seconds 600] [--behind-max 10s] [--memory-max 4096]
 
-Prints a line of JSON each ten seconds, and one at the end. Time is the load's own: a beat is a minute; windows of an hour, so that after an hour's
-beats what the views hold stays the same and memory that grows on is a queue.
+Prints a line of JSON each ten seconds, and one at the end. Time is the load's own: a beat is a minute, and so is the window, so that what the views
+hold stays nearly the same (who used which device is known for a week) and memory that grows on is a queue.
 """
 
 import argparse
@@ -43,7 +43,7 @@ def main() -> None:
     asked = words.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        line = ["serve", "--state", folder / "state", "--time", "told", "--plain-ids", "--every", "1min", "--windows", "1h"]
+        line = ["serve", "--state", folder / "state", "--time", "told", "--plain-ids", "--every", "1min", "--windows", "1min"]
         line += ["--behind-max", asked.behind_max, "--memory-max", str(asked.memory_max)]
         line += ["--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"]
         with open(folder / "out", "w") as out, open(folder / "err", "w") as err:
