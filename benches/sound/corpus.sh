@@ -123,7 +123,7 @@ transform() {
 
 # Clips of 36 s from a third of each source track (every n-th of the list, spread over packages): enough for 30 s after speed +10 %.
 make_queries() {
-    local split="$1" folder="$target/queries/$split" list="$target/queries/$split.tsv" sha path seconds start name clip
+    local split="$1" folder="$target/queries/$split" list="$target/queries/$split.tsv" sha path seconds start name clip level
     mkdir -p "$folder"
     : >"$list.part"
     awk -F'\t' -v part="$split" '$1 == part && $4 >= 60' "$target/tracks.tsv" >"$folder/eligible"
@@ -136,6 +136,12 @@ make_queries() {
             run_ffmpeg -ss "$start" -t 36 -i "$target/tracks/$path" -ac 1 -ar 44100 -c:a pcm_s16le -f wav "$folder/part.wav"
             mv "$folder/part.wav" "$clip"
         }
+        # What holds no sound can be found by nobody, and is a copy of all other silence to who compares bits.
+        level="$("$ffmpeg" -nostdin -hide_banner -i "$clip" -af volumedetect -f null - 2>&1 | sed -n 's/.*max_volume: \([-0-9.]*\) dB.*/\1/p')"
+        if awk -v level="$level" 'BEGIN { exit !(level < -60) }'; then
+            echo "SKIPPED: silence at $start s of $path" >&2
+            continue
+        fi
         for name in $transforms; do
             [[ -f "$folder/${sha:0:12}.$name.wav" ]] || {
                 transform "$clip" "$name" "$folder/part.wav"
