@@ -5,7 +5,8 @@
 //! plays ───────────────────────────┼──▶ windows ──┬──▶ tallies ─────▶ account_window, track_window, …
 //! catalogue ───────────────────────┘              ├──▶ links ──▶ groups ──▶ account_group, hubs
 //!                                                 ├──▶ lockstep ──────────▶ lockstep
-//!                                                 └──▶ company
+//!                                                 ├──▶ company
+//!                                                 └──▶ weeks (pages ask)
 //! account_window, account_group, lockstep, company ──▶ dossiers ─┬─▶ profiles ────▶ account_features
 //!                                                                └─▶ scores ──────▶ account_score
 //! what accounts played last ──▶ sequences ──▶ account_sequence, networks ─▶ (risk)
@@ -33,4 +34,5 @@ pub mod river;
 pub mod scores;
 pub mod sequences;
 pub mod tallies;
+pub mod weeks;
 pub mod windows;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use timely::ExchangeData;
 use timely::dataflow::operators::probe::Handle as Watermark;
 use timely::dataflow::operators::vec::{Input, Map};
-use timely::dataflow::operators::{Concat, Concatenate, Probe};
+use timely::dataflow::operators::{Concat, Concatenate, Inspect, Probe};
 use timely::dataflow::{InputHandleVec, StreamVec};
 use timely::worker::Worker;
 
@@ -35,6 +35,7 @@ use crate::risk::{self, Entry, JudgementChange, Judging, Sources};
 use crate::scores::{ScoreChange, Scores, Side, Turns, has_network, networks};
 use crate::sequences::{self, Asked, NetworkChange, Networks, SequenceChange, Sequences};
 use crate::tallies::{self, Cadence, RowChange, Tallies};
+use crate::weeks::Weeks;
 use crate::windows::{Inflow, Turn, Windows};
 
 /// Two accounts are linked by what both used in the last seven days (the contract of account_group).
@@ -205,6 +206,8 @@ pub struct Context {
     pub names: Arc<dyn Names>,
     /// The payment instrument of an account, or [`Key::NONE`].
     pub payments: Arc<dyn Fn(Key) -> Key + Send + Sync>,
+    /// Where it is counted when subjects are played, if somebody asks.
+    pub weeks: Option<Arc<Weeks>>,
 }
 
 /// The ends of the dataflow that a worker holds.
@@ -264,6 +267,10 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
         let windows = Windows::new(plan.clock, lengths.clone(), plan.whole(&lengths), counts_uploads, plan.wanted);
         let turns =
             keep(inflow.concat(admitted), "Windows", |inflow| crate::keep::mix(inflow.track().0), until, windows);
+        let turns = match context.weeks.clone().zip(place_of(plan.windows.last().copied())) {
+            Some((weeks, longest)) => turns.inspect(move |turn| weeks.turn(turn, longest)),
+            None => turns,
+        };
 
         let mut ends = Vec::new();
         let cadence = if plan.every_tick { Cadence::Each } else { Cadence::At(until) };

@@ -9,6 +9,7 @@
 //! its size ──▶ crowd, rhythm, cohort ────────┘          │
 //! plays of an account, in order ──▶ sequence ───────────┘
 //! titles ──▶ title (a hash in which near ones differ little)
+//! ends of plays ──▶ week (plays by the hour of the week)
 //! ```
 
 pub mod apportion;
@@ -33,5 +34,6 @@ pub mod sound;
 pub mod standing;
 pub mod tally;
 pub mod title;
+pub mod week;
 
 pub use row::{Entropy, WindowRow};

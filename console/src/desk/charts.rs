@@ -3,14 +3,15 @@
 //! ```text
 //! (when, numbers) ──▶ bars, or a line for each of a few ──▶ svg ──┐
 //!                └──▶ table ──────────────────────────────────────┴──▶ figure
+//! plays by the hour of the week ──▶ a field for each hour, the darker the more, beside those of its like
 //! ```
 
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::Hour;
 use super::pages::when;
+use super::{Hour, Week};
 
 /// The picture in its own units; it is scaled to the page.
 const WIDE: f64 = 600.0;
@@ -84,6 +85,75 @@ fn figure(about: &str, names: &[&str], hours: &[Hour], most: u64, picture: &Mark
     }
 }
 
+/// The days of a week, from that of [`Week::plays`] on.
+const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+/// A field of an hour, and where the fields begin.
+const FIELD: f64 = 10.0;
+const FIELDS_X: f64 = 30.0;
+const FIELDS_Y: f64 = 14.0;
+
+/// When somebody is played, beside those who are played as much: a small picture for each, and one table.
+pub(super) fn week(about: &str, of: &Week) -> Markup {
+    let all: u64 = of.plays.iter().map(|plays| u64::from(*plays)).sum();
+    let own: Vec<f64> = of.plays.iter().map(|plays| f64::from(*plays) / all.max(1) as f64).collect();
+    let usual = (!of.usual.is_empty()).then_some(&of.usual);
+    html! {
+        figure.chart.week {
+            figcaption { "By hour and weekday, UTC: " (all) " plays of the last " (of.window) }
+            div.fields {
+                (fields(&format!("This {about}"), &own))
+                @if let Some(usual) = usual { (fields(&format!("{} {about}s with as many plays", of.others), usual)) }
+            }
+            @if usual.is_none() { p.note { "Too few " (about) "s have about as many plays to compare it with." } }
+            details {
+                summary { "As a table" }
+                table {
+                    caption { "Plays" @if usual.is_some() { "; small: the share of plays that is usual in that hour" } }
+                    thead { tr { th scope="col" { "Hour" } @for day in DAYS { th.number scope="col" { (day) } } } }
+                    tbody { @for hour in 0..24 { tr {
+                        th scope="row" { (format!("{hour:02}:00")) }
+                        @for day in 0..DAYS.len() { td.number {
+                            (of.plays.get(24 * day + hour).copied().unwrap_or(0))
+                            @if let Some(usual) = usual { " " small { (format!("{:.1} %", 100.0 * usual.get(24 * day + hour).copied().unwrap_or(0.0))) } }
+                        } }
+                    } } }
+                }
+            }
+        }
+    }
+}
+
+/// Seven rows of 24 fields, as dark as the share of each hour beside the greatest.
+fn fields(about: &str, shares: &[f64]) -> Markup {
+    let most = shares.iter().copied().fold(0.0, f64::max);
+    let place = shares.iter().position(|share| *share == most).unwrap_or(0);
+    let told = format!(
+        "{about}: most on {} at {:02}:00, {:.1} %; the numbers are in the table below",
+        DAYS[place / 24 % DAYS.len()],
+        place % 24,
+        100.0 * most
+    );
+    let (wide, high) = (FIELDS_X + 24.0 * FIELD, FIELDS_Y + 7.0 * FIELD);
+    html! {
+        div {
+            p.note { (about) ", at most " (format!("{:.1} %", 100.0 * most)) }
+            svg viewBox=(format!("0 0 {wide} {high}")) role="img" aria-label=(told) {
+                @for hour in [0, 6, 12, 18] { text.mark x=(FIELDS_X + f64::from(hour) * FIELD) y=(FIELDS_Y - 4.0) { (hour) } }
+                @for (row, day) in (0_u8..).zip(DAYS) { text.mark x="0" y=(FIELDS_Y + f64::from(row) * FIELD + 9.0) { (day) } }
+                rect.frame x=(FIELDS_X) y=(FIELDS_Y) width=(24.0 * FIELD) height=(7.0 * FIELD) {}
+                @for (hour, share) in (0_u8..).zip(shares).filter(|(_, share)| **share > 0.0) {
+                    rect.bar x=(FIELDS_X + f64::from(hour % 24) * FIELD) y=(FIELDS_Y + f64::from(hour / 24) * FIELD) width=(FIELD) height=(FIELD) fill-opacity=(format!("{:.2}", shade(*share / most))) {}
+                }
+            }
+        }
+    }
+}
+
+/// How dark a field of that share of the greatest is: what there is at all is seen, and twice as much is darker.
+fn shade(share: f64) -> f64 {
+    0.1 + 0.9 * share
+}
+
 /// A place to the tenth.
 fn short(place: f64) -> String {
     format!("{place:.1}")
@@ -102,7 +172,25 @@ mod tests {
         assert!(drawn.contains("y=\"59.0\"") && drawn.contains("height=\"43.0\""), "{drawn}");
         let drawn = lines("Verdicts", &["hold", "block"], &hours).into_string();
         assert!(drawn.contains("600.0,16.0") && drawn.contains("0.0,102.0"), "{drawn}");
-        for nothing in [bars("Decisions", "decisions", &[]), lines("Verdicts", &["hold"], &[])] {
+        let week = Week {
+            window: "28d".to_owned(),
+            plays: (0..168).map(|hour| if hour == 24 * 6 + 23 { 30 } else { u32::from(hour == 0) * 10 }).collect(),
+            usual: vec![1.0 / 168.0; 168],
+            others: 9,
+        };
+        let drawn = super::week("account", &week).into_string();
+        // Monday at midnight is the first field, and a third as dark as Sunday's last one.
+        assert!(drawn.contains("x=\"30\" y=\"14\" width=\"10\" height=\"10\" fill-opacity=\"0.40\""), "{drawn}");
+        assert!(drawn.contains("x=\"260\" y=\"74\" width=\"10\" height=\"10\" fill-opacity=\"1.00\""), "{drawn}");
+        assert!(drawn.contains("most on Sun at 23:00, 75.0 %") && drawn.contains("9 accounts with as many plays"));
+        assert_eq!(drawn.matches("<td class=\"number\">").count(), 168);
+        let alone = super::week("account", &Week { usual: Vec::new(), ..week }).into_string();
+        assert!(alone.contains("Too few accounts") && alone.matches("<svg").count() == 1);
+        for nothing in [
+            bars("Decisions", "decisions", &[]),
+            lines("Verdicts", &["hold"], &[]),
+            super::week("track", &Week::default()),
+        ] {
             assert!(!nothing.into_string().contains("NaN"));
         }
     }

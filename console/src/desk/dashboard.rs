@@ -6,7 +6,7 @@ use super::charts::{bars, lines};
 use super::pages::{as_of, hours, page, verdict, when};
 use super::sessions::Session;
 use super::texts::visible;
-use super::{Audited, Drift, Overview, Turn};
+use super::{Audited, Cut, Detected, Drift, Moved, Overview, Turn};
 
 /// What a stability index means: below the one nothing moved, from the other on it is another population (Siddiqi, "Credit Risk Scorecards", 2006).
 const INDEX_MODERATE: f64 = 0.1;
@@ -58,6 +58,8 @@ pub(super) fn overview(session: &Session, overview: &Overview) -> String {
                     }
                 }
             }
+            section { h2 { "By genre, country and source" } (cuts(&overview.cuts)) }
+            section { h2 { "How long until there is a verdict?" } (detected(&overview.detected)) }
             section { h2 { "Do risks move?" } (drift(&overview.drift)) }
             section { h2 { "What other policies decided" } (turns(&overview.turns)) }
         }
@@ -111,6 +113,86 @@ fn share(part: u64, all: u64) -> Markup {
     html! { td.number { (format!("{p:.2}")) } td.number { (format!("{low:.2} to {high:.2}")) } }
 }
 
+/// By what is cut: the word, whom it is about, and how groups are told that nobody tells.
+const AXES: [(&str, &str); 3] = [
+    ("genre", "Tracks by genre"),
+    ("country", "Accounts by country"),
+    ("source", "Accounts by where most of their plays begin"),
+];
+/// So many groups of an axis have a line of their own.
+const GROUPS_MAX: usize = 8;
+
+/// The group in words.
+fn group(name: &str) -> Markup {
+    html! { @if name.is_empty() { "not told" } @else { bdi { (visible(name)) } } }
+}
+
+fn cuts(all: &[Cut]) -> Markup {
+    let of_axis = |axis: &str| -> Vec<&Cut> { all.iter().filter(|cut| cut.axis == axis).collect() };
+    let sum = |cuts: &[&Cut]| {
+        let mut sum = Cut { group: format!("{} others", cuts.len()), ..Cut::default() };
+        for cut in cuts {
+            sum.verdicts.iter_mut().zip(cut.verdicts).for_each(|(sum, count)| *sum += count);
+            sum.found.iter_mut().zip(cut.found).for_each(|(sum, count)| *sum += count);
+        }
+        sum
+    };
+    html! {
+        @if all.is_empty() { p { "There are no verdicts and no decisions on tracks or accounts." } }
+        @for (axis, words) in AXES {
+            @let cuts = of_axis(axis);
+            @if !cuts.is_empty() {
+                @let (own, rest) = cuts.split_at(cuts.len().min(GROUPS_MAX));
+                @let others = (!rest.is_empty()).then(|| sum(rest));
+                table {
+                    caption { (words) }
+                    thead { tr {
+                        th scope="col" { "Group" } @for word in WORDS { th.number scope="col" { (verdict(word)) } }
+                        th.number scope="col" { "Decided" } th.number scope="col" { "Fraud" } th.number scope="col" { "95 % interval" }
+                    } }
+                    tbody { @for cut in own.iter().copied().chain(others.as_ref()) { tr {
+                        th scope="row" { (group(&cut.group)) } @for count in cut.verdicts { td.number { (count) } }
+                        @let decided = cut.found.iter().sum::<u64>();
+                        td.number { (decided) }
+                        @if decided > 0 { (share(cut.found[0], decided)) } @else { td.number { "–" } td.number { "–" } }
+                    } } }
+                }
+            }
+        }
+        p.note { "Verdicts as of now; of the closed cases the share that people found to be fraud. Whether groups are treated alike is asked by truestream assess." }
+    }
+}
+
+fn detected(all: &[Detected]) -> Markup {
+    html! {
+        @if all.is_empty() { p { "Since the service began to look nobody got a verdict against whom nothing had spoken before." } } @else {
+            table {
+                caption { "From the first instant at which anything spoke against somebody to the first at which there was a verdict, last 28 days" }
+                thead { tr { th scope="col" { "Kind" } th.number scope="col" { "Found" } th.number scope="col" { "Half within" } th.number scope="col" { "Nine of ten within" } } }
+                tbody { @for Detected { kind, found, half_hours, most_hours } in all { tr {
+                    th scope="row" { (kind) } td.number { (found) } td.number { (hours(*half_hours)) } td.number { (hours(*most_hours)) }
+                } } }
+            }
+        }
+    }
+}
+
+/// The groups whose verdicts another policy changed.
+fn moved(all: &[Moved]) -> Markup {
+    html! {
+        @if !all.is_empty() {
+            table {
+                caption { "The groups that it changed most" }
+                thead { tr { th scope="col" { "Group" } @for word in WORDS { th.number scope="col" { (verdict(word)) } } } }
+                tbody { @for Moved { axis, group: name, counts: [before, after] } in all { tr {
+                    th scope="row" { (axis) " " (group(name)) }
+                    @for (before, after) in before.iter().zip(after) { td.number.high[before != after] { (before) " → " (after) } }
+                } } }
+            }
+        }
+    }
+}
+
 fn drift(all: &[Drift]) -> Markup {
     let means = |index: f64| match index {
         index if index >= INDEX_OTHER => "another population",
@@ -138,7 +220,7 @@ fn drift(all: &[Drift]) -> Markup {
 fn turns(all: &[Turn]) -> Markup {
     html! {
         @if all.is_empty() { p { "No other policy has come into force while the service ran." } }
-        @for Turn { at, policies: [before, after], verdicts } in all {
+        @for Turn { at, policies: [before, after], verdicts, moved: groups } in all {
             table {
                 caption { (when(at)) ": " bdi { (visible(before)) } " → " bdi { (visible(after)) } ", at the last instant before and the first after" }
                 thead { tr { th scope="col" { "Kind" } @for word in WORDS { th.number scope="col" { (verdict(word)) } } } }
@@ -147,6 +229,7 @@ fn turns(all: &[Turn]) -> Markup {
                     @for (before, after) in before.iter().zip(after) { td.number.high[before != after] { (before) " → " (after) } }
                 } } }
             }
+            (moved(groups))
         }
     }
 }

@@ -169,6 +169,8 @@ pub struct Case {
     pub windows: Vec<String>,
     /// See `windows`.
     pub measures: Vec<Measure>,
+    /// When it is played, where it is.
+    pub week: Option<Week>,
     /// Who is linked to it, and why.
     pub linked: Vec<Linked>,
     /// What a person ruled, where that is in force.
@@ -179,6 +181,8 @@ pub struct Case {
     pub statement: Option<String>,
     /// What was heard, where it is about a track.
     pub sound: Option<Sound>,
+    /// What was heard of its tracks, where it is about an artist or an uploader.
+    pub works: Option<Works>,
     /// What the catalogue says of it and of others that have its sound.
     pub differences: Vec<Difference>,
     /// What was decided, the latest first.
@@ -206,6 +210,41 @@ pub struct Sound {
     pub matched: Option<Match>,
     /// What is not here, and why.
     pub missing: Vec<String>,
+}
+
+/// What was heard of the tracks of an artist or an uploader.
+#[derive(Clone, Debug, Default)]
+pub struct Works {
+    /// The first of them of which something was heard.
+    pub tracks: Vec<Work>,
+    /// How many those are, at most a thousand.
+    pub heard: usize,
+}
+
+/// A track of which something was heard.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    /// Which one.
+    pub track: String,
+    /// Its title, where it is told.
+    pub title: Option<String>,
+    /// What the gravest evidence says.
+    pub heard: Option<Heard>,
+    /// The recording, without pictures; `None` where no scan has it.
+    pub recording: Option<Recording>,
+}
+
+/// When somebody is played or plays, in UTC.
+#[derive(Clone, Debug, Default)]
+pub struct Week {
+    /// The window that is looked at.
+    pub window: String,
+    /// Plays by the hour of the week, Monday from 0:00 on: 168 of them.
+    pub plays: Vec<u32>,
+    /// The mean share of those who are played, or play, as much.
+    pub usual: Vec<f64>,
+    /// How many those are.
+    pub others: usize,
 }
 
 /// What a detector heard.
@@ -475,6 +514,43 @@ pub struct Drift {
     pub subjects: [f64; 2],
 }
 
+/// Verdicts and decisions on those who have something in common.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cut {
+    /// What they have in common: `genre` of tracks, `country` of accounts, `source` of most of the plays of accounts.
+    pub axis: String,
+    /// The one they have; nothing where nobody tells one.
+    pub group: String,
+    /// As of now held, escalated and blocked.
+    pub verdicts: [u64; 3],
+    /// Of closed cases those that people found to be fraud, and those that they found not to be.
+    pub found: [u64; 2],
+}
+
+/// The same of verdicts at the last instant under one policy and the first under another.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moved {
+    /// See [`Cut`].
+    pub axis: String,
+    /// See [`Cut`].
+    pub group: String,
+    /// Held, escalated and blocked, before and after.
+    pub counts: [[u64; 3]; 2],
+}
+
+/// How long it took until there was a verdict.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Detected {
+    /// The kind of subject.
+    pub kind: String,
+    /// So many got one in the last 28 days of whom it is known since when something speaks against them.
+    pub found: usize,
+    /// Half of them within so many hours of that,
+    pub half_hours: f64,
+    /// and nine of ten within so many.
+    pub most_hours: f64,
+}
+
 /// What another policy decided otherwise.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Turn {
@@ -484,6 +560,8 @@ pub struct Turn {
     pub policies: [String; 2],
     /// By kind of subject: those that were held, escalated and blocked at the last instant before and at the first after.
     pub verdicts: Vec<(String, [[u64; 3]; 2])>,
+    /// The groups whose verdicts differ.
+    pub moved: Vec<Moved>,
 }
 
 /// An hour of the last days.
@@ -554,6 +632,10 @@ pub struct Overview {
     pub drift: Vec<Drift>,
     /// What other policies decided otherwise, the last first.
     pub turns: Vec<Turn>,
+    /// Verdicts and decisions by genre, country and source.
+    pub cuts: Vec<Cut>,
+    /// How long it took until there was a verdict.
+    pub detected: Vec<Detected>,
 }
 
 /// What somebody decided.

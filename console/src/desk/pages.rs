@@ -2,9 +2,10 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::charts::week;
 use super::differences::differences;
 use super::sessions::Session;
-use super::sound::sound;
+use super::sound::{sound, works};
 use super::texts::{path_part, visible};
 use super::{
     Appeal, CHOICES, Case, CaseLine, Cases, Decided, FRAUD, HONEST, InForce, OVERTURN, Queue, REASONS, Statement,
@@ -334,6 +335,7 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
         @if let Some(appeal) = &case.appeal { (appealed(appeal)) }
         @if may_decide { (decision(session, case)) } @else { p { "The role " (session.guest.role.name()) " decides nothing." } }
         @if let Some(heard) = &case.sound { (sound(heard)) }
+        @if let Some(heard) = &case.works { (works(heard)) }
         @if !case.differences.is_empty() { (differences(&case.differences)) }
         div.columns {
             section {
@@ -375,6 +377,7 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
                 h2 { "Plays, beside all of its kind" }
                 (measures(case))
                 p.note { "The small number is the share of all " (subject) "s with a row in that window that have less." }
+                @if let Some(of) = &case.week { (week(subject, of)) }
             }
             section {
                 h2 { "Linked" }
@@ -608,8 +611,8 @@ mod tests {
     use crate::desk::dashboard;
     use crate::desk::sessions::Sessions;
     use crate::desk::{
-        Audited, Bulk, Contribution, Difference, Field, Heard, Hit, Linked, Match, Overview, Recording, Reviewer,
-        SentFile, Sound, Turn,
+        Audited, Bulk, Contribution, Cut, Difference, Field, Heard, Hit, Linked, Match, Moved, Overview, Recording,
+        Reviewer, SentFile, Sound, Turn, Work, Works,
     };
 
     /// Texts that become markup, scripts or another line where somebody forgets to escape them.
@@ -658,6 +661,13 @@ mod tests {
             matched: Some(Match { from: 1.0, length: 5.0, offset: 2.0, speed: 1.0, pitch: 1.0 }),
             missing: vec![words()],
         }
+    }
+
+    /// What was heard of tracks, in hostile words.
+    fn worked(text: &str) -> Works {
+        let Sound { evidence, own, .. } = heard(text);
+        let (track, title, heard) = (text.to_owned(), Some(text.to_owned()), evidence.into_iter().next());
+        Works { tracks: vec![Work { track, title, heard, recording: own }], heard: 1 }
     }
 
     /// What the catalogue says otherwise, in hostile words.
@@ -735,6 +745,7 @@ mod tests {
             ruling: Some(ruling),
             appeal: Some(appeal.clone()),
             sound: Some(heard(&text)),
+            works: Some(worked(&text)),
             differences: vec![differing(&text)],
             history: vec![decided],
             versions: vec![text.clone()],
@@ -745,9 +756,18 @@ mod tests {
         let at_once = Bulk { as_of: Some(word.clone()), cases: vec![line.clone()], more: 1, seal: text.clone() };
         let person = Reviewer { name: text.clone(), ..Reviewer::default() };
         let audited = Audited { verdict: word.clone(), ..Audited::default() };
-        let turn = Turn { at: word.clone(), policies: [text.clone(), text.clone()], ..Turn::default() };
-        let overview =
-            Overview { people: vec![person], audited: vec![audited], turns: vec![turn], ..Overview::default() };
+        let (axis, group) = ("genre".to_owned(), text.clone());
+        let moved = vec![Moved { axis: axis.clone(), group: group.clone(), counts: [[0; 3], [1; 3]] }];
+        let policies = [text.clone(), text.clone()];
+        let turn = Turn { at: word.clone(), policies, moved, ..Turn::default() };
+        let cut = Cut { axis, group, verdicts: [1; 3], found: [1, 2] };
+        let overview = Overview {
+            people: vec![person],
+            audited: vec![audited],
+            turns: vec![turn],
+            cuts: vec![cut],
+            ..Overview::default()
+        };
         let all = Cases { as_of: Some(word), total: 200, per_page: 1, cases: vec![line] };
         let done = Done { number: 1, what: text.clone() };
         [

@@ -11,9 +11,9 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::pages::when;
+use super::pages::{address, when};
 use super::texts::visible;
-use super::{Heard, Match, Peaks, Recording, Sound};
+use super::{Heard, Match, Peaks, Recording, Sound, Work, Works};
 
 /// The picture is drawn this wide, in its own units, and scaled to the page.
 const WIDE: f64 = 1200.0;
@@ -42,6 +42,42 @@ pub(super) fn sound(sound: &Sound) -> Markup {
                 @if own.peaks.is_some() || !own.tiles.is_empty() { (picture(own, can_compare(sound))) }
                 (players(own, can_compare(sound)))
             }
+        }
+    }
+}
+
+/// The section of the page of an artist or uploader: what the first of its tracks sound like, and where their cases are.
+pub(super) fn works(works: &Works) -> Markup {
+    let Works { tracks, heard } = works;
+    html! {
+        section.sound {
+            h2 { "What was heard of its tracks" }
+            p.note { "The first " (tracks.len()) " of " (heard) @if *heard == 1 { " track" } @else { " tracks" } " of which something was heard; the gravest is told. The page of a track shows all of it." }
+            table {
+                thead { tr { th scope="col" { "Track" } th scope="col" { "Detector" } th.number scope="col" { "Risk" } th scope="col" { "What" } } }
+                tbody { @for work in tracks { tr {
+                    th scope="row" { a href=(address("track", &work.track)) { "track " bdi { (visible(&work.track)) } } @if let Some(title) = &work.title { " " bdi { (visible(title)) } } }
+                    @match &work.heard {
+                        Some(heard) => {
+                            td { (visible(&heard.detector)) }
+                            td.number.high[heard.risk >= 0.5] { @if heard.confidence > 0.0 { (format!("{:.2}", heard.risk)) } @else { "–" } }
+                            td { (visible(&heard.words)) }
+                        },
+                        None => { td { "–" } td.number { "–" } td {} },
+                    }
+                } } }
+            }
+            div #deck { @for work in tracks { (sounding(work)) } }
+        }
+    }
+}
+
+fn sounding(work: &Work) -> Markup {
+    let part = format!("track {}", work.track);
+    html! {
+        @match &work.recording {
+            Some(recording) => (player(recording, &part, None)),
+            None => figure { figcaption { (visible(&part)) } p.note { "No scan that this service was told of has it: it cannot be listened to." } },
         }
     }
 }
@@ -206,7 +242,7 @@ fn player(recording: &Recording, part: &str, from: Option<f64>) -> Markup {
     let address = format!("/desk/sound/{}/audio#t={:.3}", recording.hash, from.unwrap_or(0.0).max(0.0));
     html! {
         figure {
-            figcaption { (part) ": " bdi { (visible(&recording.name)) } }
+            figcaption { bdi { (visible(part)) } @if part != recording.name { ": " bdi { (visible(&recording.name)) } } }
             @match &recording.silent {
                 None => audio controls preload="metadata" src=(address) data-part=(part) {},
                 Some(why) => p.note { (visible(why)) },

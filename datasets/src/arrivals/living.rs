@@ -31,8 +31,10 @@ pub enum News {
     Plays(Vec<Suspect>),
     /// Corrections as (play id, arrival).
     Corrections(Vec<(u128, Millis)>),
-    /// Rows of the catalogue, each with its place in the entry.
-    Listings(Vec<(u32, Listing)>),
+    /// Rows of the catalogue, each with its place in the entry, and the genre it tells.
+    Listings(Vec<(u32, Listing, Option<String>)>),
+    /// Accounts, and the countries they are registered in.
+    Accounts(Vec<(Key, Option<String>)>),
     /// Tiers of distributors.
     Tiers(Vec<Tier>),
     /// What people ruled.
@@ -104,10 +106,11 @@ impl Incoming {
                 // Nobody knows yet what somebody will listen to: every recording gets a number.
                 let content = this.contents.number(row.content_id.as_ref().unwrap_or(&row.track_id));
                 let listing = listing(&row, content, &mut this.naming)?;
+                let genre = row.genre.clone();
                 if let Some(dated) = &mut this.dated {
                     dated.uploads.push(upload(row, &mut this.naming)?);
                 }
-                Ok((place, listing))
+                Ok((place, listing, genre))
             })?),
             "distributors" => News::Tiers(
                 self.rows(rows, &file, &mut refusals, |this, _, row: Distributor| tier(row, &mut this.naming))?,
@@ -123,9 +126,9 @@ impl Incoming {
                     self.rows(rows, &file, &mut refusals, |this, _, row: Duplicate| Ok(this.contents.grouping(&row)))?,
                 )
             }
+            "accounts" => News::Accounts(self.rows(rows, &file, &mut refusals, Incoming::note_account)?),
             table => {
                 match table {
-                    "accounts" => drop(self.rows(rows, &file, &mut refusals, Incoming::note_account)?),
                     "networks" => drop(self.rows(rows, &file, &mut refusals, Incoming::note_network)?),
                     "playlists" => drop(self.rows(rows, &file, &mut refusals, |_, _, _: Playlist| Ok(()))?),
                     _ => drop(self.rows(rows, &file, &mut refusals, |_, _, _: Label| Ok(()))?),
@@ -184,12 +187,12 @@ impl Incoming {
         Ok(taken)
     }
 
-    fn note_account(&mut self, _place: u32, account: Account) -> Result<(), Error> {
+    fn note_account(&mut self, _place: u32, account: Account) -> Result<(Key, Option<String>), Error> {
         let key = self.naming.key_of(IdSpace::Account, Some(&account.account_id))?;
         let payment = self.naming.key_of(IdSpace::Payment, account.payment_id.as_ref())?;
         self.facts.accounts.insert(key, (account.created_at, payment));
         self.dated.iter_mut().for_each(|dated| dated.accounts.push((key, account.created_at)));
-        Ok(())
+        Ok((key, account.country))
     }
 
     fn note_network(&mut self, _place: u32, network: Network) -> Result<(), Error> {

@@ -252,6 +252,11 @@ impl Sum {
         self.by_case.iter().flat_map(|(subject, cases)| cases.keys().map(move |id| (subject.as_str(), id.as_str())))
     }
 
+    /// The last word on each case that is closed.
+    pub fn closed(&self) -> impl Iterator<Item = &Arc<Decision>> {
+        self.cases().filter_map(|(subject, id)| self.last(subject, id)).filter(|last| last.closes())
+    }
+
     /// The last decision of a case that was not undone.
     pub fn last(&self, subject: &str, id: &str) -> Option<&Arc<Decision>> {
         self.about(subject).last(id)
@@ -315,11 +320,7 @@ impl Sum {
     /// By verdict, of the cases whose last decision is final: how many were confirmed, and how many there are.
     pub fn confirmed(&self) -> Vec<(String, u64, u64)> {
         let mut counts: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for (subject, id) in self.cases() {
-            let Some(last) = self.last(subject, id).filter(|last| last.closes()) else { continue };
-            if last.decided.verdict == Verdict::Allow.name() {
-                continue;
-            }
+        for last in self.closed().filter(|last| last.decided.verdict != Verdict::Allow.name()) {
             let (confirmed, all) = counts.entry(last.decided.verdict.clone()).or_default();
             *confirmed += u64::from(last.label() == Some(LabelKind::Fraud));
             *all += 1;

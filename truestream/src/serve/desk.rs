@@ -16,7 +16,7 @@ use console::Guest;
 use console::desk::{
     AT_ONCE, AT_ONCE_MAX, Appeal, Audio, Bulk, CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, FRAUD,
     Group, HONEST, Hit, Hour, InForce, Linked, Measure, OVERTURN, Outcome, Overview, Queue, REASONS, SentFile,
-    Statement, UPHOLD, WITHDRAW, Wanted,
+    Statement, UPHOLD, WITHDRAW, Wanted, Week,
 };
 use datasets::formats::instant;
 use datasets::intake::Ids;
@@ -35,6 +35,7 @@ use super::decisions::{Appealed, Circumstances, Decision, Decisions, Filed, SECO
 use super::exhibits::Exhibits;
 use super::lookup::Span;
 use super::people::People;
+use super::places::{Places, key_of};
 use super::samples::{Sampled, Samples};
 use super::shelf::{Asked, Shelf, Stated};
 use super::state::now;
@@ -50,6 +51,9 @@ const CLAIMED_FOR: Duration = Duration::from_secs(600);
 const SAID_FOR_MS: Millis = 24 * 3_600_000;
 /// A subject is compared with so many of its kind at most: enough for a share, and for a page in time.
 const COMPARED_MAX: usize = 50_000;
+/// When somebody is played is laid beside so many of its cohort at most, and beside none where there are fewer than so many.
+const COHORT_MAX: usize = 2_000;
+const COHORT_MIN: u32 = 5;
 /// So many signals are named in a statement.
 const SAID_MAX: usize = 5;
 const DAY_MS: Millis = 24 * 3_600_000;
@@ -83,9 +87,11 @@ pub struct Material {
     /// Who waits, by urgency.
     pub urgency: Arc<Urgency>,
     /// Who is drawn by lot, and whom nobody can tell.
-    pub samples: Samples,
+    pub samples: Arc<Samples>,
     /// How verdicts went.
     pub trends: Arc<Trends>,
+    /// What is known of tracks and accounts beside views.
+    pub places: Arc<Places>,
     /// What was heard.
     pub exhibits: Exhibits,
     /// What came with appeals.
@@ -136,8 +142,8 @@ impl ReviewDesk {
         match queue {
             Queue::Urgent => see(&mut ranking.ranked.iter().map(Listed::of).filter(waits)),
             Queue::Audit => {
-                let drawn = self.material.samples.drawn(ranking);
-                see(&mut drawn.iter().map(Listed::sampled).filter(waits))
+                let drawn = self.material.samples.drawn(&ranking.stated);
+                see(&mut drawn.subjects.iter().map(Listed::sampled).filter(waits))
             }
             Queue::Uncertain => {
                 let near = self.material.samples.uncertain(&ranking.stated);
@@ -188,7 +194,7 @@ impl ReviewDesk {
             risk: line.risk,
             payable: line.payable,
             needs_second: needs_second(line, choice),
-            inclusion: self.material.samples.shares(ranking).inclusion(subject, &line.id, verdict),
+            inclusion: self.material.samples.drawn(&ranking.stated).shares.inclusion(subject, &line.id, verdict),
         }
     }
 
@@ -368,6 +374,35 @@ impl ReviewDesk {
             true
         });
         below.into_iter().map(|below| below as f64 / all.max(1) as f64).collect()
+    }
+
+    /// When it is played, or plays, beside those who are played as much: between the same two powers of two of plays in the longest window, as
+    /// cohorts are elsewhere.
+    fn week(&self, stated: &Stated, subject: Subject, id: &str) -> Option<Week> {
+        let (axis, outline) = (Axis::from(subject), &self.shelf.outline);
+        let (own, weeks) = (self.id(subject, id)?, self.material.places.weeks());
+        let plays = weeks.of(axis, key_of(&own))?;
+        let size = |plays: &[u32]| plays.iter().map(|plays| u64::from(*plays)).sum::<u64>();
+        let power = size(&plays).checked_ilog2();
+        let (mut shares, mut others) = (vec![0.0; plays.len()], 0);
+        let mut looked_at = 0;
+        stated.copy(View::Window(axis), &mut [outline.rows_of_longest()].into(), COHORT_MAX, |key, value| {
+            looked_at += 1;
+            let (RowKey::Window(_, other), RowValue::Window(row)) = (key, &**value) else { return false };
+            let is_like = looked_at <= COMPARED_MAX && *other != own && u64::from(row.plays).checked_ilog2() == power;
+            let theirs = is_like.then(|| weeks.of(axis, key_of(other))).flatten();
+            if let Some(theirs) = theirs {
+                let all = size(&theirs) as f64;
+                shares.iter_mut().zip(theirs).for_each(|(share, plays)| *share += f64::from(plays) / all);
+                others += 1;
+            }
+            // Who is not looked at is taken, too, so that it ends.
+            theirs.is_some() || looked_at > COMPARED_MAX
+        });
+        shares.iter_mut().for_each(|share| *share /= f64::from(others.max(1)));
+        let usual = if others < COHORT_MIN { Vec::new() } else { shares };
+        let window = outline.labels.last().map(|label| label.to_string()).unwrap_or_default();
+        Some(Week { window, plays: plays.to_vec(), usual, others: others as usize })
     }
 
     /// Who shares devices with an account, and who plays in step with it.
@@ -676,6 +711,9 @@ impl Desk for ReviewDesk {
         let heard = track.zip(stated.tick()).and_then(|(track, tick)| self.material.exhibits.of_track(&track, tick));
         let is_known = row.is_some() || ruling.is_some() || appeal.is_some() || heard.is_some();
         let (sound, differences) = heard.unzip();
+        let owner = self.id(subject, id).filter(|_| matches!(subject, Subject::Artist | Subject::Uploader));
+        let works = owner.zip(stated.tick());
+        let works = works.and_then(|(owner, tick)| self.material.exhibits.of_owner(subject, &owner, tick));
         if !is_known && history.is_empty() && measures.is_empty() {
             return None;
         }
@@ -688,6 +726,7 @@ impl Desk for ReviewDesk {
             frees_with_second: needs_second(&line, "override"),
             windows: self.shelf.outline.labels.iter().map(|label| label.to_string()).collect(),
             measures,
+            week: self.week(&stated, subject, id),
             linked: self.linked(&stated, subject, id),
             hits: self.hits(&stated, subject, id),
             ruling,
@@ -697,6 +736,7 @@ impl Desk for ReviewDesk {
                 format!("/appeal/{}/{}/{code}", subject.name(), console::desk::path_part(id))
             }),
             sound: (subject == Subject::Track).then(|| sound.unwrap_or_default()),
+            works,
             differences: differences.unwrap_or_default(),
             history,
             line,
@@ -783,6 +823,8 @@ impl Desk for ReviewDesk {
             verdicts_by_hour: self.material.trends.hours(sees),
             drift: self.material.trends.drift(sees),
             turns: self.material.trends.turns(sees),
+            cuts: self.material.trends.cuts(&sum, sees),
+            detected: self.material.trends.detected(sees),
         }
     }
 

@@ -1,4 +1,4 @@
-//! What the page of a track shows of its sound and of its metadata.
+//! What the page of a track shows of its sound and of its metadata, and what that of an artist or uploader shows of its tracks.
 //!
 //! ```text
 //! track ──▶ its row, and what was heard of its recording (places: out of the log) ──▶ evidence in words, where it matches another one
@@ -8,23 +8,24 @@
 
 use std::sync::Arc;
 
-use console::desk::{Audio, Difference, Field, Heard, Match, Recording, Sound};
+use console::desk::{Audio, Difference, Field, Heard, Match, Recording, Sound, Work, Works};
 use dataflows::clock::Tick;
 use datasets::formats::instant;
-use datasets::names::key_of_text;
 use features::sound::landmarks::ACCEPTED_SCORE_MIN;
 use features::sound::synthesis::calibration::{CERTAIN, LIKELY};
-use records::{Disclosure, Evidence, Id, Key, Millis, Track};
+use records::{Disclosure, Evidence, Id, Millis, Subject, Track};
 use serde_json::Value;
 
 use super::listening::{ListeningRoom, Recorded};
-use super::places::Places;
+use super::places::{Places, key_of};
 use crate::replay::in_words;
 
 /// The detector that finds copies.
 const DUPLICATE: &str = "duplicate";
 /// So many other tracks are laid beside one.
 const BESIDE_MAX: usize = 3;
+/// So many tracks of an artist or uploader can be listened to on its page.
+const WORKS_MAX: usize = 5;
 
 /// What can be shown.
 pub struct Exhibits {
@@ -41,11 +42,7 @@ impl Exhibits {
     /// What was heard of the track's recording as of the tick, and what other tracks with that sound say otherwise. Nothing where nothing
     /// is known of the track.
     pub fn of_track(&self, id: &Id, tick: Tick) -> Option<(Sound, Vec<Difference>)> {
-        let key = match id {
-            Id::Number(number) => Key(*number),
-            Id::Text(text) => key_of_text(text),
-        };
-        let row = self.places.track(key, tick);
+        let row = self.places.track(key_of(id), tick);
         let recording = row.as_ref().and_then(|row| row.content_id.clone()).unwrap_or_else(|| id.clone());
         let evidence = self.places.evidence(&recording, tick);
         if row.is_none() && evidence.is_empty() {
@@ -81,6 +78,31 @@ impl Exhibits {
                 .push("The catalogue has no row of this track as of now: its metadata is not known.".to_owned());
         }
         Some((sound, differences))
+    }
+
+    /// What was heard of the first tracks of an artist or uploader as of the tick; nothing where nobody listened to any.
+    pub fn of_owner(&self, subject: Subject, id: &Id, tick: Tick) -> Option<Works> {
+        let (keys, heard) = self.places.heard_of(subject, key_of(id), 2 * WORKS_MAX);
+        let is_its = |row: &Track| {
+            let owner = if subject == Subject::Artist { &row.artist_id } else { &row.uploader_id };
+            owner.as_ref() == Some(id)
+        };
+        let rows = keys.into_iter().filter_map(|key| self.places.track(key, tick)).filter(is_its);
+        let work = |row: Track| {
+            let recording = row.content_id.clone().unwrap_or_else(|| row.track_id.clone());
+            let evidence = self.places.evidence(&recording, tick);
+            let file = evidence.first().and_then(|row| row.file.as_deref());
+            let recorded = self.room.recorded(&recording, file);
+            let heard = self.heard(&evidence).into_iter().next();
+            let name = format!("track {}", row.track_id);
+            let shown = recorded.map(|recorded| Recording {
+                silent: self.room.audio(&recorded).err(),
+                ..Exhibits::plain(&name, &recorded)
+            });
+            Work { track: row.track_id.to_string(), title: row.title, heard, recording: shown }
+        };
+        let tracks: Vec<Work> = rows.map(work).take(WORKS_MAX).collect();
+        (!tracks.is_empty()).then_some(Works { tracks, heard })
     }
 
     /// A tile of the spectrogram of these bytes.
@@ -133,14 +155,17 @@ impl Exhibits {
         if peaks.is_none() && tiles.is_empty() {
             missing.push(format!("The scan made no previews of recording {}.", recorded.content_id));
         }
+        Recording { peaks, tiles, silent: self.room.audio(recorded).err(), ..Exhibits::plain(name, recorded) }
+    }
+
+    /// A recording without its pictures and its sound.
+    fn plain(name: &str, recorded: &Recorded) -> Recording {
         Recording {
             name: name.to_owned(),
             hash: recorded.hash.clone(),
             seconds: recorded.seconds,
             top_hz: f64::from(recorded.rate_hz) / 2.0,
-            peaks,
-            tiles,
-            silent: self.room.audio(recorded).err(),
+            ..Recording::default()
         }
     }
 }

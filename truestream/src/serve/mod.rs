@@ -15,6 +15,7 @@ mod args;
 mod audit;
 mod cabinet;
 mod crowds;
+mod cuts;
 mod decisions;
 mod desk;
 mod eraser;
@@ -183,10 +184,11 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let places = Arc::new(Places::new(disk.clone(), kinds));
     let exhibits = Exhibits::new(places.clone(), ListeningRoom::new(args.heard.clone(), args.audio.clone()));
     let urgency = Arc::new(Urgency::new(shelf.clone()));
-    let samples = Samples::new(shelf.clone(), deeds.derived(samples::PURPOSE));
-    let trends = Arc::new(Trends::open(&args.state, shelf.clone()));
-    let looking = look(urgency.clone(), trends.clone(), progress.clone());
-    let material = Material { urgency, samples, trends, exhibits, cabinet: Cabinet::of(&args.state) };
+    let samples = Arc::new(Samples::new(shelf.clone(), deeds.derived(samples::PURPOSE)));
+    let trends = Arc::new(Trends::open(&args.state, shelf.clone(), places.clone()));
+    let looking = look(urgency.clone(), samples.clone(), trends.clone(), progress.clone());
+    let material =
+        Material { urgency, samples, trends, places: places.clone(), exhibits, cabinet: Cabinet::of(&args.state) };
     let desk =
         ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone(), codes, ids.clone(), material);
     let time = if followed.is_some() { Time::Told } else { args.time };
@@ -314,11 +316,14 @@ fn register(mut registrar: Registrar, progress: Arc<Progress>) -> JoinHandle<()>
     })
 }
 
-/// Puts in order who waits as soon as something is stated, so that nobody who opens the desk waits for it, and counts how verdicts go.
-fn look(urgency: Arc<Urgency>, trends: Arc<Trends>, progress: Arc<Progress>) -> JoinHandle<()> {
+/// Puts in order who waits as soon as something is stated, so that nobody who opens the desk waits for it, draws who is drawn by lot, and counts how
+/// verdicts go.
+fn look(urgency: Arc<Urgency>, samples: Arc<Samples>, trends: Arc<Trends>, progress: Arc<Progress>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         while !progress.stopping.load(Ordering::Relaxed) {
-            trends.look(&urgency.now());
+            let ranking = urgency.now();
+            samples.drawn(&ranking.stated);
+            trends.look(&ranking);
             std::thread::sleep(CLOCK_EVERY);
         }
     })

@@ -2,21 +2,26 @@
 //!
 //! ```text
 //! log ──▶ FromLog ──▶ places: entry and row, by track and by recording ◀── desk ──▶ log ──▶ rows in force as of an instant
+//!                └──▶ genres of tracks, countries of accounts, tracks of artists and uploaders: what is asked of very many at once
 //! ```
 //!
-//! A place has 16 bytes, a row hundreds, and few rows are ever asked for.
+//! A place has 16 bytes, a row hundreds, and few rows are ever asked for. What pages count by is remembered as a number each.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 
 use dataflows::clock::Tick;
-use datasets::arrivals::{Contents, read_again};
+use dataflows::weeks::Weeks;
+use datasets::arrivals::{Contents, Listing, read_again};
 use datasets::log::{Disk, entries_of};
+use datasets::names::key_of_text;
 use datasets::tables::read::{FromRow, IdKinds};
-use records::{Confidence, Evidence, Id, Key, Track};
+use records::{Confidence, Evidence, Id, Key, Subject, Track};
 
 /// Of one recording or track no more rows are read than these last ones.
 const ROWS_MAX: usize = 200;
+/// So many tracks of an artist or uploader are remembered: a page shows a few of those that were heard.
+const WORKS_MAX: usize = 1_000;
 
 /// A row of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,6 +40,34 @@ struct Known {
     /// The tracks that a row of the catalogue ever gave each recording.
     carriers: HashMap<Key, Vec<Key>>,
     heard: HashMap<Key, Vec<Place>>,
+    /// The first tracks that rows of the catalogue ever gave artists and uploaders, with their recordings.
+    works: HashMap<(Subject, Key), Vec<(Key, Key)>>,
+    words: Words,
+    /// The genre of each track and the country of each account that tells one, by the last row that was read.
+    genres: HashMap<Key, u16>,
+    countries: HashMap<Key, u16>,
+    /// When subjects are played.
+    weeks: Arc<Weeks>,
+}
+
+/// Words that very many rows have, by number.
+#[derive(Default)]
+struct Words {
+    numbers: HashMap<Arc<str>, u16>,
+    words: Vec<Arc<str>>,
+}
+
+impl Words {
+    /// The number of the word; `None` where there are more words than anybody looks at.
+    fn number(&mut self, word: &str) -> Option<u16> {
+        if let Some(number) = self.numbers.get(word) {
+            return Some(*number);
+        }
+        let (number, word) = (u16::try_from(self.words.len()).ok()?, Arc::from(word));
+        self.numbers.insert(Arc::clone(&word), number);
+        self.words.push(word);
+        Some(number)
+    }
 }
 
 /// All places.
@@ -55,9 +88,13 @@ impl Places {
         Places { disk, kinds, contents: Arc::default(), known: RwLock::default(), next: Mutex::default() }
     }
 
-    /// The log is read from its first entry on again; until something is stated who asks hears what was known before.
-    pub fn begin(&self) {
-        *self.next.lock().expect("nobody panics with it") = Some(Known::default());
+    /// The log is read from its first entry on again; until something is stated who asks hears what was known before. Where the dataflow
+    /// that begins is to count when subjects are played.
+    pub fn begin(&self) -> Arc<Weeks> {
+        let next = Known::default();
+        let weeks = next.weeks.clone();
+        *self.next.lock().expect("nobody panics with it") = Some(next);
+        weeks
     }
 
     /// What was read is stated.
@@ -74,9 +111,19 @@ impl Places {
         }
     }
 
-    /// A row of the catalogue stands there.
-    pub fn list(&self, track: Key, content: Key, place: Place) {
+    /// A row of the catalogue stands there, and tells this genre.
+    pub fn list(&self, row: &Listing, genre: Option<String>, place: Place) {
+        let Listing { track, content, artist, uploader, .. } = *row;
         self.learn(|known| {
+            note(&mut known.genres, &mut known.words, track, genre);
+            for owner in [(Subject::Artist, artist), (Subject::Uploader, uploader)] {
+                if owner.1.is_some() {
+                    let works = known.works.entry(owner).or_default();
+                    if works.len() < WORKS_MAX && !works.contains(&(track, content)) {
+                        push(works, (track, content));
+                    }
+                }
+            }
             let rows = known.tracks.entry(track).or_default();
             let is_new = rows.is_empty();
             push(rows, place);
@@ -85,6 +132,41 @@ impl Places {
                 push(carriers, track);
             }
         });
+    }
+
+    /// Accounts are registered in these countries.
+    pub fn register(&self, accounts: Vec<(Key, Option<String>)>) {
+        self.learn(|known| {
+            for (account, country) in accounts {
+                note(&mut known.countries, &mut known.words, account, country);
+            }
+        });
+    }
+
+    /// The genre of a track or the country of an account, where one is told.
+    pub fn origin(&self, subject: Subject, key: Key) -> Option<Arc<str>> {
+        let known = self.known.read().expect("nobody panics with it");
+        let number = match subject {
+            Subject::Track => known.genres.get(&key),
+            Subject::Account => known.countries.get(&key),
+            _ => None,
+        };
+        number.map(|number| known.words.words[usize::from(*number)].clone())
+    }
+
+    /// When subjects are played.
+    pub fn weeks(&self) -> Arc<Weeks> {
+        self.known.read().expect("nobody panics with it").weeks.clone()
+    }
+
+    /// The first tracks of an artist or uploader of whose recordings something was heard, at most so many, in the order in which they came; and
+    /// how many there are of the first thousand.
+    pub fn heard_of(&self, subject: Subject, key: Key, tracks_max: usize) -> (Vec<Key>, usize) {
+        let known = self.known.read().expect("nobody panics with it");
+        let works = known.works.get(&(subject, key)).into_iter().flatten();
+        let heard: Vec<Key> =
+            works.filter(|(_, content)| known.heard.contains_key(content)).map(|(track, _)| *track).collect();
+        (heard.iter().take(tracks_max).copied().collect(), heard.len())
     }
 
     /// A row of evidence about the recording stands there.
@@ -142,6 +224,23 @@ impl Places {
             Some((*place, read.into_iter().next()?))
         };
         places.iter().filter_map(row).collect()
+    }
+}
+
+/// The key of an id, as the log's readers give it.
+pub fn key_of(id: &Id) -> Key {
+    match id {
+        Id::Number(number) => Key(*number),
+        Id::Text(text) => key_of_text(text),
+    }
+}
+
+/// Remembers a word of a key, or that there is none any more.
+fn note(of: &mut HashMap<Key, u16>, words: &mut Words, key: Key, word: Option<String>) {
+    let word = word.filter(|word| !word.trim().is_empty());
+    match word.and_then(|word| words.number(&word)) {
+        Some(number) => _ = of.insert(key, number),
+        None => _ = of.remove(&key),
     }
 }
 

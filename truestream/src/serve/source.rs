@@ -354,11 +354,12 @@ impl FromLog {
                 }
             }
             News::Listings(listings) => {
-                for (place, row) in listings {
-                    self.places.list(row.track, row.content, self.place(row.valid_from, number, place));
+                for (place, row, genre) in listings {
+                    self.places.list(&row, genre, self.place(row.valid_from, number, place));
                     self.hold_dated(row.valid_from, |held| held.listings.push(row));
                 }
             }
+            News::Accounts(accounts) => self.places.register(accounts),
             News::Tiers(tiers) => {
                 for row in tiers {
                     self.hold_dated(row.valid_from, |held| held.tiers.push(row));

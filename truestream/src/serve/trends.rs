@@ -1,25 +1,32 @@
 //! How verdicts and risks went in the last days, and what another policy decided otherwise: an hour at a time, kept in a small file.
 //!
 //! ```text
-//! shelf as of T ──▶ verdicts by kind, risks in tenths ──▶ the last of each hour ──▶ trends.json
+//! shelf as of T ──▶ verdicts by kind and group, risks in tenths ──▶ the last of each hour ──▶ trends.json
 //!                                                              └──▶ the last day beside the week before ──▶ stability index
 //! another policy decides ──▶ the last instant before, the first after
+//! something speaks against somebody ──▶ there is a verdict ──▶ how long that took
 //! ```
 //!
 //! It is for people who look, and decides nothing: without the file a service begins to count anew.
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use console::desk::{Drift, Hour, Turn};
+use console::desk::{Cut, Detected, Drift, Hour, Moved, Turn};
+use dataflows::clock::Tick;
 use datasets::formats::instant;
 use models::measures::stability_index;
 use records::{Millis, Subject, Verdict};
 use serde::{Deserialize, Serialize};
 
-use super::shelf::{Shelf, Stated};
+use super::cuts::{self, AXES, Verdicts};
+use super::decisions::Sum;
+use super::places::Places;
+use super::shelf::{Outline, Shelf, Stated};
 use super::state::write_whole;
 use super::urgency::Ranking;
 use crate::replay::views::{RowKey, RowValue, View};
@@ -33,6 +40,11 @@ const DAY: Millis = 24 * HOUR_MS;
 const HOURS_MAX: usize = 8 * 24;
 /// So many turns of policies are remembered.
 const TURNS_MAX: usize = 10;
+/// Of each axis so many groups are shown that another policy touched.
+const MOVED_MAX: usize = 8;
+/// So many verdicts are remembered with the time that they took, and for so long.
+const DETECTED_MAX: usize = 5_000;
+const DETECTED_MS: Millis = 28 * DAY;
 /// Fewer subjects have no shape: chance alone moves an index of ten parts by about 9 / subjects (Yurdakul, "Statistical Properties of Population Stability
 /// Index", 2018), here .05.
 const SUBJECTS_MIN: f64 = 200.0;
@@ -46,6 +58,9 @@ struct Moment {
     verdicts: [[u64; 3]; KINDS],
     /// By kind: subjects by the tenths of R.
     risks: [[u64; 10]; KINDS],
+    /// Verdicts by what the catalogue tells; of the last instant and of turns alone.
+    #[serde(default)]
+    cuts: Vec<Verdicts>,
 }
 
 /// What is written.
@@ -55,6 +70,9 @@ struct Trend {
     hours: VecDeque<Moment>,
     /// The last instant under one policy and the first under another, the earliest first.
     turns: VecDeque<(Moment, Moment)>,
+    /// When there was a verdict on somebody against whom nothing had spoken before, of which kind, and how many hours after that.
+    #[serde(default)]
+    detected: VecDeque<(Millis, u8, f64)>,
 }
 
 impl Trend {
@@ -75,11 +93,32 @@ impl Trend {
             self.hours.pop_back();
         }
         let oldest = moment.as_of - HOURS_MAX as Millis * HOUR_MS;
+        // Groups are many, and of hours that are over nobody asks for them.
+        self.hours.back_mut().into_iter().for_each(|last| last.cuts.clear());
         self.hours.push_back(moment);
         while self.hours.front().is_some_and(|first| first.as_of <= oldest) {
             self.hours.pop_front();
         }
         is_new
+    }
+
+    /// There is a verdict on one of that kind, so many hours after something spoke against it first.
+    fn detect(&mut self, at: Millis, kind: usize, hours: f64) {
+        self.detected.push_back((at, kind as u8, hours));
+        let over = self.detected.len().saturating_sub(DETECTED_MAX);
+        self.detected.drain(..over);
+        while self.detected.front().is_some_and(|(first, ..)| *first <= at - DETECTED_MS) {
+            self.detected.pop_front();
+        }
+    }
+
+    /// How many of a kind there were, within how many hours half of them were found, and nine of ten.
+    fn detected(&self, kind: usize) -> Option<(usize, [f64; 2])> {
+        let of_kind = self.detected.iter().filter(|(_, known, _)| usize::from(*known) == kind);
+        let mut hours: Vec<f64> = of_kind.map(|(.., hours)| *hours).collect();
+        hours.sort_by(f64::total_cmp);
+        let part = |tenths: usize| hours[((hours.len() * tenths).div_ceil(10)).saturating_sub(1)];
+        (!hours.is_empty()).then(|| (hours.len(), [part(5), part(9)]))
     }
 
     /// How far the risks of a kind lie in the last day from those of the week before.
@@ -105,11 +144,46 @@ struct Known {
     trend: Trend,
     stated: Arc<Stated>,
     risks: [[u64; 10]; KINDS],
+    /// Since which tick at the latest something speaks against whom, by a hash; of those against whom it did when the service began nobody knows.
+    spoken: HashMap<u64, Tick>,
+}
+
+impl Known {
+    /// Learns against whom something speaks since when, and who was detected.
+    fn detect(&mut self, outline: &Outline, before: &Stated, stated: &Stated) {
+        let (Some(last), Some(as_of)) = (before.tick(), outline.as_of(stated)) else { return };
+        let Known { trend, spoken, .. } = self;
+        stated.each_changed(before, View::Risk, |key, old, new| {
+            match (old, new) {
+                // What began between two looks began with the first tick between them: no time is told shorter than it was.
+                (None, Some(_)) => _ = spoken.insert(hash(key), last + 1),
+                (Some(_), None) => _ = spoken.remove(&hash(key)),
+                _ => {}
+            }
+        });
+        stated.each_since_changed(before, |key| {
+            let RowKey::Subject(subject, _) = key else { return };
+            let fresh = stated.since(key).filter(|_| before.since(key).is_none());
+            if let Some((found, spoke)) = fresh.zip(spoken.get(&hash(key))) {
+                let hours = outline.instant(found.max(*spoke)) - outline.instant(*spoke);
+                trend.detect(as_of, *subject as usize, hours as f64 / HOUR_MS as f64);
+            }
+        });
+    }
+}
+
+/// Who it is, in 8 bytes: of two whose hashes are equal, one in 10^19 / n of n, the times are mixed up.
+fn hash(key: &RowKey) -> u64 {
+    let RowKey::Subject(subject, id) = key else { return 0 };
+    let mut hasher = DefaultHasher::new();
+    (*subject as u8, id).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// How things went.
 pub struct Trends {
     shelf: Arc<Shelf>,
+    places: Arc<Places>,
     file: PathBuf,
     known: Mutex<Known>,
 }
@@ -124,7 +198,7 @@ fn tenth(value: &RowValue) -> Option<usize> {
 
 impl Trends {
     /// Goes on from the file of a service's folder, where it can be read.
-    pub fn open(folder: &Path, shelf: Arc<Shelf>) -> Trends {
+    pub fn open(folder: &Path, shelf: Arc<Shelf>, places: Arc<Places>) -> Trends {
         let file = folder.join(FILE);
         let trend = match std::fs::read(&file) {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
@@ -135,7 +209,7 @@ impl Trends {
             eprintln!("{}: {why}; it is counted anew", file.display());
             Trend::default()
         });
-        Trends { shelf, file, known: Mutex::new(Known { trend, ..Known::default() }) }
+        Trends { shelf, places, file, known: Mutex::new(Known { trend, ..Known::default() }) }
     }
 
     /// Looks at what is stated, where that is something else than before; each hour is written down.
@@ -152,6 +226,7 @@ impl Trends {
             old.and_then(|old| tenth(old)).into_iter().for_each(|tenth| counts[tenth] -= 1);
             new.and_then(|new| tenth(new)).into_iter().for_each(|tenth| counts[tenth] += 1);
         });
+        known.detect(outline, &before, stated);
         let mut verdicts = [[0; 3]; KINDS];
         for ranked in &ranking.ranked {
             if let Some(place) = (ranked.waiting.verdict as usize).checked_sub(Verdict::Hold as usize) {
@@ -160,7 +235,8 @@ impl Trends {
         }
         let policy = stated.tick().and_then(|tick| self.shelf.policy(tick)).map(|policy| policy.version.clone());
         let risks = known.risks;
-        if known.trend.go_on(Moment { as_of, policy, verdicts, risks }) {
+        let cuts = cuts::verdicts(&self.places, outline, ranking);
+        if known.trend.go_on(Moment { as_of, policy, verdicts, risks, cuts }) {
             let text = serde_json::to_vec(&known.trend).expect("texts and numbers have a JSON form");
             if let Err(failure) = write_whole(&self.file, &text) {
                 eprintln!("How verdicts went is not kept: {failure}");
@@ -202,9 +278,54 @@ impl Trends {
                     (subject.name().to_owned(), [before, after].map(|moment| moment.verdicts[subject as usize]))
                 })
                 .collect(),
+            moved: moved(&before.cuts, &after.cuts, &may_see),
         };
         known.trend.turns.iter().rev().map(turn).collect()
     }
+
+    /// Verdicts and decisions by what the catalogue tells, of those kinds that somebody may see.
+    pub fn cuts(&self, sum: &Sum, may_see: impl Fn(Subject) -> bool) -> Vec<Cut> {
+        let known = self.known.lock().expect("nobody panics with it");
+        let verdicts = known.trend.hours.back().map_or(&[][..], |last| &last.cuts);
+        let mut cuts = cuts::beside_decisions(&self.places, &self.shelf.outline, &known.stated, verdicts, sum);
+        cuts.retain(|cut| AXES.iter().any(|(axis, subject)| *axis == cut.axis && may_see(*subject)));
+        cuts
+    }
+
+    /// How long it took until there was a verdict, by kind.
+    pub fn detected(&self, may_see: impl Fn(Subject) -> bool) -> Vec<Detected> {
+        let known = self.known.lock().expect("nobody panics with it");
+        let detected = |subject: Subject| {
+            let (found, [half_hours, most_hours]) = known.trend.detected(subject as usize)?;
+            Some(Detected { kind: subject.name().to_owned(), found, half_hours, most_hours })
+        };
+        Subject::ALL.into_iter().filter(|subject| may_see(*subject)).filter_map(detected).collect()
+    }
+}
+
+/// The groups whose verdicts differ between two moments, those that differ most first.
+fn moved(before: &[Verdicts], after: &[Verdicts], may_see: impl Fn(Subject) -> bool) -> Vec<Moved> {
+    let mut moved = Vec::new();
+    for (axis, _) in AXES.iter().filter(|(_, subject)| may_see(*subject)) {
+        let mut groups: BTreeMap<&str, [[u64; 3]; 2]> = BTreeMap::new();
+        for (place, verdicts) in [before, after].into_iter().enumerate() {
+            for found in verdicts.iter().filter(|found| found.axis == *axis) {
+                groups.entry(&found.group).or_default()[place] = found.counts;
+            }
+        }
+        let differs = |[before, after]: &[[u64; 3]; 2]| {
+            before.iter().zip(after).map(|(before, after)| before.abs_diff(*after)).sum::<u64>()
+        };
+        let mut groups: Vec<_> = groups.into_iter().filter(|(_, counts)| differs(counts) > 0).collect();
+        groups.sort_by_key(|(_, counts)| Reverse(differs(counts)));
+        let told = |(group, counts): (&str, [[u64; 3]; 2])| Moved {
+            axis: (*axis).to_owned(),
+            group: group.to_owned(),
+            counts,
+        };
+        moved.extend(groups.into_iter().take(MOVED_MAX).map(told));
+    }
+    moved
 }
 
 #[cfg(test)]
@@ -236,6 +357,42 @@ mod tests {
         let (_, index) = trend.drift(0);
         assert!(index.is_some_and(|index| (index - expected).abs() < 1e-9), "{index:?} for {expected}");
         assert_eq!(Trend::default().drift(0).1, None);
+    }
+
+    #[test]
+    fn groups_are_kept_of_the_last_instant_and_of_turns() {
+        let mut trend = Trend::default();
+        let told = |group: &str, held: u64| Verdicts {
+            axis: "genre".to_owned(),
+            group: group.to_owned(),
+            counts: [held, 0, 0],
+        };
+        for (hour, policy, cuts) in [
+            (1, "1", vec![told("jazz", 3), told("folk", 2)]),
+            (2, "2", vec![told("jazz", 3), told("folk", 9)]),
+            (3, "2", vec![told("folk", 8)]),
+        ] {
+            trend.go_on(Moment { cuts, ..moment(hour, policy, [0; 10]) });
+        }
+        assert_eq!(trend.hours.iter().map(|moment| moment.cuts.len()).collect::<Vec<_>>(), [0, 0, 1]);
+        let (before, after) = &trend.turns[0];
+        let told = moved(&before.cuts, &after.cuts, |_| true);
+        assert_eq!(
+            told,
+            [Moved { axis: "genre".to_owned(), group: "folk".to_owned(), counts: [[2, 0, 0], [9, 0, 0]] }]
+        );
+        assert_eq!(moved(&before.cuts, &after.cuts, |subject| subject != Subject::Track), []);
+    }
+
+    #[test]
+    fn half_and_nine_of_ten_were_found_within_what_is_told_and_what_is_old_is_forgotten() {
+        let mut trend = Trend::default();
+        (1..=10).rev().for_each(|hours| trend.detect(HOUR_MS, 0, f64::from(hours)));
+        trend.detect(HOUR_MS, 1, 7.0);
+        assert_eq!(trend.detected(0), Some((10, [5.0, 9.0])));
+        assert_eq!([trend.detected(1), trend.detected(2)], [Some((1, [7.0, 7.0])), None]);
+        trend.detect(HOUR_MS + DETECTED_MS, 2, 1.0);
+        assert_eq!([trend.detected(0), trend.detected(2)], [None, Some((1, [1.0, 1.0]))]);
     }
 
     #[test]

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 
 use dataflows::clock::Tick;
 use datasets::tables::IdKind;
-use records::{Id, Millis, Risk, Subject, Verdict};
+use features::WindowRow;
+use records::{Id, Millis, Risk, Source, Subject, Verdict};
 
 use super::lookup::Span;
 use super::shelf::{Outline, Shelf, Stated};
@@ -40,6 +41,8 @@ pub struct Waiting {
     pub risk: Risk,
     /// Its payable plays of the longest window.
     pub payable: u64,
+    /// Where most of its plays of that window begin, where there are some.
+    pub source: Option<Source>,
     /// Since when there is a verdict without a break.
     pub since: Option<Tick>,
 }
@@ -97,21 +100,44 @@ pub fn id_of(kind: IdKind, id: &str) -> Option<Id> {
 
 /// Payable plays of the longest window; `None` where the subject has no row in it.
 pub fn payable(outline: &Outline, stated: &Stated, subject: Subject, id: &str) -> Option<u64> {
-    let key = id_of(outline.names.kind(subject.space()), id)?;
-    let mut payable = None;
-    let mut part = [Span::Row(RowKey::Window(outline.longest(), key))].into();
-    stated.copy(View::Window(subject.into()), &mut part, 1, |_, value| {
-        payable = plays(value);
-        true
-    });
-    payable
+    usage(outline, stated, subject, id).map(|usage| usage.payable)
 }
 
-fn plays(value: &RowValue) -> Option<u64> {
-    match value {
-        RowValue::Window(row) => Some(row.payable.into()),
-        _ => None,
-    }
+/// How a subject is played in the longest window.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Plays that would be paid.
+    pub payable: u64,
+    /// Where most plays begin; of equals the first of the contract's order.
+    pub source: Option<Source>,
+}
+
+/// The same; `None` where the subject has no row in it.
+pub fn usage(outline: &Outline, stated: &Stated, subject: Subject, id: &str) -> Option<Usage> {
+    let key = id_of(outline.names.kind(subject.space()), id)?;
+    let mut found = None;
+    let mut part = [Span::Row(RowKey::Window(outline.longest(), key))].into();
+    stated.copy(View::Window(subject.into()), &mut part, 1, |_, value| {
+        found = usage_of(value);
+        true
+    });
+    found
+}
+
+fn usage_of(value: &RowValue) -> Option<Usage> {
+    let RowValue::Window(row) = value else { return None };
+    let WindowRow { plays, by_search, by_library, by_algorithm, by_editorial, by_playlist, .. } = **row;
+    let named = by_search + by_library + by_algorithm + by_editorial + by_playlist;
+    let counts = [
+        (by_search, Source::Search),
+        (by_library, Source::Library),
+        (by_algorithm, Source::Algorithmic),
+        (by_editorial, Source::Editorial),
+        (by_playlist, Source::Playlist),
+        (plays.saturating_sub(named), Source::Other),
+    ];
+    let most = counts.into_iter().rev().max_by_key(|(count, _)| *count).filter(|(count, _)| *count > 0);
+    Some(Usage { payable: row.payable.into(), source: most.map(|(_, source)| source) })
 }
 
 /// All that the order rests on, as of the views that were looked at last.
@@ -144,9 +170,10 @@ impl Known {
                 if *window == outline.longest()
                     && let Some(waiting) = self.waiting.get_mut(&RowKey::Subject(subject, id.to_string()))
                 {
-                    let payable = value.and_then(|value| plays(value)).unwrap_or(0);
-                    if waiting.payable != payable {
-                        Arc::make_mut(waiting).payable = payable;
+                    let Usage { payable, source } = value.and_then(|value| usage_of(value)).unwrap_or_default();
+                    if (waiting.payable, waiting.source) != (payable, source) {
+                        let waiting = Arc::make_mut(waiting);
+                        (waiting.payable, waiting.source) = (payable, source);
                     }
                 }
             });
@@ -160,10 +187,10 @@ fn waiting(outline: &Outline, stated: &Stated, key: &RowKey) -> Option<Waiting> 
     let mut found = None;
     stated.copy(View::Verdict, &mut [Span::Row(key.clone())].into(), 1, |_, value| {
         if let RowValue::Verdict(row) = &**value {
-            let payable = payable(outline, stated, *subject, id).unwrap_or(0);
+            let Usage { payable, source } = usage(outline, stated, *subject, id).unwrap_or_default();
             let since = stated.since(key);
             let (subject, id) = (*subject, id.clone());
-            found = Some(Waiting { subject, id, verdict: row.verdict, risk: row.r, payable, since });
+            found = Some(Waiting { subject, id, verdict: row.verdict, risk: row.r, payable, source, since });
         }
         true
     });
@@ -196,13 +223,11 @@ impl Urgency {
 }
 
 #[cfg(test)]
-mod tests {
-    use dataflows::clock::Clock;
-    use datasets::names::NameTable;
-    use features::WindowRow;
-
+pub mod tests {
     use super::*;
     use crate::replay::views::VerdictRow;
+    use dataflows::clock::Clock;
+    use datasets::names::NameTable;
 
     /// The slow twin: looks up everybody with a verdict.
     fn recount(outline: &Outline, stated: &Arc<Stated>) -> Ranking {
@@ -215,14 +240,14 @@ mod tests {
     }
 
     /// Numbers below `below` that a seed makes (Steele, Lea and Flood 2014).
-    fn chance(seed: &mut u64, below: u64) -> u64 {
+    pub fn chance(seed: &mut u64, below: u64) -> u64 {
         *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         (mixed ^ (mixed >> 31)) % below
     }
 
-    fn verdict(seed: &mut u64) -> RowValue {
+    pub fn verdict(seed: &mut u64) -> RowValue {
         let verdicts = [Verdict::Hold, Verdict::Block];
         RowValue::Verdict(Box::new(VerdictRow {
             // Few of them, so that some are equally urgent, and some come back as they were when they went.
@@ -257,7 +282,12 @@ mod tests {
                     let subject = Subject::ALL[chance(&mut lot, 6) as usize];
                     let id = id_of(kind, &chance(&mut lot, 4).to_string()).expect("a number");
                     let payable = chance(&mut lot, 3) as u32 * 100;
-                    let row = RowValue::Window(Box::new(WindowRow { payable, ..WindowRow::default() }));
+                    let row = RowValue::Window(Box::new(WindowRow {
+                        payable,
+                        by_search: payable / 2,
+                        plays: payable,
+                        ..WindowRow::default()
+                    }));
                     let row = (chance(&mut lot, 4) > 0).then_some(row);
                     let key = RowKey::Window(chance(&mut lot, 2) as u8, id);
                     stated.enter(tick, View::Window(subject.into()), vec![(key, row)]);

@@ -1,5 +1,6 @@
 //! People decide at the desk: who may, what they see, and what becomes of it.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -10,7 +11,7 @@ use arrow::array::AsArray;
 use tempfile::TempDir;
 
 use crate::alive::{EVERY_MS, Service};
-use crate::data::{rows, text, world};
+use crate::data::{MONDAY, rows, text, world};
 use crate::process::truestream;
 
 /// Somebody who goes through the pages.
@@ -570,4 +571,131 @@ fn many_are_decided_at_once_as_they_were_seen_and_undone_together() {
     let record = std::fs::read_to_string(state.join("audit.jsonl")).expect("a file");
     assert!(record.contains("bulk decision") && record.contains("groups of cases"), "{record}");
     truestream(&["audit", "--state", &text(&state), "verify"]).good();
+}
+
+/// The plays of each hour of the week that a page tells, Monday from 0:00 on.
+fn week(page: &str) -> Vec<u64> {
+    let told = page.split("class=\"chart week\"").nth(1).and_then(|rest| rest.split("</figure>").next());
+    let told = told.unwrap_or_else(|| panic!("no week in {page}"));
+    let cell = |cell: &str| cell.split([' ', '<']).next().and_then(|plays| plays.parse().ok()).expect("a number");
+    let row = |row: &str| row.split("<td class=\"number\">").skip(1).map(cell).collect();
+    let hours: Vec<Vec<u64>> = told.split("<tr>").filter(|row| row.contains(":00</th>")).map(row).collect();
+    (0..168).map(|hour| hours[hour % 24][hour / 24]).collect()
+}
+
+#[test]
+fn a_page_tells_when_somebody_is_played_and_so_does_one_after_a_start() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let service = Service::following(&state, world());
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let mut told = Vec::new();
+    for kind in ["account", "track", "artist", "uploader", "playlist", "distributor"] {
+        let most = format!(
+            "SELECT CAST({kind}_id AS VARCHAR) AS id, CAST(plays AS VARCHAR) AS told FROM {kind}_window WHERE \"window\" = '28d'
+             ORDER BY plays DESC, {kind}_id LIMIT 3"
+        );
+        for row in texts(&service, &most) {
+            let place = format!("/desk/case/{kind}/{}", row[0]);
+            let plays: u64 = row[1].parse().expect("a number");
+            let week = week(&rita.get(&place).body);
+            assert_eq!(week.iter().sum::<u64>(), plays, "{place}");
+            told.push((place, week));
+        }
+    }
+    assert!(told.len() > 12, "{told:?}");
+
+    // Hour by hour it is what the files say of those of whom nothing was told twice or taken back.
+    let plays = rows(&world().join("plays.parquet"), &["account_id", "ended_at"]);
+    let mut compared = 0;
+    for (place, week) in told.iter().filter(|(place, _)| place.contains("/account/")) {
+        let mut expected = vec![0; 168];
+        for play in plays.iter().filter(|play| place.ends_with(&format!("/{}", play[0]))) {
+            let since_monday = play[1].parse::<i64>().expect("an instant") - MONDAY;
+            expected[since_monday.div_euclid(3_600_000).rem_euclid(168) as usize] += 1;
+        }
+        if expected.iter().sum::<u64>() == week.iter().sum::<u64>() {
+            assert_eq!(*week, expected, "{place}");
+            compared += 1;
+        }
+    }
+    let page = rita.get(&told[0].0).body;
+    assert!(page.contains("accounts with as many plays") || page.contains("Too few accounts"), "{page}");
+    service.running.ask_to_end();
+    service.running.end().good();
+    let service = Service::start(&state, &["--time", "told"]);
+    service.wait_until_stated();
+    let rick = visitor(&service, &state, "rick", "reviewer");
+    for (place, before) in &told {
+        assert_eq!(week(&rick.get(place).body), *before, "{place}");
+    }
+    assert!(compared > 0, "of each of these accounts something was told twice: {told:?}");
+}
+
+/// The rows of a table of a page, by its caption: the texts of the cells.
+fn table(page: &str, caption: &str) -> Vec<Vec<String>> {
+    let rest = page.split(&format!("<caption>{caption}")).nth(1).unwrap_or_else(|| panic!("no {caption} in {page}"));
+    let body = rest.split("<tbody>").nth(1).and_then(|rest| rest.split("</tbody>").next()).expect("a table");
+    let plain = |cell: &str| {
+        let cell = cell.split_once('>').map_or("", |(_, rest)| rest);
+        cell.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text)).collect::<String>()
+    };
+    let cells = |row: &str| row.split("<t").skip(1).filter(|cell| !cell.starts_with('r')).map(plain).collect();
+    body.split("<tr>").skip(1).map(cells).collect()
+}
+
+#[test]
+fn the_overview_tells_verdicts_and_decisions_by_genre_country_and_source() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let service = Service::following(&state, world());
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let verdicts = texts(&service, "SELECT subject, subject_id, verdict FROM verdict");
+    let told = |kind: &str, table: &str, column: &str| -> BTreeMap<String, String> {
+        let rows = rows(&world().join(format!("{table}.parquet")), &[&format!("{kind}_id"), column]);
+        rows.into_iter().map(|mut row| (row.remove(0), row.remove(0))).collect()
+    };
+    let expected = |kind: &str, of: &BTreeMap<String, String>| {
+        let mut counts: BTreeMap<String, [u64; 3]> = BTreeMap::new();
+        for row in verdicts.iter().filter(|row| row[0] == kind) {
+            let group = of.get(&row[1]).filter(|group| !group.is_empty()).map_or("not told", |group| group);
+            let place = ["hold", "escalate", "block"].iter().position(|word| *word == row[2]).expect("a verdict");
+            counts.entry(group.to_owned()).or_default()[place] += 1;
+        }
+        counts
+    };
+    let genres = told("track", "tracks", "genre");
+    let overview = rita.get("/desk/overview").body;
+    for (caption, expected) in [
+        ("Tracks by genre", expected("track", &genres)),
+        ("Accounts by country", expected("account", &told("account", "accounts", "country"))),
+    ] {
+        assert!(!expected.is_empty());
+        let shown = table(&overview, caption);
+        let counts = |row: &[String]| [1, 2, 3].map(|at| row[at].parse::<u64>().expect("a number"));
+        for row in shown.iter().filter(|row| !row[0].ends_with(" others")) {
+            assert_eq!(Some(&counts(row)), expected.get(&row[0]), "{caption}: {row:?}");
+        }
+        let sum = |all: &[[u64; 3]]| all.iter().flatten().sum::<u64>();
+        let shown: Vec<[u64; 3]> = shown.iter().map(|row| counts(row)).collect();
+        assert_eq!(sum(&shown), sum(&expected.into_values().collect::<Vec<_>>()), "{caption}");
+    }
+    let accounts = verdicts.iter().filter(|row| row[0] == "account").count();
+    let sources = table(&overview, "Accounts by where most of their plays begin");
+    let words = ["search", "library", "algorithmic", "editorial", "playlist", "other", "not told"];
+    assert!(sources.iter().all(|row| words.contains(&row[0].as_str())), "{sources:?}");
+    let shown: usize =
+        sources.iter().flat_map(|row| &row[1..4]).map(|count| count.parse::<usize>().expect("a number")).sum();
+    assert_eq!(shown, accounts);
+
+    // What people find is told beside it; nobody sees accounts there who may not see them elsewhere.
+    let case = rita.get("/desk?subject=track&verdict=escalate").cases()[0].to_owned();
+    assert_eq!(rita.decide(&case, "override", "fans").status, 303);
+    let genre = genres.get(case.trim_start_matches("track/")).filter(|genre| !genre.is_empty());
+    let genre = genre.map_or("not told", |genre| genre);
+    let shown = table(&rita.get("/desk/overview").body, "Tracks by genre");
+    let row = shown.iter().find(|row| row[0] == genre).unwrap_or_else(|| panic!("no {genre} in {shown:?}"));
+    assert_eq!(row[4..6], ["1", "0.00"], "{row:?}");
+    let paul = visitor(&service, &state, "paul", "policy-editor").get("/desk/overview").body;
+    assert!(paul.contains("Tracks by genre") && !paul.contains("Accounts by"), "{paul}");
 }

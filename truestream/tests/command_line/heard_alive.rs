@@ -418,7 +418,17 @@ fn the_page_of_a_track_shows_and_plays_what_was_heard_and_says_what_is_missing()
     for said in ["there is no evidence of sound about it", "has recording 30: it can be neither seen nor listened to"] {
         assert!(silent.contains(said), "{said} is not in {silent}");
     }
-    assert!(!silent.contains("<svg") && !silent.contains("<audio"), "{silent}");
+    assert!(!silent.contains("class=\"compared\"") && !silent.contains("<audio"), "{silent}");
+
+    // Who brought a track has its sound, too, and the way to its case; who brought none that was heard has nothing of it.
+    let brought = rita.get("/desk/case/uploader/501").body;
+    for said in
+        ["What was heard of its tracks", "href=\"/desk/case/track/2\"", "of 1 track of which", "are recording 10"]
+    {
+        assert!(brought.contains(said), "{said} is not in {brought}");
+    }
+    assert_eq!((hashes(&brought), brought.matches("<audio ").count()), (both[..1].to_vec(), 1), "{brought}");
+    assert!(!rita.get("/desk/case/uploader/502").body.contains("What was heard of its tracks"));
 
     // When the dataflow begins anew because somebody is forgotten, what was heard counts and is shown as before.
     let risks = "SELECT subject_id, r, rc FROM risk WHERE subject = 'track' ORDER BY subject_id";
@@ -440,7 +450,10 @@ fn the_page_of_a_track_shows_and_plays_what_was_heard_and_says_what_is_missing()
     assert!(page.contains("is another than was scanned") && page.matches("<audio ").count() == 1, "{page}");
     std::fs::remove_dir_all(folder.path().join("heard/previews")).expect("removed");
     let page = rita.get("/desk/case/track/2").body;
-    assert!(page.contains("The scan made no previews of recording 20") && !page.contains("<svg"), "{page}");
+    assert!(
+        page.contains("The scan made no previews of recording 20") && !page.contains("class=\"compared\""),
+        "{page}"
+    );
     service.running.ask_to_end();
     service.running.end().good();
 

@@ -36,8 +36,7 @@ if (players.length) {
     return made;
   };
   const say = () => {
-    const name = isOther(current) ? "other" : "suspect";
-    said.textContent = `${name}, ${current.paused ? "still" : "playing"}${looping ? ", looping what both have" : ""}`;
+    said.textContent = `${current.dataset.part}, ${current.paused ? "still" : "playing"}${looping ? ", looping what both have" : ""}`;
     for (const player of players) player.parentElement.classList.toggle("at", player === current);
   };
 
