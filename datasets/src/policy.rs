@@ -15,6 +15,7 @@ mod cases;
 mod clauses;
 mod faults;
 mod gate;
+mod lists;
 mod sensitivity;
 mod terms;
 
@@ -33,14 +34,15 @@ use crate::Error;
 use crate::formats::instant;
 
 pub use activations::{
-    Activation, Said, activate, activations, clash, clashes, digest, history, in_force, is_store, latest, list_of,
-    withdraw,
+    Activation, Said, Signature, Stage, activate, activations, beta, clash, clashes, digest, history, in_force,
+    is_store, latest, list_of, withdraw,
 };
 pub use attacks::attacks;
 pub use cases::{Cases, PayoutCase, VerdictCase, cases};
 pub use clauses::{ClauseTest, TestedClause, clauses};
 pub use faults::{faults, settings};
 pub use gate::gate;
+pub use lists::pins;
 pub use sensitivity::surges;
 pub use terms::{amount, amount_text, terms};
 
@@ -65,6 +67,8 @@ const ROYALTIES: (&str, &str) = ("royalties.toml", include_str!("policy/default/
 const ATTACKS: (&str, &str) = ("attacks.toml", include_str!("policy/default/attacks.toml"));
 /// Rules as conditions: a folder's own, none are built in.
 const CONDITIONS: &str = "conditions.toml";
+/// What editors put forward: likewise.
+const PINS: &str = "pins.toml";
 /// Surges that tighten thresholds: likewise.
 const SENSITIVITY: &str = "sensitivity.toml";
 const TESTS: (&str, &str) = ("tests.toml", include_str!("policy/default/tests.toml"));
@@ -202,7 +206,7 @@ fn lay_over(
 }
 
 fn refuse_strangers(folder: &Path) -> Result<(), Error> {
-    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).chain([CONDITIONS, SENSITIVITY]).collect();
+    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).chain([CONDITIONS, SENSITIVITY, PINS]).collect();
     let entries = fs::read_dir(folder).map_err(|source| Error::io(folder, source))?;
     for entry in entries {
         let path = entry.map_err(|source| Error::io(folder, source))?.path();

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lot::drawn;
 use crate::policy::Percent;
 use crate::{Millis, Subject, Verdict};
 
@@ -67,19 +68,9 @@ impl Clause {
     pub fn effect(&self, subject_id: &str) -> Effect {
         match () {
             () if self.shadow => Effect::Shadow,
-            () if self.drawn(subject_id) >= self.rollout_percent.get() => Effect::NotRolledOut,
+            () if drawn(&self.id, subject_id) >= self.rollout_percent.get() => Effect::NotRolledOut,
             () => Effect::Acts,
         }
-    }
-
-    /// A number from 0 to 99: FNV-1a (Fowler, Noll, Vo) over the rule's id and the subject's, mixed by MurmurHash3's finalizer.
-    fn drawn(&self, subject_id: &str) -> u8 {
-        let bytes = self.id.bytes().chain([0]).chain(subject_id.bytes());
-        let hash =
-            bytes.fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
-        let hash = (hash ^ (hash >> 33)).wrapping_mul(0xFF51_AFD7_ED55_8CCD);
-        let hash = (hash ^ (hash >> 33)).wrapping_mul(0xC4CE_B9FE_1A85_EC53);
-        ((hash ^ (hash >> 33)) % 100) as u8
     }
 
     /// Whether it is in force as of the instant.

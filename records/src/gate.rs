@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Millis;
+use crate::lists::Entry;
 use crate::policy::Percent;
 
 /// What a finding leads to.
@@ -300,17 +301,13 @@ pub struct ArtistKey {
     pub uploader: String,
 }
 
-/// Ids of whom nothing is asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Of whom nothing is asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[allow(missing_docs)]
 pub struct Trusted {
-    #[serde(default)]
-    pub tracks: Vec<String>,
-    #[serde(default)]
-    pub uploaders: Vec<String>,
-    #[serde(default)]
-    pub distributors: Vec<String>,
+    pub tracks: Vec<Entry>,
+    pub uploaders: Vec<Entry>,
+    pub distributors: Vec<Entry>,
 }
 
 /// The most bits in which near titles may differ.

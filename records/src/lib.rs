@@ -13,6 +13,8 @@ pub mod clause;
 pub mod declaring;
 pub mod gate;
 pub mod listening;
+pub mod lists;
+pub mod lot;
 pub mod policy;
 pub mod reputation;
 pub mod royalty;

@@ -153,7 +153,11 @@ fn replay_equals_plain_sql() {
 fn limits(chance: u64) -> String {
     let pick = |place: u32, of: &[u64]| of[(chance >> (place * 4)) as usize % of.len()];
     let action = |place: u32| ["wait", "note", "wait", "ignore"][(chance >> (place * 4)) as usize % 4];
-    let trusted = if pick(15, &[0, 1]) == 1 { "[\"1\", \"t1\"]" } else { "[]" };
+    let trusted = [
+        "[]",
+        "[\"1\", \"t1\"]",
+        "[{ id = \"1\", by = \"ann\", until = \"2024-02-27\" }, { id = \"t1\", until = \"2024-02-28T12:00:00Z\" }]",
+    ][pick(15, &[0, 1, 2]) as usize];
     // 2024-02-28 is where small worlds begin; their uploads are up to 28 days older.
     let day = ["2024-01-01", "2024-02-27", "2024-02-28"][pick(0, &[0, 1, 2]) as usize];
     format!(

@@ -17,12 +17,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use datasets::formats::instant;
 use datasets::policy::{self, Activation};
-use records::Millis;
+use records::{Millis, Subject};
 use serde_json::{Map, Value as Json, json};
 
 use self::ledger::{Name, Row};
 use crate::exit::Failure;
 use crate::replay;
+use crate::replay::laws::is_tried_on;
 use crate::replay::waves::WAVE;
 use crate::scratch::Scratch;
 use crate::verify::{Emit, Settings};
@@ -107,7 +108,7 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let as_of = as_of(args, &settings)?;
     let rows = rows(&args.tables, args, as_of)?;
     let activation = match args.policy.as_deref().filter(|folder| policy::is_store(folder)) {
-        Some(store) => Some(policy::in_force(store, as_of).map_err(input)?),
+        Some(store) => Some(law(store, as_of, &args.subject, &args.id)?),
         None => None,
     };
     let again = match &args.data {
@@ -130,6 +131,18 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     match is_same {
         Some(false) => Err(Failure::Different(format!("{} {}: found anew it is another", args.subject, args.id))),
         _ => Ok(()),
+    }
+}
+
+/// The activation that decided about the subject as of the instant.
+fn law(store: &Path, as_of: Millis, subject: &str, id: &str) -> Result<Activation, Failure> {
+    let subject = Subject::named(subject);
+    let is_tried = |(one, percent): &(Activation, u8)| {
+        subject.is_some_and(|subject| is_tried_on(&one.version, *percent, subject, id))
+    };
+    match policy::beta(store, as_of).map_err(input)?.filter(is_tried) {
+        Some((tried, _)) => Ok(tried),
+        None => policy::in_force(store, as_of).map_err(input),
     }
 }
 
@@ -185,7 +198,8 @@ fn again(
     out: &Path,
 ) -> Result<(), Failure> {
     let law = match (&args.policy, activation) {
-        (Some(store), Some(activation)) => Some(activation.folder(store)),
+        // What is tried decides at the edge of what the policy in force finds inside: both are needed.
+        (Some(store), Some(activation)) if activation.stage.is_none() => Some(activation.folder(store)),
         (policy, _) => policy.clone(),
     };
     let wrote: Vec<&str> = DECIDED.into_iter().filter(|table| settings.wrote(table)).collect();

@@ -7,6 +7,7 @@ pub mod economics;
 pub mod exchange;
 pub mod exit;
 pub mod explain;
+mod governance;
 pub mod import;
 pub mod index;
 pub mod inject;

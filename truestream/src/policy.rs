@@ -12,14 +12,17 @@ mod uploads;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, Subcommand};
+use datasets::formats::instant;
 use datasets::policy::{self, Cases, PayoutCase, VerdictCase};
 use features::risk::{self, fuse};
 use features::signals::{Name, Seen, Signal};
 use records::declaring::Declaring;
+use records::lists::Entry;
 use records::policy::Percent;
-use records::{Policy, Risk, Subject};
+use records::{Millis, Policy, Risk, Subject};
 use serde_json::{Value, json};
 
 use crate::economics;
@@ -151,12 +154,16 @@ fn check(args: &OneArgs) -> Result<(), Failure> {
         true => idle(&load(own)?),
         false => Vec::new(),
     };
+    let lists = if faults.is_empty() { untold(own)? } else { Vec::new() };
     let name = args.policy.display();
     match args.json {
-        true => print(&format!("{:#}", json!({"policy": name.to_string(), "faults": faults, "never_counts": idle})))?,
+        true => {
+            let name = name.to_string();
+            print(&format!("{:#}", json!({"policy": name, "faults": faults, "never_counts": idle, "lists": lists})))?;
+        }
         false => {
             let mut lines = faults.clone();
-            lines.extend(idle.iter().map(|idle| format!("note: {idle}")));
+            lines.extend(idle.iter().chain(&lists).map(|note| format!("note: {note}")));
             lines.extend(faults.is_empty().then(|| format!("{name}: in order")));
             print(&lines.join("\n"))?;
         }
@@ -214,6 +221,24 @@ fn idle(policy: &Policy) -> Vec<String> {
         }
     }
     idle
+}
+
+/// Entries of lists of which it is not told by whom, why and until when, and those that have expired.
+fn untold(own: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis);
+    let trusted = policy::gate(own).map_err(input)?.trusted;
+    let lists = [("tracks", trusted.tracks), ("uploaders", trusted.uploaders), ("distributors", trusted.distributors)];
+    let of_gate = lists.into_iter().flat_map(|(list, entries)| {
+        entries.into_iter().map(move |entry| (format!("gate.toml: trusted.{list}"), entry))
+    });
+    let pins = policy::pins(own).map_err(input)?.into_iter();
+    let pins = pins.map(|pin| (format!("pins.toml: {}", pin.subject.name()), pin.entry));
+    let note = |(list, entry): (String, Entry)| match entry.until.filter(|until| *until <= now) {
+        Some(until) => Some(format!("{list} {:?} has expired at {}", entry.id, instant::to_text(until))),
+        None if entry.untold().is_empty() => None,
+        None => Some(format!("{list} {:?} does not tell {}", entry.id, entry.untold().join(", "))),
+    };
+    Ok(of_gate.chain(pins).filter_map(note).collect())
 }
 
 fn signal_name(name: &str) -> Option<Name> {

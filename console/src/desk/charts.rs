@@ -89,6 +89,7 @@ fn figure(about: &str, names: &[&str], hours: &[Hour], most: u64, picture: &Mark
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// A field of an hour, and where the fields begin.
 const FIELD: f64 = 10.0;
+const FIELD_HIGH: f64 = 14.0;
 const FIELDS_X: f64 = 30.0;
 const FIELDS_Y: f64 = 14.0;
 
@@ -133,16 +134,16 @@ fn fields(about: &str, shares: &[f64]) -> Markup {
         place % 24,
         100.0 * most
     );
-    let (wide, high) = (FIELDS_X + 24.0 * FIELD, FIELDS_Y + 7.0 * FIELD);
+    let (wide, high) = (FIELDS_X + 24.0 * FIELD, FIELDS_Y + 7.0 * FIELD_HIGH);
     html! {
         div {
             p.note { (about) ", at most " (format!("{:.1} %", 100.0 * most)) }
             svg viewBox=(format!("0 0 {wide} {high}")) role="img" aria-label=(told) {
                 @for hour in [0, 6, 12, 18] { text.mark x=(FIELDS_X + f64::from(hour) * FIELD) y=(FIELDS_Y - 4.0) { (hour) } }
-                @for (row, day) in (0_u8..).zip(DAYS) { text.mark x="0" y=(FIELDS_Y + f64::from(row) * FIELD + 9.0) { (day) } }
-                rect.frame x=(FIELDS_X) y=(FIELDS_Y) width=(24.0 * FIELD) height=(7.0 * FIELD) {}
+                @for (row, day) in (0_u8..).zip(DAYS) { text.mark x="0" y=(FIELDS_Y + f64::from(row) * FIELD_HIGH + 11.0) { (day) } }
+                rect.frame x=(FIELDS_X) y=(FIELDS_Y) width=(24.0 * FIELD) height=(7.0 * FIELD_HIGH) {}
                 @for (hour, share) in (0_u8..).zip(shares).filter(|(_, share)| **share > 0.0) {
-                    rect.bar x=(FIELDS_X + f64::from(hour % 24) * FIELD) y=(FIELDS_Y + f64::from(hour / 24) * FIELD) width=(FIELD) height=(FIELD) fill-opacity=(format!("{:.2}", shade(*share / most))) {}
+                    rect.bar x=(FIELDS_X + f64::from(hour % 24) * FIELD) y=(FIELDS_Y + f64::from(hour / 24) * FIELD_HIGH) width=(FIELD) height=(FIELD_HIGH) fill-opacity=(format!("{:.2}", shade(*share / most))) {}
                 }
             }
         }
@@ -180,8 +181,8 @@ mod tests {
         };
         let drawn = super::week("account", &week).into_string();
         // Monday at midnight is the first field, and a third as dark as Sunday's last one.
-        assert!(drawn.contains("x=\"30\" y=\"14\" width=\"10\" height=\"10\" fill-opacity=\"0.40\""), "{drawn}");
-        assert!(drawn.contains("x=\"260\" y=\"74\" width=\"10\" height=\"10\" fill-opacity=\"1.00\""), "{drawn}");
+        assert!(drawn.contains("x=\"30\" y=\"14\" width=\"10\" height=\"14\" fill-opacity=\"0.40\""), "{drawn}");
+        assert!(drawn.contains("x=\"260\" y=\"98\" width=\"10\" height=\"14\" fill-opacity=\"1.00\""), "{drawn}");
         assert!(drawn.contains("most on Sun at 23:00, 75.0 %") && drawn.contains("9 accounts with as many plays"));
         assert_eq!(drawn.matches("<td class=\"number\">").count(), 168);
         let alone = super::week("account", &Week { usual: Vec::new(), ..week }).into_string();

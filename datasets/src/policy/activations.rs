@@ -23,6 +23,26 @@ use crate::formats::instant;
 const CHAIN: &str = "activations.jsonl";
 const POLICIES: &str = "policies";
 
+/// How far a policy reaches that is not in force for everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// It decides nothing: who runs it beside sees what it would do.
+    Shadow,
+    /// It decides about so many of a hundred subjects, and the one in force about all others.
+    Beta(u8),
+}
+
+/// Who agreed, in which role.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signature {
+    /// Who.
+    pub by: String,
+    /// In which role.
+    pub role: String,
+}
+
 /// A policy that comes into force, or an activation that is taken back.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +64,12 @@ pub struct Activation {
     /// The number of the activation that this line takes back, of which it repeats the rest; of an activation nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdraws: Option<u64>,
+    /// How far it reaches; nothing where it is in force for everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
+    /// Who agreed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed: Vec<Signature>,
     /// The hash of the line before; empty in the first.
     pub before: String,
     /// The hash of this line without this field.
@@ -172,16 +198,30 @@ pub fn clashes(store: &Path, before: &Activation, now: &Activation, what: &str) 
     ))
 }
 
-/// The activation in force as of the instant.
+/// The activation in force for everybody as of the instant.
 ///
 /// # Errors
 /// When the chain is broken, or none was in force yet.
 pub fn in_force(store: &Path, as_of: Millis) -> Result<Activation, Error> {
     let all = activations(store)?;
-    let found = all.into_iter().rev().find(|activation| activation.from_ms() <= as_of);
+    let is_in_force = |one: &Activation| one.stage.is_none() && one.from_ms() <= as_of;
+    let found = all.into_iter().rev().find(is_in_force);
     let none =
         || Error::Input(format!("{}: no policy was in force as of {}", store.display(), instant::to_text(as_of)));
     found.ok_or_else(none)
+}
+
+/// The activation that is tried on some subjects as of the instant, if one is: until the next one that decides.
+///
+/// # Errors
+/// When the chain is broken.
+pub fn beta(store: &Path, as_of: Millis) -> Result<Option<(Activation, u8)>, Error> {
+    let decides = |one: &Activation| one.stage != Some(Stage::Shadow) && one.from_ms() <= as_of;
+    let last = activations(store)?.into_iter().rev().find(decides);
+    Ok(last.and_then(|last| match last.stage {
+        Some(Stage::Beta(percent)) => Some((last, percent)),
+        _ => None,
+    }))
 }
 
 /// A policy folder as it is, or the one that was activated last where the folder is of activated policies.
@@ -206,6 +246,10 @@ pub struct Said {
     pub why: String,
     /// When.
     pub at: Millis,
+    /// How far it reaches; nothing where it is in force for everybody.
+    pub stage: Option<Stage>,
+    /// Who agreed.
+    pub signed: Vec<Signature>,
 }
 
 /// Puts the policy in the folder into force, under a lock that ends with this.
@@ -233,6 +277,13 @@ pub fn activate(store: &Path, policy: &Path, said: &Said) -> Result<Activation, 
                 last.version
             )));
         }
+    }
+    let is_in_force = |one: &&Activation| one.stage.is_none();
+    if matches!(said.stage, Some(Stage::Beta(_))) && !standing.iter().any(|one| is_in_force(&one)) {
+        return Err(Error::Input(format!(
+            "{}: found no policy in force for everybody, expected one beside which this one is tried: activate that first",
+            store.display()
+        )));
     }
     let digest = digest(policy)?;
     keep(policy, &store.join(POLICIES).join(&digest)).map_err(failed)?;
@@ -281,6 +332,8 @@ fn append(store: &Path, mut chain: Vec<Activation>, said: &Said, what: Activatio
         number: chain.len() as u64 + 1,
         by: said.by.clone(),
         why: said.why.clone(),
+        stage: what.stage.or(said.stage),
+        signed: said.signed.clone(),
         said_at: instant::to_text(said.at),
         before: chain.last().map_or_else(String::new, |last| last.hash.clone()),
         hash: String::new(),
@@ -348,7 +401,28 @@ mod tests {
     use super::*;
 
     fn said(from: Millis) -> Said {
-        Said { from, by: "ann".to_owned(), why: "spam wave".to_owned(), at: 9 }
+        Said { from, by: "ann".to_owned(), why: "spam wave".to_owned(), at: 9, stage: None, signed: Vec::new() }
+    }
+
+    #[test]
+    fn what_is_tried_is_not_in_force_for_everybody_and_ends_with_the_next_that_decides() {
+        let store = tempfile::tempdir().unwrap();
+        let store = store.path();
+        let staged = |from, stage| Said { stage: Some(stage), ..said(from) };
+        let error = activate(store, policy("b").path(), &staged(1_000, Stage::Beta(10))).unwrap_err().to_string();
+        assert!(error.contains("no policy in force for everybody"), "{error}");
+        activate(store, policy("a").path(), &said(1_000)).unwrap();
+        activate(store, policy("b").path(), &staged(2_000, Stage::Shadow)).unwrap();
+        activate(store, policy("b").path(), &staged(3_000, Stage::Beta(10))).unwrap();
+        activate(store, policy("c").path(), &staged(4_000, Stage::Shadow)).unwrap();
+        activate(store, policy("b").path(), &staged(5_000, Stage::Beta(30))).unwrap();
+        activate(store, policy("b").path(), &said(6_000)).unwrap();
+        let version = |as_of| in_force(store, as_of).unwrap().version;
+        assert_eq!([1_000, 2_000, 3_000, 5_999, 6_000].map(version), ["a", "a", "a", "a", "b"]);
+        let tried = |as_of| beta(store, as_of).unwrap().map(|(one, percent)| (one.version, percent));
+        let b = |percent| Some(("b".to_owned(), percent));
+        assert_eq!([2_000, 3_000, 4_000, 5_000, 6_000].map(tried), [None, b(10), b(10), b(30), None]);
+        assert_eq!(latest(store).unwrap(), history(store).unwrap()[5].folder(store));
     }
 
     fn policy(version: &str) -> tempfile::TempDir {

@@ -14,7 +14,7 @@ use super::gate::{gate, own_gate};
 use super::terms::{TermsFile, terms};
 use super::{
     LISTENING, PolicyFile, ROYALTIES, ThresholdsFile, built_in, cases, clauses, declaring, lay_over, listening, load,
-    no_name, own_declaring, read, refuse_strangers, surges,
+    no_name, own_declaring, pins, read, refuse_strangers, surges,
 };
 use crate::Error;
 
@@ -46,6 +46,7 @@ pub fn faults(folder: &Path) -> Vec<Error> {
     faults.extend(cases(Some(folder)).err());
     faults.extend(clauses(Some(folder)).err());
     faults.extend(surges(Some(folder)).err());
+    faults.extend(pins(Some(folder)).err());
     faults.extend(read::<TermsFile>(folder, ROYALTIES.0).err());
     faults.extend(own_attacks(folder).err());
     faults

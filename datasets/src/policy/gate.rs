@@ -3,11 +3,10 @@
 use std::path::Path;
 
 use records::Millis;
-use records::gate::{
-    ArtistProfile, Incomplete, Length, Limits, LowBitrate, NearTitles, Rates, ShortRelease, Title, Trusted,
-};
+use records::gate::{ArtistProfile, Incomplete, Length, Limits, LowBitrate, NearTitles, Rates, ShortRelease, Title};
 use serde::Deserialize;
 
+use super::lists::TrustedFile;
 use super::{GATE, a_day, parse, read, refuse_strangers};
 use crate::Error;
 
@@ -26,7 +25,7 @@ struct GateFile {
     near_titles: NearTitles,
     artist_profile: ArtistProfile,
     #[serde(default)]
-    trusted: Trusted,
+    trusted: TrustedFile,
 }
 
 impl GateFile {
@@ -44,7 +43,7 @@ impl GateFile {
             title,
             near_titles,
             artist_profile,
-            trusted,
+            trusted: trusted.into(),
         };
         match limits.fault() {
             Some(fault) => Err(Error::Input(format!("{}: {fault}", path.display()))),

@@ -15,6 +15,7 @@ use features::royalty::Standing;
 use features::standing::Course;
 use records::{Account, Distributor, Id, Label, LabelKind, Millis, Source, Subject, Track, Verdict};
 
+use super::lists::{Flow, Lists, OfList};
 use crate::exit::Failure;
 use crate::royalties::streams::{Courses, Judged, Known, Stream, catalogue, courses, each_stream};
 use crate::verify::Settings;
@@ -141,6 +142,8 @@ pub struct Crowd {
     pub meetings: Meetings,
     /// Whether somebody labelled anything.
     pub is_labelled: bool,
+    /// What became of those on lists.
+    pub lists: Vec<OfList>,
 }
 
 fn input(error: datasets::Error) -> Failure {
@@ -148,11 +151,11 @@ fn input(error: datasets::Error) -> Failure {
 }
 
 impl Crowd {
-    /// Reads it from the data and the tables of two replays of it.
+    /// Reads it from the data and the tables of two replays of it, and the lists of a policy.
     ///
     /// # Errors
     /// When a table cannot be read.
-    pub fn read(inputs: &Inputs, tables: Pair<&Path>) -> Result<Crowd, Failure> {
+    pub fn read(inputs: &Inputs, tables: Pair<&Path>, policy: Option<&Path>) -> Result<Crowd, Failure> {
         let kinds = id_kinds(inputs.by_table()).map_err(input)?;
         let catalogue = catalogue(inputs, &kinds, Millis::MAX)?;
         let labels = labels(inputs, &kinds)?;
@@ -168,6 +171,13 @@ impl Crowd {
         };
         each_stream(inputs, then, &kinds, Millis::MIN..Millis::MAX, Millis::MAX, |stream| world.hear(&stream, &known))?;
         let World { accounts, tracks, meetings, label } = world;
+        let ended = Settings::read(then)?.as_of_ms.map_or(0, |(_, last)| last);
+        let flows = (
+            tracks.iter().map(|(id, track)| (id, track.flow)).collect(),
+            accounts.iter().map(|(id, account)| (id, account.flow)).collect(),
+        );
+        let lists = Lists::read(inputs, &kinds, policy)?;
+        let lists = lists.measure(&kinds, (&label, &catalogue), (&flows.0, &flows.1), ended);
         let told = Told {
             label,
             fates: [courses(now, Millis::MAX)?, courses(then, Millis::MAX)?],
@@ -175,7 +185,7 @@ impl Crowd {
             tiers: tiers(inputs, &kinds)?,
             born: births(&catalogue),
             by_artist: rows_by_artist(&catalogue),
-            ended: Settings::read(then)?.as_of_ms.map_or(0, |(_, last)| last),
+            ended,
         };
         let members = BTreeMap::from([
             (About::Account, told.people(accounts)),
@@ -183,7 +193,7 @@ impl Crowd {
             (About::Artist, told.artists(&tracks)),
         ]);
         let meetings = met(&meetings, &told.by_artist, &told.born, told.ended);
-        Ok(Crowd { members, meetings, is_labelled: !labels.is_empty() })
+        Ok(Crowd { members, meetings, is_labelled: !labels.is_empty(), lists })
     }
 }
 
@@ -253,7 +263,8 @@ fn course<'a>(fates: &'a Courses, about: About, id: &Id) -> Option<&'a Course> {
     fates.get(&about.subject())?.get(&id.to_string())
 }
 
-type Labels = HashMap<(String, String), LabelKind>;
+/// What labels say, by kind and id.
+pub type Labels = HashMap<(String, String), LabelKind>;
 
 fn labels(inputs: &Inputs, kinds: &IdKinds) -> Result<Labels, Failure> {
     let mut labels = Labels::new();
@@ -265,9 +276,11 @@ fn labels(inputs: &Inputs, kinds: &IdKinds) -> Result<Labels, Failure> {
 }
 
 /// What the labels say of somebody, himself or who answers for him.
-struct Labelled<'a> {
-    labels: &'a Labels,
-    catalogue: &'a HashMap<Id, Track>,
+pub struct Labelled<'a> {
+    /// By kind and id.
+    pub labels: &'a Labels,
+    /// Whose music it is.
+    pub catalogue: &'a HashMap<Id, Track>,
 }
 
 impl Labelled<'_> {
@@ -286,6 +299,14 @@ impl Labelled<'_> {
         own.or(owners.into_iter().flatten().find(|label| *label == LabelKind::Fraud))
     }
 
+    /// The same of any subject.
+    pub fn of_subject(&self, subject: Subject, id: &Id) -> Option<LabelKind> {
+        match subject {
+            Subject::Track => self.of(About::Track, id),
+            subject => self.own(subject.name(), Some(id)),
+        }
+    }
+
     fn is_of_people(&self, account: &Id) -> bool {
         !matches!(self.own("account", Some(account)), Some(LabelKind::Fraud | LabelKind::Victim))
     }
@@ -298,6 +319,7 @@ struct Listened<'a> {
     heard: [Heard; SOURCES.len()],
     genres: BTreeMap<String, [u64; 3]>,
     first_ended: Millis,
+    flow: Flow,
 }
 
 /// A track in the plays.
@@ -307,6 +329,7 @@ struct Played<'a> {
     genre: Option<String>,
     artist: Option<Id>,
     heard: [Heard; SOURCES.len()],
+    flow: Flow,
 }
 
 struct World<'a> {
@@ -326,6 +349,7 @@ impl<'a> World<'a> {
             heard: Default::default(),
             genres: BTreeMap::new(),
             first_ended: Millis::MAX,
+            flow: Flow::default(),
         });
         let track = tracks.entry(stream.track.clone()).or_insert_with_key(|id| {
             let row = label.catalogue.get(id);
@@ -336,15 +360,18 @@ impl<'a> World<'a> {
                 genre: row.and_then(|row| row.genre.clone()),
                 artist: row.and_then(|row| row.artist_id.clone()),
                 heard: Default::default(),
+                flow: Flow::default(),
             }
         });
         account.first_ended = account.first_ended.min(stream.ended_at);
-        if !account.is_of_people {
-            return;
-        }
         let paid = [0, 1].map(|side| {
             known[side].standing(stream.ended_at, account.courses[side], &track.judged[side]) == Standing::Payable
         });
+        account.flow.add(account.is_of_people, paid);
+        track.flow.add(account.is_of_people, paid);
+        if !account.is_of_people {
+            return;
+        }
         let unpaid = paid.map(|paid| !paid);
         let source = SOURCES.iter().position(|(_, source)| *source == stream.source).unwrap_or(SOURCES.len() - 1);
         account.heard[source].add(unpaid, track.waits);

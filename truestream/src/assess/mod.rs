@@ -6,12 +6,12 @@
 //! ```
 
 mod crowd;
+mod lists;
 mod measure;
 mod record;
 mod relabel;
 mod report;
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,13 +20,14 @@ use datasets::formats::instant;
 use datasets::policy;
 use datasets::tables::rows::count_rows;
 use records::Millis;
-use serde::Deserialize;
 
 use self::crowd::Crowd;
 use self::measure::{Limits, Measures};
-use self::record::{Candidate, Decision, RECORD, Record, expiry, gates, harms};
+pub(crate) use self::record::Candidate;
+use self::record::{Decision, RECORD, Record, expiry, gates, harms};
 use crate::exit::Failure;
 use crate::learn::{Registry, audited};
+use crate::replay::laws::latest;
 use crate::replay::{self, Beside, ReplayArgs};
 use crate::scratch::Scratch;
 use crate::verify::Settings;
@@ -95,7 +96,9 @@ pub fn run(args: &AssessArgs) -> Result<(), Failure> {
     eprintln!("Replaying the data as it is decided now, and with the {} {}", candidate.kind, candidate.version);
     let replayed = both(args, &kind, &now, &then)?;
     let inputs = replayed.input.inputs()?;
-    let measures = Measures::of(&Crowd::read(&inputs, [&now, &then])?, &limits);
+    let policy = latest(replayed.policy.as_deref())?;
+    let crowd = Crowd::read(&inputs, [&now, &then], policy.as_deref())?;
+    let measures = Measures::of(&crowd, &limits);
     eprintln!("Replaying once more, with exchanged genres, languages and countries");
     relabel::relabel(&inputs, &exchanged)?;
     replay::replay(&with_candidate(args, &kind, &exchanged, &relabelled)?)?;
@@ -133,6 +136,7 @@ pub fn run(args: &AssessArgs) -> Result<(), Failure> {
         measures,
         moved_by_tags: moved.into_iter().take(NAMED).collect(),
         audit,
+        lists: crowd.lists,
         hash: String::new(),
     };
     let record = record.sealed();
@@ -185,49 +189,12 @@ fn recognise(folder: &Path) -> Result<(Kind, Candidate), Failure> {
     )))
 }
 
-/// The file beside activated policies or models that says what they need: `assessment = "required"`.
-const GOVERNANCE: &str = "governance.toml";
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Governance {
-    assessment: Needed,
-}
-
-#[derive(Deserialize, PartialEq)]
-#[serde(rename_all = "lowercase")]
-enum Needed {
-    Required,
-    Optional,
-}
-
-/// Lets a candidate pass into the folder: with an assessment of it that passed and is still believed, or without one where the folder's
-/// `governance.toml` does not require it.
+/// Asks that an assessment of the candidate passed and is still believed.
 ///
 /// # Errors
-/// As [`record::passed`], and when there must be an assessment and is none.
-pub(crate) fn admit(folder: &Path, report: Option<&Path>, candidate: &Candidate) -> Result<(), Failure> {
-    if let Some(report) = report {
-        record::passed(report, candidate, now_ms())?;
-        return Ok(());
-    }
-    let path = folder.join(GOVERNANCE);
-    let wrong = |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", path.display()));
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(wrong(&error)),
-    };
-    let governance: Governance = toml::from_str(&text).map_err(|error| wrong(&error))?;
-    match governance.assessment {
-        Needed::Optional => Ok(()),
-        Needed::Required => Err(Failure::Different(format!(
-            "{} requires an assessment: run `truestream assess --candidate` on {} {}, and give its report with --assessment",
-            path.display(),
-            candidate.kind,
-            candidate.version
-        ))),
-    }
+/// As [`record::passed`].
+pub(crate) fn passed(report: &Path, candidate: &Candidate) -> Result<(), Failure> {
+    record::passed(report, candidate, now_ms()).map(drop)
 }
 
 /// A policy as a candidate.

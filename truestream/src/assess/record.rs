@@ -10,6 +10,7 @@ use datasets::formats::instant;
 use records::Millis;
 use serde::{Deserialize, Serialize};
 
+use super::lists::OfList;
 use super::measure::{Limits, Measures, OfGroup};
 use crate::exit::Failure;
 use crate::learn::Audit;
@@ -113,6 +114,9 @@ pub struct Record {
     pub moved_by_tags: Vec<(String, String)>,
     /// How often fraud is missed, by accounts that chance drew.
     pub audit: Option<Audit>,
+    /// What became of those whom people put on lists, by list and author.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lists: Vec<OfList>,
     /// The hash of this record without this field.
     pub hash: String,
 }

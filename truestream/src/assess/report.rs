@@ -5,6 +5,7 @@ use std::path::Path;
 
 use console::paper::{Bar, Bars, Paper, Section, paper};
 
+use super::lists::OfList;
 use super::measure::OfGroup;
 use super::record::{Decision, RECORD, Record};
 
@@ -33,6 +34,9 @@ pub fn text(record: &Record, out: &Path) -> String {
     }
     if let Some(audit) = &record.audit {
         let _ = writeln!(text, "  {}", audit.words());
+    }
+    for list in &record.lists {
+        let _ = writeln!(text, "  {}", list.words());
     }
     let _ = writeln!(text, "{} is believed until {}", out.join(RECORD).display(), record.expires_at);
     let _ = writeln!(text, "{} shows every group", out.join("report.html").display());
@@ -77,6 +81,9 @@ pub fn html(record: &Record) -> String {
         let heading = "How often fraud is missed".to_owned();
         sections.push(Section { heading, note: audit.words(), ..Section::default() });
     }
+    if !record.lists.is_empty() {
+        sections.push(lists(&record.lists));
+    }
     for same in measures.groups.chunk_by(|a, b| (&a.about, &a.axis) == (&b.about, &b.axis)) {
         sections.extend(of_axis(same, limits.honest_min));
     }
@@ -93,6 +100,47 @@ pub fn html(record: &Record) -> String {
 
 fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> (Vec<String>, Vec<Vec<String>>) {
     (head.iter().map(|name| (*name).to_owned()).collect(), rows.collect())
+}
+
+fn lists(lists: &[OfList]) -> Section {
+    let head = [
+        "List",
+        "By",
+        "Entries",
+        "Expired",
+        "Fraud",
+        "Honest",
+        "Streams",
+        "Of fraud",
+        "Paid now",
+        "Paid",
+        "Of all paid",
+        "Money",
+    ];
+    Section {
+        heading: "Whom people let pass or put forward".to_owned(),
+        note: "By hand: entries of the policy's lists, and rulings that clear. Fraud and honest are by labels or rulings that confirm; streams of fraud are those of accounts that labels call fraud.".to_owned(),
+        table: table(
+            &head,
+            lists.iter().map(|list| {
+                vec![
+                    list.list.clone(),
+                    if list.by.is_empty() { "not told".to_owned() } else { list.by.clone() },
+                    list.entries.to_string(),
+                    list.expired.to_string(),
+                    list.fraud.to_string(),
+                    list.honest.to_string(),
+                    list.streams.to_string(),
+                    list.streams_of_fraud.to_string(),
+                    list.paid[0].to_string(),
+                    list.paid[1].to_string(),
+                    format!("{:.2} %", 100.0 * list.paid_share[1]),
+                    format!("{:.2} {}", list.money[1], list.currency),
+                ]
+            }),
+        ),
+        ..Section::default()
+    }
 }
 
 /// The shares of a group now and with the candidate, and the interval of the second.

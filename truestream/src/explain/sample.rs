@@ -13,7 +13,7 @@ use records::Millis;
 use serde_json::json;
 
 use super::ledger::{self, Line, Name, Row};
-use super::{DECIDED, Emit, ExplainArgs, TABLES, again, input};
+use super::{DECIDED, Emit, ExplainArgs, TABLES, again, law};
 use crate::exit::Failure;
 use crate::replay::print;
 use crate::scratch::Scratch;
@@ -35,8 +35,10 @@ pub(super) fn run(args: &ExplainArgs, data: &Path, settings: &Settings, count: u
     let store = args.policy.as_deref().filter(|folder| policy::is_store(folder));
     let mut by_law: BTreeMap<String, (Option<Activation>, Vec<&Drawn>)> = BTreeMap::new();
     for one in &drawn {
-        let activation = store.map(|store| policy::in_force(store, one.0).map_err(input)).transpose()?;
-        let digest = activation.as_ref().map_or_else(String::new, |activation| activation.digest.clone());
+        let (as_of, (subject, id)) = one;
+        let activation = store.map(|store| law(store, *as_of, subject, id)).transpose()?;
+        let of_law = |activation: &Activation| format!("{} {:?}", activation.digest, activation.stage);
+        let digest = activation.as_ref().map_or_else(String::new, of_law);
         by_law.entry(digest).or_insert((activation, Vec::new())).1.push(one);
     }
     let laws = by_law.len();

@@ -200,12 +200,20 @@ impl DataArgs {
         Ok((known, instants))
     }
 
+    /// The instant of `--as-of`: what is known later is not looked at. Without it everything is.
+    ///
+    /// # Errors
+    /// When it is no instant.
+    pub fn asked(&self) -> Result<Millis, Failure> {
+        self.as_of.as_ref().map_or(Ok(Millis::MAX), |text| instant(text))
+    }
+
     /// When everything is asked.
     ///
     /// # Errors
     /// When `--as-of` is no instant, or nobody has a play by then.
     pub fn instants(&self, features: &Features) -> Result<Instants, Failure> {
-        let asked = self.as_of.as_ref().map_or(Ok(Millis::MAX), |text| instant(text))?;
+        let asked = self.asked()?;
         let is_wanted = |name: &str| name == PLAYS_OF_THE_DAY;
         let rows = datasets::tables::read_features(&features.rows, "account_id", is_wanted, |as_of, _| as_of <= asked);
         let rows = rows.map_err(|error| Failure::Input(error.to_string()))?;

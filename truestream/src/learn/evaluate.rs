@@ -157,7 +157,8 @@ pub fn evaluation(args: &EvaluateArgs) -> Result<Evaluation, Failure> {
     let report = report(&version)?;
     let audit = match args.audit.is_empty() {
         true => None,
-        false => Some(audit(&args.audit, &features.labels, instants.as_of)?),
+        // People look at who was drawn after the last plays.
+        false => Some(audit(&args.audit, &features.labels, args.data.asked()?)?),
     };
     let evaluation = Evaluation {
         version: version.number,

@@ -1,15 +1,19 @@
 //! `truestream promote` and `truestream rollback`: which version speaks.
 
+use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
 use clap::Args;
+use datasets::formats::instant;
+use records::Millis;
 use serde_json::json;
 
 use super::EXIT_CODES;
 use super::evaluate::Evaluation;
-use super::registry::{Change, Registry, Version};
+use super::registry::{Change, Registry, Staged, Version};
 use crate::assess;
 use crate::exit::Failure;
+use crate::governance::{self, Reach, Step};
 use crate::replay;
 
 /// Makes a version the champion, if its evaluation passed.
@@ -18,6 +22,8 @@ use crate::replay;
 Examples:
   truestream promote --registry models
       the latest version
+  truestream promote --registry models --version 7 --stage shadow --from 2026-03-01
+      written down as beside the champion, where `replay --challenger 7` scores it; governance.toml may ask for that first
   truestream promote --registry models --version 7 --force \"the gate on recall is wrong for a labelled world of one family\"
 
 {EXIT_CODES}"))]
@@ -31,6 +37,15 @@ pub struct PromoteArgs {
     /// The report of `truestream assess` about it, which must have passed; needed where governance.toml of the registry says so
     #[arg(long, value_name = "DIR", conflicts_with = "force")]
     pub assessment: Option<std::path::PathBuf>,
+    /// shadow: it is written down that it is tried beside the champion; full: it becomes champion
+    #[arg(long, value_name = "STAGE", default_value = "full", value_parser = ["shadow", "full"], conflicts_with = "force")]
+    pub stage: String,
+    /// From when on; where governance.toml of the registry asks for days in the shadow
+    #[arg(long, value_name = "TIME", conflicts_with = "force")]
+    pub from: Option<String>,
+    /// Who agrees, in which role; where governance.toml of the registry asks for roles
+    #[arg(long, value_name = "NAME=ROLE", conflicts_with = "force")]
+    pub signed: Vec<String>,
     /// Promotes without a passed evaluation and assessment; the reason is kept in the history
     #[arg(long, value_name = "REASON")]
     pub force: Option<String>,
@@ -83,8 +98,19 @@ pub fn promoted(args: &PromoteArgs) -> Result<(Change, &'static str), Failure> {
     let why = match &args.force {
         Some(reason) => format!("forced: {reason}"),
         None => {
-            assess::admit(&args.registry, args.assessment.as_deref(), &assess::of_model(&version))?;
-            passed(&registry, &version)?
+            let step = admitted(args, &registry, &version)?;
+            let why = if args.stage == SHADOW { String::new() } else { passed(&registry, &version)? };
+            let is_asked = args.stage == SHADOW || args.from.is_some() || !step.signed.is_empty();
+            if is_asked {
+                registry.stage(&lock, Staged { why: why.clone(), ..step })?;
+            }
+            if args.stage == SHADOW {
+                let from = registry.champion()?.map(|champion| champion.number);
+                let why = format!("replay --challenger {} scores it beside the champion", version.number);
+                let change = Change { what: SHADOW.to_owned(), from, to: version.number, why };
+                return Ok((change, "is in the shadow"));
+            }
+            why
         }
     };
     if version.is_champion {
@@ -92,6 +118,42 @@ pub fn promoted(args: &PromoteArgs) -> Result<(Change, &'static str), Failure> {
         return Ok((change, "is champion already"));
     }
     Ok((registry.crown(&lock, &version, "promote", &why)?, "is champion now"))
+}
+
+/// The stage in which a version decides nothing.
+const SHADOW: &str = "shadow";
+
+/// The step that the version is to take, if the registry lets it.
+fn admitted(args: &PromoteArgs, registry: &Registry, version: &Version) -> Result<Staged, Failure> {
+    let at = |text: &str| {
+        let expected = || Failure::Usage(format!("--from {text}: expected a time such as 2026-03-01T00:00:00Z"));
+        instant::from_text(text).ok_or_else(expected)
+    };
+    let signed = governance::signatures(&args.signed)?;
+    let candidate = assess::of_model(version);
+    let mut stood: BTreeMap<&'static str, Millis> = BTreeMap::new();
+    for step in registry.staged()?.iter().filter(|step| step.model_hash == candidate.digest && step.stage == SHADOW) {
+        // Nobody knows for how long where nobody said since when.
+        let from = step.from.as_deref().map_or(Ok(Millis::MAX), at)?;
+        let known = stood.entry(SHADOW).or_insert(from);
+        *known = from.min(*known);
+    }
+    let step = Step {
+        reach: if args.stage == SHADOW { Reach::Shadow } else { Reach::Full },
+        from: args.from.as_deref().map_or(Ok(Millis::MIN), at)?,
+        signed: &signed,
+        stood,
+        before_full: registry.champion_number()?.is_some_and(|champion| champion != version.number).then_some(SHADOW),
+    };
+    governance::admit(&args.registry, args.assessment.as_deref(), &candidate, &step)?;
+    Ok(Staged {
+        version: version.number,
+        model_hash: candidate.digest,
+        stage: args.stage.clone(),
+        from: args.from.clone(),
+        signed,
+        ..Staged::default()
+    })
 }
 
 /// Says what the evaluation found; an error unless all of its gates were met, beside the champion of now.

@@ -4,6 +4,7 @@
 //! REGISTRY/mlruns/1/<run>/{meta.yaml, params, metrics, tags, artifacts}   one training, as MLflow's file store has it
 //!          mlruns/models/account/{version-N, aliases/champion}            versions in the order of training
 //!          history.jsonl                                                  promotions and rollbacks, one line each
+//!          stages.jsonl                                                   who agreed to which step of which version, each line sealed
 //!          evaluations/version-N.json                                     what the last evaluation found
 //!          features/<hash>/                                               feature rows, kept for the next command
 //!          lock                                                           held while something is written
@@ -18,6 +19,7 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use datasets::policy::Signature;
 use models::Scorer;
 use models::temporal::Network;
 use records::Millis;
@@ -33,6 +35,8 @@ pub const SUBJECT: &str = "account";
 pub const MODEL: &str = "model.json";
 /// The file of its network, where it has one.
 pub const NETWORK_FILE: &str = "network.safetensors";
+/// The file of the steps that were agreed to.
+const STAGES: &str = "stages.jsonl";
 /// The number of the experiment; MLflow keeps 0 for its own.
 const EXPERIMENT: &str = "1";
 
@@ -88,6 +92,37 @@ pub struct Change {
     pub to: u32,
     /// Why, in words.
     pub why: String,
+}
+
+/// A step of a version towards deciding, as it was agreed to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Staged {
+    /// The version.
+    pub version: u32,
+    /// The hash of its model.
+    pub model_hash: String,
+    /// `shadow` or `full`.
+    pub stage: String,
+    /// From when on, where that was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Who agreed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signed: Vec<Signature>,
+    /// Why, in words.
+    pub why: String,
+    /// The hash of the line before; empty in the first.
+    pub before: String,
+    /// The hash of this line without this field.
+    pub hash: String,
+}
+
+impl Staged {
+    fn hashed(&self) -> String {
+        let unsealed = Staged { hash: String::new(), ..self.clone() };
+        hash(serde_json::to_string(&unsealed).expect("a step is plain data").as_bytes())
+    }
 }
 
 /// The part of a version's `meta.yaml` that is read back.
@@ -283,6 +318,40 @@ impl Registry {
         written.map_err(|error| failed(&path, &error))?;
         write_whole(&self.alias_path(), version.number.to_string().as_bytes())?;
         Ok(change)
+    }
+
+    /// All steps that were agreed to, oldest first.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or somebody changed it: names the line.
+    pub fn staged(&self) -> Result<Vec<Staged>, Failure> {
+        let path = self.root.join(STAGES);
+        let text = if_there(fs::read_to_string(&path), &path)?.unwrap_or_default();
+        let mut all: Vec<Staged> = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let wrong =
+                |why: &dyn std::fmt::Display| Failure::Input(format!("{}, line {}: {why}", path.display(), number + 1));
+            let step: Staged = serde_json::from_str(line).map_err(|error| wrong(&error))?;
+            if step.before != all.last().map_or("", |last| &last.hash) || step.hash != step.hashed() {
+                return Err(wrong(&"found another hash than the line has, expected that nobody changed who agreed"));
+            }
+            all.push(step);
+        }
+        Ok(all)
+    }
+
+    /// Writes down that a step was agreed to; the file is replaced as a whole.
+    ///
+    /// # Errors
+    /// When what is there was changed, or the disk does not take it.
+    pub fn stage(&self, _lock: &Lock, step: Staged) -> Result<(), Failure> {
+        let mut all = self.staged()?;
+        let before = all.last().map_or_else(String::new, |last| last.hash.clone());
+        let step = Staged { before, ..step };
+        let hash = step.hashed();
+        all.push(Staged { hash, ..step });
+        let line = |step: &Staged| serde_json::to_string(step).expect("a step is plain data") + "\n";
+        write_whole(&self.root.join(STAGES), all.iter().map(line).collect::<String>().as_bytes())
     }
 
     /// All changes of champion, oldest first: what happened, whatever a killed command left in the file.

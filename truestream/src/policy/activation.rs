@@ -4,18 +4,20 @@
 //! folder ──no mistake──▶ activate │ rollback │ withdraw ──▶ store (a chain of hashes) ──▶ in force as of T, history
 //! ```
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use datasets::formats::instant;
-use datasets::policy::{self, Activation, Said};
+use datasets::policy::{self, Activation, Said, Signature, Stage};
 use records::Millis;
 use serde_json::json;
 
 use super::{faults, folder, input, mistakes, print};
 use crate::assess;
 use crate::exit::Failure;
+use crate::governance::{self, Reach, Step};
 
 /// Who says what becomes of a policy, and why.
 #[derive(Args, Clone, Debug)]
@@ -48,6 +50,15 @@ pub(super) struct ActivateArgs {
     /// The report of `truestream assess` about it, which must have passed; needed where governance.toml of the store says so
     #[arg(long, value_name = "DIR")]
     assessment: Option<PathBuf>,
+    /// How far it reaches: shadow decides nothing, beta decides about some subjects, full about all
+    #[arg(long, value_name = "STAGE", default_value = "full", value_parser = ["shadow", "beta", "full"])]
+    stage: String,
+    /// With --stage beta: it decides about so many of a hundred subjects, drawn by their ids
+    #[arg(long, value_name = "NUMBER")]
+    percent: Option<u8>,
+    /// Who agrees, in which role; where governance.toml of the store asks for roles
+    #[arg(long, value_name = "NAME=ROLE")]
+    signed: Vec<String>,
     #[command(flatten)]
     from: FromArgs,
     #[command(flatten)]
@@ -90,7 +101,7 @@ fn at(option: &str, text: &str) -> Result<Millis, Failure> {
 impl SaidArgs {
     fn said(&self, from: Millis) -> Said {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis);
-        Said { from, by: self.by.clone(), why: self.why.clone(), at: now }
+        Said { from, by: self.by.clone(), why: self.why.clone(), at: now, stage: None, signed: Vec::new() }
     }
 }
 
@@ -101,7 +112,9 @@ impl FromArgs {
 }
 
 pub(super) fn activate(args: &ActivateArgs) -> Result<(), Failure> {
-    let said = args.said.said(args.from.from()?);
+    let reach = Reach::read(&args.stage, args.percent)?;
+    let signed = governance::signatures(&args.signed)?;
+    let said = Said { stage: stage(reach), signed, ..args.said.said(args.from.from()?) };
     let Some(policy) = folder(&args.policy).filter(|policy| !policy::is_store(policy)) else {
         return Err(Failure::Usage("only a folder with a policy of its own can be activated".to_owned()));
     };
@@ -110,14 +123,54 @@ pub(super) fn activate(args: &ActivateArgs) -> Result<(), Failure> {
         print(&faults.join("\n"))?;
         return Err(Failure::Input(format!("{}: not activated: {}", policy.display(), mistakes(faults.len()))));
     }
-    assess::admit(&args.said.store, args.assessment.as_deref(), &assess::of_policy(policy)?)?;
+    let (store, candidate) = (&args.said.store, assess::of_policy(policy)?);
+    let known = if policy::is_store(store) { policy::activations(store).map_err(input)? } else { Vec::new() };
+    let step = Step {
+        reach,
+        from: said.from,
+        signed: &said.signed,
+        stood: stood(&known, &candidate.digest),
+        // Beside the first policy there is nothing to try.
+        before_full: known.iter().any(|one| one.stage.is_none()).then_some("beta"),
+    };
+    governance::admit(store, args.assessment.as_deref(), &candidate, &step)?;
     tell(&policy::activate(&args.said.store, policy, &said).map_err(input)?)
+}
+
+fn stage(reach: Reach) -> Option<Stage> {
+    match reach {
+        Reach::Shadow => Some(Stage::Shadow),
+        Reach::Beta(percent) => Some(Stage::Beta(percent)),
+        Reach::Full => None,
+    }
+}
+
+/// In which stages a policy of these files stands, and since when it has without another step of its own.
+fn stood(known: &[Activation], digest: &str) -> BTreeMap<&'static str, Millis> {
+    let mut stood = BTreeMap::new();
+    for one in known.iter().filter(|one| one.digest == digest) {
+        let stage = match one.stage {
+            Some(Stage::Shadow) => "shadow",
+            Some(Stage::Beta(_)) => "beta",
+            None => "full",
+        };
+        stood.entry(stage).or_insert(one.from_ms());
+    }
+    // A beta that another policy ended is over.
+    let last = known.iter().rfind(|one| one.stage != Some(Stage::Shadow));
+    if last.is_none_or(|last| last.digest != digest) {
+        stood.remove("beta");
+    }
+    stood
 }
 
 pub(super) fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
     let (store, said) = (&args.said.store, args.said.said(args.from.from()?));
-    let all = policy::activations(store).map_err(input)?;
-    let Some(before) = all.iter().rev().find(|one| Some(&one.digest) != all.last().map(|last| &last.digest)) else {
+    let mut all = policy::activations(store).map_err(input)?;
+    // What is in the shadow decides nothing that could be taken back.
+    all.retain(|one| one.stage != Some(Stage::Shadow));
+    let is_other = |one: &&Activation| Some(&one.digest) != all.last().map(|last| &last.digest);
+    let Some(before) = all.iter().rev().filter(|one| one.stage.is_none()).find(is_other) else {
         return Err(Failure::Input(format!("{}: there is no other policy to go back to", store.display())));
     };
     tell(&policy::activate(store, &before.folder(store), &said).map_err(input)?)
@@ -134,8 +187,15 @@ pub(super) fn withdraw(args: &WithdrawArgs) -> Result<(), Failure> {
 }
 
 fn tell(activation: &Activation) -> Result<(), Failure> {
-    let Activation { number, from, version, hash, .. } = activation;
-    print(&format!("{number}: {version:?} is in force as of {from} and later; {hash}"))
+    let Activation { number, from, version, hash, stage, .. } = activation;
+    let what = match stage {
+        None => "is in force".to_owned(),
+        Some(Stage::Shadow) => "is in the shadow and decides nothing".to_owned(),
+        Some(Stage::Beta(percent)) => {
+            format!("decides about {percent} of 100 subjects by its weights, thresholds and rules")
+        }
+    };
+    print(&format!("{number}: {version:?} {what} as of {from} and later; {hash}"))
 }
 
 pub(super) fn history(args: &HistoryArgs) -> Result<(), Failure> {
@@ -144,12 +204,20 @@ pub(super) fn history(args: &HistoryArgs) -> Result<(), Failure> {
         return print(&format!("{:#}", json!(all)));
     }
     let line = |one: &Activation| {
-        let Activation { number, from, version, by, why, said_at, hash, withdraws, .. } = one;
+        let Activation { number, from, version, by, why, said_at, hash, withdraws, stage, signed, .. } = one;
+        let reach = match stage {
+            None => String::new(),
+            Some(Stage::Shadow) => ", shadow".to_owned(),
+            Some(Stage::Beta(percent)) => format!(", beta {percent} %"),
+        };
         let what = match withdraws {
-            None => format!("from {from} {version:?}"),
+            None => format!("from {from} {version:?}{reach}"),
             Some(taken) => format!("{version:?} of activation {taken} is taken back"),
         };
-        format!("{number}: {what}, by {by} on {said_at}: {why}  [{}]", &hash[..12])
+        let agreed = |Signature { by, role }: &Signature| format!("{by} ({role})");
+        let agreed: Vec<String> = signed.iter().map(agreed).collect();
+        let agreed = if agreed.is_empty() { String::new() } else { format!(", signed by {}", agreed.join(", ")) };
+        format!("{number}: {what}, by {by} on {said_at}{agreed}: {why}  [{}]", &hash[..12])
     };
     let lines: Vec<String> = all.iter().map(line).collect();
     print(&format!("{}\nnobody changed what was activated", lines.join("\n")))

@@ -20,6 +20,7 @@ use datasets::tables::IdKind;
 use datasets::tables::rows::{self, Value};
 use features::title::{self, Neighbours};
 use records::gate::{Action, Finding, Found, Limits, Rates};
+use records::lists::Entry;
 use records::{IdSpace, Key, Millis, Names};
 
 use super::judge::Rows;
@@ -56,13 +57,16 @@ struct Passing {
     hash: u64,
 }
 
-/// The limits of a policy, and whom it trusts by key.
+/// Whom a policy trusts by key, and up to which instant of upload.
+type Trust = HashMap<Key, Millis>;
+
+/// The limits of a policy, and whom it trusts.
 struct Gatekeeper {
     from: Tick,
     limits: Limits,
-    tracks: HashSet<Key>,
-    uploaders: HashSet<Key>,
-    distributors: HashSet<Key>,
+    tracks: Trust,
+    uploaders: Trust,
+    distributors: Trust,
     /// Artists and the uploaders that they trust.
     pairs: HashSet<(Key, Key)>,
     policy_version: Arc<str>,
@@ -80,9 +84,9 @@ impl Gatekeeper {
         }
         Ok(Gatekeeper {
             from: law.from,
-            tracks: keys(&trusted.tracks, IdSpace::Track, naming)?,
-            uploaders: keys(&trusted.uploaders, IdSpace::Uploader, naming)?,
-            distributors: keys(&trusted.distributors, IdSpace::Distributor, naming)?,
+            tracks: trust(&trusted.tracks, IdSpace::Track, naming)?,
+            uploaders: trust(&trusted.uploaders, IdSpace::Uploader, naming)?,
+            distributors: trust(&trusted.distributors, IdSpace::Distributor, naming)?,
             pairs,
             limits,
             policy_version: law.policy.version.as_str().into(),
@@ -90,10 +94,23 @@ impl Gatekeeper {
     }
 
     fn trusts(&self, row: &Passing) -> bool {
-        self.tracks.contains(&row.track)
-            || self.uploaders.contains(&row.uploader)
-            || self.distributors.contains(&row.distributor)
+        let trusts = |of: &Trust, key| of.get(&key).is_some_and(|until| row.uploaded_at < *until);
+        trusts(&self.tracks, row.track)
+            || trusts(&self.uploaders, row.uploader)
+            || trusts(&self.distributors, row.distributor)
     }
+}
+
+/// Whom the entries trust; of several about one the last end counts.
+fn trust(entries: &[Entry], space: IdSpace, naming: &mut Naming) -> Result<Trust, Failure> {
+    let mut trust = Trust::new();
+    for Entry { id, until, .. } in entries {
+        for key in keys([id], space, naming)? {
+            let known = trust.entry(key).or_insert(Millis::MIN);
+            *known = until.unwrap_or(Millis::MAX).max(*known);
+        }
+    }
+    Ok(trust)
 }
 
 /// The keys of ids. One that is no id of its kind names nothing in this run.
@@ -640,11 +657,14 @@ mod tests {
         change(&mut limits);
         let pairs = limits.artist_profile.trusted.iter();
         let number = |id: &String| Key(id.parse().expect("a number"));
+        let until = |entries: &[Entry]| -> Trust {
+            entries.iter().map(|entry| (number(&entry.id), entry.until.unwrap_or(Millis::MAX))).collect()
+        };
         Gatekeeper {
             from: 0,
-            tracks: limits.trusted.tracks.iter().map(number).collect(),
-            uploaders: HashSet::new(),
-            distributors: HashSet::new(),
+            tracks: until(&limits.trusted.tracks),
+            uploaders: until(&limits.trusted.uploaders),
+            distributors: Trust::new(),
             pairs: pairs.map(|pair| (number(&pair.artist), number(&pair.uploader))).collect(),
             limits,
             policy_version: "x".into(),
@@ -682,12 +702,19 @@ mod tests {
         // Whoever was approved does not wait, and counts among the uploads of its uploader.
         let approved = keeper(|limits| {
             limits.uploader.burst_min = 1_000;
-            limits.trusted.tracks = vec!["305".to_owned()];
+            limits.trusted.tracks = vec![Entry { id: "305".to_owned(), ..Entry::default() }];
         });
         assert_eq!(
-            found(approved, flood, &[]),
+            found(approved, flood.clone(), &[]),
             late.iter().copied().filter(|(track, _)| *track != 305).collect::<Vec<_>>()
         );
+        // Whom nothing is asked until an instant is asked about what comes from then on.
+        let trusted = keeper(|limits| {
+            limits.uploader.burst_min = 1_000;
+            let until = Some(minute(304));
+            limits.trusted.uploaders = vec![Entry { id: "7".to_owned(), until, ..Entry::default() }];
+        });
+        assert_eq!(found(trusted, flood, &[]), late[4..]);
         // Who brings 120 a week from nothing on bursts from the 100th upload until 48 are in the weeks before; who always did, never.
         let steady = |weeks: i64| (0..weeks * 120).map(|n| upload(n as u64, n as u64, 7, START + n * 7 * DAY_MS / 120));
         assert_eq!(found(keeper(|_| {}), steady(3).skip(120).collect(), &[]).len(), 68);

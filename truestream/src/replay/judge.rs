@@ -19,12 +19,12 @@ use datasets::names::NameTable;
 use features::revision::Revision;
 use features::risk::{Assessment, Told, decide_in_words, fuse};
 use records::clause::{Clause, Effect};
-use records::{Names, Policy, Risk, Ruling, RulingKind, Verdict};
+use records::{Names, Policy, Risk, Ruling, RulingKind, Subject, Verdict};
 use serde_json::json;
 
 use super::docket::{Docket, Who};
 use super::evidence::Words;
-use super::laws::Law;
+use super::laws::{Beta, Law};
 use super::learned;
 use super::summary::instant;
 use super::views::{HitRow, RiskRow, RowKey, RowValue, VerdictRow, View};
@@ -53,6 +53,9 @@ pub struct Judge {
     pub gravest: Option<HashMap<Who, (Verdict, Risk)>>,
     /// The place of the policy in force.
     place: usize,
+    /// What is tried on some subjects, with its name, and the place of what is tried now.
+    betas: Vec<(Beta, Arc<str>)>,
+    beta: Option<usize>,
     /// The rules that match as of now, by their places.
     matching: HashMap<Who, Vec<u16>>,
     /// Those with a verdict as of now.
@@ -135,6 +138,8 @@ impl Judge {
     /// Judges by these policies, each from a tick on; the first from the beginning.
     pub fn new(laws: &[Law]) -> Judge {
         let clauses = laws.iter().flat_map(|law| &law.rules);
+        let betas = laws.iter().flat_map(|law| law.betas.iter().cloned());
+        let betas: Vec<_> = betas.map(|beta| (beta.clone(), beta.policy.version.as_str().into())).collect();
         Judge {
             policies: laws.iter().map(|law| (law.from, law.policy.clone())).collect(),
             judging: 0,
@@ -147,10 +152,12 @@ impl Judge {
             tells_risks: true,
             gravest: None,
             place: 0,
+            beta: betas.iter().rposition(|(beta, _)| beta.from == 0),
             matching: HashMap::new(),
             decided: HashSet::new(),
             ruled: HashSet::new(),
-            docket: (laws.len() > 1).then(Docket::default),
+            docket: (laws.len() > 1 || !betas.is_empty()).then(Docket::default),
+            betas,
             turns: Vec::new(),
             versions: laws.iter().map(|law| law.policy.version.as_str().into()).collect(),
         }
@@ -173,14 +180,25 @@ impl Judge {
         self.policies.iter().rposition(|(from, _)| *from <= tick).unwrap_or_default()
     }
 
-    /// Whether another policy decides at the tick than did last.
-    pub fn turns_at(&self, tick: Tick) -> bool {
-        self.place_at(tick) != self.place
+    /// The place of what is tried at the tick.
+    fn beta_at(&self, tick: Tick) -> Option<usize> {
+        self.betas.iter().rposition(|(beta, _)| beta.from <= tick && tick < beta.until)
     }
 
-    /// The ticks at which another policy comes into force.
+    /// Whether other policies decide at the tick than did last.
+    pub fn turns_at(&self, tick: Tick) -> bool {
+        (self.place_at(tick), self.beta_at(tick)) != (self.place, self.beta)
+    }
+
+    /// What is tried on some subjects.
+    pub fn betas(&self) -> impl Iterator<Item = &Beta> {
+        self.betas.iter().map(|(beta, _)| beta)
+    }
+
+    /// The ticks at which another policy comes into force, or is tried, or is not any more.
     pub fn turns(&self) -> impl Iterator<Item = Tick> {
-        self.policies.iter().skip(1).map(|(from, _)| *from)
+        let tried = self.betas().flat_map(|beta| [beta.from, beta.until]).filter(|tick| (1..Tick::MAX).contains(tick));
+        self.policies.iter().skip(1).map(|(from, _)| *from).chain(tried)
     }
 
     /// What each policy touched that came into force.
@@ -190,8 +208,23 @@ impl Judge {
 
     /// The version of the policy that came into force at the tick.
     pub fn version_from(&self, tick: Tick) -> Option<&str> {
-        let place = self.policies.iter().position(|(from, _)| *from == tick)?;
-        Some(&self.versions[place])
+        let tried = self.betas.iter().find(|(beta, _)| beta.from == tick).map(|(_, version)| &**version);
+        let place = self.policies.iter().position(|(from, _)| *from == tick);
+        place.map(|place| &*self.versions[place]).or(tried)
+    }
+
+    /// The policies that decide, the one for everybody first.
+    fn deciding(&self) -> Vec<Arc<Policy>> {
+        let tried = self.beta.map(|place| self.betas[place].0.policy.clone());
+        [self.policy().clone()].into_iter().chain(tried).collect()
+    }
+
+    /// The policy that decides about the one with this id, and its name.
+    fn policy_for(&self, subject: Subject, id: &LazyCell<String, impl FnOnce() -> String>) -> (Arc<Policy>, Arc<str>) {
+        match self.beta.map(|place| &self.betas[place]).filter(|(beta, _)| beta.is_tried_on(subject, id)) {
+            Some((beta, version)) => (beta.policy.clone(), version.clone()),
+            None => (self.policy().clone(), self.versions[self.place].clone()),
+        }
     }
 
     fn policy(&self) -> &Arc<Policy> {
@@ -201,9 +234,8 @@ impl Judge {
     /// The rows that the changes of the tick make, and those that a policy makes which comes into force at it.
     pub fn rows(&mut self, names: &NameTable, tick: Tick, changes: Vec<JudgementChange>) -> Judged {
         let began = Instant::now();
-        let before = self.policy().clone();
-        let place = self.place_at(tick);
-        let turns = std::mem::replace(&mut self.place, place) != place;
+        let (before, turns) = (self.deciding(), self.turns_at(tick));
+        (self.place, self.beta) = (self.place_at(tick), self.beta_at(tick));
         let mut judged = Judged::default();
         let mut told: HashSet<Who> = HashSet::new();
         for (who, judgement) in changes {
@@ -228,11 +260,15 @@ impl Judge {
         judged
     }
 
-    /// Whom the policy in force touches, beside this one, and whose rows name it.
-    fn touched(&self, before: &Policy) -> HashSet<Who> {
-        let revision = Revision { before, now: self.policy() };
+    /// Whom the policies that decide touch, beside these, and whose rows name them. Who goes from which to which is not asked: of whom no pair
+    /// touches nothing changes.
+    fn touched(&self, before: &[Arc<Policy>]) -> HashSet<Who> {
+        let now = self.deciding();
         let tier = |segment: u16| self.segments.tier(segment);
-        let touched = self.docket.iter().flat_map(|docket| docket.touched(&revision, tier));
+        let pairs = before.iter().flat_map(|before| now.iter().map(move |now| Revision { before, now }));
+        let touched = pairs.flat_map(|revision| {
+            self.docket.iter().flat_map(|docket| docket.touched(&revision, tier)).collect::<Vec<_>>()
+        });
         touched.chain(self.decided.iter().copied()).chain(self.matching.keys().copied()).collect()
     }
 
@@ -257,8 +293,9 @@ impl Judge {
     fn decide(&mut self, names: &NameTable, who: Who, judgement: Option<&Judgement>, judged: &mut Judged) -> Risk {
         let (subject, key) = who;
         let id = LazyCell::new(|| names.id(subject.space(), key).to_string());
+        let (policy, _) = self.policy_for(subject, &id);
         let fused =
-            |judgement: &Judgement| fuse(self.policy(), subject, judgement.heard.is_some(), judgement.signals.clone());
+            |judgement: &Judgement| fuse(&policy, subject, judgement.heard.is_some(), judgement.signals.clone());
         let mut found = judgement.map(fused).filter(|found| found.r > Risk::CLEAN);
         let r = found.as_ref().map_or(Risk::CLEAN, |found| found.r);
         let rules = judgement.map(|judgement| judgement.rules.clone()).unwrap_or_default();
@@ -353,8 +390,8 @@ impl Judge {
         found: &Assessment,
     ) -> (Option<VerdictRow>, Option<u16>) {
         let Judgement { segment, heard, learned, rules, ruling, .. } = judgement;
-        let (policy, tier) = (self.policy(), self.segments.tier(*segment));
-        let by_risk = features::risk::verdict(policy, tier, found);
+        let (policy, policy_version) = self.policy_for(subject, id);
+        let by_risk = features::risk::verdict(&policy, self.segments.tier(*segment), found);
         let acting: Vec<u16> =
             rules.iter().copied().filter(|rule| self.clause(*rule).effect(id) == Effect::Acts).collect();
         let gravest = acting.iter().copied().min_by_key(|rule| (Reverse(self.clause(*rule).action), *rule));
@@ -368,18 +405,18 @@ impl Judge {
         }
         if !self.is_worded((subject, key), (verdict, found.r)) {
             let none = || "[]".to_owned();
-            let (r, policy_version) = (found.r, self.versions[self.place].clone());
+            let r = found.r;
             let (reasons_json, rules_json, models_json) = (none(), none(), none());
             let row =
                 VerdictRow { r, verdict, reasons: Vec::new(), reasons_json, rules_json, policy_version, models_json };
             return (Some(row), decides);
         }
-        let (policy, tier) = (self.policy(), self.segments.tier(*segment));
+        let tier = self.segments.tier(*segment);
         let heard = heard.and_then(|heard| self.words.get(heard.words?));
         let words = learned.as_ref().map(|learned| learned::words(learned, &self.models));
         let model = learned.as_ref().and_then(|learned| self.models.get(usize::from(learned.model)));
         let told = Told { heard: heard.as_deref(), learned: words.as_deref() };
-        let mut decision = decide_in_words(policy, subject, tier, found, told);
+        let mut decision = decide_in_words(&policy, subject, tier, found, told);
         for rule in acting {
             let clause = self.clause(rule);
             decision.rules.push(format!("rule.{}", clause.id));
@@ -397,7 +434,7 @@ impl Judge {
             reasons_json: json!(decision.reasons).to_string(),
             rules_json: json!(decision.rules).to_string(),
             reasons: decision.reasons,
-            policy_version: self.versions[self.place].clone(),
+            policy_version,
             models_json: json!(model.iter().collect::<Vec<_>>()).to_string(),
         };
         (Some(row), decides)

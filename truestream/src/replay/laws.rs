@@ -3,20 +3,22 @@
 //! ```text
 //! policy folder ─────────────┐
 //! activated policies ──days──┴──▶ laws: policy, rules, what must be declared and passed; each from a tick on
+//!                    └─stages──▶ betas: a policy for some subjects, while the law beside it decides about all others
 //! ```
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
-use datasets::policy;
+use datasets::policy::{self, Stage};
 use features::condition::Condition;
 use features::revision::Revision;
-use records::Policy;
 use records::clause::Clause;
 use records::declaring::Declaring;
 use records::gate::Limits;
+use records::lot::drawn;
 use records::sensitivity::Surge;
+use records::{Policy, Subject};
 
 use super::clauses;
 use crate::exit::Failure;
@@ -36,6 +38,34 @@ pub struct Law {
     pub gate: Limits,
     /// Surges that tighten it.
     pub surges: Vec<Surge>,
+    /// What is tried beside it, one after the other.
+    pub betas: Vec<Beta>,
+}
+
+/// A policy that is tried on some subjects: its weights, thresholds and rules decide about them at the edge. What travels inside, what must be
+/// declared and passed, conditions and waves are those of the law beside it.
+#[derive(Clone, Debug)]
+pub struct Beta {
+    /// The first tick.
+    pub from: Tick,
+    /// The first tick at which it is not tried any more.
+    pub until: Tick,
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// On so many of a hundred.
+    pub percent: u8,
+}
+
+impl Beta {
+    /// Whether it decides about the one with this id.
+    pub fn is_tried_on(&self, subject: Subject, id: &str) -> bool {
+        is_tried_on(&self.policy.version, self.percent, subject, id)
+    }
+}
+
+/// Whether a policy of this name that is tried on so many of a hundred decides about the one with this id.
+pub fn is_tried_on(version: &str, percent: u8, subject: Subject, id: &str) -> bool {
+    drawn(version, &format!("{} {id}", subject.name())) < percent
 }
 
 /// The policy in the folder, or the last one that was activated there, or else the built-in one.
@@ -71,6 +101,20 @@ pub fn read(folder: Option<&Path>, clock: Clock) -> Result<Vec<Law>, Failure> {
     for activation in policy::activations(store).map_err(input)? {
         // As of its own instant it is in force.
         let from = clock.first_after(activation.from_ms() - 1);
+        if activation.stage == Some(Stage::Shadow) {
+            continue;
+        }
+        // What was tried ends with whatever decides next.
+        if let Some((_, law)) = laws.last_mut() {
+            law.betas.retain(|beta| beta.from < from);
+            law.betas.last_mut().into_iter().for_each(|beta| beta.until = beta.until.min(from));
+        }
+        if let Some(Stage::Beta(percent)) = activation.stage {
+            let policy = Arc::new(policy::load(&activation.folder(store)).map_err(input)?);
+            let beta = Beta { from, until: Tick::MAX, policy, percent };
+            laws.last_mut().into_iter().for_each(|(_, law)| law.betas.push(beta.clone()));
+            continue;
+        }
         let law = law(Some(&activation.folder(store)), from)?;
         // Of those that come into force at one tick the last one is.
         laws.retain(|(_, known)| known.from < from);
@@ -98,6 +142,7 @@ pub fn since(mut laws: Vec<Law>, first: Tick) -> Result<Vec<Law>, Failure> {
     }
     let mut laws = laws.split_off(begun - 1);
     laws[0].from = 0;
+    laws[0].betas.iter_mut().filter(|beta| beta.from <= first).for_each(|beta| beta.from = 0);
     Ok(laws)
 }
 
@@ -121,5 +166,6 @@ fn law(folder: Option<&Path>, from: Tick) -> Result<Law, Failure> {
     let declaring = policy::declaring(folder).map_err(input)?;
     let gate = policy::gate(folder).map_err(input)?;
     let surges = policy::surges(folder).map_err(input)?;
-    Ok(Law { from, policy: Arc::new(policy), rules: clauses::read(folder)?, declaring, gate, surges })
+    let (policy, rules, betas) = (Arc::new(policy), clauses::read(folder)?, Vec::new());
+    Ok(Law { from, policy, rules, declaring, gate, surges, betas })
 }

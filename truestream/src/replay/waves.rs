@@ -223,7 +223,9 @@ pub fn over(laws: Vec<Law>, waves: &[Wave]) -> Vec<Law> {
     let in_force = |tick: Tick| laws.iter().rposition(|law| law.from <= tick).map(|place| (tick, place));
     let turned = |(tick, place): (Tick, usize)| {
         let policy = Arc::new(in_waves(&laws, place, waves, tick));
-        Law { from: tick, policy, ..laws[place].clone() }
+        // What is tried beside a law is tried once, however often waves turn it.
+        let betas = if laws[place].from == tick { laws[place].betas.clone() } else { Vec::new() };
+        Law { from: tick, policy, betas, ..laws[place].clone() }
     };
     turns.into_iter().filter_map(in_force).map(turned).collect()
 }

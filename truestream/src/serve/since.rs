@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::write_whole;
 use crate::exit::Failure;
+use crate::replay::judge::Judge;
 use crate::replay::prepare::Living;
 use crate::replay::views::RowKey;
 use crate::replay::watch::Watch;
@@ -71,6 +72,10 @@ impl Options {
             format!("{:?}", (version, plan.clock, &plan.windows, &plan.links, plan.hub, plan.lockstep, windows));
         // Which waves there were follows from the log.
         let mut dated: Vec<(Tick, String)> = living.watch.iter().flat_map(Watch::outline).collect();
+        for beta in living.judge.iter().flat_map(Judge::betas) {
+            dated.push((beta.from, format!("{} % {:?}", beta.percent, beta.policy)));
+            dated.push((beta.until, format!("{} ends", beta.policy.version)));
+        }
         for judging in &plan.judging {
             dated.extend(judging.policies.iter().map(|(from, policy)| (*from, format!("{policy:?}"))));
             let clauses = living.judge.iter().flat_map(|judge| &judge.clauses);

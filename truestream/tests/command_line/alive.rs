@@ -312,18 +312,30 @@ fn a_followed_folder_becomes_the_tables_of_a_replay_though_the_service_is_killed
 fn a_service_uses_the_policy_of_each_day_with_its_rules_as_a_replay_does() {
     let folder = TempDir::new().expect("a folder");
     let store = text(&folder.path().join("laws"));
-    for (version, from) in [("first", "2025-12-01"), ("second", "2026-01-02T12:00:00Z")] {
+    let tried: &[&str] = &["--stage", "beta", "--percent", "50"];
+    for (version, from, stage) in [
+        ("first", "2025-12-01", &[][..]),
+        ("tried", "2026-01-01T12:00:00Z", tried),
+        ("second", "2026-01-02T12:00:00Z", &[]),
+        ("tried", "2026-01-03T00:00:00Z", tried),
+    ] {
         let policy = folder.path().join(version);
-        std::fs::create_dir(&policy).expect("a folder");
+        std::fs::create_dir_all(&policy).expect("a folder");
         std::fs::write(policy.join("policy.toml"), format!("version = \"{version}\"")).expect("a file");
         std::fs::write(policy.join("conditions.toml"), CONDITIONS.replace("24h", "28d")).expect("a file");
+        if version == "tried" {
+            std::fs::write(policy.join("thresholds.toml"), STRICT).expect("a file");
+        }
         let line = ["policy", "activate", &text(&policy), "--store", &store, "--from", from, "--by", "x", "--why", "x"];
-        truestream(&line).good();
+        truestream(&[&line[..], stage].concat()).good();
     }
     let views = ["account_window", "risk", "verdict", "rule_hit"];
     let (tables, as_of) = replayed(&HOW, world(), folder.path(), &views, &["--policy", &store]);
     let hits = rows(&tables.join("rule_hit.parquet"), &["policy_version"]);
     assert!(!hits.is_empty() && hits.iter().all(|hit| hit[0] == "second"), "{hits:?}");
+    let laws = rows(&tables.join("verdict.parquet"), &["policy_version"]);
+    let laws: BTreeSet<&str> = laws.iter().map(|row| row[0].as_str()).collect();
+    assert_eq!(laws, BTreeSet::from(["second", "tried"]), "what is tried is tried on some");
     let more = ["--follow", &text(world()), "--policy", &store];
     let service = Service::start(&folder.path().join("state"), &more);
     service.wait_as_of(as_of);

@@ -111,7 +111,24 @@ fn what_must_be_assessed_comes_into_force_with_an_assessment_of_it_only() {
     };
     let (mild, other) = (policy("mild", "42"), policy("other", "43"));
     let report = place.path().join("report");
-    assess(&mild, &report, &[]).good();
+    // Whom editors put forward is measured with it: spam, somebody else, and one whose time is over.
+    let spam = of_fraud().into_iter().next().expect("the world has spam");
+    let pin = |id: &str, by: &str, until: &str| {
+        format!("[[pin]]\nsubject = 'track'\nid = '{id}'\nby = '{by}'\nwhy = 'x'\nuntil = '{until}'\n")
+    };
+    let pins = pin(&spam, "ann", "2030-01-01") + &pin("1", "ann", "2020-01-01") + &pin("2", "bob", "2030-01-01");
+    std::fs::write(Path::new(&mild).join("pins.toml"), pins).expect("written");
+    let told = assess(&mild, &report, &["--json"]).good().json();
+    let of = |by: &str| {
+        let list = told["lists"].as_array().expect("lists").iter().find(|list| list["by"] == by);
+        let list = list.unwrap_or_else(|| panic!("nobody is {by}: {}", told["lists"]));
+        ["entries", "expired", "fraud"].map(|name| list[name].as_u64().expect("a count"))
+    };
+    assert_eq!((of("ann"), of("bob")), ([2, 1, 1], [1, 0, 0]));
+    let flows = told["lists"].as_array().into_iter().flatten().map(|list| list["streams"].as_u64().unwrap_or(0));
+    assert!(flows.sum::<u64>() > 0, "{}", told["lists"]);
+    let page = std::fs::read_to_string(report.join("report.html")).expect("a page");
+    assert!(page.contains("Whom people let pass or put forward") && page.contains("tracks put forward"));
     let store = place.path().join("laws");
     std::fs::create_dir_all(&store).expect("a folder");
     std::fs::write(store.join("governance.toml"), "assessment = \"required\"").expect("written");

@@ -1,6 +1,6 @@
 //! People decide at the desk: who may, what they see, and what becomes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -12,7 +12,9 @@ use tempfile::TempDir;
 
 use crate::alive::{EVERY_MS, Service};
 use crate::data::{MONDAY, rows, text, world};
+use crate::learn::town;
 use crate::process::truestream;
+use crate::registry::{ANYHOW, import};
 
 /// Somebody who goes through the pages.
 pub struct Visitor<'a> {
@@ -698,4 +700,57 @@ fn the_overview_tells_verdicts_and_decisions_by_genre_country_and_source() {
     assert_eq!(row[4..6], ["1", "0.00"], "{row:?}");
     let paul = visitor(&service, &state, "paul", "policy-editor").get("/desk/overview").body;
     assert!(paul.contains("Tracks by genre") && !paul.contains("Accounts by"), "{paul}");
+}
+
+#[test]
+fn whom_the_audit_drew_says_how_often_a_model_misses_when_it_is_evaluated_and_assessed() {
+    let folder = TempDir::new().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    let (state, data, by_lot) = (at("state"), at("data"), at("drawn.parquet"));
+    town(&data, "fraud", false);
+    let service = Service::following(&state, &data);
+    let [rita, rick] = ["rita", "rick"].map(|name| visitor(&service, &state, name, "reviewer"));
+    let page = rita.get("/desk?queue=audit&subject=account&verdict=allow");
+    let drawn: Vec<String> = page.cases().into_iter().take(8).map(str::to_owned).collect();
+    assert_eq!(drawn.len(), 8, "{}", page.body);
+    for (number, case) in drawn.iter().enumerate() {
+        let choice = if number % 4 == 0 { "fraud" } else { "honest" };
+        assert_eq!(rita.decide(case, choice, "").status, 303, "{case}");
+        // Who is accused against whom nothing speaks has two against them.
+        assert!(choice == "honest" || rick.decide(case, choice, "").status == 303, "{case}");
+    }
+    let labels = data.join("labels-desk.parquet");
+    let until = Instant::now() + Duration::from_secs(180);
+    let line = ["labels", "--state", &text(&state), "--out", &text(&labels), "--drawn", &text(&by_lot)];
+    let came = || {
+        truestream(&line).good();
+        let labels = rows(&labels, &["labelled_by", "subject_id"]).into_iter();
+        labels.filter(|label| label[0] == "audit").collect::<BTreeSet<_>>().len()
+    };
+    while came() < drawn.len() {
+        assert!(Instant::now() < until, "the labels never came: {}", service.running.err());
+        sleep(Duration::from_millis(500));
+    }
+    service.running.ask_to_end();
+    service.running.end().good();
+    let inclusion: f64 = rows(&by_lot, &["inclusion"])[0][0].parse().expect("a number");
+
+    // The model is asked beside what people found, not beside the labels that it learned from.
+    let registry = at("registry");
+    import(&registry, 1).good();
+    let (registry, by_lot) = (text(&registry), text(&by_lot));
+    let asked = ["evaluate", "--data", &text(&data), "--registry", &registry, "--version", "1", "--audit", &by_lot];
+    let told = truestream(&[&asked[..], &["--json"], &ANYHOW].concat()).good().json();
+    let said = |audit: &serde_json::Value| {
+        let count = |name: &str| audit[name].as_f64().unwrap_or_else(|| panic!("no {name}: {audit}"));
+        assert!((count("stand_for") - 8.0 / inclusion).abs() < 1e-3, "{audit}");
+        assert!(count("missed_low") < 0.25 && count("missed_high") > 0.25, "{audit}");
+        ["drawn", "labelled", "fraud", "missed"].map(count)
+    };
+    assert_eq!(said(&told["audit"]), [8.0, 8.0, 2.0, 0.25]);
+    let (data, out) = (text(&data), text(&at("report")));
+    let line = ["assess", "--data", &data, "--candidate", &registry, "--out", &out, "--audit", &by_lot, "--json"];
+    let told = truestream(&[&line[..], &["--", "--every", "24h", "--windows", "24h,7d,28d"]].concat());
+    assert!(matches!(told.code, Some(0 | 3)), "{told:?}");
+    assert_eq!(said(&told.json()["audit"]), [8.0, 8.0, 2.0, 0.25]);
 }

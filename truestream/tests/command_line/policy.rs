@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use records::lot::drawn;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -547,4 +548,114 @@ fn a_replay_uses_the_policy_of_each_day_and_every_old_verdict_is_found_again() {
     std::fs::write(&chain, changed).expect("written");
     let told = truestream(&["replay", "--data", &data, "--out", &text(&scratch.path().join("x")), "--policy", &store]);
     assert_eq!((told.code, told.err.contains("nobody changed")), (Some(4), true), "{told:?}");
+}
+
+#[test]
+fn a_policy_that_is_tried_decides_about_those_who_are_drawn_and_nobody_else_and_goes_on_as_it_is_agreed() {
+    let scratch = folder(&[]);
+    let (data, store) = (text(crate::data::world()), text(&scratch.path().join("laws")));
+    let lower = "[default]\nhold = 5\nescalate = 20\nblock = 30\nescalate_signals = 1\nblock_signals = 1\n";
+    let calm = folder(&[("policy.toml", "version = \"calm\"")]);
+    let strict = folder(&[("policy.toml", "version = \"strict\""), ("thresholds.toml", lower)]);
+    std::fs::create_dir(&store).expect("a folder");
+    let asks =
+        "[beta]\npercent_max = 50\nsigned_by = ['policy-editor']\n[full]\nsigned_by = ['policy-editor', 'reviewer']\n";
+    std::fs::write(Path::new(&store).join("governance.toml"), asks).expect("written");
+    let activate = |policy: &TempDir, from: &str, more: &[&str]| {
+        let line =
+            ["policy", "activate", &path(policy), "--store", &store, "--from", from, "--by", "ann", "--why", "x"];
+        truestream(&[&line[..], more].concat())
+    };
+    let (ann, both) =
+        (["--signed", "ann=policy-editor"], ["--signed", "ann=policy-editor", "--signed", "bob=reviewer"]);
+    let beta = |percent: &'static str| ["--stage", "beta", "--percent", percent];
+    let [began, ended] = ["2026-01-01T12:00:00Z", "2026-01-02T06:00:00Z"];
+    activate(&calm, "2025-12-01", &ann).failed(3, &["[full] signed_by", "expected also reviewer"]);
+    activate(&calm, "2025-12-01", &both).good();
+    activate(&strict, began, &both).failed(3, &["never in the stage beta", "--stage beta"]);
+    activate(&strict, began, &[&beta("40")[..], &ann].concat()).failed(3, &["never in the stage shadow"]);
+    activate(&strict, "2026-01-01", &["--stage", "shadow"]).good();
+    activate(&strict, began, &beta("40")).failed(3, &["found nobody, expected also policy-editor"]);
+    activate(&strict, began, &[&beta("60")[..], &ann].concat())
+        .failed(3, &["percent_max: found 60, expected at most 50"]);
+    activate(&strict, began, &["--stage", "beta"]).failed(2, &["--percent none"]);
+    activate(&strict, began, &["--percent", "40"]).failed(2, &["only --stage beta"]);
+    activate(&strict, began, &[&beta("40")[..], &["--signed", "ann=boss"]].concat()).failed(2, &["policy-editor"]);
+    activate(&strict, began, &[&beta("40")[..], &ann].concat()).good();
+    activate(&strict, ended, &both).good();
+    let told = truestream(&["policy", "history", &store]).good();
+    for said in ["\"strict\", shadow", "\"strict\", beta 40 %", "signed by ann (policy-editor), bob (reviewer)"] {
+        assert!(told.out.contains(said), "{said}: {told:?}");
+    }
+
+    let replayed = |policy: &str, out: &str| {
+        let out = scratch.path().join(out);
+        let line = ["replay", "--data", &data, "--out", &text(&out), "--every", "6h", "--windows", "24h,7d"];
+        truestream(&[&line[..], &["--emit", "all", "--views", "verdict,risk", "--policy", policy]].concat()).good();
+        let columns = ["as_of", "subject", "subject_id", "verdict", "r", "reasons", "rules", "policy_version"];
+        let mut found = rows(&out.join("verdict.parquet"), &columns);
+        found.sort();
+        found
+    };
+    let dated = replayed(&store, "dated");
+    let [of_calm, of_strict] = [replayed(&path(&calm), "calm"), replayed(&path(&strict), "strict")];
+    let instant = |text: &str| datasets::formats::instant::from_text(text).expect("an instant").to_string();
+    let [began, ended] = [began, ended].map(instant);
+    let is_drawn = |row: &&Vec<String>| drawn("strict", &format!("{} {}", row[1], row[2])) < 40;
+    let decides = |row: &&Vec<String>| match () {
+        () if row[0] < began => row[7] == "calm",
+        () if row[0] < ended => is_drawn(row) == (row[7] == "strict"),
+        () => row[7] == "strict",
+    };
+    let mut expected: Vec<_> = of_calm.iter().chain(&of_strict).filter(decides).cloned().collect();
+    expected.sort();
+    assert_eq!(dated, expected);
+    // Both decide while one is tried, and about some they decide otherwise.
+    let tried = |row: &&&Vec<String>| row[0] >= began && row[0] < ended;
+    let count = |of: &str| dated.iter().filter(|row| tried(&row) && row[7] == of).count();
+    assert!(count("calm") > 5 && count("strict") > 5, "{} {}", count("calm"), count("strict"));
+    let strict_verdicts: Vec<_> = of_strict.iter().filter(|row| tried(&row)).map(|row| &row[..4]).collect();
+    assert!(
+        dated.iter().filter(|row| tried(&row)).any(|row| row[7] == "calm" && !strict_verdicts.contains(&&row[..4]))
+    );
+
+    // One of those on whom it was tried is explained with it, and found anew.
+    let one = dated.iter().find(|row| tried(&row) && row[7] == "strict").expect("somebody on whom it is tried");
+    let as_of = datasets::formats::instant::to_text(one[0].parse().expect("a number"));
+    let tables = text(&scratch.path().join("dated"));
+    let line =
+        ["explain", &one[1], &one[2], "--tables", &tables, "--as-of", &as_of, "--policy", &store, "--data", &data];
+    let told = truestream(&[&line[..], &["--json"]].concat()).good().json();
+    assert_eq!((&told["activation"]["stage"], &told["found_anew"]), (&json!({"beta": 40}), &json!(true)), "{told:#}");
+    let line = ["explain", "--sample", "60", "--tables", &tables, "--policy", &store, "--data", &data, "--json"];
+    let told = truestream(&line).good().json();
+    assert_eq!((&told["sampled"], &told["found_anew"]), (&json!(60), &json!(60)), "{told:#}");
+
+    // Another one in the shadow changes nothing, and back goes to what was in force for everybody.
+    activate(&folder(&[("policy.toml", "version = \"next\"")]), "2026-02-01", &["--stage", "shadow"]).good();
+    let line = ["policy", "rollback", "--store", &store, "--from", "2026-02-02", "--by", "bob", "--why", "too strict"];
+    let told = truestream(&line).good();
+    assert!(told.out.contains("\"calm\" is in force as of 2026-02-02"), "{told:?}");
+}
+
+#[test]
+fn a_check_says_of_whom_on_a_list_it_is_not_told_who_put_them_there() {
+    let gate = datasets::policy::BUILT_IN.iter().find(|(name, _)| *name == "gate.toml").expect("a gate").1;
+    let entries = "[trusted]\ntracks = ['t1', { id = 't2', by = 'ann', why = 'a hit', until = '2099-01-01' }, { id = 't3', by = 'ann', until = '2020-01-01' }]\n";
+    let gate = format!("{}\n{entries}", gate.split("\n[trusted]").next().expect("what is before"));
+    let pins = "[[pin]]\nsubject = 'artist'\nid = 'a1'\nby = 'bob'\n";
+    let policy = folder(&[("policy.toml", "version = \"x\""), ("gate.toml", &gate), ("pins.toml", pins)]);
+    let told = truestream(&["policy", "check", &path(&policy)]).good();
+    for said in [
+        "note: gate.toml: trusted.tracks \"t1\" does not tell by, why, until",
+        "note: gate.toml: trusted.tracks \"t3\" has expired at 2020-01-01",
+        "note: pins.toml: artist \"a1\" does not tell why, until",
+        "in order",
+    ] {
+        assert!(told.out.contains(said), "{said}: {told:?}");
+    }
+    assert!(!told.out.contains("\"t2\""), "{told:?}");
+    std::fs::write(policy.path().join("pins.toml"), "[[pin]]\nid = 'a1'\n").expect("written");
+    let told = truestream(&["policy", "check", &path(&policy)]);
+    assert_eq!((told.code, told.out.contains("pins.toml")), (Some(4), true), "{told:?}");
 }

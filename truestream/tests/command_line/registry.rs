@@ -16,7 +16,7 @@ use crate::process::{Ran, truestream};
 const LIGHTGBM: &str = include_str!("../../../models/tests/fixtures/lightgbm_nan.txt");
 const XGBOOST: &str = include_str!("../../../models/tests/fixtures/xgboost.json");
 /// Gates that everybody meets.
-const ANYHOW: [&str; 10] = [
+pub(crate) const ANYHOW: [&str; 10] = [
     "--recall-min",
     "0",
     "--calibration-error-max",
@@ -103,6 +103,28 @@ fn only_what_was_compared_with_the_champion_is_promoted_and_only_what_a_replay_c
     promote("2").good();
     promote("1").failed(3, &["version 2 is champion now"]);
 
+    // Where the registry asks for days beside the champion, and for somebody to agree, both are needed and written down.
+    let asks = "[full]\ndays_min = 7\nsigned_by = ['analyst']\n";
+    fs::write(at.join("governance.toml"), asks).expect("a file");
+    import(&at, 9).good();
+    evaluate("3").good();
+    let step = |more: &[&str]| over(&at, &[&["promote", "--version", "3"], more].concat());
+    let agreed = ["--signed", "ann=analyst"];
+    step(&[]).failed(3, &["[full] signed_by", "expected also analyst"]);
+    step(&agreed).failed(3, &["never in the stage shadow"]);
+    let told = step(&["--stage", "shadow", "--from", "2026-01-01"]).good();
+    assert!(told.out.contains("is in the shadow") && champion(&at) == 2, "{told:?}");
+    step(&[&agreed[..], &["--from", "2026-01-07"]].concat()).failed(3, &["expected 7 days of it: from 2026-01-08"]);
+    step(&[&agreed[..], &["--from", "2026-01-08"]].concat()).good();
+    assert_eq!(champion(&at), 3);
+    let steps = fs::read_to_string(at.join("stages.jsonl")).expect("a file");
+    assert!(steps.lines().count() == 2 && steps.contains(r#""signed":[{"by":"ann","role":"analyst"}]"#), "{steps}");
+    fs::write(at.join("stages.jsonl"), steps.replace("ann", "eve")).expect("a file");
+    step(&agreed).failed(4, &["stages.jsonl, line 2", "nobody changed who agreed"]);
+    fs::write(at.join("stages.jsonl"), steps).expect("a file");
+    fs::remove_file(at.join("governance.toml")).expect("a file");
+    over(&at, &["rollback"]).good();
+
     // What learned from few features is there to compare with.
     let settings = folder.path().join("settings.json");
     fs::write(&settings, r#"{"trees_max": 5}"#).expect("a file");
@@ -116,17 +138,17 @@ fn only_what_was_compared_with_the_champion_is_promoted_and_only_what_a_replay_c
         "week_edge_share,week_plays_per_day",
     ];
     over(&at, &line).good();
-    over(&at, &["promote", "--version", "3", "--force", "why not"]).failed(4, &["knows 2 features", "--only"]);
-    over(&at, &["rollback", "--to", "3"]).failed(4, &["version 3 knows 2 features"]);
+    over(&at, &["promote", "--version", "4", "--force", "why not"]).failed(4, &["knows 2 features", "--only"]);
+    over(&at, &["rollback", "--to", "4"]).failed(4, &["version 4 knows 2 features"]);
     import(&at, 4).good();
-    let told = over(&at, &["rollback", "--to", "4"]).good();
+    let told = over(&at, &["rollback", "--to", "5"]).good();
     assert!(told.out.contains("never was before"), "{told:?}");
-    let again = over(&at, &["rollback", "--to", "4"]).good();
+    let again = over(&at, &["rollback", "--to", "5"]).good();
     assert!(again.out.contains("is champion already"), "{again:?}");
 
     // A champion whose files are gone is no champion that never was.
-    fs::rename(at.join("mlruns/models/account/version-4"), folder.path().join("lost")).expect("moved");
-    let says = ["version 4 is champion", "no version-4 beside it", "rollback --to"];
+    fs::rename(at.join("mlruns/models/account/version-5"), folder.path().join("lost")).expect("moved");
+    let says = ["version 5 is champion", "no version-5 beside it", "rollback --to"];
     evaluate("2").failed(4, &says);
     over(&at, &["models", "list"]).failed(4, &says);
     over(&at, &["models", "show", "champion"]).failed(4, &says);

@@ -52,9 +52,18 @@ asked AS MATERIALIZED (
     SELECT counted.*
     FROM counted, law
     WHERE uploaded_at >= asked_from
-        AND id_text(track_id) NOT IN (SELECT value FROM json_each(:gate, '$.trusted.tracks'))
-        AND coalesce(id_text(uploader_id) NOT IN (SELECT value FROM json_each(:gate, '$.trusted.uploaders')), 1)
-        AND coalesce(id_text(distributor_id) NOT IN (SELECT value FROM json_each(:gate, '$.trusted.distributors')), 1)
+        AND NOT EXISTS (
+            SELECT 1
+            FROM (
+                SELECT id_text(track_id) AS id, value AS entry FROM json_each(:gate, '$.trusted.tracks')
+                UNION ALL
+                SELECT id_text(uploader_id), value FROM json_each(:gate, '$.trusted.uploaders')
+                UNION ALL
+                SELECT id_text(distributor_id), value FROM json_each(:gate, '$.trusted.distributors')
+            )
+            WHERE json_extract(entry, '$.id') = id
+                AND uploaded_at < coalesce(json_extract(entry, '$.until'), 9223372036854775807)
+        )
 ),
 
 word AS MATERIALIZED (
