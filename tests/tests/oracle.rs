@@ -209,7 +209,8 @@ fn activated(folder: &Path, seed: u64) -> PathBuf {
         std::fs::write(policy.join("policy.toml"), format!("version = \"law {number}\"")).expect("it can be written");
         let chance = (seed + number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         std::fs::write(policy.join("gate.toml"), limits(chance ^ (chance >> 31))).expect("it can be written");
-        let said = Said { from, by: "ann".to_owned(), why: "a test".to_owned(), at: from };
+        let (by, why) = ("ann".to_owned(), "a test".to_owned());
+        let said = Said { from, by, why, at: from, stage: None, signed: Vec::new() };
         activate(&store, &policy, &said).expect("a policy without mistakes");
     }
     store
