@@ -4,4 +4,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 TRUESTREAM_SEEDS="${TRUESTREAM_SEEDS:-100000}" cargo test --release -p datasets --lib log:: -- --include-ignored
-TRUESTREAM_ROUNDS="${TRUESTREAM_ROUNDS:-1000}" cargo test --release -p truestream --test command_line alive::
+TRUESTREAM_ROUNDS="${TRUESTREAM_ROUNDS:-1000}" cargo test --release -p truestream --test command_line -- alive:: kafka::

@@ -6,6 +6,7 @@
 //! seed           ──▶ world   ──▶
 //! records, plan  ──▶ inject  ──▶
 //! what is sent   ──▶ intake  ──▶ log ──▶ arrivals
+//! topics         ──▶ kafka   ──▶ intake
 //! streams of a month ──▶ dsr (reports to distributors)
 //! ```
 //!
@@ -19,6 +20,7 @@ pub mod dsr;
 pub mod formats;
 pub mod inject;
 pub mod intake;
+pub mod kafka;
 pub mod log;
 pub mod names;
 pub mod policy;

@@ -16,7 +16,7 @@ use crate::log::Unread;
 use crate::tables::IdKind;
 
 /// So much of a line is kept when it is set aside.
-const RAW_BYTES: usize = 64 << 10;
+pub(super) const RAW_BYTES: usize = 64 << 10;
 
 enum Builder {
     Number(UInt64Builder),
@@ -126,11 +126,12 @@ impl Builder {
 }
 
 /// The lines as columns, and those that are none. Empty lines are no rows.
-/// What a personal column holds is not told in a reason.
+/// What a personal column holds is not told in a reason. A line in which a column of `required` is missing is none.
 pub(super) fn read(
     body: &[u8],
     schema: &SchemaRef,
     ids: &[Option<IdKind>],
+    required: &[&str],
     is_personal: impl Fn(&str) -> bool,
 ) -> (RecordBatch, Vec<Unread>) {
     let mut builders: Vec<Builder> =
@@ -139,7 +140,7 @@ pub(super) fn read(
     let lines = body.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty());
     for (row, line) in lines.enumerate() {
         let fitted = match serde_json::from_slice::<Map<String, Value>>(line) {
-            Ok(object) => push(&object, schema, &mut builders, &is_personal),
+            Ok(object) => push(&object, schema, &mut builders, required, &is_personal),
             Err(error) => Err((Code::Malformed, format!("no JSON object: {error}"))),
         };
         if let Err((code, reason)) = fitted {
@@ -155,11 +156,15 @@ fn push(
     object: &Map<String, Value>,
     schema: &SchemaRef,
     builders: &mut [Builder],
+    required: &[&str],
     is_personal: &impl Fn(&str) -> bool,
 ) -> Result<(), (Code, String)> {
     let mut fitting = Vec::with_capacity(builders.len());
     for (field, builder) in schema.fields().iter().zip(&*builders) {
         let value = object.get(field.name()).unwrap_or(&Value::Null);
+        if value.is_null() && required.contains(&field.name().as_str()) {
+            return Err((Code::Missing, format!("{} is null", field.name())));
+        }
         fitting.push(builder.fit(value).map_err(|(code, expected)| {
             let mut shown = if is_personal(field.name()) { "not shown".to_owned() } else { value.to_string() };
             shown.truncate(shown.floor_char_boundary(200));

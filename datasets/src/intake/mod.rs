@@ -11,11 +11,13 @@
 pub mod erasing;
 mod follow;
 mod json;
+mod messages;
 pub mod pseudonyms;
 #[cfg(test)]
 mod tests;
 
 pub use follow::Followed;
+pub use messages::{MESSAGE_MAX, of_messages};
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -33,7 +35,7 @@ use records::{Account, Correction, Distributor, Duplicate, Evidence, Label, Netw
 
 use self::pseudonyms::{Pseudonyms, Whose};
 use crate::Error;
-use crate::log::Rows;
+use crate::log::{Rows, Unread};
 use crate::tables::read::{FromRow, IdKinds, read_batches, space_of};
 use crate::tables::rows::guarded;
 use crate::tables::{IdKind, Row, batch_of_kinds};
@@ -112,21 +114,15 @@ impl Ids {
 /// When the body is none of that format, or a column is missing or holds what it cannot.
 pub fn read(table: &'static str, format: Format, body: &[u8], ids: &Ids) -> Result<(Rows, u64), Error> {
     let columns = Columns::of(table, ids)?;
-    let (batches, mut refused) = match format {
+    match format {
         Format::JsonLines => {
-            let is_personal = |column: &str| ids.pseudonyms.is_some() && is_personal(table, column);
-            let (batch, refused) = json::read(body, &columns.schema, &columns.ids, is_personal);
-            (vec![batch], refused)
+            // What is missing is found where rows of Arrow and Parquet are judged, too.
+            let (batch, refused) = columns.lines(body, &[]);
+            columns.rows(&[batch], refused)
         }
-        Format::Arrow => (batches(body)?, Vec::new()),
-        Format::Parquet => (parquet(body)?, Vec::new()),
-    };
-    let batches = batches.iter().map(|batch| columns.known(batch)).collect::<Result<Vec<_>, Error>>()?;
-    if let Some(pseudonyms) = &ids.pseudonyms {
-        refused.iter_mut().try_for_each(|row| pseudonyms.seal(&row.raw).map(|sealed| row.raw = sealed))?;
+        Format::Arrow => columns.rows(&batches(body)?, Vec::new()),
+        Format::Parquet => columns.rows(&parquet(body)?, Vec::new()),
     }
-    let rows = refused.len() as u64 + batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
-    Ok((Rows { table, refused, columns: stream(&batches)? }, rows))
 }
 
 /// The batches of an Arrow IPC stream.
@@ -240,6 +236,22 @@ impl Columns<'_> {
         };
         let ids = schema.fields().iter().map(|field| id_kind(table, field.name(), kinds)).collect();
         Ok(Columns { settled, table, schema, required, ids })
+    }
+
+    /// The JSON lines as a batch, and those that are no rows of it, or have nothing in one of these columns.
+    fn lines(&self, body: &[u8], required: &[&str]) -> (RecordBatch, Vec<Unread>) {
+        let is_personal = |column: &str| self.settled.pseudonyms.is_some() && is_personal(self.table, column);
+        json::read(body, &self.schema, &self.ids, required, is_personal)
+    }
+
+    /// The batches and what could not be read, as rows of the log, and how many; with pseudonyms, and sealed, where there are some.
+    fn rows(&self, batches: &[RecordBatch], mut refused: Vec<Unread>) -> Result<(Rows, u64), Error> {
+        let batches = batches.iter().map(|batch| self.known(batch)).collect::<Result<Vec<_>, Error>>()?;
+        if let Some(pseudonyms) = &self.settled.pseudonyms {
+            refused.iter_mut().try_for_each(|row| pseudonyms.seal(&row.raw).map(|sealed| row.raw = sealed))?;
+        }
+        let rows = refused.len() as u64 + batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+        Ok((Rows { table: self.table, refused, columns: stream(&batches)? }, rows))
     }
 
     /// The columns of the batch that the table has, with pseudonyms where there are some.

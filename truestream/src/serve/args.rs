@@ -24,6 +24,8 @@ Examples:
       the same in psql, pandas or any other client of PostgreSQL
   truestream serve --state service --follow world --every 1h --speed 3600x
       a folder of tables arrives as it once did, an hour a second
+  truestream serve --state service --kafka broker1:9092,broker2:9092 --kafka-topic plays=plays.eu,tracks=catalogue
+      messages of Kafka are rows, each once; how far each partition is read is in the log
   truestream serve --state service --heard scanned --audio music
       the desk shows what a scan drew of recordings, and plays their files
 
@@ -88,6 +90,22 @@ pub struct ServeArgs {
     /// Follow no faster than so many times real time, such as 100x
     #[arg(long, value_name = "FACTOR", requires = "follow")]
     pub speed: Option<String>,
+    /// Brokers of Kafka, of which one is asked who the others are
+    #[arg(long, value_delimiter = ',', value_name = "HOST:PORT", requires = "kafka_topic", conflicts_with = "follow")]
+    pub kafka: Vec<String>,
+    /// Topics whose messages are rows of a table, as JSON; how far each is read stands in the log
+    #[arg(long, value_delimiter = ',', value_name = "TABLE=TOPIC", requires = "kafka")]
+    pub kafka_topic: Vec<String>,
+    /// Where a partition begins that was never read, or of which what comes next is gone: earliest, latest, or TOPIC/PARTITION=OFFSET,...; unless
+    /// said, what was never read begins with the earliest message, and where messages are gone nothing is read
+    #[arg(long, value_name = "WHERE", requires = "kafka")]
+    pub kafka_from: Option<String>,
+    /// Certificates, PEM, of who vouches for the brokers: nothing is said to them in plain text
+    #[arg(long, value_name = "FILE", requires = "kafka")]
+    pub kafka_ca: Option<PathBuf>,
+    /// A file with NAME:PASSWORD for the brokers (SASL PLAIN)
+    #[arg(long, value_name = "FILE", requires = "kafka")]
+    pub kafka_login: Option<PathBuf>,
     /// A folder of `truestream scan`, of which the desk shows waveforms and spectrograms; only read
     #[arg(long, value_name = "DIR")]
     pub heard: Vec<PathBuf>,

@@ -19,9 +19,11 @@ use sql::{Database, Format as AnswerFormat, Problem};
 
 use super::args::Time;
 use super::audit::Clerk;
+use super::capacity::{Capacity, resident_bytes};
 use super::desk::ReviewDesk;
 use super::eraser::Request;
 use super::gate::{Answer, Gate, Refused};
+use super::kafka::Standing;
 use super::openapi::openapi;
 use super::people::People;
 use super::shelf::{Asked, Shelf};
@@ -65,21 +67,15 @@ pub struct Service {
     pub progress: Arc<Progress>,
     /// Where it keeps what it has.
     pub folder: PathBuf,
-    /// Above so many bytes nothing more is taken in.
-    pub memory_max: u64,
-    /// While what was taken waits for longer than this to be stated, nothing more is.
-    pub behind_max_ms: Option<u64>,
-    /// The last entry that was durable when it began: once it is stated the service is ready.
-    pub began_at: u64,
+    /// Whether there is room for more.
+    pub capacity: Arc<Capacity>,
+    /// How far topics are, where some are followed.
+    pub topics: Option<Arc<Standing>>,
     /// Since when it runs.
     pub started: Instant,
 }
 
 impl Service {
-    fn is_ready(&self) -> bool {
-        self.progress.stated_entries.load(Ordering::Acquire) >= self.began_at
-    }
-
     fn may_ask(&self, guest: &Guest) -> Result<(), Reply> {
         self.people.may_ask(&guest.name).map_err(|wait| {
             let after_secs = wait.as_secs() + 1;
@@ -92,19 +88,7 @@ impl Service {
         if sent.body.is_empty() {
             return Ok(());
         }
-        if resident_bytes().is_some_and(|bytes| bytes > self.memory_max / 10 * 9) {
-            return Err(problem(429, "memory is nearly full"));
-        }
-        let behind_ms = self.progress.behind_ms.load(Ordering::Relaxed);
-        match self.behind_max_ms.filter(|max_ms| behind_ms > *max_ms && self.is_ready()) {
-            Some(max_ms) => Err(problem(
-                429,
-                &format!(
-                    "what was taken waits for {behind_ms} ms to be stated, longer than --behind-max ({max_ms} ms)"
-                ),
-            )),
-            None => Ok(()),
-        }
+        self.capacity.full().map_or(Ok(()), |why| Err(problem(429, &why)))
     }
 
     fn erase(&self, sent: &Sent, answer: Box<dyn FnOnce(Reply) + Send>) {
@@ -264,7 +248,7 @@ impl House for Service {
 
     fn health(&self) -> Reply {
         let as_of = self.shelf.as_of();
-        let ready = self.is_ready();
+        let ready = self.capacity.is_ready();
         let body = json!({
             "ready": ready,
             "as_of": as_of,
@@ -274,6 +258,7 @@ impl House for Service {
             "entries_read": self.progress.entries.load(Ordering::Acquire),
             "plays": self.progress.plays.load(Ordering::Relaxed),
             "policy_refused": *self.progress.policy_refused.lock().expect("nobody panics with it"),
+            "kafka": self.topics.as_deref().map(Standing::health),
         });
         Reply { as_of, ..Reply::json(if ready { 200 } else { 503 }, body.to_string()) }
     }
@@ -297,7 +282,7 @@ impl House for Service {
             "ready",
             "gauge",
             "Whether everything that was durable at the start is stated.",
-            f64::from(self.is_ready()),
+            f64::from(self.capacity.is_ready()),
         );
         say("log_entries_durable", "counter", "Entries that are on disk.", self.durable.last() as f64);
         let read = self.progress.entries.load(Ordering::Acquire);
@@ -325,7 +310,7 @@ impl House for Service {
             "memory_max_bytes",
             "gauge",
             "The memory above nine tenths of which nothing is taken in.",
-            self.memory_max as f64,
+            self.capacity.memory_max as f64,
         );
         let (wrong_passwords, too_fast) = self.people.turned_away();
         say("wrong_passwords", "counter", "Wrong passwords that were given.", wrong_passwords as f64);
@@ -348,6 +333,7 @@ impl House for Service {
         for (view, rows) in rows {
             let _ = writeln!(text, "truestream_view_rows{{view=\"{view}\"}} {rows}");
         }
+        Standing::metrics(self.topics.as_deref(), &mut text);
         text
     }
 }
@@ -392,11 +378,4 @@ fn wrong(problem: Problem) -> Reply {
 
 fn problem(status: u16, why: &str) -> Reply {
     Reply::json(status, json!({ "error": why }).to_string())
-}
-
-/// The memory that the process has, where the system tells.
-pub fn resident_bytes() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! HTTP ──┐                                  ┌──▶ the first worker reads it ──▶ dataflow ──▶ keeper ──▶ shelf ──▶ HTTP
 //! folder ┼──▶ gate (one commit for many) ──▶ log ──▶ when it starts again: from its first entry on
+//! topics ┤
 //! clock ─┘
 //! ```
 //!
@@ -14,6 +15,7 @@ mod appeals;
 mod args;
 mod audit;
 mod cabinet;
+mod capacity;
 mod crowds;
 mod cuts;
 mod decisions;
@@ -24,6 +26,7 @@ mod flow;
 mod gate;
 mod glossary;
 mod house;
+mod kafka;
 mod lag;
 mod listening;
 mod lookup;
@@ -66,6 +69,7 @@ pub use self::args::ServeArgs;
 use self::args::{Ids, Time};
 use self::audit::{Audit, DEEDS};
 use self::cabinet::Cabinet;
+use self::capacity::Capacity;
 use self::decisions::Decisions;
 use self::desk::{Material, ReviewDesk};
 use self::eraser::Eraser;
@@ -73,6 +77,7 @@ use self::exhibits::Exhibits;
 use self::flow::{Activated, Flow};
 use self::gate::Gate;
 use self::house::Service;
+use self::kafka::{Kafka, Sink, Standing};
 use self::listening::ListeningRoom;
 use self::people::{FIRST, People};
 use self::places::Places;
@@ -123,6 +128,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let pace = args.speed.as_deref().map(speed).transpose()?;
     let every_ms = millis(&args.every)?;
     let behind_max = args.behind_max.as_deref().map(millis).transpose()?;
+    let kafka = Kafka::of(args)?;
     let state = StateFolder::new(&args.state);
     let inputs = args.follow.as_deref().map(Inputs::in_folder).transpose().map_err(input)?;
     let settled = state.ids(args.id_key.as_deref())?;
@@ -155,9 +161,15 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let (clerk, written_down) = deeds.clerk();
     let people = Arc::new(People::new(state.people(), clerk.clone(), args.query_rate));
 
-    let (durable, began_at) = (log.durable(), log.durable().last());
+    let (durable, offsets) = (log.durable(), log.offsets().clone());
     let (gate, written) = Gate::open(log, GATE_BYTES);
     let progress: Arc<Progress> = Arc::default();
+    let capacity = Arc::new(Capacity {
+        memory_max: args.memory_max << 20,
+        behind_max_ms: behind_max.map(Millis::unsigned_abs),
+        began_at: durable.last(),
+        progress: progress.clone(),
+    });
     let failure: Arc<Mutex<Option<Failure>>> = Arc::default();
     let shelf = Arc::new(Shelf::new(
         living.plan.clock,
@@ -195,6 +207,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let registrar = Registrar::new(decisions, shelf.clone(), gate.clone(), kinds, time);
     let registered = register(registrar, progress.clone());
     let (erasures, waiting) = channel();
+    let topics = kafka.is_some().then(Arc::<Standing>::default);
     let service = Arc::new(Service {
         desk,
         people: people.clone(),
@@ -208,9 +221,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         database,
         progress: progress.clone(),
         folder: args.state.clone(),
-        memory_max: args.memory_max << 20,
-        behind_max_ms: behind_max.map(Millis::unsigned_abs),
-        began_at,
+        capacity: capacity.clone(),
+        topics: topics.clone(),
         started: Instant::now(),
     });
     let room = args.keep.is_some().then(|| make_room(disk.clone(), gate.clone(), progress.clone()));
@@ -225,9 +237,13 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         shelf,
         progress: progress.clone(),
         failure: failure.clone(),
-        eraser: Eraser { waiting, ids, disk, gate: gate.clone(), done: Vec::new() },
+        eraser: Eraser { waiting, ids: ids.clone(), disk, gate: gate.clone(), done: Vec::new() },
     };
     let flow = flow.run(living, activated)?;
+    let read = kafka.zip(topics).map(|(kafka, topics)| {
+        let (gate, progress, failure) = (gate.clone(), progress.clone(), failure.clone());
+        kafka.follow(Sink { gate, ids, offsets, capacity, progress, failure }, topics)
+    });
     let teller = match followed {
         Some(followed) => Some(follow(followed, pace, gate, progress.clone(), failure.clone())),
         None if args.time == Time::Wall => Some(tell_time(every_ms, gate, progress.clone(), failure.clone())),
@@ -245,7 +261,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let tls = tls.as_ref().map(|tls| speaking(tls, tls::HTTP));
     let served = console::serve(service, Listening { address: args.listen, tls, threads: ANSWERING }, bound, over);
     progress.stopping.store(true, Ordering::Relaxed);
-    for thread in [teller, room, Some(registered), Some(looking), Some(flow)].into_iter().flatten() {
+    for thread in [teller, read, room, Some(registered), Some(looking), Some(flow)].into_iter().flatten() {
         thread.join().map_err(|_| Failure::Input("a thread of the service failed".to_owned()))?;
     }
     served.map_err(|error| Failure::Output(format!("{}: {error}", args.listen)))?;

@@ -8,9 +8,9 @@ use features::tally::Axis;
 use records::{Deed, Millis, Refusal};
 use sql::{Equal, Moment, Scan, Table, Views};
 
+use super::capacity::resident_bytes;
 use super::decisions::{Decision, Decisions, Sum};
 use super::glossary::Glossary;
-use super::house::resident_bytes;
 use super::lookup::{Span, spans};
 use super::shelf::{Outline, Shelf, Stated};
 use crate::replay::views::{VIEWS, View};

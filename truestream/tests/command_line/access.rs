@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, StreamOwned};
 
 use crate::alive::Service;
 use crate::data::text;
@@ -101,7 +102,8 @@ fn every_route_is_open_to_those_roles_that_may_take_it() {
 }
 
 /// A certificate for `localhost` in two files, and who trusts it.
-fn certified(folder: &Path) -> (String, String, Arc<ClientConfig>) {
+/// A certificate of `localhost` and its key, as files, and who trusts it.
+pub fn certified(folder: &Path) -> (String, String, Arc<ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
     std::fs::write(&certificate, made.cert.pem()).expect("a file");
@@ -112,6 +114,17 @@ fn certified(folder: &Path) -> (String, String, Arc<ClientConfig>) {
         ClientConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
     let client = versions.expect("versions").with_root_certificates(roots).with_no_client_auth();
     (text(&certificate), text(&key), Arc::new(client))
+}
+
+/// Who serves with them.
+pub fn served(certificate: &str, key: &str) -> ServerConfig {
+    let chain =
+        CertificateDer::pem_file_iter(certificate).expect("a file").map(|one| one.expect("a certificate")).collect();
+    let key = PrivateKeyDer::from_pem_file(key).expect("a key");
+    let versions =
+        ServerConfig::builder_with_provider(Arc::new(default_provider())).with_safe_default_protocol_versions();
+    let config = versions.expect("versions").with_no_client_auth().with_single_cert(chain, key);
+    config.expect("they fit")
 }
 
 fn encrypted(client: &Arc<ClientConfig>, stream: TcpStream) -> StreamOwned<ClientConnection, TcpStream> {

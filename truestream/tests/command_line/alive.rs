@@ -229,12 +229,13 @@ pub fn replayed(how: &[&str], world: &Path, folder: &Path, views: &[&str], more:
     (tables, as_of)
 }
 
-fn rounds(default: u64) -> u64 {
+/// How often something is done: as often as the environment says, or so often.
+pub fn rounds(default: u64) -> u64 {
     std::env::var("TRUESTREAM_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(default)
 }
 
 /// A number that looks like chance, the same in each run.
-fn mixed(round: u64, below: u64) -> u64 {
+pub fn mixed(round: u64, below: u64) -> u64 {
     round.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29).wrapping_mul(0xBF58_476D_1CE4_E5B9)
         % below
 }
@@ -651,7 +652,7 @@ fn plays_that_count_no_more_leave_the_log_and_nothing_else_changes() {
 }
 
 /// The rows as lines of JSON.
-fn lines(rows: &RecordBatch) -> Vec<u8> {
+pub fn lines(rows: &RecordBatch) -> Vec<u8> {
     let mut lines = Vec::new();
     let schema = rows.schema();
     for row in 0..rows.num_rows() {

@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ watched │ broken │ killed │ loaded │ sameness │ cluster │ scan │ heard │ heard_alive │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ kafka │ watched │ broken │ killed │ loaded │ sameness │ cluster │ scan │ heard │ heard_alive │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
 //! ```
 
 mod access;
@@ -21,6 +21,7 @@ mod gate;
 mod heard;
 mod heard_alive;
 mod inject;
+mod kafka;
 mod killed;
 mod learn;
 mod loaded;
