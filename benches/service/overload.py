@@ -2,10 +2,11 @@
 """A living service that is sent far more than its views can follow: does its memory stay bounded, is all counted that was acknowledged, and how
 long does it take until it has caught up?
 
-    benches/service/overload.py [--truestream target/release/truestream] [--rate 400000] [--seconds 600] [--behind-max 10s] [--memory-max 4096]
+    benches/service/overload.py [--truestream target/release/truestream] [--rate 400000] [--seconds 600] [--behind-max 10s] [--memory-max 6144]
 
-Prints a line of JSON each ten seconds, and one at the end. Time is the load's own: a beat is a minute, and so is the window, so that what the views
-hold stays nearly the same (who used which device is known for a week) and memory that grows on is a queue.
+Prints a line of JSON each ten seconds, and one at the end. Time is the load's own: a beat is ten minutes, and so is the window. What the views hold
+stays nearly the same once the day is over that lockstep looks back (144 beats): memory that grows on after that is a queue. As many accounts and tracks
+play as could: of few, every two would have played something together.
 """
 
 import argparse
@@ -37,13 +38,14 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--truestream", type=Path, default=Path("target/release/truestream"))
     words.add_argument("--rate", type=int, default=400_000)
+    words.add_argument("--people", type=int, default=2_000_000, help="accounts, and tracks")
     words.add_argument("--seconds", type=int, default=600)
     words.add_argument("--behind-max", default="10s")
-    words.add_argument("--memory-max", type=int, default=4096)
+    words.add_argument("--memory-max", type=int, default=6144)
     asked = words.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
-        line = ["serve", "--state", folder / "state", "--time", "told", "--plain-ids", "--every", "1min", "--windows", "1min"]
+        line = ["serve", "--state", folder / "state", "--time", "told", "--plain-ids", "--every", "10min", "--windows", "10min"]
         line += ["--behind-max", asked.behind_max, "--memory-max", str(asked.memory_max)]
         line += ["--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"]
         with open(folder / "out", "w") as out, open(folder / "err", "w") as err:
@@ -58,8 +60,8 @@ def main() -> None:
 
 
 def run(asked, service, address: str, token: str) -> None:
-    line = ["load", "--to", address, "--rate", str(asked.rate), "--beats", "100000", "--readers", "0", "--senders", "8"]
-    line += ["--time-max", f"{asked.seconds}s", "--json"]
+    line = ["load", "--to", address, "--rate", str(asked.rate), "--every", "10min", "--beats", "100000", "--readers", "0", "--senders", "8"]
+    line += ["--accounts", str(asked.people), "--tracks", str(asked.people), "--time-max", f"{asked.seconds}s", "--json"]
     environment = os.environ | {"TRUESTREAM_TOKEN": token}
     load = subprocess.Popen([asked.truestream, *line], stdout=subprocess.PIPE, text=True, env=environment)
     began, highest, behind, told_at, sent_at = time.monotonic(), 0, 0, 0, None

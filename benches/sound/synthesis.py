@@ -307,7 +307,7 @@ def hear(batch, transform, scratch, path):
         os.remove(clip)
 
 
-COLUMNS = """sha package tier evidence spacing_hz lattice scale height contrast steadiness rise evenness teeth_raised teeth secs
+COLUMNS = """sha package tier evidence spacing_hz lattice scale height contrast steadiness rise evenness breadth teeth_raised teeth secs
     audible_to_hz decode_ms detect_ms""".split()
 
 

@@ -202,11 +202,21 @@ fn spawn(load: &Arc<Load>, work: impl FnOnce(&Load) -> Result<(), Failure> + Sen
 }
 
 fn token(args: &LoadArgs) -> Result<String, Failure> {
-    let text = match &args.token_file {
-        Some(path) => std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display())),
-        None => std::env::var(TOKEN).map_err(|_| format!("no token: set {TOKEN}, or name a file with --token-file")),
+    let (from, text) = match &args.token_file {
+        Some(path) => {
+            let name = path.display().to_string();
+            (name.clone(), std::fs::read_to_string(path).map_err(|error| format!("{name}: {error}")))
+        }
+        None => {
+            let unset = format!("no token: set {TOKEN}, or name a file with --token-file");
+            (TOKEN.to_owned(), std::env::var(TOKEN).map_err(|_| unset))
+        }
     };
-    text.map(|text| text.trim().to_owned()).map_err(Failure::Usage)
+    let token = text.map_err(Failure::Usage)?.trim().to_owned();
+    match token.is_empty() {
+        true => Err(Failure::Usage(format!("{from} holds no token"))),
+        false => Ok(token),
+    }
 }
 
 fn agent() -> Agent {

@@ -14,7 +14,7 @@ use datasets::audio::{Limits, decode};
 use features::sound::synthesis::{Synthesis, synthesis};
 use kernels::cpu::Cpu;
 
-const HEAD: &str = "path\ttier\tevidence\tspacing_hz\tlattice\tscale\theight\tcontrast\tsteadiness\trise\tevenness\tteeth_raised\
+const HEAD: &str = "path\ttier\tevidence\tspacing_hz\tlattice\tscale\theight\tcontrast\tsteadiness\trise\tevenness\tbreadth\tteeth_raised\
                     \tteeth\tsecs\taudible_to_hz\tdecode_ms\tdetect_ms";
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -41,10 +41,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 fn line(found: &Synthesis) -> String {
     let trace = found.trace.map_or_else(
-        || "\t\t\t\t\t\t\t\t\t".to_string(),
+        || "\t\t\t\t\t\t\t\t\t\t".to_string(),
         |trace| {
             format!(
-                "{:.4}\t{}/{}\t{:.5}\t{:.2}\t{:.2}\t{:.2}\t{:.2}\t{:.2}\t{}\t{}",
+                "{:.4}\t{}/{}\t{:.5}\t{:.2}\t{:.2}\t{:.2}\t{:.2}\t{:.2}\t{:.2}\t{}\t{}",
                 trace.spacing_hz,
                 trace.lattice.rate_hz,
                 trace.lattice.stride,
@@ -54,6 +54,7 @@ fn line(found: &Synthesis) -> String {
                 trace.steadiness,
                 trace.rise,
                 trace.evenness,
+                trace.breadth,
                 trace.teeth_raised,
                 trace.teeth
             )

@@ -4,6 +4,7 @@
 //! More of it: `TRUESTREAM_SEEDS=100000 cargo test --release -p datasets log:: -- --include-ignored`.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::simulated::{Faults, SimulatedDisk};
@@ -170,6 +171,28 @@ fn every_flipped_byte_of_a_mebibyte_is_named() {
         let (disk, entries) = small_log(25 + more % 3, 5_000);
         flip_all(&disk, &numbered(entries), 5_000);
     }
+}
+
+/// What was taken under an earlier format is read for ever: the folder beside this file is a log as format 1 has it, and stays as it is.
+#[test]
+fn a_log_of_format_1_is_read() {
+    const TABLES: [&str; 4] = ["plays", "corrections", "tracks", "accounts"];
+    let disk = Arc::new(Folder::to_read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/log/format-1")));
+    assert!(check(&*disk).expect("files").damage.is_empty());
+    let mut reader = Reader::new(disk);
+    for number in 1..=12 {
+        let (found, entry) = reader.next(12).expect("it is whole").expect("twelve entries");
+        let Entry { source, until, rows: Some(rows) } = entry else { panic!("{number}: no rows") };
+        assert_eq!((found, source), (number, Some(("a".to_owned(), number))));
+        assert_eq!(until, number.is_multiple_of(3).then_some(number as i64 * 1_000));
+        assert_eq!(rows.table, TABLES[number as usize % TABLES.len()]);
+        let raw = |unread: &Unread| (unread.row, unread.code, unread.reason.clone(), unread.raw.clone());
+        let expected = (number, records::Code::Missing, "why".to_owned(), "{}".to_owned());
+        assert!(rows.refused.iter().map(raw).eq(vec![expected; rows.columns.len() % 2]), "{number}");
+        let columns = (0..number * 7_919 % 1_500).map(|at| (at * 31 + number) as u8);
+        assert!(rows.columns.iter().copied().eq(columns), "{number}");
+    }
+    assert_eq!(reader.next(12).expect("it is whole"), None);
 }
 
 /// A flip in what was durable is damage, also in the segment that a crash may tear.

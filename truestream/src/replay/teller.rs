@@ -53,11 +53,15 @@ impl Teller {
         let (view, rows): (View, Rows) = match change {
             Change::Rows(axis, rows) => {
                 let (_, space) = key_column(axis);
+                // The windows of a key follow each other: it is looked up once.
+                let mut last: Option<(Key, Id)> = None;
+                let mut named = |key| match &last {
+                    Some((known, id)) if *known == key => id.clone(),
+                    _ => last.insert((key, id(space, key))).1.clone(),
+                };
                 let entry = |((window, key), row): ((u8, Key), Option<_>)| {
-                    (
-                        RowKey::Window(window, id(space, key)),
-                        row.map(|row| RowValue::Window(Box::new(shown(axis, row)))),
-                    )
+                    let value = row.map(|row| RowValue::Window(Box::new(shown(axis, row))));
+                    (RowKey::Window(window, named(key)), value)
                 };
                 (View::Window(axis), rows.into_iter().map(entry).collect())
             }

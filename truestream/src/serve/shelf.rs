@@ -140,7 +140,9 @@ impl Stated {
     }
 
     /// Takes changes of a view as of a tick.
-    pub fn enter(&mut self, tick: Tick, view: View, rows: Rows) {
+    pub fn enter(&mut self, tick: Tick, view: View, mut rows: Rows) {
+        // Neighbours in the map are made one after the other: where one lies is still at hand for the next.
+        rows.sort_by(|a, b| a.0.cmp(&b.0));
         let Stated { views, since, .. } = self;
         let state = views.entry(view).or_default();
         for (key, value) in rows {

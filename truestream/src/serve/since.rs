@@ -39,13 +39,29 @@ pub struct Since {
     pub verdicts: OrdMap<RowKey, Tick>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Written {
     format: u32,
     options: String,
     tick: Tick,
     entry: u64,
     verdicts: Vec<(String, String, Tick)>,
+}
+
+impl Written {
+    /// Its text behind the hash of it.
+    fn sealed(&self) -> String {
+        let body = serde_json::to_string(self).expect("texts and numbers have a JSON form");
+        format!("{}\n{body}", blake3::hash(body.as_bytes()).to_hex())
+    }
+
+    fn unsealed(text: &str) -> Result<Written, String> {
+        let (hash, body) = text.split_once('\n').ok_or("it has no second line")?;
+        if hash != blake3::hash(body.as_bytes()).to_hex().as_str() {
+            return Err("it is damaged: its hash is another".to_owned());
+        }
+        serde_json::from_str(body).map_err(|error| error.to_string())
+    }
 }
 
 /// The file of a service's folder.
@@ -116,12 +132,7 @@ impl SinceFile {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.to_string()),
         };
-        let (hash, body) = text.split_once('\n').ok_or("it has no second line")?;
-        if hash != blake3::hash(body.as_bytes()).to_hex().as_str() {
-            return Err("it is damaged: its hash is another".to_owned());
-        }
-        let written: Written = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        let Written { format, options, tick, entry, verdicts } = written;
+        let Written { format, options, tick, entry, verdicts } = Written::unsealed(&text)?;
         if format != FORMAT {
             return Err(format!("it has form {format}; expected {FORMAT}"));
         }
@@ -160,8 +171,27 @@ impl SinceFile {
         let verdicts = since.verdicts.iter().filter_map(row).collect();
         let Since { tick, entry, .. } = *since;
         let written = Written { format: FORMAT, options: self.living.digest(tick), tick, entry, verdicts };
-        let body = serde_json::to_string(&written).expect("texts and numbers have a JSON form");
-        let hash = blake3::hash(body.as_bytes()).to_hex();
-        write_whole(&self.path, format!("{hash}\n{body}").as_bytes())
+        write_whole(&self.path, written.sealed().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let verdicts = vec![("account".to_owned(), "a1".to_owned(), 7), ("track".to_owned(), "ü".to_owned(), 8)];
+        let written = Written { format: FORMAT, options: "these".to_owned(), tick: 9, entry: 11, verdicts };
+        let sealed = written.sealed();
+        assert_eq!(Written::unsealed(&sealed), Ok(written));
+        for bit in 0..sealed.len() * 8 {
+            let mut flipped = sealed.clone().into_bytes();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            // What is no text is not read at all.
+            if let Ok(text) = String::from_utf8(flipped) {
+                assert!(Written::unsealed(&text).is_err(), "bit {bit}: {text}");
+            }
+        }
     }
 }

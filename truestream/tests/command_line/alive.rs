@@ -75,14 +75,18 @@ impl Service {
         let line =
             [&["serve", "--state", &state_text, "--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"][..], more]
                 .concat();
-        let mut running = start(&line);
+        Service::listening(start(&line), 1, state)
+    }
+
+    /// Waits until what runs listens, in the so manieth life of its folder, and reads where it does and what opens it.
+    pub fn listening(mut running: Running, life: usize, state: &Path) -> Service {
         running.wait_until("listening", |running| {
-            running.err().contains("Listening on http") && running.err().ends_with('\n')
+            running.err().matches("Listening on http").count() == life && running.err().ends_with('\n')
         });
         let err = running.err();
         let address = err
             .split("Listening on ")
-            .nth(1)
+            .nth(life)
             .and_then(|rest| rest.split("://").nth(1))
             .and_then(|rest| rest.lines().next())
             .expect("an address")

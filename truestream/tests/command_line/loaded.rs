@@ -43,6 +43,8 @@ fn all_that_a_load_was_acknowledged_is_counted_though_it_has_to_wait() {
     let told = load(&service, &["--rate", "10", "--beats", "100", "--time-max", "1s"]).good().json();
     assert_eq!(told["plays"], 20, "at once and after a second: {told}");
     truestream(&["load", "--to", "http://127.0.0.1:1", "--token-file", "/nowhere"]).failed(2, &["/nowhere"]);
+    truestream(&["load", "--to", "http://127.0.0.1:1", "--token-file", "/dev/null"])
+        .failed(2, &["/dev/null holds no token"]);
     load(&service, &["--format", "xml"]).failed(2, &["xml", "arrow"]);
 }
 

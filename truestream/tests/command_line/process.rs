@@ -87,6 +87,13 @@ impl Running {
         }
     }
 
+    /// The processes that it started and that run.
+    pub fn children(&self) -> Vec<u32> {
+        let own = self.child.id();
+        let told = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        told.split_whitespace().filter_map(|id| id.parse().ok()).collect()
+    }
+
     /// Ends it without asking while others look at it: SIGKILL.
     pub fn kill_now(&self) {
         let process = rustix::process::Pid::from_child(&self.child);

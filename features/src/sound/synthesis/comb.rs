@@ -1,4 +1,4 @@
-//! Five questions to a spacing of lines.
+//! Six questions to a spacing of lines.
 //!
 //! Each compares teeth (bins at multiples of the spacing) with what is not a tooth, so none depends on the colour of the music:
 //!
@@ -9,6 +9,7 @@
 //! * **Rise**: do they come out of the bass? A note's harmonics are strongest at its pitch; a decoder's lines drown there, where music is loudest,
 //!   and come up in the middle of the spectrum.
 //! * **Evenness**: are they there at every multiple? A note of so many times the spacing raises only every so manieth tooth.
+//! * **Breadth**: are they there all over the spectrum? A buzz (mains, an engine, a loose wire) is heard where something resonates with it.
 
 use multiversion::multiversion;
 
@@ -31,6 +32,8 @@ const BETWEEN: [f64; 6] = [0.17, 0.29, 0.41, 0.59, 0.71, 0.83];
 const TOOTH_DB: f64 = 12.0;
 /// Every second, third or fifth tooth is left out to see what the others hold: notes have small multiples of a common spacing.
 const LEFT_OUT: [usize; 3] = [2, 3, 5];
+/// The part of the teeth that is left out, side by side, to see what the others hold: a resonance is heard within an octave or so.
+const RESONANT_SHARE: usize = 4;
 /// Least spread of the frames' heights: that of noise alone is 1, a little less by chance.
 const FRAME_SPREAD_MIN: f64 = 0.7;
 /// A quarter of normal noise lies so many standard deviations below its mean.
@@ -138,6 +141,22 @@ impl<'a> Relief<'a> {
         let all = mean_over(&|_| true);
         let least = LEFT_OUT.map(|every| mean_over(&|tooth| tooth % every != 0)).into_iter().fold(all, f64::min);
         if all > 0.0 { (least / all).max(0.0) } else { 0.0 }
+    }
+
+    /// What is left of the teeth's mean height without the quarter of them, side by side, that holds most: near 1 for lines that are
+    /// everywhere, 0 where that quarter held all.
+    pub fn breadth(&self, spacing_hz: f64) -> f64 {
+        let part = self.band;
+        let (first, last) = teeth(spacing_hz, part.from_hz, part.to_hz);
+        let over: Vec<f64> = (first..=last).map(|tooth| self.at(tooth as f64 * spacing_hz) - part.mean).collect();
+        let (count, left_out) = (over.len(), over.len() / RESONANT_SHARE);
+        if left_out == 0 {
+            return 0.0;
+        }
+        let sum_of = |teeth: &[f64]| teeth.iter().sum::<f64>();
+        let (all, most) = (sum_of(&over), over.windows(left_out).map(sum_of).fold(f64::NEG_INFINITY, f64::max));
+        let (mean, rest) = (all / count as f64, (all - most) / (count - left_out) as f64);
+        if mean > 0.0 { (rest / mean).max(0.0) } else { 0.0 }
     }
 
     /// How many teeth there are in the band, and how many of them stand out by more than one spread.

@@ -39,7 +39,11 @@ fn periodic(hz: f64, wave: impl Fn(f64) -> f64) -> Vec<f32> {
 
 /// Lines at every multiple of the spacing from 1 to 16 kHz, all alike, phases by number.
 fn lines(spacing_hz: f64) -> Vec<f32> {
-    let (first, last) = ((1_000.0 / spacing_hz) as usize, (16_000.0 / spacing_hz) as usize);
+    lines_within(1_000.0..16_000.0, spacing_hz)
+}
+
+fn lines_within(band_hz: std::ops::Range<f64>, spacing_hz: f64) -> Vec<f32> {
+    let (first, last) = ((band_hz.start / spacing_hz) as usize, (band_hz.end / spacing_hz) as usize);
     let line = |n: usize, phase: f64| (TAU * (n as f64 * phase + (n * n) as f64 * 0.37)).sin();
     periodic(spacing_hz, |phase| (first..=last).map(|n| line(n, phase)).sum())
 }
@@ -127,6 +131,18 @@ fn lines_of_a_note_are_no_lines_at_a_fifth_of_it() {
     assert!(evenness(40.0) > 0.9, "{}", evenness(40.0));
     for times in [2.0, 3.0, 5.0, 10.0] {
         assert!(evenness(times * 40.0) < 0.1, "{times}: {}", evenness(times * 40.0));
+    }
+}
+
+#[test]
+fn a_buzz_is_heard_where_something_resonates_and_is_none() {
+    // As a wire in the wind or a motor on a board: the bass is empty, the lines never cease, and they end within an octave or so.
+    for spacing_hz in [50.0, 86.13, 100.0] {
+        let buzz = heard(&mixed(&music(12), &lines_within(2_500.0..5_500.0, spacing_hz), 3e-3));
+        assert!(buzz.tier < Tier::Likely, "{spacing_hz}: {buzz:?}");
+        let everywhere = heard(&mixed(&music(12), &lines(spacing_hz), 1e-3));
+        assert_eq!(everywhere.tier, Tier::Certain, "{spacing_hz}: {everywhere:?}");
+        assert!(everywhere.trace.is_some_and(|trace| trace.breadth > 0.8), "{everywhere:?}");
     }
 }
 

@@ -21,7 +21,7 @@ impl Detector for SynthesisDetector {
     }
 
     fn version(&self) -> &'static str {
-        "3"
+        "4"
     }
 
     fn listen(&self, clip: &Clip, kernels: &dyn AudioKernels) -> Result<Heard, String> {
