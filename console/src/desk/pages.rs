@@ -557,8 +557,9 @@ fn past(decided: &Decided) -> Markup {
         (when(&decided.at)) " " (visible(&decided.by)) ": " strong { (decided.choice) }
         @if decided.undone { " (undone)" }
         @if decided.waits_for_second { " (waits for a second person)" }
-        @if decided.together > 1 { ", at once with " (decided.together - 1) " others," }
-        @if let Some(share) = decided.inclusion { ", drawn by lot, one of " (format!("{:.0}", 1.0 / share)) "," }
+        @if decided.together > 1 { ", at once with " (decided.together - 1) " others" }
+        @if let Some(share) = decided.inclusion { ", drawn by lot, one of " (format!("{:.0}", 1.0 / share)) }
+        @if decided.together > 1 || decided.inclusion.is_some() { "," }
         " of " (decided.verdict) " at R " (format!("{:.2}", decided.risk))
         @if !decided.reason.is_empty() { ", " (decided.reason) }
         @if !decided.note.is_empty() { ": " q { (visible(&decided.note)) } }

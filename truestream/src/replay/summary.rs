@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+use dataflows::clock::Tick;
 use records::clause::Clause;
 use records::gate::Action;
 use records::{Id, Millis, Risk, Subject, Verdict};
@@ -21,6 +22,7 @@ use super::evidence::HeardCounts;
 use super::feed::Feed;
 use super::feed::Refreshes;
 use super::judge::{Judge, Turned};
+use super::laws::Beta;
 use super::prepare::Prepared;
 use super::views::{RowKey, RowValue, VerdictRow, View, link_name};
 
@@ -196,6 +198,11 @@ impl Summary {
     fn manifest_of(&self, args: &ReplayArgs, prepared: &Prepared, judge: Option<&Judge>) -> Value {
         let paths = |files: &[std::path::PathBuf]| files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>();
         let inputs = &prepared.inputs;
+        let instant = |tick: Tick| (tick < Tick::MAX).then(|| prepared.plan.clock.instant(tick));
+        let tried = |beta: &Beta| {
+            let [from, until] = [beta.from, beta.until].map(instant);
+            json!({"from_ms": from, "until_ms": until, "version": beta.policy.version, "percent": beta.percent})
+        };
         json!({
             "format": 1,
             "every_ms": prepared.every_ms,
@@ -210,6 +217,7 @@ impl Summary {
             "policies": judge.into_iter().flat_map(|judge| &judge.policies)
                 .map(|(from, policy)| json!({"from_ms": prepared.plan.clock.instant(*from), "version": policy.version}))
                 .collect::<Vec<_>>(),
+            "tried": judge.into_iter().flat_map(Judge::betas).map(tried).collect::<Vec<_>>(),
             "gate": prepared.limits.iter()
                 .map(|(from, limits)| json!({"from_ms": prepared.plan.clock.instant(*from), "limits": limits}))
                 .collect::<Vec<_>>(),

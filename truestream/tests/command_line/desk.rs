@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use arrow::array::AsArray;
 use tempfile::TempDir;
 
-use crate::alive::{EVERY_MS, Service};
+use crate::alive::{EVERY_MS, Service, requests, stream};
 use crate::data::{MONDAY, rows, text, world};
 use crate::learn::town;
 use crate::process::truestream;
@@ -753,4 +753,57 @@ fn whom_the_audit_drew_says_how_often_a_model_misses_when_it_is_evaluated_and_as
     let told = truestream(&[&line[..], &["--", "--every", "24h", "--windows", "24h,7d,28d"]].concat());
     assert!(matches!(told.code, Some(0 | 3)), "{told:?}");
     assert_eq!(said(&told.json()["audit"]), [8.0, 8.0, 2.0, 0.25]);
+}
+
+#[test]
+fn how_long_it_took_is_counted_from_what_spoke_first_to_the_verdict() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let service = Service::start(&state, &["--ids", "number", "--time", "told"]);
+    let set = |view: &str| -> BTreeSet<Vec<String>> {
+        texts(&service, &format!("SELECT subject, subject_id FROM {view}")).into_iter().collect()
+    };
+    // Every instant is looked at here.
+    let looked = |until: i64| {
+        let (file, deadline) = (state.join("trends.json"), Instant::now() + Duration::from_secs(60));
+        let words = format!("\"as_of\":{until}");
+        while !std::fs::read_to_string(&file).is_ok_and(|text| text.contains(&words)) {
+            assert!(Instant::now() < deadline, "nobody looks: {}", service.running.err());
+            sleep(Duration::from_millis(20));
+        }
+    };
+    // At first nothing speaks against anybody: of those against whom it does then nobody knows since when.
+    let requests = requests();
+    let first = requests.iter().find_map(|(.., until)| *until).expect("an instant") - EVERY_MS;
+    tell(&service, first);
+    looked(first);
+    let mut speaks: BTreeMap<Vec<String>, i64> = BTreeMap::new();
+    let mut judged = BTreeSet::new();
+    let mut hours: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for (table, rows, until) in requests {
+        let header = until.map_or(String::new(), |until| format!("Truestream-Until: {until}\r\n"));
+        let headers = format!("Content-Type: application/vnd.apache.arrow.stream\r\n{header}");
+        assert_eq!(service.ask(&format!("POST /v1/{table}"), &headers, &stream(&rows)).expect("an answer").0, 200);
+        let Some(until) = until else { continue };
+        service.wait_as_of(until);
+        looked(until);
+        let (risks, verdicts) = (set("risk"), set("verdict"));
+        speaks.retain(|who, _| risks.contains(who));
+        risks.into_iter().for_each(|who| _ = speaks.entry(who).or_insert(until));
+        for who in verdicts.difference(&judged) {
+            let found = speaks.get(who).map(|from| (until - from) as f64 / 3_600_000.0);
+            hours.entry(who[0].clone()).or_default().extend(found);
+        }
+        judged = verdicts;
+    }
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let told = |hours: f64| if hours < 48.0 { format!("{hours:.0} h") } else { format!("{:.0} d", hours / 24.0) };
+    let expected = hours.into_iter().map(|(kind, mut hours)| {
+        hours.sort_by(f64::total_cmp);
+        let within = |tenths: usize| told(hours[(hours.len() * tenths).div_ceil(10) - 1]);
+        vec![kind, hours.len().to_string(), within(5), within(9)]
+    });
+    let expected: Vec<_> = expected.collect();
+    assert!(expected.iter().any(|row| row[3] != "0 h"), "{expected:?}");
+    assert_eq!(table(&rita.get("/desk/overview").body, "From the first instant"), expected);
 }
