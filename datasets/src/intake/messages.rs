@@ -85,10 +85,14 @@ fn set_aside(message: &Message, partition: &str, unread: &mut Unread) {
 
 #[cfg(test)]
 mod tests {
-    use records::{IdSpace, Play};
+    use std::sync::Arc;
+
+    use arrow::array::AsArray;
+    use records::IdSpace;
 
     use super::*;
-    use crate::intake::{pseudonyms::Pseudonyms, records_of};
+    use crate::intake::batches;
+    use crate::intake::pseudonyms::Pseudonyms;
     use crate::tables::IdKind;
 
     fn play(id: &str) -> String {
@@ -115,12 +119,16 @@ mod tests {
         // Offsets have gaps where a topic was compacted.
         let messages: Vec<Message> =
             values.into_iter().zip(10..).map(|(value, at)| Message { offset: at * 2, value }).collect();
-        for pseudonyms in [None, Some(std::sync::Arc::new(Pseudonyms::new(&[7; 32])))] {
+        for pseudonyms in [None, Some(Arc::new(Pseudonyms::new(&[7; 32])))] {
             let ids = Ids { kinds, pseudonyms };
             let (rows, count) = of_messages("plays", "plays/3", &messages, &ids).expect("columns");
             assert_eq!(count, 11);
-            let plays: Vec<Play> = records_of(&rows, &kinds).expect("columns");
-            let found: Vec<String> = plays.iter().map(|play| play.play_id.to_string()).collect();
+            let found: Vec<String> = batches(&rows.columns)
+                .expect("columns")
+                .iter()
+                .filter_map(|batch| batch.column_by_name("play_id"))
+                .flat_map(|ids| ids.as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>())
+                .collect();
             assert_eq!(found, ["p1", "p2", "p3", "p4"]);
             let told: Vec<(u64, &str)> = rows
                 .refused
