@@ -279,12 +279,15 @@ fn uncertain(stated: &Stated, thresholds: Thresholds) -> Vec<Sampled> {
     near.into_iter().filter_map(sampled).collect()
 }
 
+/// Who is near a threshold, and as of which views.
+type Near = (Weak<Stated>, Arc<Vec<Sampled>>);
+
 /// All of it, made once for whatever is stated, by who asks first.
 pub struct Samples {
     shelf: Arc<Shelf>,
     key: [u8; 32],
     known: Mutex<(Known, Arc<Drawn>)>,
-    uncertain: Mutex<Option<(Weak<Stated>, Arc<Vec<Sampled>>)>>,
+    uncertain: Mutex<Option<Near>>,
 }
 
 /// Who is drawn as of an instant, and with which probabilities.
