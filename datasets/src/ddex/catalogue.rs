@@ -78,6 +78,8 @@ pub enum Fate {
     Repeated,
     /// Another message has its id and came first.
     Conflicting,
+    /// It is about a release that another sender delivered and still has.
+    Foreign,
     /// It is a test and changes nothing.
     Test,
     /// It lacks its id or its time and has no place in the order.
@@ -93,6 +95,7 @@ impl Fate {
             Fate::Applied => "applied",
             Fate::Repeated => "repeated",
             Fate::Conflicting => "conflicting",
+            Fate::Foreign => "foreign",
             Fate::Test => "test",
             Fate::Incomplete => "incomplete",
             Fate::Unread => "unread",
@@ -165,6 +168,18 @@ pub struct DisclosureRow {
     pub message_id: String,
 }
 
+/// What a message that could be read came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is in the tables.
+    Applied {
+        /// Findings of severity error.
+        errors: u64,
+    },
+    /// Nothing of it is: why.
+    Foreign(String),
+}
+
 /// Rows that a message made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -181,10 +196,17 @@ pub struct Catalogue {
     settings: Settings,
     tracks: HashMap<String, Known>,
     /// The tracks of each release that is not purged.
-    releases: HashMap<String, Vec<String>>,
+    releases: HashMap<String, Held>,
     /// Rows of the instant that is being applied: of two rows of a track the later message's holds.
     pending: BTreeMap<Id, Track>,
     now: Millis,
+}
+
+/// A release that was delivered and not purged.
+struct Held {
+    /// Who delivered it: nobody else changes it or has it forgotten.
+    sender: Option<String>,
+    tracks: Vec<String>,
 }
 
 /// What a track's last row said, and since when it is known.
@@ -210,26 +232,40 @@ impl Catalogue {
     ///
     /// # Errors
     /// When the rest of the message cannot be read; then nothing of it is applied.
-    pub fn take(&mut self, envelope: &Envelope, rows: &mut Rows) -> Result<u64, Unread> {
+    pub fn take(&mut self, envelope: &Envelope, rows: &mut Rows) -> Result<Taken, Unread> {
         let message = message::read(&envelope.path, self.settings.limits)?;
         let (Some(created), Some(message_id)) = (message.header.created, &message.header.message_id) else {
-            return Ok(0);
+            return Ok(Taken::Applied { errors: 0 });
         };
-        self.apply(&message, created, message_id, rows);
-        Ok(check(&message).errors)
-    }
-
-    /// Applies a message.
-    pub fn apply(&mut self, message: &Message, created: Millis, message_id: &str, rows: &mut Rows) {
+        let sent = Sent::of(&message, created, message_id);
+        if let Some(why) = self.foreign(&message, &sent) {
+            return Ok(Taken::Foreign(why));
+        }
         if created > self.now {
             self.finish(rows);
             self.now = created;
         }
-        let sent = Sent::of(message, created, message_id);
         match message.kind {
             Kind::Purge => message.purged.iter().for_each(|release| self.purge(release, &sent, rows)),
-            Kind::NewRelease => self.release(message, &sent, rows),
+            Kind::NewRelease => self.release(&message, &sent, rows),
         }
+        Ok(Taken::Applied { errors: check(&message).errors })
+    }
+
+    /// Why the message is not the sender's to send: a release is whose delivered it, until that one purges it. Else whoever knows a barcode could
+    /// take a release over, and what it earns.
+    fn foreign(&self, message: &Message, sent: &Sent) -> Option<String> {
+        let about: Vec<&Release> = match message.kind {
+            Kind::Purge => message.purged.iter().collect(),
+            Kind::NewRelease => message.main_release().into_iter().collect(),
+        };
+        about.into_iter().find_map(|release| {
+            let id = sent.release_id(release);
+            let held = self.releases.get(&id).filter(|held| held.sender != sent.distributor_id)?;
+            let name = |sender: &Option<String>| sender.clone().unwrap_or_else(|| "nobody".to_owned());
+            let (owner, sender) = (name(&held.sender), name(&sent.distributor_id));
+            Some(format!("release {id} was delivered by {owner}, who has not purged it; found {sender}"))
+        })
     }
 
     /// The rows of the last instant.
@@ -269,17 +305,17 @@ impl Catalogue {
             deal: (*deal).clone(),
         }));
         rows.releases.push(sent.release_row(&release_id, main, &deals, tracks.len()));
-        self.hold(release_id, tracks);
+        self.hold(release_id, Held { sender: sent.distributor_id.clone(), tracks });
     }
 
     /// What the release held before it holds no more.
-    fn hold(&mut self, release_id: String, tracks: Vec<String>) {
-        for id in &tracks {
+    fn hold(&mut self, release_id: String, held: Held) {
+        for id in &held.tracks {
             if let Some(known) = self.tracks.get_mut(id) {
                 known.releases += 1;
             }
         }
-        for id in self.releases.insert(release_id, tracks).unwrap_or_default() {
+        for id in self.releases.insert(release_id, held).into_iter().flat_map(|before| before.tracks) {
             if let Some(known) = self.tracks.get_mut(&id) {
                 known.releases = known.releases.saturating_sub(1);
             }
@@ -289,7 +325,7 @@ impl Catalogue {
     /// From now on nothing is said of the release's tracks but that there were such.
     fn purge(&mut self, release: &Release, sent: &Sent, rows: &mut Rows) {
         let release_id = sent.release_id(release);
-        let tracks = self.releases.remove(&release_id).unwrap_or_default();
+        let tracks = self.releases.remove(&release_id).map(|held| held.tracks).unwrap_or_default();
         rows.releases
             .push(ReleaseRow { status: "purged", ..sent.release_row(&release_id, release, &[], tracks.len()) });
         for id in tracks {

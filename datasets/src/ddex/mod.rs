@@ -15,7 +15,7 @@ mod message;
 mod tables;
 mod xml;
 
-pub use catalogue::{Catalogue, Envelope, Fate, Outcome, Settings, TrackIds, envelope};
+pub use catalogue::{Catalogue, Envelope, Fate, Outcome, Settings, Taken, TrackIds, envelope};
 pub use check::{FINDINGS_MAX, Finding, Findings, Severity, check};
 pub use disclosure::{Part, Parts};
 pub use message::{

@@ -12,8 +12,8 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray,
 use records::{Disclosure, Millis, Track};
 
 use super::catalogue::{
-    Catalogue, ContributorRow, DealRow, DisclosureRow, Envelope, Fate, Outcome, ReleaseRow, Rows, Settings, envelope,
-    order,
+    Catalogue, ContributorRow, DealRow, DisclosureRow, Envelope, Fate, Outcome, ReleaseRow, Rows, Settings, Taken,
+    envelope, order,
 };
 use crate::Error;
 use crate::tables::{IdKind, Part, Row, TableWriter};
@@ -52,7 +52,8 @@ pub fn write(
     for envelope in ordered {
         let mut rows = Rows::default();
         let (fate, reason, errors) = match catalogue.take(&envelope, &mut rows) {
-            Ok(errors) => (Fate::Applied, None, errors),
+            Ok(Taken::Applied { errors }) => (Fate::Applied, None, errors),
+            Ok(Taken::Foreign(why)) => (Fate::Foreign, Some(why), 0),
             Err(unread) => (Fate::Unread, Some(unread.to_string()), 0),
         };
         writers.push(rows)?;

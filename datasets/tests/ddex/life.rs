@@ -122,6 +122,41 @@ fn a_release_comes_changes_is_taken_down_and_forgotten() {
     assert_eq!(said[3], "release | 0724384960650 | Partly | partly");
 }
 
+/// The message of another sender.
+fn of_another(text: &str) -> String {
+    edited(text, &[("PADPIDA2026010101A", "PADPIDA2026010109X")])
+}
+
+#[test]
+fn a_release_is_whose_delivered_it_until_that_one_purges_it() {
+    let folder = TempDir::new().expect("a folder");
+    let taken_over = of_another(&update(12, &[("<TitleText>Second", "<TitleText>Stolen")]));
+    let paths = [
+        store(folder.path(), "1.xml", ERN_432),
+        store(folder.path(), "2.xml", &taken_over),
+        store(folder.path(), "3.xml", &of_another(PURGE).replace("message-9", "message-8")),
+        store(folder.path(), "4.xml", PURGE),
+    ];
+    let out = folder.path().join("out");
+    let fates = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.fate).collect::<Vec<_>>();
+    let outcomes = import(&paths, &out, Settings::default());
+    assert_eq!(fates(&outcomes), [Fate::Applied, Fate::Foreign, Fate::Foreign, Fate::Applied], "{outcomes:?}");
+    let why = outcomes[1].reason.as_deref().expect("it is told");
+    assert!(why.contains("0724384960650") && why.contains("PADPIDA2026010101A"), "{why}");
+    assert!(table(&out, "tracks", &["title"]).iter().all(|title| title != "Stolen"));
+    assert_eq!(
+        table(&out, "releases", &["status", "message_id"]),
+        ["live | message-1", "purged | message-9"],
+        "only its sender has it forgotten"
+    );
+
+    // What was purged may be delivered by another.
+    let later = edited(&taken_over, &[("2026-01-12T10:00:00Z", "2026-03-01T10:00:00Z")]);
+    let paths = [&paths[..1], &paths[3..], &[store(folder.path(), "5.xml", &later)]].concat();
+    let outcomes = import(&paths, &folder.path().join("after"), Settings::default());
+    assert_eq!(fates(&outcomes), [Fate::Applied; 3], "{outcomes:?}");
+}
+
 #[test]
 fn a_message_counts_once_whatever_it_is_called_and_however_often_it_comes() {
     let folder = TempDir::new().expect("a folder");

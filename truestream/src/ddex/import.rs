@@ -25,7 +25,7 @@ Examples:
   truestream ddex import deliveries --track-id isrc --out data
       tracks called by their ISRC, because the plays are; with data/plays.parquet there, `replay --data data` finds both
 
-Exit codes: 0 done, 3 done and a message was set aside that should not have been (incomplete, or another with its id), 4 a message
+Exit codes: 0 done, 3 done and a message was set aside that should not have been (incomplete, another with its id, or about another sender's release), 4 a message
 that cannot be read (the others are in the tables), 5 the folder cannot be written.")]
 pub(super) struct ImportArgs {
     /// Messages, or folders whose XML files are messages
@@ -120,11 +120,11 @@ fn json(args: &ImportArgs, outcomes: &[Outcome]) -> String {
 
 fn verdict(outcomes: &[Outcome]) -> Result<(), Failure> {
     let of = |fate: Fate| outcomes.iter().filter(|outcome| outcome.fate == fate).count() as u64;
-    let (unread, aside) = (of(Fate::Unread), of(Fate::Incomplete) + of(Fate::Conflicting));
+    let (unread, aside) = (of(Fate::Unread), of(Fate::Incomplete) + of(Fate::Conflicting) + of(Fate::Foreign));
     match (unread, aside) {
         (0, 0) => Ok(()),
         (0, aside) => Err(Failure::Different(format!(
-            "{} set aside: incomplete, or another has its id",
+            "{} set aside: incomplete, or another has its id, or of another sender",
             plural(aside, "message")
         ))),
         (unread, _) => {

@@ -18,7 +18,7 @@ use records::declaring::Declaring;
 use records::gate::Limits;
 use records::lot::drawn;
 use records::sensitivity::Surge;
-use records::{Policy, Subject};
+use records::{Millis, Policy, Subject};
 
 use super::clauses;
 use crate::exit::Failure;
@@ -85,6 +85,18 @@ pub fn policy_of(folder: Option<&Path>) -> Result<Policy, Failure> {
 /// When what was activated was changed.
 pub fn latest(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
     folder.map(policy::latest).transpose().map_err(input)
+}
+
+/// The folder of a policy that was given, or of the one that was in force as of the instant.
+///
+/// # Errors
+/// When what was activated was changed, or nothing was in force yet.
+pub fn in_force(folder: Option<&Path>, as_of: Millis) -> Result<Option<PathBuf>, Failure> {
+    let of_store = |folder: &Path| match policy::is_store(folder) {
+        true => policy::in_force(folder, as_of).map(|activation| activation.folder(folder)),
+        false => Ok(folder.to_owned()),
+    };
+    folder.map(of_store).transpose().map_err(input)
 }
 
 fn input(error: datasets::Error) -> Failure {

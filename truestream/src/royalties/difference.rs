@@ -1,10 +1,12 @@
 //! What a month that is opened again changes for each track.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::Path;
 
 use datasets::tables::rows::{Rows, Value};
 use records::royalty::Micros;
+use serde_json::Value as Json;
 
 use super::calendar::Month;
 use super::month::{Closed, Line};
@@ -68,8 +70,64 @@ pub fn between(Earlier(earlier): &Earlier, closed: &Closed) -> Vec<Difference> {
     tracks.into_iter().filter_map(difference).collect()
 }
 
-/// The money that goes elsewhere: half of all that is more or less.
-pub fn moved(differences: &[Difference]) -> Micros {
-    let all = |numbers: &Numbers| numbers[4] + numbers[5];
-    differences.iter().map(|one| all(&one.after).saturating_sub(all(&one.before))).sum()
+/// Money that is more on some tracks and less on others than it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moved {
+    /// Payable, more and less.
+    pub payable: [Micros; 2],
+    /// Held, more and less.
+    pub held: [Micros; 2],
+}
+
+impl Moved {
+    /// What is newly payable or newly held somewhere.
+    pub fn sum(&self) -> Micros {
+        self.payable[0] + self.held[0]
+    }
+}
+
+/// The money that is more and less.
+pub fn moved(differences: &[Difference]) -> Moved {
+    let mut moved = Moved::default();
+    for Difference { before, after, .. } in differences {
+        for (of, at) in [(&mut moved.payable, 4), (&mut moved.held, 5)] {
+            of[0] += after[at].saturating_sub(before[at]);
+            of[1] += before[at].saturating_sub(after[at]);
+        }
+    }
+    moved
+}
+
+/// What the earlier close in the folder was made with, where this one was made with something else: then not all that differs is a correction.
+///
+/// # Errors
+/// When the earlier close did not end.
+pub fn made_otherwise(folder: &Path, now: &Json) -> Result<Vec<String>, Failure> {
+    let path = folder.join("royalties.json");
+    let failed = |error: &dyn Display| {
+        Failure::Input(format!("{}: {error}; expected what an earlier close wrote", path.display()))
+    };
+    let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
+    let before: Json = serde_json::from_str(&text).map_err(|error| failed(&error))?;
+    let word = |of: &Json, name| of[name].as_str().unwrap_or("none").to_owned();
+    let names = ["pool", "currency", "sharing", "policy_version"];
+    let other = names.into_iter().filter(|name| word(&before, name) != word(now, name));
+    Ok(other
+        .map(|name| format!("{} {}, now {}", name.replace('_', " "), word(&before, name), word(now, name)))
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_freed_moves_from_held_to_payable() {
+        let one = |before, after| Difference { track: "t".to_owned(), before, after };
+        let freed = one([0, 3, 0, 0, 0, 200], [3, 0, 0, 0, 200, 0]);
+        assert_eq!(moved(&[freed]), Moved { payable: [200, 0], held: [0, 200] });
+        let shared_anew =
+            [one([1, 0, 0, 0, 70, 0], [1, 0, 0, 0, 50, 0]), one([1, 0, 0, 0, 30, 0], [1, 0, 0, 0, 50, 0])];
+        assert_eq!((moved(&shared_anew), moved(&shared_anew).sum()), (Moved { payable: [20, 20], held: [0, 0] }, 20));
+    }
 }

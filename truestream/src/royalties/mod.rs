@@ -28,7 +28,7 @@ use self::month::{Closed, Line};
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
 use crate::replay;
-use crate::replay::laws::latest;
+use crate::replay::laws::in_force;
 use crate::verify::Settings;
 
 /// Shares the money of a month: payable, held, withheld and ineligible streams of every track, and reports to who delivered them.
@@ -94,20 +94,25 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     let input = |error: datasets::Error| Failure::Input(error.to_string());
     let month = Month::read(&args.month)
         .ok_or_else(|| Failure::Usage(format!("--month {}: expected a month such as 2026-01", args.month)))?;
-    let terms = policy::terms(latest(args.policy.as_deref())?.as_deref()).map_err(input)?;
-    let policy_version = replay::policy_of(args.policy.as_deref())?.version;
     let pool = args.pool.as_ref().map(|text| {
         amount(text).ok_or_else(|| Failure::Usage(format!("--pool {text}: expected an amount such as 250000.00")))
     });
     let pool = pool.transpose()?;
     let settings = Settings::read(&args.tables)?;
+    // The terms of a month are those that were in force when it ended: what comes into force later changes nothing of it.
+    let policy = in_force(args.policy.as_deref(), month.end_ms - 1)?;
+    let terms = policy::terms(policy.as_deref()).map_err(input)?;
+    let policy_version = replay::policy_of(policy.as_deref())?.version;
     let close = close(args, &terms, month, &settings)?;
     let inputs = args.input.inputs()?;
     let closed = month::close(&inputs, &args.tables, &settings, &terms, month, close, pool)?;
     // Read before anything is written: it may be the folder that is replaced.
     let earlier = args.against.as_ref().map(|folder| difference::Earlier::read(folder, month)).transpose()?;
     let differences = earlier.map(|earlier| difference::between(&earlier, &closed));
-    let told = Told { month, close, policy_version, terms, closed, differences };
+    let mut told = Told { month, close, policy_version, terms, closed, differences, otherwise: Vec::new() };
+    if let Some(folder) = &args.against {
+        told.otherwise = difference::made_otherwise(folder, &told.json())?;
+    }
     tables::write(&args.out, &told)?;
     Ok(told)
 }
@@ -141,6 +146,8 @@ struct Told {
     terms: Terms,
     closed: Closed,
     differences: Option<Vec<difference::Difference>>,
+    /// What the earlier close was made with that this one is not.
+    otherwise: Vec<String>,
 }
 
 impl Told {
@@ -152,6 +159,7 @@ impl Told {
 
     fn json(&self) -> Value {
         let sum = self.sums();
+        let moved = self.differences.as_deref().map(difference::moved);
         let mut why = serde_json::Map::new();
         for line in &self.closed.lines {
             if let Some(reason) = line.ineligible_because {
@@ -178,7 +186,12 @@ impl Told {
             "tracks": self.closed.lines.len(),
             "ineligible_tracks": why,
             "differences": self.differences.as_ref().map(|all| all.len()),
-            "moved": self.differences.as_ref().map(|all| amount_text(difference::moved(all))),
+            "moved": moved.map(|moved| amount_text(moved.sum())),
+            "payable_more": moved.map(|moved| amount_text(moved.payable[0])),
+            "payable_less": moved.map(|moved| amount_text(moved.payable[1])),
+            "held_more": moved.map(|moved| amount_text(moved.held[0])),
+            "held_less": moved.map(|moved| amount_text(moved.held[1])),
+            "earlier_otherwise": self.otherwise,
         })
     }
 
@@ -207,8 +220,16 @@ impl Told {
             let _ = writeln!(text, "Left      {}: no stream has a claim to it", money(self.closed.left));
         }
         if let Some(all) = &self.differences {
-            let moved = money(difference::moved(all));
-            let _ = writeln!(text, "Changed   {} tracks; {moved} moved (see royalty_difference)", all.len());
+            let difference::Moved { payable, held } = difference::moved(all);
+            let [more, less, held_more, held_less] = [payable[0], payable[1], held[0], held[1]].map(money);
+            let _ = writeln!(
+                text,
+                "Changed   {} tracks: payable {more} more and {less} less, held {held_more} more and {held_less} less (see royalty_difference)",
+                all.len()
+            );
+            for other in &self.otherwise {
+                let _ = writeln!(text, "Note      the earlier close had {other}: not all of this is a correction");
+            }
         }
         text
     }

@@ -40,7 +40,10 @@ pub fn write(out: &Path, told: &Told) -> Result<(), Failure> {
         }
     }
     for report in std::fs::read_dir(out.join("dsr")).map_err(failed)? {
-        std::fs::remove_file(report.map_err(failed)?.path()).map_err(failed)?;
+        let path = report.map_err(failed)?.path();
+        if path.extension().is_some_and(|extension| extension == "tsv") {
+            std::fs::remove_file(path).map_err(failed)?;
+        }
     }
     let month = told.month.text();
     tracks(&out.join("royalty.parquet"), &month, &told.closed.lines).map_err(output)?;

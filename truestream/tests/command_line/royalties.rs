@@ -164,6 +164,34 @@ fn a_month_that_is_opened_again_says_what_changed() {
         let count = |of: &BTreeMap<String, u64>| of.get(&row[0]).copied().unwrap_or_default().to_string();
         assert_eq!((&row[1], &row[2]), (&count(&before), &count(&after)));
     }
+    assert_eq!(second["earlier_otherwise"], serde_json::json!([]));
+    let more = |name: &str| micros(&second[name]);
+    assert_eq!(more("payable_more") + more("held_more"), micros(&second["moved"]));
+
+    // Other money is not a correction, and is told. What is not of a close is left where it is.
+    let mine = late.join("dsr").join("mine.txt");
+    std::fs::write(&mine, "mine").expect("a file");
+    let other = ["--out", &text(&late), "--against", &text(&early), "--pool", "123"];
+    let other = truestream(&[&line[..], &other].concat()).good().json();
+    assert!(other["earlier_otherwise"][0].as_str().is_some_and(|told| told.ends_with("now 123.000000")), "{other:#}");
+    assert!(mine.exists());
+
+    // The terms of a month are those that were in force when it ended.
+    let next = strict();
+    let terms = std::fs::read_to_string(next.path().join("royalties.toml")).expect("terms");
+    std::fs::write(next.path().join("royalties.toml"), terms.replace("\"pro_rata\"", "\"user_centric\""))
+        .expect("written");
+    std::fs::write(next.path().join("policy.toml"), "version = \"next\"").expect("written");
+    let store = text(&policy.path().join("store"));
+    for (folder, from) in [(policy_text.as_str(), "2026-01-01"), (&text(next.path()), "2026-02-01")] {
+        let activate =
+            ["policy", "activate", folder, "--store", &store, "--from", from, "--by", "ann", "--why", "terms"];
+        truestream(&activate).good();
+    }
+    let line = ["royalties", "--data", &data, "--tables", &tables, "--month", "2026-01", "--policy", &store, "--json"];
+    let told = truestream(&[&line[..], &["--out", &text(&late)]].concat()).good().json();
+    assert_eq!((&told["sharing"], &told["policy_version"]), (&second["sharing"], &"strict".into()));
+
     let wrong = ["royalties", "--data", &data, "--tables", &tables, "--out", &text(&late)];
     for (more, code, says) in [
         (vec!["--month", "2026-02"], Some(2), "begins later than the tables end"),
