@@ -34,7 +34,7 @@ pub struct Facts {
     pub packets: u64,
     /// Packets that could not, or that spoke of another rate or other channels than the first.
     pub packets_bad: u64,
-    /// Whether the stream broke off: the file is shorter than its container says, or goes on as another stream.
+    /// Whether the stream broke off: the file is shorter than its container says, or goes on as a stream of another rate or other channels, or that cannot be decoded.
     pub is_cut: bool,
     /// Values that are no numbers, or lie more than 24 dB over full scale; they were taken for silence.
     pub wild_values: u64,

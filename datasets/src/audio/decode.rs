@@ -189,6 +189,7 @@ impl Stream<'_> {
             Ok(Some(packet)) if packet.track_id == self.track => packet,
             Ok(Some(_)) => return self.silent().map(Some),
             Ok(None) => return Ok(None),
+            Err(Error::ResetRequired) => return self.go_on(format),
             Err(error) => return self.broken_off(&error),
         };
         let heard = match self.decoder.decode(&packet) {
@@ -197,7 +198,10 @@ impl Stream<'_> {
                     sound.copy_to_vecs_planar(&mut self.planes);
                     Ok(())
                 }
-                _ => Err("the rate or the channels change".to_owned()),
+                _ => {
+                    self.facts.is_cut = true;
+                    Err("the rate or the channels change".to_owned())
+                }
             },
             Err(Error::ResetRequired) => return Ok(None),
             Err(error) => Err(error.to_string()),
@@ -223,6 +227,21 @@ impl Stream<'_> {
             return Err(Undecodable::new(Cause::Damaged, format!("{SILENT_PACKETS_MAX} packets without a sound")));
         }
         Ok(false)
+    }
+
+    /// Another stream begins in the file, as where two Ogg files were put one behind the other (RFC 3533, chaining). Players play it, so it is heard.
+    fn go_on(&mut self, format: &mut dyn FormatReader) -> Result<Option<bool>, Undecodable> {
+        let track = format.default_track(TrackType::Audio);
+        let params = track.and_then(|track| track.codec_params.as_ref()).and_then(|params| params.audio());
+        let decoder = params.map(|params| codecs().make_audio_decoder(params, &AudioDecoderOptions::default()));
+        let (Some(track), Some(Ok(decoder))) = (track, decoder) else {
+            self.facts.is_cut = true;
+            self.first_fault.get_or_insert("it goes on as a stream that cannot be decoded".to_owned());
+            return Ok(None);
+        };
+        self.facts.frames_promised = self.facts.frames_promised.zip(track.num_frames).map(|(one, other)| one + other);
+        (self.track, self.decoder) = (track.id, decoder);
+        self.silent().map(Some)
     }
 
     /// The container cannot be read on. What was heard before stays heard.

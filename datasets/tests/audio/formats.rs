@@ -94,3 +94,17 @@ fn the_content_decides_not_the_name() {
     assert_eq!((found.facts.container.as_str(), found.facts.frames), ("wave", 11_025));
     assert_eq!(found.samples.len(), 11_025);
 }
+
+#[test]
+fn streams_one_behind_the_other_are_all_heard() {
+    let file = |wanted: &str| encoded().into_iter().find(|(name, _)| name == wanted).expect("there is one").1;
+    for name in ["tone.ogg", "tone.opus"] {
+        let (one, three) = (clip(file(name)), clip(file(name).repeat(3)));
+        assert_eq!(three.facts.frames, 3 * one.facts.frames, "{name}: {:?}", three.facts);
+        assert!(three.is_whole() && !three.facts.is_cut && three.facts.packets_bad == 0, "{name}: {:?}", three.facts);
+    }
+    // What goes on with other channels is not heard, and that is told; where it is the greater part nothing is believed.
+    let mixed = [file("tone.opus"), file("tone.opus"), file("voice.opus")].concat();
+    let found = clip(mixed);
+    assert!(found.facts.is_cut && found.facts.packets_bad > 0, "{:?}", found.facts);
+}

@@ -5,7 +5,6 @@
 //! ```
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -17,6 +16,7 @@ use kernels::{AudioKernels, DeviceChoice, resampled};
 
 use crate::exit::Failure;
 use crate::scan::character::{Character, Wanted};
+use crate::scan::files;
 use crate::scan::hearing::{Allowance, Ear};
 
 /// All files that are named, and those of folders that are, in order.
@@ -41,7 +41,11 @@ fn walk(path: &Path, files: &mut BTreeSet<PathBuf>) -> std::io::Result<()> {
         let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
         // Links to folders may lead in circles.
         let is_circle = entry.file_type()?.is_symlink() && entry.path().is_dir();
-        if !is_hidden && !is_circle {
+        let leads_nowhere = !entry.path().exists();
+        if leads_nowhere && !is_hidden {
+            // It is refused by name when it is to be heard, and the others are heard.
+            files.insert(entry.path());
+        } else if !is_hidden && !is_circle {
             walk(&entry.path(), files)?;
         }
     }
@@ -109,11 +113,7 @@ fn heard(
     kernels: &dyn AudioKernels,
     wanted: Wanted,
 ) -> Result<Heard, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let about = file.metadata().map_err(|error| error.to_string())?;
-    if !about.is_file() {
-        return Err("not a file".to_owned());
-    }
+    let (file, about) = files::open(path).map_err(|error| error.to_string())?;
     let clip = ear.hear(&file, about.len())?.clip.map_err(|error| error.to_string())?;
     let print = listener
         .listen(kernels, &resampled(&clip.samples, clip.rate_hz(), RATE_HZ, PASS_HZ))

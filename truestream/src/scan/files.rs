@@ -1,5 +1,6 @@
 //! Which files are to be heard, in the order of their paths.
 
+use std::fs::{File, Metadata, OpenOptions};
 use std::path::{Path, PathBuf};
 
 use crate::exit::Failure;
@@ -61,4 +62,21 @@ fn walk(folder: &Path, root: &Path, out: Option<&Path>, found: &mut Vec<Found>) 
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::Input(format!("{}: {error}", path.display()))
+}
+
+/// Opens what is a regular file. A pipe is not waited for until somebody writes to it.
+///
+/// # Errors
+/// When it cannot be opened, or is something else.
+pub(crate) fn open(path: &Path) -> std::io::Result<(File, Metadata)> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    let file = options.open(path)?;
+    let about = file.metadata()?;
+    match about.is_file() {
+        true => Ok((file, about)),
+        false => Err(std::io::Error::other("no regular file")),
+    }
 }

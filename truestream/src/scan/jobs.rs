@@ -17,7 +17,7 @@ use super::args::Plan;
 use super::budget::Decider;
 use super::character::{Character, Wanted};
 use super::detectors::Finding;
-use super::files::Found;
+use super::files::{self, Found};
 use super::hearing::{Ear, Guard};
 use super::journal::{Entry, Journal};
 use super::preview::Gallery;
@@ -268,11 +268,7 @@ impl Costs {
 /// Opens the file and reads it once for its hash; it is given back at its beginning.
 fn hashed(path: &PathBuf) -> std::io::Result<(File, Content)> {
     use std::io::Seek;
-    let mut file = File::open(path)?;
-    let about = file.metadata()?;
-    if !about.is_file() {
-        return Err(std::io::Error::other("no regular file"));
-    }
+    let (mut file, about) = files::open(path)?;
     let mut hasher = blake3::Hasher::new();
     let mut piece = vec![0; HASHED_AT_ONCE];
     let mut bytes = 0;

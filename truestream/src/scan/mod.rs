@@ -18,7 +18,7 @@ mod catalogue;
 pub(crate) mod character;
 mod copies;
 mod detectors;
-mod files;
+pub(crate) mod files;
 pub mod hearing;
 mod impersonation;
 mod jobs;
