@@ -27,6 +27,11 @@ impl Disclosure {
         }
     }
 
+    /// Whether a machine made all or a part.
+    pub fn is_machine(self) -> bool {
+        self != Disclosure::None
+    }
+
     /// The word in the tables.
     pub fn name(self) -> &'static str {
         match self {

@@ -28,7 +28,7 @@ pub struct Declaring {
     pub undeclared: Consequence,
     /// A track whose vocals a machine made, in whole or part, without a reference of a consent.
     pub no_consent: Consequence,
-    /// A track that says no AI was used and sounds like a machine's.
+    /// A track that says no AI was used, and sounds like a machine's or says of a part that it is one's.
     pub contradicted: Consequence,
     /// From this risk on, said by the detector of synthesis, a recording sounds like a machine's.
     pub detected: Percent,
@@ -58,6 +58,8 @@ pub struct Declared {
     pub whole: Option<Disclosure>,
     /// Of its vocals.
     pub vocals: Option<Disclosure>,
+    /// Whether vocals, instruments or post-production are said to be a machine's, in whole or part.
+    pub has_machine_part: bool,
     /// Whether a consent is referred to.
     pub has_consent: bool,
 }
@@ -71,6 +73,8 @@ pub enum Doubt {
     NoConsent,
     /// It says no AI was used and sounds like a machine's.
     Contradicted,
+    /// It says no AI was used, and that a part of it is a machine's.
+    Inconsistent,
 }
 
 impl Doubt {
@@ -80,6 +84,7 @@ impl Doubt {
             Doubt::Undeclared => "disclosure.undeclared",
             Doubt::NoConsent => "disclosure.no_consent",
             Doubt::Contradicted => "disclosure.contradicted",
+            Doubt::Inconsistent => "disclosure.inconsistent",
         }
     }
 
@@ -89,6 +94,7 @@ impl Doubt {
             Doubt::Undeclared => "does not say whether generative AI was used; saying so, whatever it says, ends this",
             Doubt::NoConsent => "a machine made vocals, and no consent of whose voice it is is referred to",
             Doubt::Contradicted => "says that no generative AI was used, and sounds like a machine's",
+            Doubt::Inconsistent => "says that no generative AI was used, and that a machine made a part of it",
         }
     }
 }
@@ -98,11 +104,13 @@ impl Declaring {
     pub fn doubts(&self, said: Declared, uploaded_at: Option<Millis>, heard: Option<Risk>) -> Vec<Doubt> {
         // A track of unknown age is not held for what could not be said when it was uploaded.
         let is_asked = uploaded_at.is_some_and(|at| at >= self.required_from);
-        let sung_by_machine = matches!(said.vocals, Some(Disclosure::All | Disclosure::Partly));
+        let sung_by_machine = said.vocals.is_some_and(Disclosure::is_machine);
+        let denies = said.whole == Some(Disclosure::None);
         let found = [
             (Doubt::Undeclared, self.undeclared, is_asked && said.whole.is_none()),
             (Doubt::NoConsent, self.no_consent, is_asked && sung_by_machine && !said.has_consent),
-            (Doubt::Contradicted, self.contradicted, said.whole == Some(Disclosure::None) && self.is_machine(heard)),
+            (Doubt::Contradicted, self.contradicted, denies && self.is_machine(heard)),
+            (Doubt::Inconsistent, self.contradicted, denies && said.has_machine_part),
         ];
         let counts = |(doubt, consequence, is_so): (Doubt, Consequence, bool)| {
             (is_so && consequence == Consequence::Hold).then_some(doubt)
@@ -145,7 +153,7 @@ impl Ledger {
     /// The entry of one track that is not the platform's own.
     pub fn of(declaring: &Declaring, said: Declared, heard: Option<Risk>, is_held: bool) -> Ledger {
         let is_machine = declaring.is_machine(heard);
-        let uses_ai = matches!(said.whole, Some(Disclosure::All | Disclosure::Partly));
+        let uses_ai = said.whole.is_some_and(Disclosure::is_machine);
         let says = |word: Option<Disclosure>| u64::from(said.whole == word);
         Ledger {
             tracks: 1,
@@ -255,7 +263,12 @@ mod tests {
     #[test]
     fn vocals_of_a_machine_need_a_consent() {
         let policy = declaring();
-        let sung = |vocals, has_consent| Declared { whole: Some(Disclosure::Partly), vocals, has_consent };
+        let sung = |vocals, has_consent| Declared {
+            whole: Some(Disclosure::Partly),
+            vocals,
+            has_machine_part: true,
+            has_consent,
+        };
         assert_eq!(policy.doubts(sung(Some(Disclosure::Partly), false), Some(100), None), [Doubt::NoConsent]);
         assert_eq!(policy.doubts(sung(Some(Disclosure::All), true), Some(100), None), []);
         assert_eq!(policy.doubts(sung(Some(Disclosure::None), false), Some(100), None), []);
@@ -269,6 +282,16 @@ mod tests {
         assert_eq!(policy.doubts(said(Some(Disclosure::None)), None, machine), [Doubt::Contradicted]);
         assert_eq!(policy.doubts(said(Some(Disclosure::None)), None, Some(Risk::from_parts(8_999))), []);
         assert_eq!(policy.doubts(said(Some(Disclosure::All)), None, machine), []);
+    }
+
+    #[test]
+    fn who_denies_what_they_say_of_a_part_waits() {
+        let policy = declaring();
+        let said = |whole| Declared { whole: Some(whole), has_machine_part: true, ..Declared::default() };
+        assert_eq!(policy.doubts(said(Disclosure::None), None, None), [Doubt::Inconsistent]);
+        assert_eq!(policy.doubts(said(Disclosure::Partly), None, None), []);
+        let lenient = Declaring { contradicted: Consequence::Ignore, ..policy };
+        assert_eq!(lenient.doubts(said(Disclosure::None), None, None), []);
     }
 
     #[test]

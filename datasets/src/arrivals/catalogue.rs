@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use hashbrown::{HashMap, HashSet};
 use records::declaring::Declared;
 use records::{
-    Account, Correction, Distributor, Id, IdSpace, Key, Label, Metadata, Millis, Network, Playlist, Refusal, Ruled,
-    Ruling, Subject, Track,
+    Account, Correction, Disclosure, Distributor, Id, IdSpace, Key, Label, Metadata, Millis, Network, Playlist,
+    Refusal, Ruled, Ruling, Subject, Track,
 };
 
 use super::evidence::Contents;
@@ -150,6 +150,10 @@ pub(super) fn listing(track: &Track, content: Key, naming: &mut Naming) -> Resul
         declared: Declared {
             whole: track.contains_ai,
             vocals: track.ai_vocals,
+            has_machine_part: [track.ai_vocals, track.ai_instruments, track.ai_postproduction]
+                .into_iter()
+                .flatten()
+                .any(Disclosure::is_machine),
             has_consent: track.consent_ref.as_deref().is_some_and(|consent| !consent.trim().is_empty()),
         },
     })

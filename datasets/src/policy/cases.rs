@@ -63,7 +63,8 @@ pub struct PayoutCase {
 impl PayoutCase {
     /// What the track declares.
     pub fn declared(&self) -> Declared {
-        Declared { whole: self.contains_ai, vocals: self.ai_vocals, has_consent: self.consent }
+        let has_machine_part = self.ai_vocals.is_some_and(Disclosure::is_machine);
+        Declared { whole: self.contains_ai, vocals: self.ai_vocals, has_machine_part, has_consent: self.consent }
     }
 }
 

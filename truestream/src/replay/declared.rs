@@ -286,6 +286,7 @@ mod tests {
             let declared = Declared {
                 whole: words[dice(0) as usize % 4],
                 vocals: words[dice(1) as usize % 4],
+                has_machine_part: dice(10).is_multiple_of(3),
                 has_consent: dice(2).is_multiple_of(2),
             };
             let listed = Listed {
