@@ -110,7 +110,7 @@ pub fn made_otherwise(folder: &Path, now: &Json) -> Result<Vec<String>, Failure>
     let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
     let before: Json = serde_json::from_str(&text).map_err(|error| failed(&error))?;
     let word = |of: &Json, name: &str| of[name].as_str().unwrap_or("none").to_owned();
-    let names = ["pool", "currency", "sharing", "policy_version"];
+    let names = ["pool_from", "currency", "sharing", "policy_version"];
     let other = names.into_iter().filter(|name| word(&before, name) != word(now, name));
     Ok(other
         .map(|name| format!("{} {}, now {}", name.replace('_', " "), word(&before, name), word(now, name)))

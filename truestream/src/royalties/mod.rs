@@ -109,7 +109,8 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     // Read before anything is written: it may be the folder that is replaced.
     let earlier = args.against.as_ref().map(|folder| difference::Earlier::read(folder, month)).transpose()?;
     let differences = earlier.map(|earlier| difference::between(&earlier, &closed));
-    let mut told = Told { month, close, policy_version, terms, closed, differences, otherwise: Vec::new() };
+    let pool_from = pool.map_or_else(|| "fees".to_owned(), amount_text);
+    let mut told = Told { month, close, policy_version, terms, closed, pool_from, differences, otherwise: Vec::new() };
     if let Some(folder) = &args.against {
         told.otherwise = difference::made_otherwise(folder, &told.json())?;
     }
@@ -145,6 +146,8 @@ struct Told {
     policy_version: String,
     terms: Terms,
     closed: Closed,
+    /// The money that was given, or that it is the fees'.
+    pool_from: String,
     differences: Option<Vec<difference::Difference>>,
     /// What the earlier close was made with that this one is not.
     otherwise: Vec<String>,
@@ -175,6 +178,7 @@ impl Told {
             "sharing": self.terms.sharing,
             "currency": self.terms.currency,
             "pool": amount_text(self.closed.pool),
+            "pool_from": self.pool_from,
             "payable": amount_text(sum.paid_micros),
             "held": amount_text(sum.held_micros),
             "left": amount_text(self.closed.left),
