@@ -266,7 +266,7 @@ impl Costs {
 }
 
 /// Opens the file and reads it once for its hash; it is given back at its beginning.
-fn hashed(path: &PathBuf) -> std::io::Result<(File, Content)> {
+fn hashed(path: &Path) -> std::io::Result<(File, Content)> {
     use std::io::Seek;
     let (mut file, about) = files::open(path)?;
     let mut hasher = blake3::Hasher::new();
