@@ -34,8 +34,8 @@ use crate::Error;
 use crate::formats::instant;
 
 pub use activations::{
-    Activation, Said, Signature, Stage, activate, activations, beta, clash, clashes, digest, history, in_force,
-    is_store, latest, list_of, withdraw,
+    Activation, Said, Signature, Stage, activate, activations, beta, clash, clashes, digest, folder_as_of, history,
+    in_force, is_store, latest, list_of, withdraw,
 };
 pub use attacks::attacks;
 pub use cases::{Cases, PayoutCase, VerdictCase, cases};

@@ -224,15 +224,23 @@ pub fn beta(store: &Path, as_of: Millis) -> Result<Option<(Activation, u8)>, Err
     }))
 }
 
-/// A policy folder as it is, or the one that was activated last where the folder is of activated policies.
+/// A policy folder as it is, or the one that was in force as of the instant where the folder is of activated policies.
+///
+/// # Errors
+/// When the chain is broken, or none was in force yet.
+pub fn folder_as_of(folder: &Path, as_of: Millis) -> Result<PathBuf, Error> {
+    match is_store(folder) {
+        true => in_force(folder, as_of).map(|activation| activation.folder(folder)),
+        false => Ok(folder.to_owned()),
+    }
+}
+
+/// The same, as of the end of time: the one that was activated last.
 ///
 /// # Errors
 /// When the chain is broken.
 pub fn latest(folder: &Path) -> Result<PathBuf, Error> {
-    match is_store(folder) {
-        true => in_force(folder, Millis::MAX - 1).map(|activation| activation.folder(folder)),
-        false => Ok(folder.to_owned()),
-    }
+    folder_as_of(folder, Millis::MAX - 1)
 }
 
 /// What somebody says who activates, or takes back.

@@ -41,12 +41,13 @@ fn walk(path: &Path, files: &mut BTreeSet<PathBuf>) -> std::io::Result<()> {
         let is_hidden = entry.file_name().to_string_lossy().starts_with('.');
         // Links to folders may lead in circles.
         let is_circle = entry.file_type()?.is_symlink() && entry.path().is_dir();
-        let leads_nowhere = !entry.path().exists();
-        if leads_nowhere && !is_hidden {
-            // It is refused by name when it is to be heard, and the others are heard.
-            files.insert(entry.path());
-        } else if !is_hidden && !is_circle {
-            walk(&entry.path(), files)?;
+        if is_hidden || is_circle {
+            continue;
+        }
+        match entry.path().exists() {
+            true => walk(&entry.path(), files)?,
+            // A link that leads nowhere is refused by name when it is to be heard, and the others are heard.
+            false => _ = files.insert(entry.path()),
         }
     }
     Ok(())

@@ -92,11 +92,7 @@ pub fn latest(folder: Option<&Path>) -> Result<Option<PathBuf>, Failure> {
 /// # Errors
 /// When what was activated was changed, or nothing was in force yet.
 pub fn in_force(folder: Option<&Path>, as_of: Millis) -> Result<Option<PathBuf>, Failure> {
-    let of_store = |folder: &Path| match policy::is_store(folder) {
-        true => policy::in_force(folder, as_of).map(|activation| activation.folder(folder)),
-        false => Ok(folder.to_owned()),
-    };
-    folder.map(of_store).transpose().map_err(input)
+    folder.map(|folder| policy::folder_as_of(folder, as_of)).transpose().map_err(input)
 }
 
 fn input(error: datasets::Error) -> Failure {

@@ -109,12 +109,10 @@ pub fn made_otherwise(folder: &Path, now: &Json) -> Result<Vec<String>, Failure>
     };
     let text = std::fs::read_to_string(&path).map_err(|error| failed(&error))?;
     let before: Json = serde_json::from_str(&text).map_err(|error| failed(&error))?;
-    let word = |of: &Json, name: &str| of[name].as_str().unwrap_or("none").to_owned();
-    let names = ["pool_from", "currency", "sharing", "policy_version"];
-    let other = names.into_iter().filter(|name| word(&before, name) != word(now, name));
-    Ok(other
-        .map(|name| format!("{} {}, now {}", name.replace('_', " "), word(&before, name), word(now, name)))
-        .collect())
+    // An earlier version of the program did not tell where its pool was from.
+    let both = |name: &str| before[name].as_str().zip(now[name].as_str()).filter(|(before, now)| before != now);
+    let told = |name: &str| both(name).map(|(before, now)| format!("{} {before}, now {now}", name.replace('_', " ")));
+    Ok(["pool_from", "currency", "sharing", "policy_version"].into_iter().filter_map(told).collect())
 }
 
 #[cfg(test)]
