@@ -211,8 +211,11 @@ impl<const W: usize> Tally<W> {
 /// The stand-in artist of a track without one: a bijection of 64 bits, so that two tracks never share one, which
 /// moves the small numbers that real artists have out of the way.
 fn own_artist(track: Key) -> u64 {
-    // The finalizer of splitmix64 (Steele, Lea, Flood 2014) is invertible.
-    let mut z = track.0 ^ 0x9E37_79B9_7F4A_7C15;
+    mixed(track.0 ^ 0x9E37_79B9_7F4A_7C15)
+}
+
+/// The finalizer of splitmix64 (Steele, Lea, Flood 2014): an invertible one, of which every bit depends on all.
+pub(crate) fn mixed(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     z ^ (z >> 31)

@@ -88,7 +88,8 @@ struct Match<'a> {
     /// Share of the file's landmarks in the stretch's parts that the recording has at their place.
     matched_share: f32,
     score: f32,
-    confidence: f32,
+    /// How sure it is that this is no chance.
+    confidence: f64,
 }
 
 /// Runs the command.
@@ -171,8 +172,11 @@ fn tell(answer: &Answer<'_>, json: bool) {
         println!("  nothing of the index is in it");
     }
     for found in &answer.matches {
+        let chance = 1.0 - found.confidence;
+        let by_chance =
+            if chance < 1e-9 { "less than 1 in 10^9".to_owned() } else { format!("1 in {:.0}", chance.recip()) };
         println!(
-            "  {}: {:.1} s from {:.1} s on are its {:.1} s on; speed x{:.3}, pitch {:+.2} semitones, {:.0} % of landmarks, confidence {:.4}",
+            "  {}: {:.1} s from {:.1} s on are its {:.1} s on; speed x{:.3}, pitch {:+.2} semitones, {:.0} % of landmarks; by chance {by_chance}",
             found.content_id,
             found.length_seconds,
             found.from_seconds,
@@ -180,7 +184,6 @@ fn tell(answer: &Answer<'_>, json: bool) {
             found.speed,
             semitones(found.pitch),
             100.0 * found.matched_share,
-            found.confidence
         );
     }
     let is_matched = |content_id| answer.matches.iter().any(|found| found.content_id == content_id);

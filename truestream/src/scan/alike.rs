@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! prints ──▶ index (for the time of the scan) ─┐
-//! --index DIR ─────────────────────────────────┴▶ shelves ──▶ a few parts of each print are searched ──▶ pairs and their common stretch
+//! --index DIR ─────────────────────────────────┴▶ shelves ──▶ a part of each 20 s of each print is searched ──▶ pairs and their common stretches
 //! ```
 //!
 //! The index answers at a bounded cost per segment, and it has few segments: so n recordings cost about n times the logarithm of n.
@@ -13,7 +13,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datasets::audio_index::{AudioIndex, IndexWriter};
-use features::sound::landmarks::{FRAMES_PER_SECOND, Passage, Print, Shelf, copies};
+use features::sound::landmarks::{Common, FRAMES_PER_SECOND, Print, Shelf, copies};
 
 use super::character::Character;
 use super::jobs::{Costs, cpu_of_this_thread};
@@ -21,9 +21,6 @@ use super::prints::Prints;
 use crate::exit::Failure;
 use crate::index::library::Library;
 use crate::index::{PENDING_LANDMARKS_MAX, entry};
-
-/// Less than this in common is chance, a jingle or a drum loop, whatever its score.
-const SHARED_SECS_MIN: f32 = 5.0;
 
 /// A recording that another one was found in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,7 +31,7 @@ pub(super) enum Other {
     Known(String),
 }
 
-/// What a content has in common with another recording, seen from the content.
+/// What a content has in common with another recording, seen from the content: the longest stretch, and all of them together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shared {
     /// Where in the content the common stretch begins.
@@ -51,24 +48,32 @@ pub(super) struct Shared {
     pub(super) matched_share: f64,
     /// How sure it is ([`features::sound::landmarks::is_accepted`]).
     pub(super) score: f64,
+    /// The same as a share of 1.
+    pub(super) confidence: f64,
+    /// Seconds of the content that are in the other, all stretches together.
+    pub(super) shared_secs: f64,
+    /// How many stretches.
+    pub(super) stretches: usize,
     /// How long the other recording is.
     pub(super) other_secs: f64,
 }
 
 impl Shared {
-    fn of(passage: &Passage, other_secs: f32) -> Shared {
-        let [from_secs, length_secs, offset_secs, speed, pitch, matched_share, score, other_secs] = [
-            passage.from_seconds,
-            passage.length_seconds,
-            passage.offset_seconds,
-            passage.speed,
-            passage.pitch,
-            passage.matched_share,
-            passage.score,
-            other_secs,
-        ]
-        .map(f64::from);
-        Shared { from_secs, length_secs, offset_secs, speed, pitch, matched_share, score, other_secs }
+    fn of(common: &Common, other_secs: f32) -> Shared {
+        let longest = &common.longest;
+        Shared {
+            from_secs: f64::from(longest.from_seconds),
+            length_secs: f64::from(longest.length_seconds),
+            offset_secs: f64::from(longest.offset_seconds),
+            speed: f64::from(longest.speed),
+            pitch: f64::from(longest.pitch),
+            matched_share: f64::from(longest.matched_share),
+            score: f64::from(longest.score),
+            confidence: longest.confidence,
+            shared_secs: f64::from(common.seconds),
+            stretches: common.stretches,
+            other_secs: f64::from(other_secs),
+        }
     }
 
     /// The same, seen from the other recording; `own_secs` is how long the content is.
@@ -76,6 +81,7 @@ impl Shared {
         Shared {
             from_secs: self.offset_secs,
             length_secs: self.length_secs * self.speed,
+            shared_secs: self.shared_secs * self.speed,
             offset_secs: self.from_secs,
             speed: 1.0 / self.speed,
             pitch: 1.0 / self.pitch,
@@ -189,13 +195,12 @@ impl Search<'_> {
     fn shared(&self, content: &str, print: &Print, shelves: &[Shelf<'_>]) -> BTreeMap<Other, Shared> {
         let is_itself =
             |shelf: usize, span: usize| shelf < self.heard && self.library.recording(shelf, span).content_id == content;
-        let found = copies(print, shelves, is_itself).into_iter();
-        let found = found.filter(|passage| passage.length_seconds >= SHARED_SECS_MIN);
-        let shared = |passage: Passage| {
-            let frames = self.library.recording(passage.shelf, passage.span).frames;
-            (self.other(passage.shelf, passage.span), Shared::of(&passage, frames as f32 / FRAMES_PER_SECOND))
+        let shared = |common: Common| {
+            let (shelf, span) = (common.longest.shelf, common.longest.span);
+            let frames = self.library.recording(shelf, span).frames;
+            (self.other(shelf, span), Shared::of(&common, frames as f32 / FRAMES_PER_SECOND))
         };
-        found.map(shared).collect()
+        copies(print, shelves, is_itself).into_iter().map(shared).collect()
     }
 
     /// How long each content is.
@@ -241,6 +246,9 @@ mod tests {
             pitch: 1.25,
             matched_share: 0.5,
             score: 20.0,
+            confidence: 1.0,
+            shared_secs: 48.0,
+            stretches: 2,
             other_secs: 200.0,
         };
         let found = BTreeMap::from([(Other::Heard("b".into()), shared), (Other::Known("c".into()), shared)]);
@@ -248,7 +256,7 @@ mod tests {
         make_mutual(&mut alike, &BTreeMap::from([("a", 60.0), ("b", 200.0)]));
         let back = alike["b"][&Other::Heard("a".into())];
         assert_eq!((back.from_secs, back.length_secs, back.offset_secs, back.other_secs), (63.0, 50.0, 12.0, 60.0));
-        assert_eq!((back.speed, back.origin_secs()), (0.8, 12.0 - 0.8 * 63.0));
+        assert_eq!((back.speed, back.shared_secs, back.origin_secs()), (0.8, 60.0, 12.0 - 0.8 * 63.0));
         assert_eq!((alike.len(), alike["a"].len()), (2, 2), "the index of those known is only read");
     }
 }

@@ -21,7 +21,7 @@ use super::tables::Sound;
 
 /// Who says it, and which version of it.
 pub(super) const DETECTOR: &str = "duplicate";
-pub(super) const VERSION: &str = "1";
+pub(super) const VERSION: &str = "2";
 
 /// Shorter sound has too few landmarks to be compared.
 const COMPARED_SECS_MIN: f64 = 5.0;
@@ -195,7 +195,7 @@ fn is_one(sound: &Sound<'_>, meeting: &Meeting) -> bool {
     // Both in the time of the file, which may be faster or slower than the other.
     let (own, other) = (sound.facts.seconds(), shared.other_secs / shared.speed);
     let (shorter, longer) = (own.min(other), own.max(other));
-    shared.length_secs >= SHARED_SHARE_MIN * shorter && shorter >= PART_SHARE_MIN * longer
+    shared.shared_secs >= SHARED_SHARE_MIN * shorter && shorter >= PART_SHARE_MIN * longer
 }
 
 fn likeness(content: &Id, meeting: &Meeting) -> Likeness<Id> {
@@ -299,11 +299,15 @@ fn details(sound: &Sound<'_>, meeting: &Meeting, relation: Relation, recordings:
             "same_bytes": false,
             "from_seconds": rounded(shared.from_secs),
             "length_seconds": rounded(shared.length_secs),
+            "shared_seconds": rounded(shared.shared_secs),
+            "shared_share": rounded((shared.shared_secs / sound.facts.seconds().max(1e-9)).min(1.0)),
+            "stretches": shared.stretches,
             "offset_seconds": rounded(shared.offset_secs),
             "speed": rounded(shared.speed),
             "pitch": rounded(shared.pitch),
             "matched_share": rounded(shared.matched_share),
             "score": rounded(shared.score),
+            "confidence": shared.confidence,
         }),
     };
     if let (Some(details), serde_json::Value::Object(numbers)) = (details.as_object_mut(), numbers) {
@@ -319,9 +323,16 @@ fn words(sound: &Sound<'_>, meeting: &Meeting, relation: Relation, recordings: u
         None => format!("the same bytes as recording {other}"),
         Some(shared) => {
             let (from, offset) = (clock(shared.from_secs), clock(shared.offset_secs));
-            let what = match shared.length_secs >= 0.9 * sound.facts.seconds() {
-                true => format!("all {:.0} s are recording {other} from {offset}", sound.facts.seconds()),
-                false => format!("{:.0} s from {from} are recording {other} from {offset}", shared.length_secs),
+            let (secs, shared_secs) = (sound.facts.seconds(), shared.shared_secs);
+            let what = if shared.length_secs >= 0.9 * secs {
+                format!("all {secs:.0} s are recording {other} from {offset}")
+            } else if shared.stretches == 1 {
+                format!("{shared_secs:.0} s from {from} are recording {other} from {offset}")
+            } else {
+                let stretches = shared.stretches;
+                format!(
+                    "{shared_secs:.0} of {secs:.0} s are recording {other}, in {stretches} stretches, the longest from {from} from its {offset}"
+                )
             };
             what + &how(shared)
         }
@@ -390,6 +401,9 @@ mod tests {
             pitch,
             matched_share: 0.5,
             score: 20.0,
+            confidence: 1.0,
+            shared_secs: 41.0,
+            stretches: 1,
             other_secs: 200.0,
         }
     }

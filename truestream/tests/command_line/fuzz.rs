@@ -126,7 +126,7 @@ fn an_index_is_refused_or_searched_whatever_its_bytes_are() {
             })
             .collect();
         assert!(passages(&query, &shelves).iter().all(|passage| passage.score.is_finite()));
-        assert!(copies(&query, &shelves, |_, _| false).iter().all(|passage| passage.length_seconds >= 0.0));
+        assert!(copies(&query, &shelves, |_, _| false).iter().all(|common| common.seconds >= 0.0));
     });
     println!("{opened} could be opened, {intact} of them were intact");
 }

@@ -276,6 +276,43 @@ fn copies_are_found_whatever_they_are_called_and_whoever_has_them() {
 }
 
 #[test]
+fn fillers_hide_no_copy_and_all_that_is_shared_counts() {
+    let folder = TempDir::new().expect("a folder");
+    let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
+    let (original, other) = (music(1, 120.0, 1.0), music(5, 120.0, 1.0));
+    // Of two minutes 13 s in each quarter are something else, around the four places where parts of a copy were once looked for.
+    let is_filler = |second: usize| [12, 40, 67, 95].iter().any(|from| (*from..from + 13).contains(&second));
+    let filled = |(at, sample): (usize, &i16)| if is_filler(at / RATE_HZ as usize) { other[at] } else { *sample };
+    let hidden: Vec<i16> = original.iter().enumerate().map(filled).collect();
+    put(&audio, "1.wav", &wav(RATE_HZ, 1, &original));
+    put(&audio, "2.wav", &wav(RATE_HZ, 1, &hidden));
+    let track = |id: u64| Track {
+        uploader_id: Some(Id::from(id)),
+        uploaded_at: Some(id as i64 * 86_400_000),
+        ..Track::new(Id::from(id))
+    };
+    let mut tracks = TableWriter::create(folder.path(), IdKind::Number).expect("a table");
+    for id in [1, 2] {
+        tracks.push(track(id)).expect("a row");
+    }
+    tracks.finish().expect("a whole table");
+    let catalogue = text(&folder.path().join("tracks.parquet"));
+    let report = scan(&audio, &out, &["--catalogue", &catalogue, "--previews", "none"]).good().json();
+    assert_eq!(report["duplicate_groups"].as_u64(), Some(1), "{report}");
+    let rows = said(&out, "duplicate");
+    let (_, risk, is_heard, details) = &rows[1];
+    assert!((*risk, *is_heard) == (1_500, true) && details["is_one_recording"] == true, "{details}");
+    let number = |name: &str| details[name].as_f64().expect("a number");
+    assert!((number("shared_share") - 68.0 / 120.0).abs() < 0.12 && number("stretches") > 2.0, "{details}");
+    assert!(number("length_seconds") < 25.0, "{details}");
+    let words = details["words"].as_str().expect("words");
+    assert!(
+        words.contains(" of 120 s are recording 1, in ") && words.contains(" stretches, the longest from "),
+        "{words}"
+    );
+}
+
+#[test]
 fn what_a_decoder_may_take_is_limited() {
     let folder = TempDir::new().expect("a folder");
     let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));

@@ -26,9 +26,9 @@ mod triple;
 mod tests;
 
 pub use align::{Alignment, Overlay};
-pub use confidence::{ACCEPTED_SCORE_MIN, confidence, is_accepted};
+pub use confidence::{ACCEPTED_SCORE_MIN, is_accepted};
 pub use duplicates::{DuplicateGroup, Likeness, duplicate_groups};
 pub use listen::{FRAMES_PER_SECOND, Landmark, Listener, PASS_HZ, PITCHES_PER_OCTAVE, Print, RATE_HZ};
-pub use passage::{Passage, copies, passages};
+pub use passage::{Common, Passage, copies, passages};
 pub use search::{Found, QUERY_SECONDS, search};
 pub use shelf::{IndexedPrint, PackedLandmark, PackedPosting, Shelf, Span};

@@ -152,23 +152,50 @@ fn a_copy_is_followed_as_far_as_it_goes_and_itself_is_none() {
     let case = Case::of(&prints);
     let faster = copies(&listen(&music(4, long, 1.03, 1.03)), &[case.shelf()], |_, _| false);
     assert_eq!(faster.len(), 1, "{faster:?}");
-    let copy = &faster[0];
+    let copy = &faster[0].longest;
     assert!((copy.speed - 1.03).abs() < 5e-4 && (copy.pitch - 1.03).abs() < 5e-3, "{copy:?}");
     assert!(copy.from_seconds < 3.0 && copy.length_seconds > 80.0 && copy.origin_seconds().abs() < 0.1, "{copy:?}");
     assert!(copy.matched_share > 0.4, "{copy:?}");
+    assert!(faster[0].stretches == 1 && (faster[0].seconds - copy.length_seconds).abs() < 0.1, "{faster:?}");
 
     // 34 s of another recording in the middle of a third one.
     let (borrower, lender) = (music(200, long, 1.0, 1.0), music(2, long, 1.0, 1.0));
     let borrowed = [&borrower[..26 * rate], &lender[40 * rate..74 * rate], &borrower[60 * rate..]].concat();
     let found = copies(&listen(&borrowed), &[case.shelf()], |_, _| false);
-    assert_eq!(found.iter().map(|passage| passage.span).collect::<Vec<_>>(), [2], "{found:?}");
+    assert_eq!(found.iter().map(|common| common.longest.span).collect::<Vec<_>>(), [2], "{found:?}");
     let near = |found: f32, expected: f32| (found - expected).abs() < 4.5;
-    assert!(near(found[0].from_seconds, 26.0) && near(found[0].length_seconds, 34.0), "{found:?}");
-    assert!((found[0].origin_seconds() - 14.0).abs() < 0.1, "{found:?}");
+    let stretch = &found[0].longest;
+    assert!(near(stretch.from_seconds, 26.0) && near(stretch.length_seconds, 34.0), "{found:?}");
+    assert!((stretch.origin_seconds() - 14.0).abs() < 0.1, "{found:?}");
 
     assert!(copies(&prints[3], &[case.shelf()], |_, span| span == 3).is_empty());
     assert!(copies(&listen(&music(100, long, 1.0, 1.0)), &[case.shelf()], |_, _| false).is_empty());
     assert!(copies(&Print::default(), &[case.shelf()], |_, _| false).is_empty());
+}
+
+#[test]
+fn fillers_at_any_places_hide_no_copy() {
+    let (long, rate) = (120.0, RATE_HZ as usize);
+    let case = Case::of(&(0..4).map(|seed| listen(&music(seed, long, 1.0, 1.0))).collect::<Vec<Print>>());
+    let (stolen, other) = (music(2, long, 1.0, 1.0), music(300, long, 1.0, 1.0));
+    // 11 s of something else around the middle of each quarter, where parts once were taken, instead of the sound and between it.
+    let is_filler = |second: usize| [15, 45, 75, 105].iter().any(|middle| second.abs_diff(*middle) < 6);
+    let hidden: Vec<f32> = (0..stolen.len()).map(|n| if is_filler(n / rate) { other[n] } else { stolen[n] }).collect();
+    let mut parted = Vec::new();
+    for (second, sound) in stolen.chunks(rate).enumerate() {
+        if [15, 45, 75, 105].contains(&second) {
+            parted.extend_from_slice(&other[second * rate..(second + 11) * rate]);
+        }
+        parted.extend_from_slice(sound);
+    }
+    for (what, samples, share) in [("instead", hidden, 0.63), ("between", parted, 0.73)] {
+        let print = listen(&samples);
+        let found = copies(&print, &[case.shelf()], |_, _| false);
+        assert_eq!(found.iter().map(|common| common.longest.span).collect::<Vec<_>>(), [2], "{what}: {found:?}");
+        let common = found[0];
+        assert!(common.stretches > 2 && common.longest.length_seconds < 40.0, "{what}: {common:?}");
+        assert!((common.seconds / print.seconds() - share).abs() < 0.15, "{what}: {common:?}");
+    }
 }
 
 #[test]
@@ -219,8 +246,8 @@ fn any_bytes_can_be_searched() {
             let entries = case.directory.len() as u64;
             case.directory[chance.next(entries) as usize][chance.next(4) as usize] ^= chance.next(256) as u8;
         }
-        for stretch in copies(&query, &[case.shelf()], |_, _| false) {
-            assert!(stretch.matched_share.is_finite() && stretch.length_seconds >= 0.0);
+        for common in copies(&query, &[case.shelf()], |_, _| false) {
+            assert!(common.longest.matched_share.is_finite() && common.longest.length_seconds >= 0.0);
         }
         for found in search(&query, &case.shelf()) {
             assert!(
