@@ -4,19 +4,21 @@
 //! messages by time ──▶ once each ──▶ release, new or changed, taken down, purged ──▶ rows with valid_from
 //! ```
 //!
-//! A message about a release says everything about it: an update replaces, it does not add. Time is the sender's
-//! (`MessageCreatedDateTime`); equal times go by message id.
+//! A message about a release says everything about it: an update replaces, it does not add. Messages go by the sender's time
+//! (`MessageCreatedDateTime`), none later than it was received; equal times go by message id. When music was uploaded is the
+//! platform's to say, because what must be declared hangs on it: when the first message about it was received.
 
-use std::collections::{BTreeMap, HashMap};
-use std::io::Read;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use records::{Disclosure, Id, Millis, Track};
 use twox_hash::xxhash3_128::Hasher;
 
 use super::check::check;
+use super::consents::{Consents, Whose};
 use super::disclosure::{Part, Parts};
 use super::message::{self, Contributor, Deal, Kind, Message, Party, Release, Resource, Said, Version};
+use super::received::{Received, hash};
 use super::xml::{Limits, Unread};
 use crate::formats::name_key;
 
@@ -31,11 +33,13 @@ pub enum TrackIds {
 }
 
 /// What can vary.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Settings {
     pub track_ids: TrackIds,
     pub limits: Limits,
+    pub received: Received,
+    pub consents: Consents,
 }
 
 /// What of a message is needed to put it in order.
@@ -47,8 +51,26 @@ pub struct Envelope {
     pub version: Version,
     pub sender: String,
     pub message_id: Option<String>,
+    /// When it was made, by its sender.
     pub created: Option<Millis>,
+    /// When it came, by the platform's clock, where that is known.
+    pub received: Option<Millis>,
+    /// The hash of its bytes.
+    pub hash: Option<String>,
     pub is_test: bool,
+}
+
+impl Envelope {
+    /// When it comes into force: when it was made, but nothing is made after it was received.
+    pub fn in_force(&self) -> Option<Millis> {
+        let created = self.created?;
+        Some(self.received.map_or(created, |received| created.min(received)))
+    }
+
+    /// When the music came that it brings.
+    pub fn uploaded(&self) -> Option<Millis> {
+        self.received.or(self.created)
+    }
 }
 
 /// Reads the envelope of a message, and no further.
@@ -65,6 +87,8 @@ pub fn envelope(path: &Path, limits: Limits) -> Result<Envelope, Unread> {
         sender,
         message_id: header.message_id,
         created: header.created,
+        received: None,
+        hash: hash(path, limits),
         is_test: header.is_test,
     })
 }
@@ -199,7 +223,16 @@ pub struct Catalogue {
     releases: HashMap<String, Held>,
     /// Rows of the instant that is being applied: of two rows of a track the later message's holds.
     pending: BTreeMap<Id, Track>,
+    /// The last rows of tracks that the register of consents has a word about, and those by what it is about.
+    voiced: HashMap<String, Voiced>,
+    voices: HashMap<(String, Whose), BTreeSet<String>>,
     now: Millis,
+}
+
+/// A track that somebody consented to, at some time.
+struct Voiced {
+    row: Track,
+    keys: Vec<(String, Whose)>,
 }
 
 /// A release that was delivered and not purged.
@@ -224,6 +257,8 @@ impl Catalogue {
             tracks: HashMap::new(),
             releases: HashMap::new(),
             pending: BTreeMap::new(),
+            voiced: HashMap::new(),
+            voices: HashMap::new(),
             now: Millis::MIN,
         }
     }
@@ -234,22 +269,20 @@ impl Catalogue {
     /// When the rest of the message cannot be read; then nothing of it is applied.
     pub fn take(&mut self, envelope: &Envelope, rows: &mut Rows) -> Result<Taken, Unread> {
         let message = message::read(&envelope.path, self.settings.limits)?;
-        let (Some(created), Some(message_id)) = (message.header.created, &message.header.message_id) else {
+        let times = envelope.in_force().zip(envelope.uploaded());
+        let (Some(times), Some(message_id)) = (times, &message.header.message_id) else {
             return Ok(Taken::Applied { errors: 0 });
         };
-        let sent = Sent::of(&message, created, message_id);
+        let sent = Sent::of(&message, times, message_id);
         if let Some(why) = self.foreign(&message, &sent) {
             return Ok(Taken::Foreign(why));
         }
-        if created > self.now {
-            self.finish(rows);
-            self.now = created;
-        }
+        self.advance(sent.in_force, rows);
         match message.kind {
             Kind::Purge => message.purged.iter().for_each(|release| self.purge(release, &sent, rows)),
             Kind::NewRelease => self.release(&message, &sent, rows),
         }
-        Ok(Taken::Applied { errors: check(&message).errors })
+        Ok(Taken::Applied { errors: check(&message, envelope.received).errors })
     }
 
     /// Why the message is not the sender's to send: a release is whose delivered it, until that one purges it. Else whoever knows a barcode could
@@ -268,9 +301,54 @@ impl Catalogue {
         })
     }
 
-    /// The rows of the last instant.
+    /// The rows of the last instant, and of consents that begin or end later.
     pub fn finish(&mut self, rows: &mut Rows) {
-        rows.tracks.extend(std::mem::take(&mut self.pending).into_values());
+        self.advance(Millis::MAX, rows);
+    }
+
+    /// Hands over the rows of all instants before `at`.
+    fn advance(&mut self, at: Millis, rows: &mut Rows) {
+        while let Some((change, keys)) = self.settings.consents.next_change(self.now, at) {
+            self.hand_over(change, rows);
+            let tracks: BTreeSet<&String> = keys.iter().filter_map(|key| self.voices.get(key)).flatten().collect();
+            let last = |track: &String| Some(self.voiced.get(track)?.row.clone());
+            let again: Vec<Track> = tracks.into_iter().filter_map(last).collect();
+            again.into_iter().for_each(|row| self.enter(Track { valid_from: Some(change), ..row }));
+        }
+        self.hand_over(at, rows);
+    }
+
+    fn hand_over(&mut self, at: Millis, rows: &mut Rows) {
+        if at > self.now {
+            rows.tracks.extend(std::mem::take(&mut self.pending).into_values());
+            self.now = at;
+        }
+    }
+
+    /// What in the register could be about the recording: itself, then whose voice it has.
+    fn voice(&mut self, track: &Track, resource: &Resource, sent: &Sent) {
+        let id = track.track_id.to_string();
+        self.unvoice(&id);
+        let Some(distributor) = &sent.distributor_id else { return };
+        let singers = resource.contributors.iter().filter(|one| Part::of(one).contains(&Part::Vocals));
+        let parties = resource.artist.iter().chain(singers.map(|singer| &singer.party));
+        let isrc = resource.isrc.iter().cloned().map(Whose::Recording);
+        let whose = isrc.chain(parties.filter_map(|party| party.id.clone()).map(Whose::Party));
+        let keys = whose.map(|whose| (distributor.clone(), whose));
+        let keys: Vec<_> = keys.filter(|key| self.settings.consents.knows(key)).collect();
+        if keys.is_empty() {
+            return;
+        }
+        keys.iter().for_each(|key| _ = self.voices.entry(key.clone()).or_default().insert(id.clone()));
+        self.voiced.insert(id, Voiced { row: track.clone(), keys });
+    }
+
+    fn unvoice(&mut self, id: &str) {
+        for key in self.voiced.remove(id).into_iter().flat_map(|voiced| voiced.keys) {
+            if let Some(tracks) = self.voices.get_mut(&key) {
+                tracks.remove(id);
+            }
+        }
     }
 
     fn release(&mut self, message: &Message, sent: &Sent, rows: &mut Rows) {
@@ -292,7 +370,8 @@ impl Catalogue {
                 continue;
             }
             let track = sent.track(resource, main, released_at, &id);
-            rows.contributors.extend(contributors(resource, &id, sent.created));
+            rows.contributors.extend(contributors(resource, &id, sent.in_force));
+            self.voice(&track, resource, sent);
             self.enter(track);
             tracks.push(id);
         }
@@ -300,7 +379,7 @@ impl Catalogue {
         let numbered = deals.iter().zip(0..);
         rows.deals.extend(numbered.map(|(deal, number)| DealRow {
             release_id: release_id.clone(),
-            valid_from: sent.created,
+            valid_from: sent.in_force,
             number,
             deal: (*deal).clone(),
         }));
@@ -332,7 +411,10 @@ impl Catalogue {
             let Some(known) = self.tracks.get_mut(&id) else { continue };
             known.releases = known.releases.saturating_sub(1);
             if known.releases == 0 {
-                self.enter(Track { valid_from: Some(sent.created), ..Track::new(id.as_str().into()) });
+                // What comes again is uploaded again, whoever brings it.
+                known.uploaded_at = Millis::MAX;
+                self.unvoice(&id);
+                self.enter(Track { valid_from: Some(sent.in_force), ..Track::new(id.as_str().into()) });
             }
         }
     }
@@ -340,10 +422,15 @@ impl Catalogue {
     /// Enters a row, unless it says what the last one of the track said.
     fn enter(&mut self, mut track: Track) {
         let id = track.track_id.to_string();
-        let known = self.tracks.get(&id);
+        let known = self.tracks.get_mut(&id);
         if let (Some(uploaded_at), Some(known)) = (&mut track.uploaded_at, known) {
             *uploaded_at = known.uploaded_at.min(*uploaded_at);
+            known.uploaded_at = *uploaded_at;
         }
+        if let Some(voiced) = self.voiced.get(&id) {
+            track.consent_ref = self.settings.consents.of(&voiced.keys, self.now).map(str::to_owned);
+        }
+        let known = self.tracks.get(&id);
         let says = digest_of_track(&track);
         if known.is_some_and(|known| known.last == says) {
             return;
@@ -409,7 +496,8 @@ fn contributors(resource: &Resource, track_id: &str, valid_from: Millis) -> Vec<
 
 /// What all rows of a message share.
 struct Sent<'a> {
-    created: Millis,
+    in_force: Millis,
+    uploaded: Millis,
     message_id: &'a str,
     distributor_id: Option<String>,
     uploader_id: Option<String>,
@@ -417,12 +505,13 @@ struct Sent<'a> {
 }
 
 impl<'a> Sent<'a> {
-    fn of(message: &Message, created: Millis, message_id: &'a str) -> Sent<'a> {
+    fn of(message: &Message, (in_force, uploaded): (Millis, Millis), message_id: &'a str) -> Sent<'a> {
         let known =
             |party: &Option<Party>| party.as_ref().and_then(|party| party.id.clone().or_else(|| party.name.clone()));
         let distributor_id = known(&message.header.sender);
         Sent {
-            created,
+            in_force,
+            uploaded,
             message_id,
             // Who sends for nobody else uploads what is its own.
             uploader_id: known(&message.header.on_behalf_of).or_else(|| distributor_id.clone()),
@@ -456,14 +545,14 @@ impl<'a> Sent<'a> {
             genre: own(&resource.genre, &main.genre),
             language: resource.language.clone(),
             duration_ms: resource.duration_ms,
-            uploaded_at: Some(self.created),
+            uploaded_at: Some(self.uploaded),
             released_at,
             contains_ai: resource.contains_ai.as_ref().and_then(Said::disclosure),
             ai_vocals: parts.vocals,
             ai_instruments: parts.instruments,
             ai_postproduction: parts.postproduction,
             audio_uri: resource.audio_uri.clone(),
-            valid_from: Some(self.created),
+            valid_from: Some(self.in_force),
             ..Track::new(id.into())
         }
     }
@@ -472,7 +561,7 @@ impl<'a> Sent<'a> {
         DisclosureRow {
             subject,
             subject_id: id.to_owned(),
-            valid_from: self.created,
+            valid_from: self.in_force,
             said: said.map(|said| said.word.clone()),
             whole: said.and_then(Said::disclosure),
             parts,
@@ -482,12 +571,12 @@ impl<'a> Sent<'a> {
     }
 
     fn release_row(&self, id: &str, release: &Release, deals: &[&Deal], tracks: usize) -> ReleaseRow {
-        let is_open = |deal: &&&Deal| !deal.is_takedown && deal.until.is_none_or(|until| until > self.created);
+        let is_open = |deal: &&&Deal| !deal.is_takedown && deal.until.is_none_or(|until| until > self.in_force);
         let open: Vec<&&Deal> = deals.iter().filter(is_open).collect();
         let until: Option<Vec<Millis>> = open.iter().map(|deal| deal.until).collect();
         ReleaseRow {
             release_id: id.to_owned(),
-            valid_from: self.created,
+            valid_from: self.in_force,
             status: match (deals.is_empty(), open.is_empty()) {
                 (true, _) => "no_deal",
                 (false, true) => "taken_down",
@@ -528,13 +617,11 @@ pub(super) fn order(envelopes: Vec<Envelope>, limits: Limits) -> (Vec<Envelope>,
             _ => ordered.push(envelope),
         }
     }
-    ordered.sort_by(|a, b| {
-        (a.created, &a.message_id, &a.sender, &a.path).cmp(&(b.created, &b.message_id, &b.sender, &b.path))
-    });
+    ordered.sort_by_cached_key(|one| (one.in_force(), one.message_id.clone(), one.sender.clone(), one.path.clone()));
     let mut many: HashMap<(String, Option<String>), u32> = HashMap::new();
     let key = |envelope: &Envelope| (envelope.sender.clone(), envelope.message_id.clone());
     ordered.iter().for_each(|envelope| *many.entry(key(envelope)).or_default() += 1);
-    let mut first: HashMap<(String, Option<String>), PathBuf> = HashMap::new();
+    let mut first: HashMap<(String, Option<String>), (PathBuf, Option<String>)> = HashMap::new();
     let mut once = Vec::new();
     for envelope in ordered {
         let key = key(&envelope);
@@ -547,33 +634,18 @@ pub(super) fn order(envelopes: Vec<Envelope>, limits: Limits) -> (Vec<Envelope>,
         }
         match first.get(&key) {
             None => {
-                first.insert(key, envelope.path.clone());
+                first.insert(key, (envelope.path.clone(), envelope.hash.clone()));
                 once.push(envelope);
             }
-            Some(before)
-                if digest(before).is_some_and(|digest_before| Some(digest_before) == digest(&envelope.path)) =>
-            {
+            Some((before, hash)) if hash.is_some() && *hash == envelope.hash => {
                 let reason = format!("the same message as {}", before.display());
                 set_aside(envelope, Fate::Repeated, reason);
             }
-            Some(before) => {
+            Some((before, _)) => {
                 let reason = format!("another message with the id of {}", before.display());
                 set_aside(envelope, Fate::Conflicting, reason);
             }
         }
     }
     (once, others)
-}
-
-/// The hash of a file's bytes; `None` where it cannot be read.
-fn digest(path: &Path) -> Option<u128> {
-    let mut file = std::fs::File::open(path).ok()?;
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        match file.read(&mut buffer).ok()? {
-            0 => return Some(hasher.finish_128()),
-            read => hasher.write(&buffer[..read]),
-        }
-    }
 }

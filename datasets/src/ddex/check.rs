@@ -9,12 +9,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use records::Disclosure;
+use records::{Disclosure, Millis};
 use serde::Serialize;
 
 use super::disclosure::{Part, Parts};
-use super::message::{Contributor, Deal, Kind, Message, Release, Resource, ResourceKind, Said};
+use super::message::{
+    Contributor, DAY_MS, Deal, Header, Kind, Message, Party, Release, Repeated, Resource, ResourceKind, Said,
+};
 use super::xml::{Place, shown};
+use crate::formats::instant;
 
 /// Findings of one message that are told; the rest is counted.
 pub const FINDINGS_MAX: usize = 1_000;
@@ -67,10 +70,12 @@ pub struct Findings {
     pub untold: u64,
 }
 
-/// Everything that is wrong with the message.
-pub fn check(message: &Message) -> Findings {
+/// Everything that is wrong with the message, which came when it was `received`, where that is known.
+pub fn check(message: &Message, received: Option<Millis>) -> Findings {
     let mut found = Found::default();
     header(message, &mut found);
+    time(message, received, &mut found);
+    form(message, &mut found);
     let references = references(message, &mut found);
     for resource in &message.resources {
         if resource.kind != ResourceKind::Other {
@@ -138,7 +143,7 @@ fn header(message: &Message, found: &mut Found) {
         let wrong = "MessageSender has no PartyId: nobody answers for the release".to_owned();
         found.error("no_sender", at, subject, wrong, "name the sender's DPID");
     }
-    match (&header.created, &header.created_unread) {
+    match (&header.created, &header.created_said) {
         (Some(_), _) => {}
         (None, Some(said)) => {
             let wrong = format!("MessageCreatedDateTime is {}, which is no time", shown(&said.word));
@@ -159,8 +164,66 @@ fn header(message: &Message, found: &mut Found) {
     }
 }
 
+/// Clocks that nobody set differ by hours, and by a day where somebody forgot his time zone.
+const AHEAD_MAX_MS: Millis = DAY_MS;
+/// A message is sent when it is made; a month covers a queue that stood still over holidays.
+const BEHIND_MAX_DAYS: Millis = 30;
+
+/// Whether the sender's time can be, by the platform's.
+fn time(message: &Message, received: Option<Millis>, found: &mut Found) {
+    let Header { created: Some(created), created_said: Some(said), .. } = &message.header else { return };
+    let Some(received) = received else { return };
+    let (subject, came) = ("MessageHeader", instant::to_minute(received));
+    if *created > received + AHEAD_MAX_MS {
+        let wrong = format!(
+            "MessageCreatedDateTime is {}, after the message was received, {came}: it counts as made when it was received",
+            shown(&said.word)
+        );
+        found.error("time_ahead", said.at, subject, wrong, "set the clock of the system that makes the messages");
+    }
+    if *created < received - BEHIND_MAX_DAYS * DAY_MS {
+        let wrong = format!(
+            "MessageCreatedDateTime is {}, more than {BEHIND_MAX_DAYS} days before the message was received, {came}: what must be declared goes by the latter",
+            shown(&said.word)
+        );
+        found.warning("time_long_past", said.at, subject, wrong, "send messages when they are made");
+    }
+}
+
+/// What is said more often than it may be, and what is said in words of another namespace.
+fn form(message: &Message, found: &mut Found) {
+    for Repeated { element, within, is_contradictory, at } in &message.repeated {
+        match is_contradictory {
+            true => {
+                let wrong =
+                    format!("{element} stands there more than once and says different things: none of it counts");
+                found.error("repeated_element", *at, within, wrong, "say it once");
+            }
+            false => {
+                let wrong = format!("{element} stands there more than once and says the same: it counts once");
+                found.warning("repeated_element", *at, within, wrong, "say it once");
+            }
+        }
+    }
+    for Said { word, at } in &message.foreign {
+        let wrong = "it is of another namespace than ERN's: it and all it holds are left out".to_owned();
+        let fix = "write the element as ERN has it, without a prefix";
+        found.warning("foreign_element", *at, &shown(word), wrong, fix);
+    }
+}
+
 /// The references to resources; one that is given twice is an error, because what refers to it means nothing.
 fn references<'a>(message: &'a Message, found: &mut Found) -> HashMap<&'a str, &'a Resource> {
+    let mut parties: HashMap<&str, &Party> = HashMap::new();
+    for party in &message.parties {
+        let Some(reference) = &party.reference else { continue };
+        let known = parties.insert(reference, party);
+        if known.is_some_and(|known| !known.is_as(party)) {
+            let wrong = format!("the reference {} is given to two parties: neither counts", shown(reference));
+            let at = party.at.unwrap_or(message.at);
+            found.error("repeated_reference", at, "Party", wrong, "give each party its own");
+        }
+    }
     let mut references = HashMap::new();
     for resource in &message.resources {
         let Some(reference) = &resource.reference else { continue };
@@ -370,6 +433,16 @@ fn parts(resource: &Resource, subject: &str, found: &mut Found) {
         let wrong =
             "ContainsAI is Partly, but no contributor says which part: vocals, instruments, post-production".to_owned();
         found.warning("partly_of_what", said.at, subject, wrong, "give the contributors AiContribution");
+    }
+    if let Some(ai) = parts.vocals.filter(|ai| *ai != Disclosure::None) {
+        let singers = resource.contributors.iter().filter(|one| Part::of(one).contains(&Part::Vocals));
+        let at = singers.filter(|one| one.disclosure().is_some()).map(|one| one.at).next().unwrap_or(resource.at);
+        let wrong = format!(
+            "vocals are declared as a machine's ({}): without a consent of whose voice it is they are not paid, and ERN has no element for one",
+            ai.name()
+        );
+        let fix = "have the platform register the consent, by ISRC or by the party whose voice it is";
+        found.add(Severity::Note, "consent_needed", at, subject, wrong, fix);
     }
     if let Some(said) = &resource.people_sing
         && (parts.vocals == Some(Disclosure::All)

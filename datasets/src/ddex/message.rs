@@ -8,12 +8,14 @@
 //! by territory. What is taken from where stands here and nowhere else.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
 use records::{Disclosure, Millis};
 
+use super::once::settle;
 use super::xml::{Element, Limits, Piece, Pieces, Place, Stop, Unread, shown};
 use crate::formats::instant;
 
@@ -105,8 +107,8 @@ pub struct Header {
     pub sender: Option<Party>,
     pub on_behalf_of: Option<Party>,
     pub created: Option<Millis>,
-    /// What was said of the time, where it is none.
-    pub created_unread: Option<Said>,
+    /// What was said of the time.
+    pub created_said: Option<Said>,
     pub is_test: bool,
     pub at: Option<Place>,
 }
@@ -120,6 +122,13 @@ pub struct Party {
     pub id: Option<String>,
     pub name: Option<String>,
     pub at: Option<Place>,
+}
+
+impl Party {
+    /// Whether both are the same somebody, wherever they are named.
+    pub fn is_as(&self, other: &Party) -> bool {
+        (&self.id, &self.name) == (&other.id, &other.name)
+    }
 }
 
 /// Who took part in a recording, as what, and what of it a machine did.
@@ -266,6 +275,19 @@ pub struct Deal {
     pub at: Place,
 }
 
+/// An element that may stand once and stands there more often.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Repeated {
+    pub element: &'static str,
+    /// The element that holds it.
+    pub within: String,
+    /// Whether it says different things: then none of it counts.
+    pub is_contradictory: bool,
+    /// Where the second one stands.
+    pub at: Place,
+}
+
 /// A whole message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -281,6 +303,10 @@ pub struct Message {
     pub deals: Vec<ReleaseDeal>,
     /// What is to be forgotten.
     pub purged: Vec<Release>,
+    /// What is said more often than it may be.
+    pub repeated: Vec<Repeated>,
+    /// Elements of other namespaces, which say nothing here.
+    pub foreign: Vec<Said>,
     /// Where the root begins.
     pub at: Place,
 }
@@ -299,8 +325,7 @@ impl Message {
 /// # Errors
 /// When the file cannot be read, is no message of a version we know, or goes past a limit: where, and what to do.
 pub fn read(path: &Path, limits: Limits) -> Result<Message, Unread> {
-    let file = File::open(path).map_err(|error| unopened(path, &error))?;
-    read_from(path, file, limits)
+    read_from(path, open(path)?, limits)
 }
 
 /// Reads a message out of `source`, which errors call `path`.
@@ -313,12 +338,17 @@ pub fn read_from(path: &Path, source: impl Read, limits: Limits) -> Result<Messa
 
 /// Reads no further than the header.
 pub(super) fn read_header(path: &Path, limits: Limits) -> Result<Message, Unread> {
-    let file = File::open(path).map_err(|error| unopened(path, &error))?;
-    parse(file, limits, true).map_err(|stop| stop.of(path))
+    parse(open(path)?, limits, true).map_err(|stop| stop.of(path))
 }
 
-fn unopened(path: &Path, error: &std::io::Error) -> Unread {
-    Stop::new(Place::START, error.to_string(), "a file that can be read", "check the path and its permissions").of(path)
+/// Opens what is a regular file. A pipe is not waited for until somebody writes to it.
+fn open(path: &Path) -> Result<File, Unread> {
+    let unopened = |found: String, next| Stop::new(Place::START, found, "a file that can be read", next).of(path);
+    let failed = |error: std::io::Error| unopened(error.to_string(), "check the path and its permissions");
+    match std::fs::metadata(path).map_err(failed)?.is_file() {
+        true => File::open(path).map_err(failed),
+        false => Err(unopened("no regular file".to_owned(), "write the message into a file and name that")),
+    }
 }
 
 fn parse(source: impl Read, limits: Limits, header_only: bool) -> Result<Message, Stop> {
@@ -335,15 +365,23 @@ fn parse(source: impl Read, limits: Limits, header_only: bool) -> Result<Message
         releases: Vec::new(),
         deals: Vec::new(),
         purged: Vec::new(),
+        repeated: Vec::new(),
+        foreign: Vec::new(),
         at: root.place(),
     };
     let mut named = HashMap::new();
-    while let Some(piece) = pieces.next()? {
+    while let Some(mut piece) = pieces.next()? {
+        if piece.list.is_empty() && piece.element.name == "MessageHeader" && message.header.at.is_some() {
+            let next = "ask the sender for the message as its system made it";
+            return Err(Stop::new(piece.element.place(), "a second <MessageHeader>", "one", next));
+        }
+        settle(&mut piece.element, &mut message.repeated);
         take(&mut message, &mut named, piece);
         if header_only && message.header.at.is_some() {
             break;
         }
     }
+    message.foreign = pieces.foreign().into_iter().map(|(word, at)| Said { word, at }).collect();
     Ok(message)
 }
 
@@ -359,6 +397,10 @@ fn recognise(root: &Element) -> Result<(Kind, Version), Stop> {
     };
     let names = root.attributes.iter().filter(|(name, _)| name == "xmlns" || name.starts_with("xmlns:"));
     match names.clone().find_map(|(_, value)| Version::of_namespace(value)) {
+        Some(_) if root.is_foreign => {
+            let found = format!("<{}> of another namespace", shown(&root.name));
+            stop(found, "the root in a namespace of ERN", "ask the sender for ERN 4.3.2")
+        }
         Some(version) => Ok((kind, version)),
         None => {
             let found = names.map(|(_, value)| value.as_str()).find(|value| value.contains("ddex.net"));
@@ -384,8 +426,15 @@ fn take(message: &mut Message, named: &mut Named, piece: Piece) {
         ("", "PurgedRelease") => message.purged.push(release(&element, named)),
         ("PartyList", "Party") => {
             let party = party(&element);
-            if let Some(reference) = &party.reference {
-                named.entry(reference.clone()).or_insert_with(|| party.clone());
+            match party.reference.clone().map(|reference| named.entry(reference)) {
+                // Two of one reference who are not the same are nobody.
+                Some(Entry::Occupied(mut known)) if !known.get().is_as(&party) => {
+                    known.insert(Party { reference: party.reference.clone(), ..Party::default() });
+                }
+                Some(Entry::Vacant(place)) => {
+                    place.insert(party.clone());
+                }
+                _ => {}
             }
             message.parties.push(party);
         }
@@ -405,7 +454,7 @@ fn header(element: &Element) -> Header {
         sender: element.find("MessageSender").map(party),
         on_behalf_of: element.find("SentOnBehalfOf").map(party),
         created,
-        created_unread: said.filter(|_| created.is_none()),
+        created_said: said,
         is_test: element.text_at(&["MessageControlType"]) == Some("TestMessage"),
         at: Some(element.place()),
     }
@@ -489,7 +538,7 @@ fn resource(element: &Element, named: &Named) -> Resource {
 }
 
 /// The details for the world, else the first ones.
-fn by_territory(element: &Element) -> Option<&Element> {
+pub(super) fn by_territory(element: &Element) -> Option<&Element> {
     let mut details = element.children.iter().filter(|child| child.name.ends_with("DetailsByTerritory"));
     let worldwide = |details: &&Element| details.all("TerritoryCode").any(|code| code.text == "Worldwide");
     details.clone().find(worldwide).or_else(|| details.next())
@@ -625,7 +674,7 @@ fn deals(element: &Element) -> ReleaseDeal {
     ReleaseDeal { releases: element.all("DealReleaseReference").map(Said::of).collect(), deals }
 }
 
-const DAY_MS: Millis = 86_400_000;
+pub(super) const DAY_MS: Millis = 86_400_000;
 
 /// A word of a set of allowed values: the element's text, or that of its `Value`; the sender's own where it says so.
 fn word_of(element: &Element) -> &str {
@@ -647,12 +696,12 @@ fn owned(text: Option<&str>) -> Option<String> {
 }
 
 /// `QZ-ABC-24-00001` and `qzabc2400001` are one recording.
-fn plain_isrc(isrc: &str) -> String {
+pub(super) fn plain_isrc(isrc: &str) -> String {
     isrc.chars().filter(|letter| !matches!(letter, '-' | ' ')).collect::<String>().to_ascii_uppercase()
 }
 
 /// A day, a month or a year is its beginning.
-fn date_of(text: &str) -> Option<Millis> {
+pub(super) fn date_of(text: &str) -> Option<Millis> {
     let text = text.trim();
     match text.len() {
         4 => instant::from_text(&format!("{text}-01-01")),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! file ──▶ xml (limits, places) ──▶ Message ──┬──▶ check ──▶ findings, with line and column
-//!                                             └──▶ catalogue (messages in their order) ──▶ tables
+//! receipts, consents ─────────────────────────└──▶ catalogue (messages in their order) ──▶ tables
 //! ```
 //!
 //! Written from the public description of the standard; no schema of DDEX is part of this. What a message says in words we do
@@ -10,17 +10,22 @@
 
 mod catalogue;
 mod check;
+mod consents;
 mod disclosure;
 mod message;
+mod once;
+mod received;
 mod tables;
 mod xml;
 
 pub use catalogue::{Catalogue, Envelope, Fate, Outcome, Settings, Taken, TrackIds, envelope};
 pub use check::{FINDINGS_MAX, Finding, Findings, Severity, check};
+pub use consents::Consents;
 pub use disclosure::{Part, Parts};
 pub use message::{
-    Contributor, Deal, Header, Kind, Message, Party, Release, ReleaseDeal, Resource, ResourceKind, Said, Version, read,
-    read_from,
+    Contributor, Deal, Header, Kind, Message, Party, Release, ReleaseDeal, Repeated, Resource, ResourceKind, Said,
+    Version, read, read_from,
 };
+pub use received::Received;
 pub use tables::write;
 pub use xml::{Limits, Place, Unread};

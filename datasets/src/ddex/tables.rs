@@ -2,7 +2,7 @@
 //! disclosures and what became of each message.
 //!
 //! ```text
-//! paths ──▶ envelopes ──▶ order ──▶ apply ──▶ tracks, releases, contributors, deals, disclosures, messages (all or none)
+//! paths, receipts ──▶ envelopes ──▶ order ──▶ apply ──▶ tracks, releases, contributors, deals, disclosures, messages (all or none)
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -15,11 +15,12 @@ use super::catalogue::{
     Catalogue, ContributorRow, DealRow, DisclosureRow, Envelope, Fate, Outcome, ReleaseRow, Rows, Settings, Taken,
     envelope, order,
 };
+use super::received::Receipts;
 use crate::Error;
 use crate::tables::{IdKind, Part, Row, TableWriter};
 
-/// Reads the messages at the paths, applies them in their order and writes the tables into the folder. `progress` hears of every
-/// message that was looked at, and again of every one that was applied.
+/// Reads the messages at the paths, applies them in their order and writes the tables into the folder. When a message was received stays as
+/// an earlier import into the folder has it. `progress` hears of every message that was looked at, and again of every one that was applied.
 ///
 /// # Errors
 /// When the folder cannot be written. A message that cannot be read is an outcome, not an error.
@@ -31,9 +32,16 @@ pub fn write(
 ) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = Vec::new();
     let mut envelopes = Vec::new();
+    let mut receipts = Receipts::read(out)?;
     for path in paths {
         match envelope(path, settings.limits) {
-            Ok(envelope) => envelopes.push(envelope),
+            Ok(mut envelope) => {
+                envelope.received = settings.received.of(path);
+                if let (Some(hash), Some(at)) = (&envelope.hash, envelope.received) {
+                    receipts.came(hash, at);
+                }
+                envelopes.push(envelope);
+            }
             Err(unread) => outcomes.push(Outcome {
                 path: path.clone(),
                 envelope: None,
@@ -43,6 +51,10 @@ pub fn write(
             }),
         }
         progress();
+    }
+    for envelope in &mut envelopes {
+        let known = envelope.hash.as_deref().and_then(|hash| receipts.of(hash));
+        envelope.received = known.or(envelope.received);
     }
     let (ordered, others) = order(envelopes, settings.limits);
     outcomes.extend(others);
@@ -241,6 +253,8 @@ impl Row for Outcome {
             texts("message_id", rows, |row| of(row)?.message_id.as_deref()),
             texts("distributor_id", rows, |row| Some(of(row)?.sender.as_str())),
             instants("created_at", rows, |row| of(row)?.created),
+            instants("received_at", rows, |row| of(row)?.received),
+            texts("hash", rows, |row| of(row)?.hash.as_deref()),
             texts("ern", rows, |row| Some(of(row)?.version.name())),
             counts("errors", rows, |row| row.errors),
         ])

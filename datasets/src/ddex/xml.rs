@@ -5,8 +5,10 @@
 //! ```
 //!
 //! There is no document type, hence no entity but the five of XML and characters by number: nothing expands and nothing is
-//! fetched. What goes past a limit ends the file with the place, what was found there and what was expected.
+//! fetched. What goes past a limit ends the file with the place, what was found there and what was expected. An element of another
+//! namespace is nobody's word about the release: it is read for its form, told, and left out with all it holds.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -122,6 +124,8 @@ pub(super) struct Element {
     /// Its text, outer blanks left out.
     pub(super) text: String,
     pub(super) children: Vec<Element>,
+    /// It, or what it stands in, is of another namespace.
+    pub(super) is_foreign: bool,
 }
 
 impl Element {
@@ -151,6 +155,15 @@ impl Element {
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
         let found = self.attributes.iter().find(|(found, _)| found == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    /// Whether both say the same, wherever they stand.
+    pub(super) fn says_as(&self, other: &Element) -> bool {
+        self.name == other.name
+            && self.text == other.text
+            && self.attributes == other.attributes
+            && self.children.len() == other.children.len()
+            && self.children.iter().zip(&other.children).all(|(one, other)| one.says_as(other))
     }
 
     /// The first element of this name at any depth.
@@ -202,6 +215,43 @@ impl<R: Read> BufRead for Counted<R> {
     }
 }
 
+/// Elements of other namespaces that are told; there may be a million.
+const FOREIGN_MAX: usize = 1_000;
+
+/// The prefixes that are declared where the reader is: of each how deep, and whether it stands for ERN; the last one counts.
+#[derive(Default)]
+struct Spaces(HashMap<String, Vec<bool>>);
+
+impl Spaces {
+    /// The prefixes that a tag declares, the empty one among them, and what they stand for.
+    fn declared(attributes: &[(String, String)]) -> impl Iterator<Item = (&str, &str)> {
+        attributes.iter().filter_map(|(name, value)| {
+            let prefix = if name == "xmlns" { "" } else { name.strip_prefix("xmlns:")? };
+            Some((prefix, value.as_str()))
+        })
+    }
+
+    fn enter(&mut self, attributes: &[(String, String)]) {
+        for (prefix, space) in Spaces::declared(attributes) {
+            let is_ern = space.starts_with("http://ddex.net/xml/ern/");
+            let is_none = prefix.is_empty() && space.is_empty();
+            self.0.entry(prefix.to_owned()).or_default().push(is_ern || is_none);
+        }
+    }
+
+    fn leave(&mut self, attributes: &[(String, String)]) {
+        for (prefix, _) in Spaces::declared(attributes) {
+            self.0.get_mut(prefix).and_then(Vec::pop);
+        }
+    }
+
+    /// Whether a name is the standard's: in its namespace, or, as ERN writes all but the root, in none.
+    fn is_ours(&self, name: &str) -> bool {
+        let prefix = name.split_once(':').map_or("", |(prefix, _)| prefix);
+        self.0.get(prefix).and_then(|spaces| spaces.last().copied()).unwrap_or(prefix.is_empty())
+    }
+}
+
 /// The pieces of a message, one after the other.
 pub(super) struct Pieces<R> {
     reader: Reader<Counted<R>>,
@@ -215,6 +265,9 @@ pub(super) struct Pieces<R> {
     pieces: usize,
     /// The root's tag, once it was read.
     root: Option<Element>,
+    spaces: Spaces,
+    /// Elements of other namespaces, and where they stand.
+    foreign: Vec<(String, Place)>,
     ended: bool,
 }
 
@@ -237,6 +290,8 @@ impl<R: Read> Pieces<R> {
             all_elements: 0,
             pieces: 0,
             root: None,
+            spaces: Spaces::default(),
+            foreign: Vec::new(),
             ended: false,
         }
     }
@@ -272,6 +327,11 @@ impl<R: Read> Pieces<R> {
                 return Ok(Some(piece));
             }
         }
+    }
+
+    /// The elements of other namespaces so far, the first [`FOREIGN_MAX`] of them.
+    pub(super) fn foreign(self) -> Vec<(String, Place)> {
+        self.foreign
     }
 
     /// Takes one event.
@@ -359,8 +419,14 @@ impl<R: Read> Pieces<R> {
             let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| bad(&error))?;
             attributes.push((attribute.key.0.to_owned(), value.into_owned()));
         }
+        self.spaces.enter(&attributes);
+        let is_within = self.open.last().is_some_and(|parent| parent.is_foreign);
+        let is_foreign = is_within || !self.spaces.is_ours(tag.name().as_ref());
         let name = tag.local_name().as_ref().to_owned();
-        let element = Element { name, at: Some(at), attributes, ..Element::default() };
+        if is_foreign && !is_within && self.foreign.len() < FOREIGN_MAX {
+            self.foreign.push((name.clone(), at));
+        }
+        let element = Element { name, at: Some(at), attributes, is_foreign, ..Element::default() };
         self.root.get_or_insert_with(|| element.clone());
         self.open.push(element);
         Ok(())
@@ -372,8 +438,10 @@ impl<R: Read> Pieces<R> {
         if text.len() < element.text.len() || text.contains(char::is_control) {
             element.text = text.replace(char::is_control, " ");
         }
+        self.spaces.leave(&element.attributes);
         let is_list = |element: &Element| element.name.ends_with("List");
         match self.open.as_slice() {
+            _ if element.is_foreign => None,
             // The root itself, and a list of which all pieces were handed over.
             [] => None,
             [_] if is_list(&element) => None,

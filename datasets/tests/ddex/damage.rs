@@ -80,7 +80,7 @@ fn random_damage() {
         let one = Instant::now();
         match read(&bytes) {
             Ok(message) => {
-                let findings = check(&message);
+                let findings = check(&message, None);
                 assert!(findings.told.is_sorted() && findings.told.len() <= FINDINGS_MAX);
                 whole += 1;
             }

@@ -14,6 +14,7 @@ pub const NONE_2: &str = "<ContainsAI>None</ContainsAI>";
 const PARTLY_1: &str = "<ContainsAI>Partly</ContainsAI>\n      <HasVocal";
 const SINGER: &str = "<Role><Value>Vocalist</Value></Role><AiContribution>None</AiContribution>";
 const MACHINE: &str = "<SpecialContributor>GenerativeAI</SpecialContributor>";
+const TIME_2: &str = "<MessageCreatedDateTime>2025-12-05T10:00:00Z</MessageCreatedDateTime><MessageCreatedDateTime>";
 const RELEASE_PARTLY: &str = "<ContainsAI>Partly</ContainsAI>\n      <ResourceGroup>";
 
 pub const CASES: &[Case] = &[
@@ -166,13 +167,89 @@ pub const CASES: &[Case] = &[
     ("no sender", ERN_432, &[("<MessageSender><PartyId>PADPIDA2026010101A</PartyId>", "<MessageSender>")]),
     ("no time", ERN_432, &[("<MessageCreatedDateTime>2026-01-05T10:00:00Z</MessageCreatedDateTime>", "")]),
     ("a time that is none", ERN_432, &[("2026-01-05T10:00:00Z", "yesterday")]),
+    ("two times, and not the same", ERN_432, &[("<MessageCreatedDateTime>", TIME_2)]),
+    (
+        "two senders",
+        ERN_432,
+        &[("<MessageSender>", "<MessageSender><PartyId>PADPIDA2026010109X</PartyId></MessageSender><MessageSender>")],
+    ),
+    (
+        "ContainsAI twice, and not the same",
+        ERN_432,
+        &[(NONE_2, "<ContainsAI>None</ContainsAI><ContainsAI>All</ContainsAI>")],
+    ),
+    (
+        "ContainsAI twice, and the same",
+        ERN_432,
+        &[(NONE_2, "<ContainsAI>None</ContainsAI><ContainsAI>None</ContainsAI>")],
+    ),
+    (
+        "ContainsAI of the recording and of its edition",
+        ERN_432,
+        &[(
+            "<ISRC>QZTS12600002</ISRC></ResourceId>",
+            "<ISRC>QZTS12600002</ISRC></ResourceId><ContainsAI>All</ContainsAI>",
+        )],
+    ),
+    (
+        "AiContribution twice, and not the same",
+        ERN_432,
+        &[("<AiContribution>None", "<AiContribution>Partly</AiContribution><AiContribution>None")],
+    ),
+    ("two ISRCs in one id", ERN_432, &[("<ISRC>QZTS12600002", "<ISRC>QZTS12600009</ISRC><ISRC>QZTS12600002")]),
+    (
+        "two ISRCs in two ids",
+        ERN_432,
+        &[(
+            "<ResourceId><ISRC>QZTS12600002",
+            "<ResourceId><ISRC>QZTS12600009</ISRC></ResourceId><ResourceId><ISRC>QZTS12600002",
+        )],
+    ),
+    (
+        "one ISRC written in two ways",
+        ERN_432,
+        &[(
+            "<ResourceId><ISRC>QZTS12600002",
+            "<ResourceId><ISRC>QZ-TS1-26-00002</ISRC></ResourceId><ResourceId><ISRC>QZTS12600002",
+        )],
+    ),
+    ("two parties of one reference", ERN_432, &[("<PartyReference>P2", "<PartyReference>P1")]),
+    (
+        "words of another namespace",
+        ERN_432,
+        &[(NONE_2, "<x:ContainsAI xmlns:x=\"http://example.org/x\">None</x:ContainsAI>")],
+    ),
+    (
+        "a default namespace of its own",
+        ERN_432,
+        &[(NONE_2, "<ContainsAI xmlns=\"http://example.org/x\">None</ContainsAI>")],
+    ),
+    ("a prefix that nobody declares", ERN_432, &[(NONE_2, "<x:ContainsAI>None</x:ContainsAI>")]),
+    (
+        "a list of another namespace",
+        ERN_432,
+        &[
+            ("<ReleaseList>", "<x:ReleaseList xmlns:x=\"http://example.org/x\">"),
+            ("</ReleaseList>", "</x:ReleaseList>"),
+        ],
+    ),
+    (
+        "all in ERN's namespace by default",
+        ERN_432,
+        &[("xmlns:ern=", "xmlns=\"http://ddex.net/xml/ern/432\" xmlns:ern=")],
+    ),
+    (
+        "vocals by a machine",
+        ERN_432,
+        &[(SINGER, "<Role><Value>Vocalist</Value></Role><AiContribution>Partly</AiContribution>")],
+    ),
     ("no release id", ERN_432, &[("<ICPN>0724384960650</ICPN>", "")]),
     ("no release", ERN_432, &[("<ReleaseList>", "<Releases>"), ("</ReleaseList>", "</Releases>")]),
 ];
 
 fn findings(message: &Message) -> String {
     let mut text = String::new();
-    for finding in check(message).told {
+    for finding in check(message, None).told {
         let (severity, subject) = (finding.severity.name(), finding.subject);
         let _ = writeln!(text, "  {} {severity} {} {subject}: {}", finding.at, finding.code, finding.wrong);
     }
@@ -214,11 +291,27 @@ fn findings_are_in_order_and_the_same_each_time() {
         &[("<ReleaseResourceReference>A2", "<ReleaseResourceReference>A9"), (MACHINE, ""), (NONE_2, "")],
     );
     let message = read(&text).expect("a message");
-    let told = check(&message).told;
+    let told = check(&message, None).told;
     assert!(told.is_sorted() && told.len() > 2);
-    assert_eq!(check(&read(&text).expect("a message")), check(&message));
+    assert_eq!(check(&read(&text).expect("a message"), None), check(&message, None));
     assert_eq!(
         told.iter().filter(|finding| finding.severity == Severity::Error).count() as u64,
-        check(&message).errors
+        check(&message, None).errors
     );
+}
+
+#[test]
+fn a_time_that_cannot_be_is_found_where_the_platform_knows_when_a_message_came() {
+    let message = read(ERN_432).expect("a message");
+    let made = message.header.created.expect("a time");
+    let day = 86_400_000;
+    let codes = |received: Option<i64>| {
+        let told = check(&message, received).told;
+        told.iter().map(|finding| (finding.code, finding.at.line)).collect::<Vec<_>>()
+    };
+    for received in [None, Some(made - day), Some(made), Some(made + 30 * day)] {
+        assert_eq!(codes(received), [], "{received:?}");
+    }
+    assert_eq!(codes(Some(made - day - 1)), [("time_ahead", 9)]);
+    assert_eq!(codes(Some(made + 30 * day + 1)), [("time_long_past", 9)]);
 }

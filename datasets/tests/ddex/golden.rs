@@ -35,7 +35,9 @@ fn rows(messages: &[String]) -> Vec<Row> {
 
 fn of_table(out: &Path, table: &'static str, place: &str) -> Vec<Row> {
     let path = out.join(format!("{table}.parquet"));
-    let names: Vec<String> = columns(&path).expect("a table").into_iter().map(|column| column.name).collect();
+    let names = columns(&path).expect("a table").into_iter().map(|column| column.name);
+    // Every edit changes the bytes of its message.
+    let names: Vec<String> = names.filter(|name| name != "hash").collect();
     let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut rows = Rows::open(&path, &wanted).expect("a table");
     let mut found = Vec::new();
@@ -161,7 +163,7 @@ fn what_is_refused_of_hostile_messages() {
     let many: String = (0..300).map(|number| format!(" a{number}='1'")).collect();
     let crowded = format!("<MessageHeader{many}>");
     let long = format!("<MessageId>{}", "x".repeat(2 << 20));
-    let cases: [(&str, Edits); 16] = [
+    let cases: [(&str, Edits); 18] = [
         ("a billion laughs", &[("<ern:New", "<!DOCTYPE lolz [<!ENTITY a \"ha\"><!ENTITY b \"&a;&a;\">]><ern:New")]),
         ("a file of the reader's", &[("<ern:New", "<!DOCTYPE x [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><ern:New")]),
         ("a document type far away", &[("<ern:New", "<!DOCTYPE x SYSTEM \"http://127.0.0.1/x.dtd\"><ern:New")]),
@@ -176,6 +178,17 @@ fn what_is_refused_of_hostile_messages() {
         ("tags that cross", &[("</ResourceList>", "</ReleaseList>")]),
         ("no end", &[("</ern:NewReleaseMessage>", "")]),
         ("a second root", &[("</ern:NewReleaseMessage>", "</ern:NewReleaseMessage><a/>")]),
+        (
+            "a second header",
+            &[("  <PartyList>", "  <MessageHeader><MessageId>2</MessageId></MessageHeader>\n  <PartyList>")],
+        ),
+        (
+            "a root of another namespace",
+            &[
+                ("<ern:NewReleaseMessage", "<x:NewReleaseMessage xmlns:x=\"http://example.org/x\""),
+                ("</ern:NewReleaseMessage", "</x:NewReleaseMessage"),
+            ],
+        ),
         ("a version that is not there", &[("ern/432", "ern/500")]),
         ("another standard", &[("ddex.net/xml/ern/432", "example.org/432")]),
     ];

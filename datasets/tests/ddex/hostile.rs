@@ -126,7 +126,8 @@ fn more_of_anything_than_a_message_has_is_refused() {
             "<Image/>",
             "parties, resources",
         ),
-        (HEAD, "<MessageHeader/>", "parties, resources"),
+        (HEAD, "<UpdateIndicator/>", "parties, resources"),
+        (HEAD, "<MessageHeader/>", "a second <MessageHeader>"),
         (
             "<ern:NewReleaseMessage xmlns:ern=\"http://ddex.net/xml/ern/432\"><ResourceList>",
             "<SoundRecording><Contributor><AiContribution>x</AiContribution></Contributor><a/><a/><a/><a/><a/><a/><a/><a/></SoundRecording>",
@@ -197,7 +198,7 @@ fn a_message_of_nothing_but_mistakes_is_told_in_little() {
     let one = "<Contributor><AiContribution>x</AiContribution><SpecialContributor>y</SpecialContributor></Contributor>";
     let recording = format!("<SoundRecording>{}</SoundRecording>", one.repeat(10_000));
     let text = format!("{HEAD}<ResourceList>{}</ResourceList></ern:NewReleaseMessage>", recording.repeat(20));
-    let findings = check(&read(text).expect("a message"));
+    let findings = check(&read(text).expect("a message"), None);
     assert_eq!(findings.told.len(), datasets::ddex::FINDINGS_MAX);
     assert!(findings.untold > 300_000, "{}", findings.untold);
     // Many deals about many releases are said once each, not each with each.
@@ -205,14 +206,14 @@ fn a_message_of_nothing_but_mistakes_is_told_in_little() {
     let terms = "<Deal><DealTerms/></Deal>".repeat(14_000);
     let text =
         format!("{HEAD}<DealList><ReleaseDeal>{references}{terms}</ReleaseDeal></DealList></ern:NewReleaseMessage>");
-    let findings = check(&read(text).expect("a message"));
+    let findings = check(&read(text).expect("a message"), None);
     assert_eq!(findings.errors, 20_000 + 4, "of the header three, and there is no release");
 }
 
 #[test]
 fn a_strangers_words_reach_no_terminal() {
     let text = edited(ERN_432, &[("<ContainsAI>Partly", "<ContainsAI>\u{9b}31m&#27;[2J")]);
-    let findings = check(&read(text).expect("a message"));
+    let findings = check(&read(text).expect("a message"), None);
     let text: String = findings.told.iter().map(|finding| finding.wrong.clone()).collect();
     assert!(!text.contains(['\u{1b}', '\u{9b}']), "{text:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use datasets::ddex::{Fate, Outcome, Settings, TrackIds, write};
+use datasets::ddex::{Consents, Fate, Outcome, Received, Settings, TrackIds, write};
 use datasets::tables::rows::{Rows, Value, columns};
 use tempfile::TempDir;
 
@@ -198,7 +198,7 @@ fn a_recording_of_two_releases_is_forgotten_with_the_second() {
         store(folder.path(), "3.xml", PURGE),
     ];
     let out = folder.path().join("out");
-    import(&paths, &out, settings);
+    import(&paths, &out, settings.clone());
     let rows = table(&out, "tracks", &["track_id", "title"]);
     assert_eq!(rows, ["QZTS12600001 | First", "QZTS12600002 | Second"]);
     let second = edited(PURGE, &[("0724384960650", "0724384960651"), ("message-9", "message-10")]);
@@ -233,4 +233,122 @@ fn old_versions_become_the_same_rows() {
     let roles = table(&out, "contributors", &["name", "roles", "parts"]);
     assert_eq!(roles, ["Ana Ø & Co | MainArtist | -", "Ana Ø & Co | LeadVocalist | vocals", "Bo | Composer | -"]);
     assert_eq!(table(&out, "releases", &["status", "title", "release_type"]), ["live | One Song | Single"]);
+}
+
+const DAY: i64 = 86_400_000;
+/// The 5th of January 2026 at ten, when the release is said to be made.
+const MADE: i64 = 1_767_607_200_000;
+
+fn received(at: i64) -> Settings {
+    Settings { received: Received::At(at), ..Settings::default() }
+}
+
+#[test]
+fn music_is_uploaded_when_the_platform_received_it_whatever_its_sender_says() {
+    let folder = TempDir::new().expect("a folder");
+    let instants = |text: &str, at: i64| {
+        let out = folder.path().join("out");
+        let _ = std::fs::remove_dir_all(&out);
+        let outcomes = import(&[store(folder.path(), "1.xml", text)], &out, received(at));
+        (table(&out, "tracks", &["valid_from", "uploaded_at"])[0].clone(), outcomes[0].errors)
+    };
+    assert_eq!(instants(ERN_432, MADE + DAY), (format!("{MADE} | {}", MADE + DAY), 0));
+    // Before anything had to be declared: it came later.
+    let long_past = edited(ERN_432, &[("2026-01-05T10:00:00Z", "2019-01-05T10:00:00Z")]);
+    let made = MADE - 2_557 * DAY;
+    assert_eq!(instants(&long_past, MADE), (format!("{made} | {MADE}"), 0));
+    // After everybody has forgotten it: it is in force now.
+    let ahead = edited(ERN_432, &[("2026-01-05T10:00:00Z", "2096-01-05T10:00:00Z")]);
+    assert_eq!(instants(&ahead, MADE), (format!("{MADE} | {MADE}"), 1));
+}
+
+#[test]
+fn a_message_from_the_future_does_not_outlive_the_updates_to_come() {
+    let folder = TempDir::new().expect("a folder");
+    let out = folder.path().join("out");
+    let ahead = edited(ERN_432, &[("2026-01-05T10:00:00Z", "2096-01-05T10:00:00Z"), ("Second", "Ahead")]);
+    let mut paths = vec![store(folder.path(), "1.xml", &ahead)];
+    import(&paths, &out, received(MADE));
+    paths.push(store(folder.path(), "2.xml", &update(12, &[("<TitleText>Second", "<TitleText>Zweites")])));
+    import(&paths, &out, received(MADE + 7 * DAY));
+    // When the first was received is remembered, by its bytes and not by its name.
+    std::fs::rename(&paths[0], folder.path().join("3.xml")).expect("renamed");
+    paths[0] = folder.path().join("3.xml");
+    import(&paths, &out, received(MADE + 9 * DAY));
+    let rows = table(&out, "tracks", &["valid_from", "uploaded_at", "title"]);
+    assert_eq!(rows[1..], [format!("{MADE} | {MADE} | Ahead"), format!("{} | {MADE} | Zweites", MADE + 7 * DAY)]);
+    let came = table(&out, "messages", &["received_at"]);
+    assert_eq!(came, [MADE + 7 * DAY, MADE].map(|at| at.to_string()));
+}
+
+#[test]
+fn what_was_purged_and_comes_again_is_uploaded_again() {
+    let folder = TempDir::new().expect("a folder");
+    let out = folder.path().join("out");
+    let again = edited(&of_another(&update(12, PLAIN)), &[("2026-01-12T10:00:00Z", "2026-03-01T10:00:00Z")]);
+    let messages = [("1.xml", ERN_432), ("2.xml", PURGE), ("3.xml", &again)];
+    import(&messages.map(|(name, text)| store(folder.path(), name, text)), &out, Settings::default());
+    let uploaded = table(&out, "tracks", &["uploaded_at"]);
+    let (first, last) = (MADE.to_string(), (MADE + 55 * DAY).to_string());
+    assert_eq!(uploaded, [&first, &first, "-", "-", &last, &last]);
+}
+
+/// The register of consents with these lines.
+fn consents(folder: &Path, lines: &str) -> Settings {
+    let head = "distributor_id,isrc,party_id,consent_ref,valid_from,valid_until\n";
+    let consents = Consents::read(&store(folder, "consents.csv", &format!("{head}{lines}"))).expect("a register");
+    Settings { consents, ..Settings::default() }
+}
+
+#[test]
+fn a_consent_of_the_register_comes_to_the_recordings_of_whom_it_was_given_to() {
+    let folder = TempDir::new().expect("a folder");
+    let paths = [
+        store(folder.path(), "1.xml", ERN_432),
+        store(folder.path(), "2.xml", &update(12, &[("<TitleText>Second", "<TitleText>Zweites")])),
+        store(folder.path(), "3.xml", PURGE),
+    ];
+    let out = folder.path().join("out");
+    let rows = |lines: &str| {
+        import(&paths, &out, consents(folder.path(), lines));
+        let rows = table(&out, "tracks", &["valid_from", "isrc", "consent_ref"]);
+        let of_first = |row: &String| {
+            let (at, rest) = row.split_once(" | ").expect("an instant");
+            let day = (at.parse::<i64>().expect("an instant") - MADE).div_euclid(DAY) + 5;
+            (!rest.starts_with("QZTS12600002")).then(|| format!("{day} {}", rest.split(" | ").last().expect("a cell")))
+        };
+        rows.iter().filter_map(of_first).collect::<Vec<_>>()
+    };
+    let sender = "PADPIDA2026010101A";
+    // The last two rows are those of the purge.
+    assert_eq!(rows(""), ["5 -", "32 -", "32 -"]);
+    assert_eq!(rows(&format!("{sender},QZ-TS1-26-00001,,C-1,,\n")), ["5 C-1", "32 -", "32 -"]);
+    assert_eq!(rows("PADPIDA2026010109X,QZTS12600001,,C-1,,\n"), ["5 -", "32 -", "32 -"], "given to another");
+    // A voice: of who sings or is the display artist. From the 11th, which begins before ten, to the end of the 20th, and past the purge.
+    let voice = |until: &str| format!("{sender},,isni:0000000121032683,C-2,2026-01-11,{until}\n");
+    assert_eq!(rows(&voice("2026-01-20")), ["5 -", "10 C-2", "20 -", "32 -", "32 -"]);
+    assert_eq!(rows(&voice("2026-03-20")), ["5 -", "10 C-2", "32 -", "32 -"]);
+    // Of both, what speaks about the recording.
+    let both = format!("{}{sender},QZTS12600001,,C-1,2026-01-15,\n", voice(""));
+    assert_eq!(rows(&both), ["5 -", "10 C-2", "14 C-1", "32 -", "32 -"]);
+}
+
+#[test]
+fn what_is_no_consent_is_refused_with_its_line() {
+    let folder = TempDir::new().expect("a folder");
+    let refused = |text: &str| Consents::read(&store(folder.path(), "consents.csv", text)).expect_err(text).to_string();
+    let head = "distributor_id,isrc,party_id,consent_ref,valid_from,valid_until\n";
+    for (line, says) in [
+        ("D1,X,isni:1,C,,", "one of them"),
+        ("D1,,,C,,", "one of them"),
+        (",X,,C,,", "distributor_id"),
+        ("D1,X,,,,", "consent_ref"),
+        ("D1,X,,C,soon,", "2026-01-31"),
+        ("D1,X,,C,2026-02-01,2026-01-01", "ends before it begins"),
+        ("D1,X", "expected distributor_id"),
+    ] {
+        let told = refused(&format!("{head}D0,Y,,C-0,,\n{line}\n"));
+        assert!(told.contains(says) && told.contains("line 3"), "{line}: {told}");
+    }
+    assert!(refused("isrc,who\nX,Y\n").contains("line 2"));
 }

@@ -354,7 +354,7 @@ proptest! {
                 _ => false,
             }
         }));
-        let found = check(&message).told;
+        let found = check(&message, None).told;
         let codes = ["all_with_people", "none_with_ai"];
         prop_assert_eq!(found.iter().any(|finding| codes.contains(&finding.code)), contradicts);
     }

@@ -4,10 +4,10 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use datasets::ddex::{self, Finding, Findings, Limits, Severity, Unread};
+use datasets::ddex::{self, Finding, Findings, Limits, Received, Severity, Unread};
 use serde_json::{Value, json};
 
-use super::{messages, plural, print, progress_bar};
+use super::{messages, plural, print, progress_bar, received};
 use crate::exit::Failure;
 
 /// Says what is wrong with messages: contradictions about generative AI, what is missing, what refers to nothing.
@@ -24,6 +24,9 @@ pub(super) struct CheckArgs {
     /// Messages, or folders whose XML files are messages
     #[arg(required = true, value_name = "FILE|DIR")]
     paths: Vec<PathBuf>,
+    /// When the messages came: a time, `file` (when the file became what it is), or `sent` (when they say they were made)
+    #[arg(long, value_name = "TIME", default_value = "file")]
+    received: String,
     /// Print the findings as JSON
     #[arg(long)]
     json: bool,
@@ -44,12 +47,12 @@ struct About {
 }
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
-    let files = messages(&args.paths)?;
+    let (files, received) = (messages(&args.paths)?, received(&args.received)?);
     let bar = progress_bar(files.len(), 1);
     let mut totals = Totals::default();
     let mut rows = Vec::new();
     for path in files {
-        let checked = check(path);
+        let checked = check(path, received);
         totals.add(&checked);
         match args.json {
             true => rows.push(checked.json()),
@@ -66,14 +69,14 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failure> {
     totals.verdict()
 }
 
-fn check(path: PathBuf) -> Checked {
+fn check(path: PathBuf, received: Received) -> Checked {
     let about = |message: ddex::Message| About {
         kind: match message.kind {
             ddex::Kind::NewRelease => "NewReleaseMessage",
             ddex::Kind::Purge => "PurgeReleaseMessage",
         },
         version: message.version.name(),
-        findings: ddex::check(&message),
+        findings: ddex::check(&message, received.of(&path)),
         sender: message.header.sender.and_then(|sender| sender.id.or(sender.name)),
         message_id: message.header.message_id,
     };

@@ -5,10 +5,10 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use datasets::ddex::{self, Fate, Outcome, Settings, TrackIds};
+use datasets::ddex::{self, Consents, Fate, Outcome, Settings, TrackIds};
 use serde_json::json;
 
-use super::{messages, plural, print, progress_bar};
+use super::{messages, plural, print, progress_bar, received};
 use crate::exit::Failure;
 
 /// Messages that were set aside and are named one by one.
@@ -24,6 +24,10 @@ Examples:
       the catalogue in use
   truestream ddex import deliveries --track-id isrc --out data
       tracks called by their ISRC, because the plays are; with data/plays.parquet there, `replay --data data` finds both
+  truestream ddex import archive --out catalogue --received sent
+      an archive of earlier years, whose senders' times are believed
+  truestream ddex import deliveries --out catalogue --consents consents.csv
+      with what rights holders consented to: recordings with a machine's vocals wait for it
 
 Exit codes: 0 done, 3 done and a message was set aside that should not have been (incomplete, another with its id, or about another sender's release), 4 a message
 that cannot be read (the others are in the tables), 5 the folder cannot be written.")]
@@ -37,6 +41,13 @@ pub(super) struct ImportArgs {
     /// How tracks are called: `release` is <release>/<ISRC>, `isrc` the ISRC alone
     #[arg(long, value_enum, default_value_t = TrackIdArg::Release)]
     track_id: TrackIdArg,
+    /// When the messages came that no earlier import into --out has seen: a time, `file` (when the file became what it is, by this machine's clock), or
+    /// `sent` (when they say they were made)
+    #[arg(long, value_name = "TIME", default_value = "file")]
+    received: String,
+    /// The register of consents: CSV with distributor_id, isrc or party_id, consent_ref, valid_from, valid_until
+    #[arg(long, value_name = "FILE")]
+    consents: Option<PathBuf>,
     /// Replace a tracks.parquet that was not made of messages
     #[arg(long)]
     replace: bool,
@@ -53,7 +64,9 @@ enum TrackIdArg {
 }
 
 pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
-    let files = messages(&args.paths)?;
+    let (files, received) = (messages(&args.paths)?, received(&args.received)?);
+    let consents = args.consents.as_deref().map(Consents::read).transpose();
+    let consents = consents.map_err(|error| Failure::Input(error.to_string()))?.unwrap_or_default();
     let (tracks, messages) = (args.out.join("tracks.parquet"), args.out.join("messages.parquet"));
     if tracks.exists() && !messages.exists() && !args.replace {
         return Err(Failure::Usage(format!(
@@ -66,7 +79,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
         TrackIdArg::Isrc => TrackIds::Isrc,
     };
     let bar = progress_bar(files.len(), 2);
-    let settings = Settings { track_ids, ..Settings::default() };
+    let settings = Settings { track_ids, received, consents, ..Settings::default() };
     let outcomes = ddex::write(&files, &args.out, settings, || bar.inc(1));
     bar.finish_and_clear();
     let outcomes = outcomes.map_err(|error| Failure::Output(error.to_string()))?;

@@ -12,6 +12,8 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use datasets::ddex::Received;
+use datasets::formats::instant;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::exit::Failure;
@@ -58,6 +60,17 @@ fn messages(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     match files.is_empty() {
         true => Err(Failure::Input("no messages found: name XML files, or folders with some".to_owned())),
         false => Ok(files),
+    }
+}
+
+/// Reads `--received`: how it is known when messages came.
+fn received(text: &str) -> Result<Received, Failure> {
+    match text {
+        "file" => Ok(Received::File),
+        "sent" => Ok(Received::Sent),
+        _ => instant::from_text(text).map(Received::At).ok_or_else(|| {
+            Failure::Usage(format!("--received {text}: expected file, sent, or a time such as 2026-01-31T12:00:00Z"))
+        }),
     }
 }
 

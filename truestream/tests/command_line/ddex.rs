@@ -52,9 +52,9 @@ fn a_check_tells_findings_by_line_and_ends_as_it_should() {
     let broken = store(folder.path(), "broken.xml", &GOOD[..900]);
     store(folder.path(), "cover.jpg", "no message, and no XML by its name");
 
-    let told = truestream(&["ddex", "check", &good]);
+    let told = truestream(&["ddex", "check", &good, "--received", "sent"]);
     assert_eq!((told.code, told.out.contains("nothing found")), (Some(0), true), "{told:?}");
-    let told = truestream(&["ddex", "check", &bad, &good]);
+    let told = truestream(&["ddex", "check", &bad, &good, "--received", "sent"]);
     assert_eq!(told.code, Some(3), "{told:?}");
     let line = format!("{bad}:66:69: error [dangling_resource] Release R0: the release holds the resource `A9`");
     assert!(told.out.contains(&line) && told.out.contains("2 messages: 1 error,"), "{told:?}");
@@ -62,7 +62,7 @@ fn a_check_tells_findings_by_line_and_ends_as_it_should() {
     assert_eq!(told.code, Some(4), "{told:?}");
     assert!(told.err.contains(&format!("{broken}:13:")) && told.err.contains("tag not closed"), "{told:?}");
 
-    let told = truestream(&["ddex", "check", &text(folder.path()), "--json"]);
+    let told = truestream(&["ddex", "check", &text(folder.path()), "--json", "--received", "sent"]);
     assert_eq!(told.code, Some(4));
     let report: serde_json::Value = serde_json::from_str(&told.out).expect("JSON");
     assert_eq!(report["totals"]["messages"], 3, "pictures are no messages");
@@ -71,6 +71,29 @@ fn a_check_tells_findings_by_line_and_ends_as_it_should() {
     assert_eq!(report["messages"][1]["unread"]["at"]["line"], 13);
     assert_eq!(truestream(&["ddex", "check", &text(&folder.path().join("nowhere"))]).code, Some(4));
     assert_eq!(truestream(&["ddex", "check"]).code, Some(2));
+
+    // When the platform received a message is its own to say.
+    let told = truestream(&["ddex", "check", &good, "--received", "2026-01-03T00:00:00Z"]);
+    assert!(told.code == Some(3) && told.out.contains(":9:5: error [time_ahead]"), "{told:?}");
+    let told = truestream(&["ddex", "check", &good, "--received", "2026-03-03"]);
+    assert!(told.code == Some(0) && told.out.contains(":9:5: warning [time_long_past]"), "{told:?}");
+    assert_eq!(truestream(&["ddex", "check", &good, "--received", "soon"]).code, Some(2));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_no_message_and_nobody_waits_for_it() {
+    let folder = TempDir::new().expect("a folder");
+    let pipe = folder.path().join("pipe.xml");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
+    for line in [&["ddex", "check"][..], &["ddex", "import", "--out", &text(&folder.path().join("out"))]] {
+        for from in [text(&pipe), text(folder.path())] {
+            let told = truestream(&[line, &[&from]].concat());
+            assert_eq!((told.code, told.err.contains("cannot be read")), (Some(4), true), "{told:?}");
+        }
+    }
+    let told = truestream(&["ddex", "check", &text(&pipe)]);
+    assert!(told.out.contains("no regular file"), "{told:?}");
 }
 
 #[test]
@@ -102,6 +125,10 @@ fn an_import_replaces_its_own_tables_and_no_others() {
 
 /// Two days of plays of both recordings, and the catalogue of the messages.
 fn data(folder: &Path, messages: &[(&str, String)]) -> String {
+    data_of(folder, messages, &["--received", "sent"])
+}
+
+fn data_of(folder: &Path, messages: &[(&str, String)], more: &[&str]) -> String {
     for (name, message) in messages {
         store(&folder.join("messages"), name, message);
     }
@@ -119,7 +146,8 @@ fn data(folder: &Path, messages: &[(&str, String)]) -> String {
     ];
     write(&folder.join("plays.parquet"), &RecordBatch::try_from_iter_with_nullable(columns).expect("plays"), 64);
     let out = text(folder);
-    truestream(&["ddex", "import", &text(&folder.join("messages")), "--out", &out, "--track-id", "isrc"]).good();
+    let line = ["ddex", "import", &text(&folder.join("messages")), "--out", &out, "--track-id", "isrc"];
+    truestream(&[&line[..], more].concat()).good();
     out
 }
 
@@ -201,6 +229,55 @@ fn money_waits_for_what_is_not_declared_and_goes_on_when_it_is() {
     assert_eq!(rows(&out, "payout_hold", &["diff"]).concat(), ["1", "-1", "1"]);
     let told = truestream(&line).good();
     assert!(told.out.contains("1 tracks wait for what they must declare"), "{told:?}");
+}
+
+/// The rules for which tracks wait as of the end.
+fn waits(folder: &Path, from: &str) -> Vec<Vec<String>> {
+    let out = folder.join("waits");
+    let line = ["replay", "--data", from, "--out", &text(&out), "--every", "12h", "--windows", "24h"];
+    truestream(&[&line[..], &["--views", "payout_hold"]].concat()).good();
+    rows(&out, "payout_hold", &["track_id", "rules"])
+}
+
+#[test]
+fn who_says_that_music_is_old_or_to_come_is_asked_all_the_same() {
+    let silent = |made: &str| sent(&[("<ContainsAI>None</ContainsAI>", ""), ("2026-01-05T00:00:00Z", made)]);
+    let asked = [[SECOND.to_owned(), "[\"disclosure.undeclared\"]".to_owned()].to_vec()];
+    for made in ["2019-01-05T00:00:00Z", "2096-01-05T00:00:00Z"] {
+        let folder = TempDir::new().expect("a folder");
+        let message = [("1.xml", silent(made))];
+        let from = data_of(folder.path(), &message, &["--received", "2026-01-05T00:00:00Z"]);
+        assert_eq!(waits(folder.path(), &from), asked, "{made}");
+        // What no policy asks is what was received before any was.
+        let from = data_of(&folder.path().join("before"), &message, &["--received", "2025-12-31T00:00:00Z"]);
+        assert!(waits(folder.path(), &from).is_empty(), "{made}");
+    }
+    // By the file where nothing is said: it is of today, whatever the message says.
+    let folder = TempDir::new().expect("a folder");
+    let from = data_of(folder.path(), &[("1.xml", silent("2019-01-05T00:00:00Z"))], &[]);
+    assert_eq!(waits(folder.path(), &from), asked);
+}
+
+#[test]
+fn a_machines_voice_is_paid_when_the_register_has_a_consent() {
+    let folder = TempDir::new().expect("a folder");
+    let sung = sent(&[("<AiContribution>None</AiContribution>", "<AiContribution>Partly</AiContribution>")]);
+    let register = folder.path().join("consents.csv");
+    let mut import = |line: &str| {
+        store(folder.path(), "consents.csv", &format!("distributor_id,isrc,party_id,consent_ref\n{line}"));
+        let more = ["--received", "sent", "--consents", &text(&register)];
+        let from = data_of(&folder.path().join("data"), &[("1.xml", sung.clone())], &more);
+        waits(folder.path(), &from)
+    };
+    let asked = [[FIRST.to_owned(), "[\"disclosure.no_consent\"]".to_owned()].to_vec()];
+    assert_eq!(import(""), asked);
+    assert_eq!(import("PADPIDA2026010109X,QZTS12600001,,contract 7\n"), asked, "it was given to somebody else");
+    assert!(import("PADPIDA2026010101A,QZTS12600001,,contract 7\n").is_empty());
+    assert!(import("PADPIDA2026010101A,,isni:0000000121032683,contract 8\n").is_empty());
+    let from = text(&folder.path().join("data/messages"));
+    store(folder.path(), "consents.csv", "distributor_id,isrc\nD,X\n");
+    let told = truestream(&["ddex", "import", &from, "--out", &text(folder.path()), "--consents", &text(&register)]);
+    assert!(told.code == Some(4) && told.err.contains("consents.csv: line"), "{told:?}");
 }
 
 #[test]
