@@ -1,12 +1,14 @@
 //! Usage reports to who delivered the music: DDEX DSR, flat file, one per recipient and month.
 //!
 //! ```text
-//! HEAD ──▶ SY02.04 (all usage) ──▶ blocks: AS02.04 (a track), SU02.03 (paid), SU02.03 (not paid) ──▶ FOOT
+//! HEAD ──▶ SY02.04 (payable, held, withheld, ineligible) ──▶ blocks: AS02.04 (a track), SU02.03 of each that it has ──▶ FOOT
 //! ```
 //!
-//! Each track has one row of usage per flag: those that royalties are owed for, and those that none are owed for. So whoever delivered
-//! it sees how many streams count for nothing. HEAD and SU02.03 are written as DDEX's public definitions of the records say; of the
+//! Royalties are owed for payable streams alone. The others have rows of their own, each of the sum that says what they are, so that whoever
+//! delivered a track sees what waits and what counts for nothing. HEAD and SU02.03 are written as DDEX's public definitions of the records say; of the
 //! records of tracks and sums only the cells that tell something here.
+
+use std::collections::BTreeMap;
 
 use records::Millis;
 
@@ -28,9 +30,15 @@ pub struct Report {
     pub sender: String,
     /// Who delivered.
     pub recipient: String,
+    /// Days of the twelve months with streams, and all of them: by so many tracks were found to have no share.
+    pub year_days: [u64; 2],
     /// The tracks, each once.
     pub usages: Vec<Usage>,
 }
+
+/// How streams stand, in the order of [`Usage::streams`], and whether royalties are owed for them. The word is the service description of the sum.
+const KINDS: [(&str, &str); 4] =
+    [("payable", "true"), ("held", "false"), ("withheld", "false"), ("ineligible", "false")];
 
 /// The streams of one track.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,18 +51,15 @@ pub struct Usage {
     pub title: String,
     /// Main artist.
     pub artist: String,
-    /// Streams that royalties are owed for.
-    pub paid: u64,
-    /// Streams that none are owed for.
-    pub unpaid: u64,
+    /// Payable, held, withheld, ineligible.
+    pub streams: [u64; 4],
 }
 
 const VERSION: &str = "dsrf/1.3/7/1.3";
-const SUMMARY: &str = "1";
 
 /// The report as text.
 pub fn write(report: &Report) -> String {
-    let Report { message_id, created_at, from, until, sender, recipient, usages } = report;
+    let Report { message_id, created_at, from, until, sender, recipient, year_days: [known, days], usages } = report;
     let created_at = instant::to_text(*created_at);
     let head = [
         "HEAD",
@@ -73,20 +78,21 @@ pub fn write(report: &Report) -> String {
         "",
         recipient,
     ];
-    let all = usages.iter().map(|usage| usage.paid + usage.unpaid).sum::<u64>().to_string();
-    let summary = ["SY02.04", SUMMARY, "", "", "SubscriptionModel", "OnDemandStream", "Worldwide", "", &all];
-    let mut lines = vec![line(&head), line(&summary)];
-    let mut rows = 0;
+    let mut lines = vec![line(&head)];
+    for (at, (kind, _)) in KINDS.iter().enumerate() {
+        let (id, all) = ((at + 1).to_string(), usages.iter().map(|usage| usage.streams[at]).sum::<u64>().to_string());
+        let told = if *kind == "ineligible" { format!("{kind} by {known} of {days} days") } else { (*kind).to_owned() };
+        lines.push(line(&["SY02.04", &id, "", "", "SubscriptionModel", "OnDemandStream", "Worldwide", &told, &all]));
+    }
+    let mut rows = 0_u64;
     for (block, usage) in usages.iter().enumerate() {
         let block = (block + 1).to_string();
-        let Usage { track, isrc, title, artist, paid, unpaid } = usage;
+        let Usage { track, isrc, title, artist, streams } = usage;
         lines.push(line(&["AS02.04", &block, "1", track, isrc, title, "", artist]));
-        for (owed, streams) in [("true", paid), ("false", unpaid)] {
-            if *streams > 0 {
-                rows += 1;
-                let (id, streams) = (rows.to_string(), streams.to_string());
-                lines.push(line(&["SU02.03", &block, SUMMARY, &id, "", "1", owed, &streams]));
-            }
+        for (at, (_, owed)) in KINDS.iter().enumerate().filter(|(at, _)| streams[*at] > 0) {
+            rows += 1;
+            let [sum, id, streams] = [at as u64 + 1, rows, streams[at]].map(|number| number.to_string());
+            lines.push(line(&["SU02.03", &block, &sum, &id, "", "1", owed, &streams]));
         }
     }
     let (count, blocks) = ((lines.len() + 1).to_string(), usages.len().to_string());
@@ -118,8 +124,11 @@ pub fn read(text: &str) -> Result<Report, Error> {
     let created_at = created_at.ok_or_else(|| wrong(1, "expected HEAD with the time of creation as its sixth cell"))?;
     let plain = |cell: &str| cell.replace("\\|", "|");
     let [message_id, from, until, sender, recipient] = [message_id, from, until, sender, recipient].map(plain);
-    let mut report = Report { message_id, created_at, from, until, sender, recipient, usages: Vec::new() };
+    let mut report =
+        Report { message_id, created_at, from, until, sender, recipient, year_days: [0, 0], usages: Vec::new() };
     let mut blocks: Vec<String> = Vec::new();
+    // What each sum is the sum of.
+    let mut sums: BTreeMap<String, usize> = BTreeMap::new();
     let mut foot = None;
     for (at, cells) in lines {
         match (cells[0], &cells[1..]) {
@@ -128,15 +137,27 @@ pub fn read(text: &str) -> Result<Report, Error> {
                 let [track, isrc, title, artist] = [track, isrc, title, artist].map(|cell| plain(cell));
                 report.usages.push(Usage { track, isrc, title, artist, ..Usage::default() });
             }
-            ("SU02.03", [block, _, _, _, _, owed, streams, ..]) => {
+            ("SY02.04", [id, _, _, _, _, _, told, ..]) => {
+                let (kind, days) = told.split_once(" by ").unwrap_or((told, ""));
+                let kind = KINDS.iter().position(|(name, _)| *name == kind);
+                sums.insert(
+                    (*id).to_owned(),
+                    kind.ok_or_else(|| wrong(at, "expected payable, held, withheld or ineligible as cell 8"))?,
+                );
+                let mut numbers = days.split(' ').filter_map(|word| word.parse().ok());
+                if let (Some(known), Some(all)) = (numbers.next(), numbers.next()) {
+                    report.year_days = [known, all];
+                }
+            }
+            ("SU02.03", [block, sum, _, _, _, owed, streams, ..]) => {
                 let usage = report.usages.last_mut().filter(|_| blocks.last().is_some_and(|known| known == block));
                 let usage = usage.ok_or_else(|| wrong(at, "found usage outside the block of its track"))?;
                 let streams: u64 = streams.parse().map_err(|_| wrong(at, "expected a number of streams as cell 8"))?;
-                match *owed {
-                    "true" => usage.paid += streams,
-                    "false" => usage.unpaid += streams,
-                    _ => return Err(wrong(at, "expected true or false as cell 7")),
+                let kind = *sums.get(*sum).ok_or_else(|| wrong(at, "found usage of a sum that is not there"))?;
+                if *owed != KINDS[kind].1 {
+                    return Err(wrong(at, "expected true as cell 7 where royalties are owed, and false elsewhere"));
                 }
+                usage.streams[kind] += streams;
             }
             ("AS02.04" | "SU02.03", _) => return Err(wrong(at, "found fewer than 8 cells")),
             ("FOOT", [lines, ..]) => foot = Some((at, lines.parse::<usize>().ok())),
@@ -155,13 +176,12 @@ mod tests {
     use super::*;
 
     fn report() -> Report {
-        let usage = |track: &str, title: &str, paid, unpaid| Usage {
+        let usage = |track: &str, title: &str, streams| Usage {
             track: track.to_owned(),
             isrc: "SEXXX2600001".to_owned(),
             title: title.to_owned(),
             artist: "Å | B".to_owned(),
-            paid,
-            unpaid,
+            streams,
         };
         Report {
             message_id: "2026-01/d1".to_owned(),
@@ -170,7 +190,12 @@ mod tests {
             until: "2026-01-31".to_owned(),
             sender: "platform".to_owned(),
             recipient: "d1".to_owned(),
-            usages: vec![usage("1", "Song", 90, 10), usage("2", "Other", 0, 3), usage("3", "", 1, 0)],
+            year_days: [31, 365],
+            usages: vec![
+                usage("1", "Song", [90, 4, 5, 1]),
+                usage("2", "Other", [0, 0, 3, 0]),
+                usage("3", "", [1, 0, 0, 0]),
+            ],
         }
     }
 
@@ -178,8 +203,13 @@ mod tests {
     fn what_is_written_is_read_back() {
         let text = write(&report());
         assert_eq!(read(&text).unwrap(), report());
-        assert!(text.contains("\nSU02.03\t1\t1\t1\t\t1\ttrue\t90\nSU02.03\t1\t1\t2\t\t1\tfalse\t10\n"), "{text}");
-        assert!(text.ends_with("FOOT\t10\t10\t1\t3\t3\n"), "{text}");
+        let withheld = "\nSU02.03\t1\t3\t3\t\t1\tfalse\t5\n";
+        assert!(text.contains("\nSU02.03\t1\t1\t1\t\t1\ttrue\t90\n") && text.contains(withheld), "{text}");
+        assert!(
+            text.contains("\tWorldwide\twithheld\t8\n") && text.contains("\tineligible by 31 of 365 days\t1\n"),
+            "{text}"
+        );
+        assert!(text.ends_with("FOOT\t15\t15\t1\t3\t3\n"), "{text}");
         let mut strange = report();
         strange.usages[0].title = "a\tb\nc".to_owned();
         assert_eq!(read(&write(&strange)).unwrap().usages[0].title, "a b c");
@@ -192,10 +222,12 @@ mod tests {
         for (text, says) in [
             (String::new(), "line 1"),
             (cut("FOOT"), "no FOOT"),
-            (text.replace("\ttrue\t90", "\tmaybe\t90"), "line 4: expected true or false"),
-            (text.replace("\ttrue\t90", "\ttrue\tmany"), "line 4"),
-            (text.replace("SU02.03\t2\t", "SU02.03\t9\t"), "line 7: found usage outside"),
-            (text.replace("FOOT\t10", "FOOT\t11"), "line 10: FOOT promises"),
+            (text.replace("\ttrue\t90", "\tfalse\t90"), "line 7: expected true"),
+            (text.replace("\ttrue\t90", "\ttrue\tmany"), "line 7"),
+            (text.replace("\twithheld\t", "\tlost\t"), "line 4: expected payable"),
+            (text.replace("SU02.03\t1\t3", "SU02.03\t1\t7"), "line 9: found usage of a sum"),
+            (text.replace("SU02.03\t2\t", "SU02.03\t9\t"), "line 12: found usage outside"),
+            (text.replace("FOOT\t15", "FOOT\t16"), "line 15: FOOT promises"),
             (text.replacen("HEAD", "HAED", 1), "line 1"),
         ] {
             let error = read(&text).unwrap_err().to_string();

@@ -97,6 +97,17 @@ impl Ineligible {
     }
 }
 
+/// How a stream stands in the month: what was withheld stays so, a track may have no share, and where nobody delivers a track there is nobody
+/// to pay, so its share waits.
+pub fn stands(by_verdicts: Standing, has_share: bool, is_delivered: bool) -> Standing {
+    match by_verdicts {
+        Standing::Withheld => Standing::Withheld,
+        _ if !has_share => Standing::Ineligible,
+        Standing::Payable if !is_delivered => Standing::Held,
+        other => other,
+    }
+}
+
 /// How many independent listeners a track with so many streams in twelve months needs.
 pub fn listeners_needed(threshold: &Threshold, streams: u64) -> u64 {
     let grown = if threshold.streams_per_listener == 0 { 0 } else { streams.div_ceil(threshold.streams_per_listener) };

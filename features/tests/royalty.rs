@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use features::royalty::{Ineligible, Payment, Standing, Streams, Track, eligible, listeners_needed, share};
+use features::royalty::{Ineligible, Payment, Standing, Streams, Track, eligible, listeners_needed, share, stands};
 use proptest::prelude::*;
 use records::policy::Percent;
 use records::royalty::{Boost, Noise, Sharing, Terms, Threshold};
@@ -133,6 +133,21 @@ proptest! {
         prop_assert_eq!((&shared.payments, shared.left), (&payments, left));
         let paid: u64 = shared.payments.iter().map(|payment| payment.payable + payment.held).sum();
         prop_assert_eq!(paid + shared.left, money.iter().sum::<u64>());
+    }
+
+    #[test]
+    fn what_nobody_delivers_is_paid_to_nobody_and_adds_up((terms, money, tracks, all) in months(), delivered in prop::collection::vec(any::<bool>(), 7)) {
+        let stood: Vec<One> =
+            all.iter().map(|one| (one.0, one.1, one.2, stands(one.3, true, delivered[one.1 as usize]))).collect();
+        let shared = share(&terms, &money, &tracks, &grouped(&stood));
+        let (payments, left) = slow(&terms, &money, &tracks, &stood);
+        prop_assert_eq!((&shared.payments, shared.left), (&payments, left));
+        let nobodys = || payments.iter().zip(&delivered).filter(|(_, delivered)| !**delivered).map(|(payment, _)| payment);
+        prop_assert_eq!(nobodys().map(|payment| payment.payable).sum::<u64>(), 0);
+        let paid: u64 = payments.iter().map(|payment| payment.payable + payment.held).sum();
+        prop_assert_eq!(paid + left, money.iter().sum::<u64>());
+        let stays = all.iter().zip(&stood).filter(|(one, _)| one.3 != Standing::Payable || delivered[one.1 as usize]);
+        prop_assert!(stays.into_iter().all(|(one, stood)| one == stood || one.3 == Standing::Ineligible));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use records::royalty::{Micros, Terms};
 use serde_json::{Value, json};
 
 use self::calendar::Month;
-use self::month::{Closed, Line};
+use self::month::{Closed, Line, Year};
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
 use crate::replay;
@@ -44,7 +44,8 @@ Examples:
       opened again with what is known on the first of March: what that changes
 
 docs/ROYALTIES.md says what each number means.
-Exit codes: 0 done, 2 options that cannot be, 4 an input that cannot be read, 5 an output that cannot be written.")]
+Exit codes: 0 done, 2 options that cannot be, among them an --out that holds another close, 4 an input that cannot be read, 5 an output that
+cannot be written.")]
 pub struct RoyaltiesArgs {
     /// Where the tables come from: the same files that the replay read
     #[command(flatten)]
@@ -67,7 +68,7 @@ pub struct RoyaltiesArgs {
     /// The royalties of an earlier close of this month: what differs is told, and written as royalty_difference
     #[arg(long, value_name = "DIR")]
     pub against: Option<PathBuf>,
-    /// Where the tables go
+    /// Where the tables go: a folder that holds no other close
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Print as JSON
@@ -113,6 +114,9 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     let mut told = Told { month, close, policy_version, terms, closed, pool_from, differences, otherwise: Vec::new() };
     if let Some(folder) = &args.against {
         told.otherwise = difference::made_otherwise(folder, &told.json())?;
+    }
+    if let Some(part) = told.part_of_the_year() {
+        eprintln!("truestream: warning: {part}");
     }
     tables::write(&args.out, &told)?;
     Ok(told)
@@ -160,8 +164,46 @@ impl Told {
         sum
     }
 
+    /// Tracks that no distributor delivers.
+    fn nobodys(&self) -> impl Iterator<Item = &Line> {
+        self.closed.lines.iter().filter(|line| line.held_because.is_some() && line.held > 0)
+    }
+
+    /// The rules that go by twelve months, and how many tracks have no share by them that data of more days could give one.
+    fn by_the_year(&self) -> (Vec<&'static str>, usize) {
+        let threshold = &self.terms.threshold;
+        let rules = [
+            ("streams_min", threshold.streams_min),
+            ("listeners_min", threshold.listeners_min),
+            ("streams_per_listener", threshold.streams_per_listener),
+        ];
+        let is_part = self.closed.year.is_part();
+        let judged = self.closed.lines.iter().filter(|line| is_part && line.is_judged_by_the_year()).count();
+        (rules.into_iter().filter(|(_, asked)| *asked > 0).map(|(rule, _)| rule).collect(), judged)
+    }
+
+    /// By how much of the twelve months tracks were judged, where that is less than all.
+    fn part_of_the_year(&self) -> Option<String> {
+        let Year { days, known, .. } = self.closed.year;
+        let (rules, judged) = self.by_the_year();
+        (known < days && !rules.is_empty()).then(|| {
+            format!(
+                "of the twelve months that end with {} the data has streams on {known} of {days} days: {} went by these, and {judged} tracks \
+                 have no share that data of the other days could give one",
+                self.month.text(),
+                rules.join(", ")
+            )
+        })
+    }
+
     fn json(&self) -> Value {
         let sum = self.sums();
+        let nobodys = self.nobodys().fold(Line::default(), |mut sum, line| {
+            sum.add(line);
+            sum
+        });
+        let Year { days, known, first_ms } = self.closed.year;
+        let (rules, by_them) = self.by_the_year();
         let moved = self.differences.as_deref().map(difference::moved);
         let mut why = serde_json::Map::new();
         for line in &self.closed.lines {
@@ -181,7 +223,18 @@ impl Told {
             "pool_from": self.pool_from,
             "payable": amount_text(sum.paid_micros),
             "held": amount_text(sum.held_micros),
+            "held_without_distributor": amount_text(nobodys.held_micros),
+            "held_without_distributor_streams": nobodys.held,
             "left": amount_text(self.closed.left),
+            "year": {
+                "from": instant::to_text(self.month.year_start_ms()),
+                "days": days,
+                "days_with_streams": known,
+                "first_day": first_ms.map(instant::to_text),
+                "rules": rules,
+                "ineligible_tracks_by_them": by_them,
+            },
+            "lines_hash": self.closed.hash(),
             "streams": sum.streams(),
             "payable_streams": sum.payable,
             "held_streams": sum.held,
@@ -218,8 +271,22 @@ impl Told {
         let _ = writeln!(text, "Pool      {}", money(self.closed.pool));
         let _ = writeln!(text, "Payable   {} for {} streams", money(sum.paid_micros), sum.payable);
         let _ = writeln!(text, "Held      {} for {} streams, until somebody decides", money(sum.held_micros), sum.held);
+        let nobodys: Vec<&Line> = self.nobodys().collect();
+        if !nobodys.is_empty() {
+            let waits = nobodys.iter().map(|line| line.held_micros).sum();
+            let streams: u64 = nobodys.iter().map(|line| line.held).sum();
+            let _ = writeln!(
+                text,
+                "  of it   {} for {streams} streams of {} tracks without a distributor: there is nobody to pay",
+                money(waits),
+                nobodys.len()
+            );
+        }
         let _ = writeln!(text, "Withheld  {} streams: nobody listened", sum.withheld);
         let _ = writeln!(text, "Ineligible {} streams of tracks that have no share under the terms", sum.ineligible);
+        if let Some(part) = self.part_of_the_year() {
+            let _ = writeln!(text, "Note      {part}");
+        }
         if self.closed.left > 0 {
             let _ = writeln!(text, "Left      {}: no stream has a claim to it", money(self.closed.left));
         }

@@ -6,13 +6,13 @@
 //!                                                       └──▶ the month by account, track and day ──terms──▶ lines
 //! ```
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::Path;
 
 use datasets::tables::Inputs;
 use datasets::tables::read::{IdKinds, id_kinds, read_table};
 use features::apportion::divide;
-use features::royalty::{self, Standing, Streams, eligible};
+use features::royalty::{self, Standing, Streams, eligible, stands};
 use features::standing::Course;
 use records::royalty::{Micros, Terms};
 use records::{Account, Id, Millis, Source, Track};
@@ -32,7 +32,30 @@ pub struct Closed {
     pub lines: Vec<Line>,
     /// Streams by day, counted from the first of the month, and place of the line.
     pub days: BTreeMap<(u32, u32), [u64; 4]>,
+    /// What is known of the twelve months.
+    pub year: Year,
 }
+
+/// The twelve months by which tracks are judged, and how much of them the data has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Year {
+    /// Its days.
+    pub days: u64,
+    /// Those with a stream of anything.
+    pub known: u64,
+    /// The beginning of the first of them.
+    pub first_ms: Option<Millis>,
+}
+
+impl Year {
+    /// Whether what is missing could have judged tracks otherwise.
+    pub fn is_part(&self) -> bool {
+        self.known < self.days
+    }
+}
+
+/// What the money of a track without a distributor waits for: somebody to pay.
+pub const NO_DISTRIBUTOR: &str = "no_distributor";
 
 /// A track.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -52,6 +75,8 @@ pub struct Line {
     pub listeners_needed: u64,
     /// Why it has no share.
     pub ineligible_because: Option<&'static str>,
+    /// What its money waits for, whatever verdicts say.
+    pub held_because: Option<&'static str>,
     /// Streams of the month.
     pub payable: u64,
     pub held: u64,
@@ -71,6 +96,13 @@ impl Line {
         self.ineligible += other.ineligible;
         self.paid_micros += other.paid_micros;
         self.held_micros += other.held_micros;
+    }
+
+    /// Whether it has no share by rules that go by twelve months.
+    pub fn is_judged_by_the_year(&self) -> bool {
+        [royalty::Ineligible::Streams, royalty::Ineligible::Listeners]
+            .iter()
+            .any(|why| self.ineligible_because == Some(why.name()))
     }
 
     /// All streams.
@@ -102,7 +134,8 @@ pub fn close(
     let mut heard = Heard::new(circles(tables, close)?);
     listen(inputs, tables, &kinds, month, close, &known, &mut heard)?;
     let plans = plans(inputs, &kinds)?;
-    Ok(shared(heard, &catalogue, &plans, terms, pool))
+    let year = heard.year_of(month);
+    Ok(Closed { year, ..shared(heard, &catalogue, &plans, terms, pool) })
 }
 
 fn plans(inputs: &Inputs, kinds: &IdKinds) -> Result<HashMap<Id, String>, Failure> {
@@ -175,6 +208,8 @@ struct Heard {
     first_of_circle: HashMap<String, u32>,
     /// Streams of the twelve months, and who was behind them.
     year: Vec<(u64, HashSet<u32>)>,
+    /// Its days with a stream, counted from its first.
+    days: BTreeSet<u32>,
     /// Streams of the month by account, track, being chosen, day and standing.
     month: HashMap<(u32, u32, bool, u32, Standing), u64>,
 }
@@ -188,7 +223,17 @@ impl Heard {
             circle_of: Vec::new(),
             first_of_circle: HashMap::new(),
             year: Vec::new(),
+            days: BTreeSet::new(),
             month: HashMap::new(),
+        }
+    }
+
+    fn year_of(&self, month: Month) -> Year {
+        let start = month.year_start_ms();
+        Year {
+            days: ((month.end_ms - start) / DAY_MS).unsigned_abs(),
+            known: self.days.len() as u64,
+            first_ms: self.days.first().map(|day| start + i64::from(*day) * DAY_MS),
         }
     }
 
@@ -217,6 +262,7 @@ fn listen(
     let mut course_of: Vec<Option<&Course>> = Vec::new();
     each_stream(inputs, tables, kinds, month.year_start_ms()..month.end_ms, close, |stream| {
         let Stream { ended_at, source, .. } = stream;
+        heard.days.insert(((ended_at - month.year_start_ms()) / DAY_MS) as u32);
         let is_chosen = matches!(source, Source::Search | Source::Library);
         let (account, track) = (heard.account(stream.account), heard.tracks.of(stream.track));
         if course_of.len() <= account as usize {
@@ -278,6 +324,7 @@ fn shared(
             year_listeners,
             listeners_needed: royalty::listeners_needed(&terms.threshold, *year_streams),
             ineligible_because: weight.err().map(royalty::Ineligible::name),
+            held_because: row.is_none_or(|row| row.distributor_id.is_none()).then_some(NO_DISTRIBUTOR),
             ..Line::default()
         };
     }
@@ -286,8 +333,7 @@ fn shared(
     for ((account, track, chosen, day, standing), count) in heard.month {
         let (account, track) = (accounts[account as usize], tracks[track as usize]);
         let line = &mut lines[track as usize];
-        let has_share = line.ineligible_because.is_none() || standing == Standing::Withheld;
-        let standing = if has_share { standing } else { Standing::Ineligible };
+        let standing = stands(standing, line.ineligible_because.is_none(), line.held_because.is_none());
         let of_line = match standing {
             Standing::Payable => &mut line.payable,
             Standing::Held => &mut line.held,
@@ -315,13 +361,27 @@ fn shared(
     for (line, payment) in lines.iter_mut().zip(shared.payments) {
         (line.paid_micros, line.held_micros) = (payment.payable, payment.held);
     }
-    let mut closed = Closed { pool: pool.unwrap_or_else(|| money.iter().sum()), left: shared.left, lines, days };
+    let mut closed = Closed {
+        pool: pool.unwrap_or_else(|| money.iter().sum()),
+        left: shared.left,
+        lines,
+        days,
+        year: Year::default(),
+    };
     closed.left += closed.pool - money.iter().sum::<Micros>();
     closed.keep_heard();
     closed
 }
 
 impl Closed {
+    /// The same for closes of which every line and day is the same.
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        self.lines.iter().for_each(|line| _ = hasher.update(format!("{line:?}\n").as_bytes()));
+        self.days.iter().for_each(|day| _ = hasher.update(format!("{day:?}\n").as_bytes()));
+        hasher.finalize().to_hex().to_string()
+    }
+
     /// Leaves out tracks without a stream in the month.
     fn keep_heard(&mut self) {
         let mut places = vec![None; self.lines.len()];

@@ -9,7 +9,7 @@ use datasets::tables::rows::{Column, ColumnKind, Value, write as write_rows};
 use super::Told;
 use super::calendar::DAY_MS;
 use super::difference::Difference;
-use super::month::Line;
+use super::month::Closed;
 use crate::exit::Failure;
 
 fn columns(texts: &[&str], numbers: &[&str]) -> Vec<Column> {
@@ -24,16 +24,23 @@ fn count<'a>(number: u64) -> Value<'a> {
 const STREAMS: [&str; 4] = ["payable", "held", "withheld", "ineligible"];
 const MONEY: [&str; 2] = ["payable_micros", "held_micros"];
 
-/// Writes everything into the folder; `royalties.json` comes last.
+/// Writes everything into the folder; `royalties.json` comes last. A close is never replaced by another one: of what was paid there is no second copy.
 ///
 /// # Errors
-/// When the folder cannot be written.
+/// When the folder holds another close, or cannot be written.
 pub fn write(out: &Path, told: &Told) -> Result<(), Failure> {
     let output = |error: datasets::Error| Failure::Output(error.to_string());
     let failed = |error: std::io::Error| Failure::Output(format!("{}: {error}", out.display()));
     let manifest = out.join("royalties.json");
+    let json = format!("{:#}\n", told.json());
+    if manifest.exists() && std::fs::read_to_string(&manifest).map_err(failed)? != json {
+        return Err(Failure::Usage(format!(
+            "--out {0}: it holds another close, which stays; write this one into a folder of its own, and name {0} as --against to be told what differs",
+            out.display()
+        )));
+    }
     std::fs::create_dir_all(out.join("dsr")).map_err(failed)?;
-    // What is there is of another close until the manifest is written.
+    // What is there is of a close that broke off, until the manifest is written.
     for stale in [manifest.clone(), out.join("royalty_difference.parquet")] {
         if stale.exists() {
             std::fs::remove_file(stale).map_err(failed)?;
@@ -46,7 +53,7 @@ pub fn write(out: &Path, told: &Told) -> Result<(), Failure> {
         }
     }
     let month = told.month.text();
-    tracks(&out.join("royalty.parquet"), &month, &told.closed.lines).map_err(output)?;
+    tracks(&out.join("royalty.parquet"), &month, &told.closed).map_err(output)?;
     days(&out.join("royalty_day.parquet"), told).map_err(output)?;
     if let Some(differences) = &told.differences {
         changes(&out.join("royalty_difference.parquet"), &month, differences).map_err(output)?;
@@ -54,18 +61,18 @@ pub fn write(out: &Path, told: &Told) -> Result<(), Failure> {
     for (name, report) in reports(told) {
         std::fs::write(out.join("dsr").join(name), dsr::write(&report)).map_err(failed)?;
     }
-    std::fs::write(manifest, format!("{:#}\n", told.json())).map_err(failed)
+    std::fs::write(manifest, json).map_err(failed)
 }
 
-fn tracks(path: &Path, month: &str, lines: &[Line]) -> Result<(), datasets::Error> {
-    let texts = ["month", "track_id", "artist_id", "distributor_id", "ineligible_because"];
-    let year = ["year_streams", "year_listeners", "listeners_needed"];
+fn tracks(path: &Path, month: &str, closed: &Closed) -> Result<(), datasets::Error> {
+    let texts = ["month", "track_id", "artist_id", "distributor_id", "ineligible_because", "held_because"];
+    let year = ["year_days", "year_streams", "year_listeners", "listeners_needed"];
     let numbers: Vec<&str> = year.into_iter().chain(STREAMS).chain(MONEY).collect();
     let mut rows = Vec::new();
-    for line in lines {
-        let because = line.ineligible_because.unwrap_or("");
-        let texts = [month, &line.track, &line.artist, &line.distributor, because];
-        let year = [line.year_streams, line.year_listeners, line.listeners_needed];
+    for line in &closed.lines {
+        let [ineligible, held] = [line.ineligible_because, line.held_because].map(|because| because.unwrap_or(""));
+        let texts = [month, &line.track, &line.artist, &line.distributor, ineligible, held];
+        let year = [closed.year.known, line.year_streams, line.year_listeners, line.listeners_needed];
         let numbers = [line.payable, line.held, line.withheld, line.ineligible, line.paid_micros, line.held_micros];
         rows.push(texts.into_iter().map(Value::Text).chain(year.into_iter().chain(numbers).map(count)).collect());
     }
@@ -109,6 +116,7 @@ fn reports(told: &Told) -> BTreeMap<String, Report> {
             until: until.clone(),
             sender: "platform".to_owned(),
             recipient: line.distributor.clone(),
+            year_days: [told.closed.year.known, told.closed.year.days],
             usages: Vec::new(),
         });
         report.usages.push(Usage {
@@ -116,8 +124,7 @@ fn reports(told: &Told) -> BTreeMap<String, Report> {
             isrc: line.isrc.clone(),
             title: line.title.clone(),
             artist: line.artist_name.clone(),
-            paid: line.payable,
-            unpaid: line.streams() - line.payable,
+            streams: [line.payable, line.held, line.withheld, line.ineligible],
         });
     }
     reports

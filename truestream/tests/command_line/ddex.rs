@@ -263,7 +263,7 @@ fn a_machines_voice_is_paid_when_the_register_has_a_consent() {
     let folder = TempDir::new().expect("a folder");
     let sung = sent(&[("<AiContribution>None</AiContribution>", "<AiContribution>Partly</AiContribution>")]);
     let register = folder.path().join("consents.csv");
-    let mut import = |line: &str| {
+    let import = |line: &str| {
         store(folder.path(), "consents.csv", &format!("distributor_id,isrc,party_id,consent_ref\n{line}"));
         let more = ["--received", "sent", "--consents", &text(&register)];
         let from = data_of(&folder.path().join("data"), &[("1.xml", sung.clone())], &more);
@@ -328,4 +328,40 @@ fn the_policy_says_what_is_asked_and_of_whom_nothing_is() {
     }
     let told = under(&[("undeclared = \"hold\"", "undeclared = \"keep\"")]);
     assert_eq!((told.code, told.err.contains("disclosure.toml")), (Some(4), true), "{told:?}");
+}
+
+#[test]
+fn what_a_purged_recording_earned_waits_for_somebody_to_pay() {
+    let policy = crate::royalties::strict();
+    let shared = |messages: &[(&str, String)]| {
+        let folder = TempDir::new().expect("a folder");
+        let from = data(folder.path(), messages);
+        let [tables, out] = ["tables", "january"].map(|name| text(&folder.path().join(name)));
+        let line = ["replay", "--data", &from, "--out", &tables, "--every", "12h", "--windows", "24h"];
+        truestream(&[&line[..], &["--views", "verdict,payout_hold,account_group"]].concat()).good();
+        let line = ["royalties", "--data", &from, "--tables", &tables, "--month", "2026-01", "--out", &out];
+        let more = ["--policy", &text(policy.path()), "--pool", "100"];
+        let told = truestream(&[&line[..], &more].concat()).good().out;
+        let json = truestream(&[&line[..], &more, &["--json"]].concat()).good().json();
+        let rows = rows(Path::new(&out), "royalty", &["held_because", "payable", "held", "payable_micros"]);
+        let reports = std::fs::read_dir(Path::new(&out).join("dsr")).expect("a folder").count();
+        (told, json, rows, reports)
+    };
+    let delivered = ("1.xml", sent(&[]));
+    let (told, json, rows, reports) = shared(std::slice::from_ref(&delivered));
+    assert!(!told.contains("without a distributor"), "{told}");
+    assert_eq!((&json["payable"], &json["held_without_distributor"]), (&"100.000000".into(), &"0.000000".into()));
+    assert!(rows.iter().all(|row| row[0].is_empty() && row[2] == "0") && reports == 1, "{rows:?}");
+
+    // The plays were before the purge, the close is after it.
+    let purge = PURGE.replacen("2026-02-01T10:00:00Z", "2026-01-06T12:00:00Z", 1);
+    let (told, json, rows, reports) = shared(&[delivered, ("2.xml", purge)]);
+    let of_it = "  of it   100.000000 EUR for 96 streams of 2 tracks without a distributor: there is nobody to pay";
+    assert!(told.contains("Payable   0.000000 EUR for 0 streams") && told.contains(of_it), "{told}");
+    assert_eq!(
+        (&json["held"], &json["left"], &json["held_without_distributor_streams"]),
+        (&"100.000000".into(), &"0.000000".into(), &96.into())
+    );
+    assert_eq!(rows, vec![["no_distributor", "0", "48", "0"].map(str::to_owned).to_vec(); 2]);
+    assert_eq!(reports, 0);
 }

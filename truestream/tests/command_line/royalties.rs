@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datasets::dsr;
 use tempfile::TempDir;
 
-use crate::data::{read, rows, text};
+use crate::data::{instants, read, rows, text, whole, write};
 use crate::process::{files, truestream};
 
 /// Whoever is suspected at all is blocked, and a track needs one stream.
@@ -103,14 +105,15 @@ fn a_month_is_shared_to_the_last_millionth_and_reported() {
         assert_eq!(&by_track(&days, column, |_| true), sums, "{column}");
     }
     // Reports are read back and say the same of every track that somebody delivered.
-    let mut reported: [BTreeMap<String, u64>; 2] = Default::default();
+    let mut reported: [BTreeMap<String, u64>; 4] = Default::default();
     for (name, bytes) in files(&out.join("dsr")) {
         let report =
             dsr::read(&String::from_utf8(bytes).expect("text")).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!((report.from.as_str(), report.until.as_str()), ("2026-01-01", "2026-01-31"));
+        assert_eq!(report.year_days, [2, 365], "the world lasts two days");
         for usage in report.usages {
-            reported[0].insert(usage.track.clone(), usage.paid);
-            reported[1].insert(usage.track, usage.unpaid);
+            let by_kind = reported.iter_mut().zip(usage.streams);
+            by_kind.for_each(|(kind, streams)| _ = kind.insert(usage.track.clone(), streams));
         }
     }
     reported.iter_mut().for_each(|side| side.retain(|_, streams| *streams > 0));
@@ -122,8 +125,7 @@ fn a_month_is_shared_to_the_last_millionth_and_reported() {
     let of_delivered = |sums: &BTreeMap<String, u64>| -> BTreeMap<String, u64> {
         sums.iter().filter(has).map(|(track, count)| (track.clone(), *count)).collect()
     };
-    assert_eq!(reported[0], of_delivered(&of[0]));
-    assert_eq!(reported[1], of_delivered(&added(&of[1..])));
+    assert_eq!(reported, of.map(|kind| of_delivered(&kind)));
 
     // The same again is the same bytes; other terms move money and lose none.
     let again = policy.path().join("again");
@@ -136,8 +138,25 @@ fn a_month_is_shared_to_the_last_millionth_and_reported() {
     let terms = std::fs::read_to_string(policy.path().join("royalties.toml")).expect("terms");
     std::fs::write(policy.path().join("royalties.toml"), terms.replace("\"pro_rata\"", "\"user_centric\""))
         .expect("written");
+    // A close is not replaced by another one; the same is written anew.
+    let written = |folder: &Path| {
+        ["royalties.json", "royalty.parquet", "royalty_day.parquet", "royalty_difference.parquet"]
+            .map(|name| std::fs::read(folder.join(name)).expect("a file"))
+    };
+    let before = written(&again);
+    let refused = truestream(&[&line[..], &more, &against].concat()).failed(2, &["holds another close", "--against"]);
+    assert!(refused.out.is_empty() && written(&again) == before, "{refused:?}");
+    let terms = std::fs::read_to_string(policy.path().join("royalties.toml")).expect("terms");
+    let elsewhere = text(&policy.path().join("elsewhere"));
+    let line = ["royalties", "--data", &data, "--tables", &tables_text, "--month", "2026-01", "--out", &elsewhere];
     let other = truestream(&[&line[..], &more, &against].concat()).good().json();
-    assert!(other["differences"].as_u64() > Some(20) && micros(&other["moved"]) > 0, "{other:#}");
+    let once = written(Path::new(&elsewhere));
+    truestream(&[&line[..], &more, &against].concat()).good();
+    assert!(written(Path::new(&elsewhere)) == once);
+    assert!(
+        terms.contains("user_centric") && other["differences"].as_u64() > Some(20) && micros(&other["moved"]) > 0,
+        "{other:#}"
+    );
     assert_eq!(micros(&other["payable"]) + micros(&other["held"]) + micros(&other["left"]), 1_000_010_000);
 }
 
@@ -169,9 +188,11 @@ fn a_month_that_is_opened_again_says_what_changed() {
     assert_eq!(more("payable_more") + more("held_more"), micros(&second["moved"]));
 
     // Other money is not a correction, and is told. What is not of a close is left where it is.
-    let mine = late.join("dsr").join("mine.txt");
+    let other = policy.path().join("other");
+    let mine = other.join("dsr").join("mine.txt");
+    std::fs::create_dir_all(other.join("dsr")).expect("a folder");
     std::fs::write(&mine, "mine").expect("a file");
-    let other = ["--out", &text(&late), "--against", &text(&early), "--pool", "123"];
+    let other = ["--out", &text(&other), "--against", &text(&early), "--pool", "123"];
     let other = truestream(&[&line[..], &other].concat()).good().json();
     assert!(other["earlier_otherwise"][0].as_str().is_some_and(|told| told.ends_with("now 123.000000")), "{other:#}");
     assert!(mine.exists());
@@ -187,7 +208,7 @@ fn a_month_that_is_opened_again_says_what_changed() {
         truestream(&line).good();
     }
     let line = ["royalties", "--data", &data, "--tables", &tables, "--month", "2026-01", "--policy", &store, "--json"];
-    let told = truestream(&[&line[..], &["--out", &text(&late)]].concat()).good().json();
+    let told = truestream(&[&line[..], &["--out", &text(&policy.path().join("first terms"))]].concat()).good().json();
     assert_eq!(told["policy_version"], "first");
 
     let wrong = ["royalties", "--data", &data, "--tables", &tables, "--out", &text(&late)];
@@ -200,6 +221,47 @@ fn a_month_that_is_opened_again_says_what_changed() {
         let told = truestream(&[&wrong[..], &more].concat());
         assert_eq!((told.code, told.err.contains(says)), (code, true), "{told:?}");
     }
+}
+
+/// A year of one stream a day, without this day, of a track that needs a listener more than it has.
+fn a_year_without(day: Option<i64>) -> (serde_json::Value, String) {
+    let folder = TempDir::new().expect("a folder");
+    let february = crate::data::MONDAY - 338 * 86_400_000;
+    let days: Vec<i64> = (0..365).filter(|number| Some(*number) != day).collect();
+    let words = |of: &dyn Fn(i64) -> String| -> ArrayRef {
+        Arc::new(days.iter().map(|day| Some(of(*day))).collect::<StringArray>())
+    };
+    let ended: Vec<_> = days.iter().map(|day| Some(february + day * 86_400_000)).collect();
+    let columns = [
+        ("play_id", words(&|day| format!("p{day}")), true),
+        ("ended_at", instants(&ended), true),
+        ("account_id", words(&|_| "a".to_owned()), true),
+        ("track_id", words(&|_| "t".to_owned()), true),
+        ("played_ms", whole(&vec![Some(200_000); days.len()]), true),
+    ];
+    write(&folder.path().join("plays.parquet"), &RecordBatch::try_from_iter_with_nullable(columns).expect("plays"), 64);
+    let [data, tables, out] = [folder.path().to_owned(), folder.path().join("tables"), folder.path().join("january")];
+    let (data, tables, out, policy) = (text(&data), text(&tables), text(&out), strict());
+    let line = ["replay", "--data", &data, "--out", &tables, "--every", "24h", "--windows", "28d"];
+    truestream(&[&line[..], &["--views", "verdict"]].concat()).good();
+    let line = ["royalties", "--data", &data, "--tables", &tables, "--month", "2026-01", "--out", &out];
+    let told = truestream(&[&line[..], &["--policy", &text(policy.path()), "--json"]].concat()).good();
+    assert_eq!(rows(Path::new(&out).join("royalty.parquet").as_path(), &["ineligible_because"]), [["listeners"]]);
+    (told.json(), told.err)
+}
+
+#[test]
+fn who_is_judged_by_a_part_of_the_year_is_told_so() {
+    let (told, err) = a_year_without(None);
+    assert_eq!((&told["year"]["days"], &told["year"]["days_with_streams"]), (&365.into(), &365.into()));
+    assert_eq!((&told["year"]["ineligible_tracks_by_them"], err.as_str()), (&0.into(), ""));
+    let (told, err) = a_year_without(Some(7));
+    assert_eq!(
+        (&told["year"]["days_with_streams"], &told["year"]["ineligible_tracks_by_them"]),
+        (&364.into(), &1.into())
+    );
+    assert_eq!(told["year"]["rules"], serde_json::json!(["streams_min", "listeners_min", "streams_per_listener"]));
+    assert!(err.contains("warning") && err.contains("on 364 of 365 days") && err.contains("1 tracks"), "{err}");
 }
 
 #[test]
