@@ -38,6 +38,13 @@ impl Course {
         self.spans.iter().map(|(.., verdict)| *verdict).max().unwrap_or_default()
     }
 
+    /// The gravest verdict as of any instant from the one to the other.
+    pub fn gravest_between(&self, from: Millis, until: Millis) -> Verdict {
+        let holds =
+            |(start, end, _): &&(Millis, Option<Millis>, Verdict)| *start <= until && end.is_none_or(|end| from < end);
+        self.spans.iter().filter(holds).map(|(.., verdict)| *verdict).max().unwrap_or_default()
+    }
+
     /// For how long there was a verdict, where the last instant is `until`.
     pub fn lasted_ms(&self, until: Millis) -> Millis {
         self.spans.iter().map(|(from, end, _)| end.unwrap_or(until).min(until).max(*from) - from).sum()
@@ -134,6 +141,12 @@ mod tests {
         course.begins(14 * H, Verdict::Hold);
         course.ends(16 * H);
         assert_eq!((course.gravest_ever(), course.lasted_ms(100 * H)), (Verdict::Block, 6 * H));
+        let between = |from: Millis, until: Millis| course.gravest_between(from * H, until * H);
+        assert_eq!(
+            [between(0, 9), between(0, 10), between(11, 12), between(14, 20), between(16, 99)]
+                .map(|verdict| verdict as u8),
+            [Verdict::Allow, Verdict::Hold, Verdict::Block, Verdict::Hold, Verdict::Allow].map(|verdict| verdict as u8)
+        );
         assert_eq!((course.lasted_ms(13 * H), Course::default().gravest_ever()), (3 * H, Verdict::Allow));
         // Instant by instant.
         let slow = |ended_at: Millis, window: Millis| {

@@ -15,15 +15,18 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use datasets::formats::instant;
+use records::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use self::clusters::Sources;
+use self::clusters::{Period, Sources};
 use self::tags::Tagger;
 use crate::exit::Failure;
+use crate::verify::{Emit, Settings};
 
 /// The first line of a file says that it is one, and which.
-const FORMAT: &str = "truestream.exchange/1";
+const FORMAT: &str = "truestream.exchange/2";
 /// Fewer accounts or recordings are never exported: of fewer than three each of two knows the other.
 const K_MIN: u64 = 3;
 
@@ -36,8 +39,10 @@ Examples:
   head -c 32 /dev/urandom > key; chmod 600 key
       a key, which goes to the other party on another way than the file
   truestream exchange export --data W --tables R --key-file key --out ours.jsonl
-      what was stopped, as hashes under the key: devices and payments of at least five stopped accounts, recordings of
-      uploaders of whom at least five were stopped
+      what was stopped at any time that the tables tell of, as hashes under the key: devices and payments of at least
+      five stopped accounts, recordings of stopped uploaders, at least five of each
+  truestream exchange export --data W --tables R --from 2026-01-01 --until 2026-01-31 --key-file key --out january.jsonl
+      in one month
   truestream exchange compare ours.jsonl theirs.jsonl
       what both have stopped; under different keys nothing
   truestream exchange find theirs.jsonl --data W --key-file key
@@ -83,6 +88,15 @@ struct ExportArgs {
     /// A file of at least 32 random bytes
     #[arg(long, value_name = "FILE")]
     key_file: PathBuf,
+    /// Who was stopped at some time from then on; from the first instant of the tables otherwise
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Who was stopped at some time until then; until the last instant of the tables otherwise
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// What people ruled, where it is not in --data: who was cleared is not told of
+    #[arg(long, value_name = "FILE")]
+    rulings: Vec<PathBuf>,
     /// Clusters of fewer accounts or recordings are left out
     #[arg(long, value_name = "N", default_value_t = 5)]
     k: u64,
@@ -119,6 +133,9 @@ struct Head {
     /// The same for the same key, and of no other use.
     key_check: String,
     k: u64,
+    /// The first and the last instant of the period.
+    from: String,
+    until: String,
 }
 
 /// Every other line: what belongs together.
@@ -127,7 +144,7 @@ struct Cluster {
     kind: Kind,
     /// Accounts or recordings, rounded down to 1, 2 or 5 times a power of ten, and at least k.
     size_min: u64,
-    /// Sorted.
+    /// Sorted; some of them may be of no id.
     tags: Vec<String>,
 }
 
@@ -173,10 +190,14 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         return Err(Failure::Usage(format!("--k {}: expected at least {K_MIN}", args.k)));
     }
     let tagger = Tagger::read(&args.key_file)?;
-    let sources = Sources::read(&args.data, args.evidence.as_deref())?;
-    let stopped = clusters::stopped(&args.tables)?;
+    let mut sources = Sources::read(&args.data, args.evidence.as_deref())?;
+    sources.add_rulings(&args.rulings);
+    let settings = Settings::read(&args.tables)?;
+    let period = period(args, &settings)?;
+    let stopped = clusters::stopped(&args.tables, &sources, &settings, period)?;
     let clusters = clusters::of(&sources, &stopped, args.k, &tagger)?;
-    let head = Head { format: FORMAT.to_owned(), key_check: tagger.check(), k: args.k };
+    let [from, until] = [period.from, period.until].map(instant::to_text);
+    let head = Head { format: FORMAT.to_owned(), key_check: tagger.check(), k: args.k, from, until };
     let mut text = line(&head);
     clusters.iter().for_each(|cluster| text.push_str(&line(cluster)));
     std::fs::write(&args.out, text).map_err(|error| Failure::Output(format!("{}: {error}", args.out.display())))?;
@@ -185,10 +206,33 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
     if args.json {
         let by_kind: serde_json::Map<_, _> =
             kinds.iter().map(|kind| (kind.name().to_owned(), json!(count(*kind)))).collect();
-        return print(&format!("{:#}", json!({"clusters": by_kind})));
+        return print(&format!("{:#}", json!({"clusters": by_kind, "from": head.from, "until": head.until})));
     }
     let told: Vec<String> = kinds.iter().map(|kind| format!("{} of kind {}", count(*kind), kind.name())).collect();
-    print(&format!("{}: {} clusters, {}", args.out.display(), clusters.len(), told.join(", ")))
+    let [from, until] = [period.from, period.until].map(instant::to_minute);
+    let path = args.out.display();
+    print(&format!("{path}: {} clusters of {from} to {until}, {}", clusters.len(), told.join(", ")))
+}
+
+/// The period that is told about: as long as the tables, or what of it was asked for.
+fn period(args: &ExportArgs, settings: &Settings) -> Result<Period, Failure> {
+    let tables = args.tables.display();
+    let (first, last) = settings.as_of_ms.ok_or_else(|| Failure::Input(format!("{tables}: nothing ever arrived")))?;
+    let first = if settings.emit == Emit::Last { last } else { first };
+    let time = |name: &str, text: &Option<String>, else_at: Millis| match text {
+        None => Ok(else_at),
+        Some(text) => instant::from_text(text)
+            .ok_or_else(|| Failure::Usage(format!("--{name} {text}: expected a time such as 2026-01-31"))),
+    };
+    let from = time("from", &args.from, first)?.max(first);
+    let until = time("until", &args.until, last)?.min(last);
+    if from > until {
+        let [first, last] = [first, last].map(instant::to_minute);
+        return Err(Failure::Usage(format!(
+            "--from, --until: {tables} tells of {first} to {last}; with --emit last, which is the default of replay, of the last instant alone"
+        )));
+    }
+    Ok(Period { from, until })
 }
 
 fn line(value: &impl Serialize) -> String {
@@ -256,7 +300,7 @@ fn compare(one: &Path, other: &Path, json: bool) -> Result<(), Failure> {
     for Common { kind, shared, of: [(ours, our_size), (theirs, their_size)] } in &common {
         let _ = writeln!(
             text,
-            "{:<8} {shared} in common, of {ours} here (at least {our_size} stopped) and {theirs} there (at least {their_size})",
+            "{:<8} {shared} in common, of at most {ours} here (at least {our_size} stopped) and {theirs} there (at least {their_size})",
             kind.name()
         );
     }

@@ -6,6 +6,7 @@
 //! plays under that law alone ──replay──▶ the rows again ──same?─────────────────┘
 //! ```
 
+mod known;
 mod ledger;
 mod sample;
 
@@ -59,7 +60,7 @@ Examples:
   truestream explain --sample 1000 --tables R --policy laws --data W
       a thousand verdicts that chance draws from all days, each found anew under the policy of its day
 
-Exit codes: 0 done, 2 options that cannot be, 3 found anew it is another, 4 an input that cannot be read.")]
+Exit codes: 0 done, 2 options that cannot be, 3 found anew it is another, 4 an input that cannot be read, or nothing is known of the subject.")]
 pub struct ExplainArgs {
     /// account, artist, distributor, playlist, track or uploader
     #[arg(required_unless_present = "sample", default_value = "")]
@@ -96,7 +97,7 @@ type Rowset = BTreeMap<Name, (Millis, Row)>;
 /// Runs the command.
 ///
 /// # Errors
-/// When the options cannot be, a table cannot be read, or what is found anew is another.
+/// When the options cannot be, a table cannot be read, nothing is known of the subject, or what is found anew is another.
 pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let settings = Settings::read(&args.tables)?;
     if !settings.wrote("verdict") {
@@ -105,8 +106,16 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     if let (Some(count), Some(data)) = (args.sample, &args.data) {
         return sample::run(args, data, &settings, count);
     }
+    let subject = args.subject.as_str();
+    if Subject::named(subject).is_none() {
+        let expected = "account, artist, distributor, playlist, track or uploader";
+        return Err(Failure::Usage(format!("{subject}: expected {expected}")));
+    }
     let as_of = as_of(args, &settings)?;
     let rows = rows(&args.tables, args, as_of)?;
+    if rows.is_empty() {
+        known::or_refused(args)?;
+    }
     let activation = match args.policy.as_deref().filter(|folder| policy::is_store(folder)) {
         Some(store) => Some(law(store, as_of, &args.subject, &args.id)?),
         None => None,

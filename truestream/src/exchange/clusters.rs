@@ -1,21 +1,24 @@
 //! What belongs together among what was stopped: devices and payments of many accounts, recordings of one uploader.
 //!
 //! ```text
-//! verdict ──▶ stopped accounts ──plays, accounts──▶ per device and payment ──at least k──┐
-//!         └─▶ stopped uploaders ─────────tracks──▶ per uploader its recordings ──at least k─┴──▶ clusters
+//! verdicts of a period, rulings ──▶ stopped accounts ──plays, accounts──▶ per device and payment ──at least k──┐
+//!                               └─▶ stopped uploaders ─────────tracks──▶ per uploader its recordings ──at least k─┴──▶ clusters
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use datasets::tables::Inputs;
+use datasets::tables::read::id_kinds;
 use datasets::tables::rows::{Rows, Value};
-use records::Millis;
+use features::standing::Course;
+use records::{Millis, Subject, Verdict};
 
 use super::tags::Tagger;
 use super::{Cluster, Kind};
 use crate::exit::Failure;
-use crate::royalties::streams::{each_until, text_of};
+use crate::royalties::streams::{courses, ruled, text_of};
+use crate::verify::Settings;
 
 fn input(error: datasets::Error) -> Failure {
     Failure::Input(error.to_string())
@@ -36,6 +39,11 @@ impl Sources {
         }
         let audio = std::mem::take(&mut inputs.audio);
         Ok(Sources { inputs, audio })
+    }
+
+    /// What people ruled, in files beside the folder.
+    pub(super) fn add_rulings(&mut self, files: &[PathBuf]) {
+        self.inputs.rulings.extend_from_slice(files);
     }
 
     /// Every account with a device that it used, as often as it did.
@@ -113,43 +121,46 @@ fn pairs(paths: &[PathBuf], columns: [&str; 2], mut hear: impl FnMut(String, Str
     Ok(())
 }
 
-/// Accounts and uploaders that were escalated or blocked as of the last instant.
+/// The instants from the one to the other, both counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Period {
+    pub(super) from: Millis,
+    pub(super) until: Millis,
+}
+
+/// Who was escalated or blocked at some time of a period.
 #[derive(Debug, Default)]
 pub(super) struct Stopped {
     accounts: HashSet<String>,
     uploaders: HashSet<String>,
     tracks: HashSet<String>,
+    /// What only this party can know: its verdicts, as a hash.
+    secret: String,
 }
 
-/// Who was stopped, by the table of verdicts. What is only held is not told to anybody.
-pub(super) fn stopped(tables: &Path) -> Result<Stopped, Failure> {
-    let path = tables.join("verdict.parquet");
-    if !path.is_file() {
-        return Err(Failure::Input(format!("{}: the replay wrote no verdicts", tables.display())));
-    }
-    let columns = datasets::tables::rows::columns(&path).map_err(input)?;
-    let has_changes = columns.iter().any(|column| column.name == "diff");
-    let mut stopped = Stopped::default();
-    let mut last = Millis::MIN;
-    each_until(&path, &["subject", "subject_id", "verdict"], Millis::MAX, |as_of, comes, row| {
-        if !has_changes && as_of > last {
-            // Rows as of an instant say nothing of the next one.
-            stopped = Stopped::default();
-        }
-        last = last.max(as_of);
-        let ids = match row.value(2) {
-            Value::Text("account") => &mut stopped.accounts,
-            Value::Text("uploader") => &mut stopped.uploaders,
-            Value::Text("track") => &mut stopped.tracks,
-            _ => return,
-        };
-        let is_stopped = matches!(row.value(4), Value::Text("escalate" | "block"));
-        match comes && is_stopped {
-            true => ids.insert(text_of(row.value(3))),
-            false => ids.remove(&text_of(row.value(3))),
-        };
-    })?;
-    Ok(stopped)
+/// Who was stopped in the period, by the table of verdicts and what people ruled of it since: who was cleared was never stopped. What is only held is
+/// not told to anybody.
+pub(super) fn stopped(
+    tables: &Path,
+    sources: &Sources,
+    settings: &Settings,
+    Period { from, until }: Period,
+) -> Result<Stopped, Failure> {
+    let kinds = id_kinds(sources.inputs.by_table()).map_err(input)?;
+    let courses = ruled(courses(tables, until)?, (&sources.inputs, &kinds), Millis::MAX, settings.every_ms)?;
+    let of = |subject: Subject| -> HashSet<String> {
+        let is_stopped = |course: &Course| course.gravest_between(from, until) >= Verdict::Escalate;
+        let all = courses.get(&subject).into_iter().flatten();
+        all.filter(|(_, course)| is_stopped(course)).map(|(id, _)| id.clone()).collect()
+    };
+    let verdicts = std::fs::read(tables.join("verdict.parquet"));
+    let verdicts = verdicts.map_err(|error| Failure::Input(format!("{}: {error}", tables.display())))?;
+    Ok(Stopped {
+        accounts: of(Subject::Account),
+        uploaders: of(Subject::Uploader),
+        tracks: of(Subject::Track),
+        secret: blake3::hash(&verdicts).to_hex().to_string(),
+    })
 }
 
 /// The clusters of at least `k`, sorted: their order says nothing.
@@ -182,15 +193,26 @@ pub(super) fn of(sources: &Sources, stopped: &Stopped, k: u64, tagger: &Tagger) 
                 brought.entry(uploader).or_default().extend(track.ids(kind));
             }
         }
-        let many = brought.into_values().filter(|ids| ids.len() as u64 >= k);
-        clusters.extend(many.map(|ids| {
+        let many = brought.into_iter().filter(|(_, ids)| ids.len() as u64 >= k);
+        clusters.extend(many.map(|(uploader, ids)| {
+            let count = ids.len() as u64;
             let mut tags: Vec<String> = ids.iter().map(|id| tagger.tag(kind, id)).collect();
+            // So many that their number says no more than the size.
+            let seed = format!("{}/{}/{uploader}", stopped.secret, kind.name());
+            tags.extend((count..above(count)).map(|number| tagger.nobodys(&format!("{seed}/{number}"))));
             tags.sort_unstable();
-            Cluster { kind, size_min: rounded(ids.len() as u64).max(k), tags }
+            Cluster { kind, size_min: rounded(count).max(k), tags }
         }));
     }
     clusters.sort();
     Ok(clusters)
+}
+
+/// The first of 1, 2 or 5 times a power of ten that is more.
+fn above(count: u64) -> u64 {
+    let least = rounded(count);
+    // After 2 comes 5, after 1 and 5 twice as much.
+    if least / 10_u64.pow(least.ilog10()) == 2 { least / 2 * 5 } else { least * 2 }
 }
 
 /// Rounded down to 1, 2 or 5 times a power of ten.
@@ -206,6 +228,7 @@ mod tests {
     #[test]
     fn sizes_are_rounded_down() {
         assert_eq!([1, 4, 5, 9, 12, 20, 49, 50, 1_999].map(rounded), [1, 2, 5, 5, 10, 20, 20, 50, 1_000]);
+        assert_eq!([1, 4, 5, 9, 12, 20, 49, 50, 1_999].map(above), [2, 5, 10, 10, 20, 50, 50, 100, 2_000]);
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl Tagger {
         self.hash(kind.name(), id)
     }
 
+    /// A tag of no id at all.
+    pub(super) fn nobodys(&self, seed: &str) -> String {
+        self.hash("nobody", seed)
+    }
+
     /// The same for the same key.
     pub(super) fn check(&self) -> String {
         self.hash("", "key check")

@@ -165,13 +165,8 @@ impl<'a> Known<'a> {
         catalogue: &'a HashMap<Id, Track>,
         close: Millis,
     ) -> Result<Known<'a>, Failure> {
-        let mut courses = courses(tables, close)?;
-        for ((subject, id), rulings) in rulings(inputs, kinds)? {
-            let course = courses.entry(subject).or_default().entry(id).or_default();
-            *course = course.ruled(&rulings, close, settings.every_ms);
-        }
         Ok(Known {
-            courses,
+            courses: ruled(courses(tables, close)?, (inputs, kinds), close, settings.every_ms)?,
             waiting: waiting(tables, close)?,
             catalogue,
             window_ms: settings.windows.last().map_or(0, |(_, ms)| *ms),
@@ -249,6 +244,23 @@ pub(crate) fn courses(tables: &Path, close: Millis) -> Result<Courses, Failure> 
             course.ends(as_of + 1);
         }
     })?;
+    Ok(courses)
+}
+
+/// What is left of verdicts of what people had ruled by the close.
+///
+/// # Errors
+/// When a ruling cannot be read.
+pub(crate) fn ruled(
+    mut courses: Courses,
+    (inputs, kinds): (&Inputs, &IdKinds),
+    close: Millis,
+    every_ms: Millis,
+) -> Result<Courses, Failure> {
+    for ((subject, id), rulings) in rulings(inputs, kinds)? {
+        let course = courses.entry(subject).or_default().entry(id).or_default();
+        *course = course.ruled(&rulings, close, every_ms);
+    }
     Ok(courses)
 }
 

@@ -72,8 +72,13 @@ fn party(folder: &Path, name: &str, stopped: usize) -> (String, String) {
             ("verdict", texts(verdicts.iter().map(|row| Some(row.2.to_owned())))),
         ],
     );
+    let run = serde_json::json!({"format": 1, "every_ms": HOUR, "windows": ["24h"], "windows_ms": [24 * HOUR], "hub": 50, "links": [], "views": ["verdict"],
+        "emit": "last", "first_as_of_ms": MONDAY - 24 * HOUR, "last_as_of_ms": MONDAY});
+    std::fs::write(tables.join("run.json"), run.to_string()).expect("written");
     (text(&data), text(&tables))
 }
+
+const HOUR: i64 = 3_600_000;
 
 fn export(folder: &Path, party: &(String, String), key: &str, name: &str, more: &[&str]) -> String {
     let out = text(&folder.join(name));
@@ -132,6 +137,102 @@ fn two_parties_find_what_both_have_stopped_under_one_key_and_nothing_under_anoth
     assert_eq!(lines.len(), 4, "{written}");
     let again = export(folder.path(), &north, &shared, "again.jsonl", &[]);
     assert_eq!(std::fs::read(&again).expect("a file"), written.as_bytes());
+}
+
+/// The party's verdicts as changes: blocked from an hour on, until another.
+fn changes(party: &(String, String), spans: &[(usize, i64, Option<i64>)]) {
+    let mut rows: Vec<(i64, i64, String)> = Vec::new();
+    for (account, from, until) in spans {
+        let id = format!("north-account-{account}");
+        rows.push((MONDAY + from * HOUR, 1, id.clone()));
+        rows.extend(until.map(|until| (MONDAY + until * HOUR, -1, id)));
+    }
+    rows.sort();
+    let tables = Path::new(&party.1);
+    table(
+        &tables.join("verdict.parquet"),
+        vec![
+            ("as_of", instants(&rows.iter().map(|row| Some(row.0)).collect::<Vec<_>>())),
+            ("diff", whole(&rows.iter().map(|row| Some(row.1)).collect::<Vec<_>>())),
+            ("subject", texts(rows.iter().map(|_| Some("account".to_owned())))),
+            ("subject_id", texts(rows.iter().map(|row| Some(row.2.clone())))),
+            ("verdict", texts(rows.iter().map(|_| Some("block".to_owned())))),
+        ],
+    );
+    let run = std::fs::read_to_string(tables.join("run.json")).expect("a file");
+    let last = format!("\"last_as_of_ms\":{}", MONDAY + 48 * HOUR);
+    let run = run.replace("\"last\"", "\"changes\"").replace(&format!("\"last_as_of_ms\":{MONDAY}"), &last);
+    std::fs::write(tables.join("run.json"), run).expect("written");
+}
+
+#[test]
+fn who_was_stopped_at_any_time_of_the_period_is_told_of_and_who_was_cleared_is_not() {
+    let folder = TempDir::new().expect("a folder");
+    let party = party(folder.path(), "north", 0);
+    // Four are blocked to the end, one of the five for two hours: at no single instant are there five with the fifth.
+    let spans: Vec<_> = (0..4).map(|n| (n, 10, None)).chain([(4, 2, Some(4))]).collect();
+    changes(&party, &spans);
+    let key = folder.path().join("key");
+    std::fs::write(&key, [7; 40]).expect("written");
+    let devices = |more: &[&str]| {
+        let written =
+            std::fs::read_to_string(export(folder.path(), &party, &text(&key), "out.jsonl", more)).expect("a file");
+        written.lines().skip(1).filter(|line| line.contains("\"device\"")).count()
+    };
+    assert_eq!(devices(&[]), 1);
+    assert_eq!(devices(&["--from", "2026-01-05T03:00:00Z"]), 1, "the fifth was still blocked");
+    assert_eq!(devices(&["--from", "2026-01-05T04:00:00Z"]), 0);
+    assert_eq!(devices(&["--until", "2026-01-05T09:00:00Z"]), 0);
+    let cleared = folder.path().join("rulings.parquet");
+    table(
+        &cleared,
+        vec![
+            ("subject", texts([Some("account".to_owned())])),
+            ("subject_id", texts([Some("north-account-4".to_owned())])),
+            ("ruling", texts([Some("cleared".to_owned())])),
+            ("known_at", instants(&[Some(MONDAY + 90 * HOUR)])),
+        ],
+    );
+    assert_eq!(devices(&["--rulings", &text(&cleared)]), 0, "a mistake is told to nobody");
+    let out = text(&folder.path().join("no.jsonl"));
+    let line =
+        ["exchange", "export", "--data", &party.0, "--tables", &party.1, "--out", &out, "--key-file", &text(&key)];
+    truestream(&[&line[..], &["--from", "2027-01-01"]].concat()).failed(2, &["tells of 2026-01-04"]);
+    truestream(&[&line[..], &["--from", "soon"]].concat()).failed(2, &["--from soon"]);
+}
+
+#[test]
+fn how_many_recordings_a_cluster_has_is_told_in_classes() {
+    let folder = TempDir::new().expect("a folder");
+    let party = party(folder.path(), "north", 0);
+    let key = folder.path().join("key");
+    std::fs::write(&key, [7; 40]).expect("written");
+    let sizes = |recordings: usize| {
+        let all = || 0..recordings;
+        table(
+            &Path::new(&party.0).join("tracks.parquet"),
+            vec![
+                ("track_id", texts(all().map(|n| Some(format!("t{n}"))))),
+                ("isrc", texts(all().map(|n| Some(format!("QZTS126{n:05}"))))),
+                ("uploader_id", texts(all().map(|_| Some("north-up".to_owned())))),
+            ],
+        );
+        let out = export(folder.path(), &party, &text(&key), "out.jsonl", &[]);
+        let written = std::fs::read_to_string(&out).expect("a file");
+        let clusters: Vec<serde_json::Value> =
+            written.lines().skip(1).map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        // Whoever has the recordings finds them, and no others.
+        let find = truestream(&["exchange", "find", &out, "--data", &party.0, "--key-file", &text(&key), "--json"]);
+        let found = find.good().json()["isrc"]["ids"].as_array().expect("ids").len();
+        assert_eq!(found, recordings);
+        clusters.iter().map(|one| (one["size_min"].as_u64(), one["tags"].as_array().map(Vec::len))).collect::<Vec<_>>()
+    };
+    for recordings in [5, 6, 9] {
+        assert_eq!(sizes(recordings), [(Some(5), Some(10))], "{recordings}");
+    }
+    for recordings in [20, 49] {
+        assert_eq!(sizes(recordings), [(Some(20), Some(50))], "{recordings}");
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ kafka │ watched │ broken │ killed │ full │ loaded │ sameness │ cluster │ scan │ heard │ heard_alive │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ kafka │ watched │ broken │ killed │ full │ loaded │ sameness │ cluster │ scan │ heard │ heard_alive │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ explained │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
 //! ```
 
 mod access;
@@ -15,6 +15,7 @@ mod ddex;
 mod demo;
 mod desk;
 mod exchange;
+mod explained;
 mod full;
 mod fuzz;
 mod fuzz_service;
