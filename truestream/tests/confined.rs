@@ -7,10 +7,42 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, ExitStatus};
 
-use truestream::scan::hearing::confine;
+use truestream::scan::hearing::{close_inherited, confine};
 
 /// Names what the process that is confined tries.
 const TRIES: &str = "TRUESTREAM_TEST_TRIES";
+
+/// Names the descriptor that a process is born with.
+const BORN_WITH: &str = "TRUESTREAM_TEST_BORN_WITH";
+
+/// Whether this process has the descriptor open.
+fn has_open(descriptor: &str) -> bool {
+    std::fs::symlink_metadata(format!("/proc/self/fd/{descriptor}")).is_ok()
+}
+
+/// Runs as the process that closes what it was born with when asked to, and is nothing otherwise.
+#[test]
+fn process_that_closes() {
+    let Ok(descriptor) = std::env::var(BORN_WITH) else { return };
+    if !has_open(&descriptor) {
+        std::process::exit(42);
+    }
+    let guard = close_inherited();
+    println!("{guard:?}");
+    std::process::exit(if guard.in_force && !has_open(&descriptor) && has_open("0") { 0 } else { 41 });
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_somebody_left_open_is_closed() {
+    use std::os::fd::AsRawFd;
+    let secret = tempfile::tempfile().expect("a file");
+    rustix::io::fcntl_setfd(&secret, rustix::io::FdFlags::empty()).expect("it is passed on");
+    let mut command = Command::new(std::env::current_exe().expect("this test has a path"));
+    command.args(["--exact", "process_that_closes", "--nocapture", "--test-threads", "1"]);
+    let ended = command.env(BORN_WITH, secret.as_raw_fd().to_string()).output().expect("this test runs again");
+    assert_eq!(ended.status.code(), Some(0), "{ended:?}");
+}
 
 /// Runs as the confined process when asked to, and is nothing otherwise.
 #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// A recording as one channel of samples, at the rate it was made in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clip {
-    /// The mean of all channels; 1 is full scale. At most [`super::Limits::samples_kept_max`] from the beginning.
+    /// The mean of all channels, one that would cancel the others turned round; 1 is full scale. At most [`super::Limits::samples_kept_max`] from the beginning.
     pub samples: Vec<f32>,
     /// What is known of the file and of all its sound, also of what is not kept.
     pub facts: Facts,

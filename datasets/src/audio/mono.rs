@@ -10,10 +10,19 @@ const WILD: f32 = 16.0;
 const BLOCK: usize = 256;
 /// Numbers that a processor adds at once.
 const LANES: usize = 8;
+/// A channel is turned round where what it would cancel is ten times (10 dB) what would be left: far beyond any stereo effect of a whole
+/// song, and long before the ear, which hears the channels apart, would miss anything.
+const CANCELLED_MIN: f64 = 10.0;
+/// About so many frames (0.1 s) back it is remembered how channels go together.
+const MEMORY_FRAMES: f64 = 4_096.0;
+/// So many frames a channel takes to turn round, so that nothing clicks.
+const TURN_FRAMES: usize = 256;
 
 /// Sums over all frames seen so far.
 pub(super) struct Mono {
     channels: Vec<Sums>,
+    /// Of each channel but the first, how it goes with those before it.
+    phases: Vec<Phase>,
     product: f64,
     frames: u64,
     wild: u64,
@@ -26,28 +35,63 @@ struct Sums {
     peak: f32,
 }
 
-impl Mono {
-    pub(super) fn new(channels: usize) -> Mono {
-        Mono { channels: vec![Sums::default(); channels], product: 0.0, frames: 0, wild: 0 }
+/// How a channel goes with the sum of those before it, of late.
+#[derive(Clone, Copy, Default)]
+struct Phase {
+    product: f64,
+    energy: f64,
+    is_turned: bool,
+}
+
+impl Phase {
+    /// Hears some more frames: with which sign the channel is added before them, and with which from then on.
+    fn hear(&mut self, product: f64, energy: f64, frames: usize) -> (f32, f32) {
+        let is_first = self.energy == 0.0;
+        let fading = (-(frames as f64) / MEMORY_FRAMES).exp();
+        self.product = self.product * fading + product;
+        self.energy = self.energy * fading + energy;
+        let before = self.sign();
+        let (sum, difference) = (self.energy + 2.0 * self.product, self.energy - 2.0 * self.product);
+        // Once turned it stays so until the other way is the better one: nothing flutters.
+        self.is_turned = if self.is_turned { difference >= sum } else { difference > CANCELLED_MIN * sum };
+        let now = self.sign();
+        (if is_first { now } else { before }, now)
     }
 
-    /// Appends the mean of the channels of each frame to `mono`; values that are none become silence.
+    fn sign(&self) -> f32 {
+        if self.is_turned { -1.0 } else { 1.0 }
+    }
+}
+
+impl Mono {
+    pub(super) fn new(channels: usize) -> Mono {
+        let phases = vec![Phase::default(); channels.saturating_sub(1)];
+        Mono { channels: vec![Sums::default(); channels], phases, product: 0.0, frames: 0, wild: 0 }
+    }
+
+    /// Appends the mean of the channels of each frame to `mono`, a channel that would cancel the others turned round; values that are none
+    /// become silence.
     pub(super) fn mix(&mut self, planes: &mut [Vec<f32>], mono: &mut Vec<f32>) {
         let frames = planes.first().map_or(0, Vec::len);
         for plane in planes.iter_mut() {
             self.wild += tame(plane);
         }
-        for (sums, plane) in self.channels.iter_mut().zip(planes.iter()) {
-            sums.add(plane);
-        }
-        if let [left, right, ..] = &*planes {
-            self.product += products(left, right);
-        }
+        let squares: Vec<f64> =
+            self.channels.iter_mut().zip(planes.iter()).map(|(sums, plane)| sums.add(plane)).collect();
         self.frames += frames as u64;
         mono.extend_from_slice(planes.first().map_or(&[], Vec::as_slice));
         let new = mono.len() - frames;
-        for plane in planes.iter().skip(1) {
-            mono[new..].iter_mut().zip(plane).for_each(|(sum, sample)| *sum += sample);
+        let rest = planes.iter().zip(&squares).skip(1);
+        for (channel, ((plane, own), phase)) in rest.zip(&mut self.phases).enumerate() {
+            let sum = &mut mono[new..];
+            let product = products(sum, plane);
+            // The first time the sum is the first channel.
+            let energy = if channel == 0 { squares[0] } else { products(sum, sum) };
+            if channel == 0 {
+                self.product += product;
+            }
+            let (before, now) = phase.hear(product, energy + own, frames);
+            add(sum, plane, before, now);
         }
         let share = 1.0 / planes.len().max(1) as f32;
         if planes.len() > 1 {
@@ -89,8 +133,19 @@ impl Mono {
     }
 }
 
+/// Adds a channel with a sign, which changes within the first frames.
+fn add(sum: &mut [f32], plane: &[f32], before: f32, now: f32) {
+    let turning = if before == now { 0 } else { TURN_FRAMES.min(sum.len()) };
+    for (n, (sum, sample)) in sum.iter_mut().zip(plane).take(turning).enumerate() {
+        *sum += (before + (now - before) * (n + 1) as f32 / TURN_FRAMES as f32) * sample;
+    }
+    sum.iter_mut().zip(plane).skip(turning).for_each(|(sum, sample)| *sum += now * sample);
+}
+
 impl Sums {
-    fn add(&mut self, plane: &[f32]) {
+    /// Counts a plane in; the sum of its squares.
+    fn add(&mut self, plane: &[f32]) -> f64 {
+        let before = self.squares;
         // Sums of short blocks in f32 would drift over hours; the blocks are short, the totals are f64.
         for block in plane.chunks(BLOCK) {
             let (sum, squares, peak) = moments(block);
@@ -98,6 +153,7 @@ impl Sums {
             self.squares += f64::from(squares);
             self.peak = self.peak.max(peak);
         }
+        self.squares - before
     }
 }
 
@@ -167,8 +223,8 @@ mod tests {
     #[test]
     fn channels_are_averaged_and_compared() {
         let (mono, out) = mixed(&[&[0.5, -0.5, 0.25, 0.0], &[-0.5, 0.5, -0.25, 0.0]]);
-        assert_eq!(out, [0.0; 4]);
-        assert_eq!(mono.correlation(), Some(-1.0));
+        assert_eq!(out, [0.5, -0.5, 0.25, 0.0], "a channel that cancels the other is turned round");
+        assert_eq!(mono.correlation(), Some(-1.0), "and what it did is measured all the same");
         assert_eq!(mono.levels()[0].peak, 0.5);
 
         let (same, out) = mixed(&[&[0.5, -0.25], &[0.5, -0.25]]);
@@ -178,6 +234,48 @@ mod tests {
         let (constant, _) = mixed(&[&[0.5, -0.25, 0.1], &[0.1, 0.1, 0.1]]);
         assert_eq!(constant.correlation(), None);
         assert!((constant.levels()[1].dc - 0.1).abs() < 1e-7);
+    }
+
+    /// Two seconds of two sounds of their own, mixed into channels by a matrix, in packets of 1,000 frames; the root mean square of the
+    /// second half of what comes out.
+    fn level(matrix: impl Fn(usize) -> Vec<[f32; 2]>) -> f32 {
+        let sound = |n: usize, hz: f32| (n as f32 * hz / 44_100.0 * std::f32::consts::TAU).sin();
+        let mut mono = Mono::new(matrix(0).len());
+        let mut out = Vec::new();
+        for packet in 0..88 {
+            let frames = packet * 1_000..(packet + 1) * 1_000;
+            let channel = |[one, other]: &[f32; 2]| {
+                frames.clone().map(|n| one * sound(n, 441.0) + other * sound(n, 997.0)).collect::<Vec<f32>>()
+            };
+            mono.mix(&mut matrix(packet).iter().map(channel).collect::<Vec<_>>(), &mut out);
+        }
+        assert!(out.windows(2).all(|pair| (pair[0] - pair[1]).abs() < 0.3), "nothing clicks");
+        let late = &out[44_000..];
+        (late.iter().map(|sample| sample * sample).sum::<f32>() / late.len() as f32).sqrt()
+    }
+
+    #[test]
+    fn channels_do_not_cancel_each_other() {
+        let all = |matrix: &'static [[f32; 2]]| level(move |_| matrix.to_vec());
+        let alone = 0.5_f32.sqrt();
+        for (matrix, least) in [
+            (&[[1.0, 0.0], [-1.0, 0.0]][..], alone),
+            // Something quiet in the middle, so that the sum is no silence.
+            (&[[1.0, 0.1], [-1.0, 0.1]], 0.99 * alone),
+            (&[[1.0, 0.0], [-0.6, 0.0]], 0.8 * alone),
+            // A channel that cancels those before it.
+            (&[[1.0, 0.0], [1.0, 0.0], [-2.0, 0.0]], alone),
+        ] {
+            assert!(all(matrix) >= 0.999 * least, "{matrix:?}: {}", all(matrix));
+        }
+        // What is only wide is averaged as ever.
+        let wide = all(&[[1.0, 1.0], [1.0, -1.0]]);
+        assert!((wide - alone).abs() < 1e-3, "{wide}");
+        let parted = all(&[[1.0, 0.0], [0.0, 1.0]]);
+        assert!((parted - 0.5).abs() < 5e-3, "{parted}");
+        // Turned round amid the song.
+        let turned = level(|packet| vec![[1.0, 0.0], [if packet < 30 { 1.0 } else { -1.0 }, 0.0]]);
+        assert!((turned - alone).abs() < 1e-3, "{turned}");
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub enum Cause {
     SandboxViolated,
     /// What came back from the decoder's process was no answer.
     Garbled,
+    /// It was decoded, and whoever listened to it panicked: our mistake, which takes nothing else down.
+    ListenerPanicked,
 }
 
 impl Cause {
@@ -92,6 +94,12 @@ impl Cause {
             Cause::OutOfTime => "out_of_time",
             Cause::SandboxViolated => "sandbox_violated",
             Cause::Garbled => "garbled",
+            Cause::ListenerPanicked => "listener_panicked",
         }
+    }
+
+    /// Whether another allowance, or a machine with less to do, could have another answer.
+    pub fn is_of_the_allowance(self) -> bool {
+        matches!(self, Cause::OutOfMemory | Cause::OutOfCpuTime | Cause::OutOfTime)
     }
 }

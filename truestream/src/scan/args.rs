@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use super::detectors::{self, Detector};
 use super::hearing::Allowance;
+use super::journal::Allowed;
 use super::{preview, prints};
 use crate::exit::Failure;
 use crate::replay::laws::latest;
@@ -62,7 +63,8 @@ pub struct ScanArgs {
     #[arg(long, value_name = "N")]
     pub jobs: Option<NonZero<usize>>,
 
-    /// From when on the evidence is known [default: when each file was last changed].
+    /// From when on the evidence is known: an instant, or "changed" for when each file was last changed [default: when the first track of
+    /// the file was uploaded, by the catalogue, else when the file was heard].
     #[arg(long, value_name = "TIME")]
     pub at: Option<String>,
 
@@ -95,13 +97,24 @@ pub enum Previews {
     All,
 }
 
+/// From when on evidence is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dated {
+    /// Since the first track of the file was uploaded, as far as the catalogue tells; else since it was heard.
+    Uploaded,
+    /// Since the file was last changed.
+    Changed,
+    /// Since an instant.
+    At(Millis),
+}
+
 /// What the options decide.
 pub(super) struct Plan {
     pub(super) jobs: usize,
     pub(super) kernels: Box<dyn AudioKernels>,
     /// Which device the kernels took, and why.
     pub(super) device: String,
-    pub(super) at: Option<Millis>,
+    pub(super) dated: Dated,
     /// The index of recordings that are known already.
     pub(super) index: Option<PathBuf>,
     pub(super) previews: Previews,
@@ -130,16 +143,11 @@ impl ScanArgs {
             DeviceChoice::from_str(&self.device).map_err(|error| Failure::Usage(format!("--device: {error}")))?;
         let (kernels, device) = kernels::open(choice).map_err(|error| Failure::Usage(format!("--device: {error}")))?;
         let processors = || std::thread::available_parallelism().map_or(1, NonZero::get);
-        let at = self.at.as_deref().map(|text| {
-            let expected =
-                || Failure::Usage(format!("--at {text:?} is no time; expected such as 2026-01-31T00:00:00Z"));
-            instant::from_text(text).ok_or_else(expected)
-        });
         Ok(Plan {
             jobs: self.jobs.map_or_else(processors, NonZero::get),
             kernels,
             device,
-            at: at.transpose()?,
+            dated: self.dated()?,
             index: self.index.clone(),
             previews: self.previews,
             allowance: Allowance {
@@ -154,7 +162,24 @@ impl ScanArgs {
     }
 }
 
+impl ScanArgs {
+    fn dated(&self) -> Result<Dated, Failure> {
+        let Some(text) = self.at.as_deref() else { return Ok(Dated::Uploaded) };
+        if text == "changed" {
+            return Ok(Dated::Changed);
+        }
+        let expected = "expected such as 2026-01-31T00:00:00Z, or changed";
+        let at = instant::from_text(text);
+        at.map(Dated::At).ok_or_else(|| Failure::Usage(format!("--at {text:?} is no time; {expected}")))
+    }
+}
+
 impl Plan {
+    /// What a decoder may take.
+    pub(super) fn allowed(&self) -> Allowed {
+        Allowed { memory_bytes: self.allowance.memory_bytes, cpu_secs: self.allowance.cpu.as_secs() }
+    }
+
     /// The version of a listener.
     pub(super) fn version(&self, listener: Listener) -> &'static str {
         let own = self.detectors.iter().find(|detector| detector.name() == listener.name());
@@ -164,7 +189,7 @@ impl Plan {
     pub(super) fn settings<'a>(&'a self, limits: &'a Limits) -> Settings<'a> {
         let detectors = self.detectors.iter().map(|detector| (detector.name(), detector.version())).collect();
         Settings {
-            format: 2,
+            format: 3,
             limits,
             detectors,
             previews: self.previews,

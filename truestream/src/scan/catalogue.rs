@@ -12,14 +12,20 @@ use crate::exit::Failure;
 
 /// Finds tracks by the names of their files.
 pub(super) struct Catalogue {
-    /// Per track its recording.
-    tracks: Vec<(Id, Id)>,
+    tracks: Vec<Carrier>,
     by_uri: HashMap<String, Vec<usize>>,
     by_name: HashMap<String, Vec<usize>>,
     by_id: HashMap<String, usize>,
     /// Per recording who brought it.
     makers: HashMap<Id, Maker>,
     ids: IdKind,
+}
+
+/// A track, its recording, and when it was uploaded.
+struct Carrier {
+    track: Id,
+    content: Id,
+    uploaded_at: Option<Millis>,
 }
 
 /// Who brought a recording, over all its tracks.
@@ -42,8 +48,8 @@ pub(super) struct Maker {
 /// What the catalogue says of a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Named {
-    /// It is the audio of these tracks of this one recording.
-    As { content: Id, tracks: Vec<Id> },
+    /// It is the audio of these tracks of this one recording; the first of them whose upload is dated was uploaded then.
+    As { content: Id, tracks: Vec<Id>, uploaded_at: Option<Millis> },
     /// No track names it.
     Nowhere,
     /// Its name, without its folder, is that of several recordings.
@@ -99,7 +105,7 @@ impl Catalogue {
             maker.has_consent |= track.consent_ref.is_some_and(|consent| !consent.is_empty());
             maker.uploaded_at = [maker.uploaded_at, track.uploaded_at].into_iter().flatten().min();
             catalogue.by_id.insert(track.track_id.to_string(), place);
-            catalogue.tracks.push((track.track_id, content));
+            catalogue.tracks.push(Carrier { track: track.track_id, content, uploaded_at: track.uploaded_at });
         }
         if is_text || catalogue.tracks.is_empty() {
             catalogue.ids = IdKind::Text;
@@ -161,16 +167,17 @@ impl Catalogue {
     }
 
     fn named(&self, places: &[usize]) -> Named {
-        let (_, first) = &self.tracks[places[0]];
-        let mut contents: Vec<&Id> = places.iter().map(|&place| &self.tracks[place].1).collect();
+        let carriers = || places.iter().map(|&place| &self.tracks[place]);
+        let mut contents: Vec<&Id> = carriers().map(|carrier| &carrier.content).collect();
         contents.sort();
         contents.dedup();
         if contents.len() > 1 {
             return Named::Ambiguous { recordings: contents.len(), first: contents[0].clone() };
         }
         Named::As {
-            content: self.told(first),
-            tracks: places.iter().map(|&place| self.tracks[place].0.clone()).collect(),
+            content: self.told(contents[0]),
+            tracks: carriers().map(|carrier| carrier.track.clone()).collect(),
+            uploaded_at: carriers().filter_map(|carrier| carrier.uploaded_at).min(),
         }
     }
 

@@ -9,17 +9,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use datasets::audio::{Clip, Limits};
+use datasets::audio::{Cause, Clip, Limits, Undecodable};
 use records::Millis;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::args::Plan;
+use super::args::{Dated, Plan};
 use super::budget::Decider;
-use super::character::{Character, Wanted};
+use super::character::Character;
 use super::detectors::Finding;
 use super::files::{self, Found};
-use super::hearing::{Ear, Guard};
-use super::journal::{Entry, Journal};
+use super::hearing::{Ear, Guard, words_of};
+use super::journal::{Entry, Filed, Journal};
 use super::preview::Gallery;
 use super::prints::Prints;
 use super::progress::Progress;
@@ -30,8 +30,10 @@ const HASHED_AT_ONCE: usize = 256 << 10;
 
 /// What became of all files.
 pub(super) struct Done {
-    /// In the order of the files.
+    /// In the order of the files, those of earlier scans into the folder among them.
     pub(super) files: Vec<Hashed>,
+    /// Files of earlier scans that this one was not told of.
+    pub(super) kept: usize,
     /// Contents that this run heard.
     pub(super) heard: usize,
     /// Contents that the journal knew.
@@ -57,6 +59,20 @@ pub(super) struct Hashed {
     pub(super) found: Found,
     /// Its content, or why it cannot be read.
     pub(super) content: Result<Content, String>,
+}
+
+impl Hashed {
+    /// As the journal keeps it; nothing of a file that cannot be read.
+    fn filed(&self) -> Option<Filed> {
+        let content = self.content.as_ref().ok()?;
+        Some(Filed {
+            file: self.found.path.to_string_lossy().into_owned(),
+            below: self.found.below.to_string_lossy().into_owned(),
+            hash: content.hash.clone(),
+            bytes: content.bytes,
+            changed_at: content.changed_at,
+        })
+    }
 }
 
 /// The bytes of a file.
@@ -98,6 +114,8 @@ struct Shared<'a> {
 struct State<'a> {
     journal: &'a mut Journal,
     claimed: HashSet<String>,
+    /// Contents that the journal has, but not for this scan.
+    again: usize,
     contents: Vec<Option<Result<Content, String>>>,
     heard: usize,
     costs: Costs,
@@ -110,6 +128,7 @@ pub(super) fn run(files: &[Found], plan: &Plan, journal: &mut Journal, out: &Pat
     let state = State {
         journal,
         claimed: HashSet::new(),
+        again: 0,
         contents: vec![None; files.len()],
         heard: 0,
         costs: Costs::default(),
@@ -140,16 +159,18 @@ impl<'a> Shared<'a> {
         if let Some(failure) = state.failure {
             return Err(failure);
         }
-        let remembered = state.journal.remembered;
+        let remembered = state.journal.remembered - state.again;
         let contents = state.contents.into_iter().map(|content| content.expect("every file had its turn"));
         let files = self.files.iter().cloned().zip(contents);
-        Ok(Done {
-            files: files.map(|(found, content)| Hashed { found, content }).collect(),
-            heard: state.heard,
-            remembered,
-            costs: state.costs,
-            guards: state.guards,
-        })
+        let mut files: Vec<Hashed> = files.map(|(found, content)| Hashed { found, content }).collect();
+        let kept = kept(&files, state.journal, &self.prints);
+        for file in files.iter().filter_map(Hashed::filed) {
+            state.journal.file(file)?;
+        }
+        let kept_files = kept.len();
+        files.extend(kept);
+        files.sort_by(|a, b| a.found.cmp(&b.found));
+        Ok(Done { files, kept: kept_files, heard: state.heard, remembered, costs: state.costs, guards: state.guards })
     }
 
     fn state(&self) -> MutexGuard<'_, State<'a>> {
@@ -202,8 +223,11 @@ impl<'a> Shared<'a> {
     /// Whether this thread is the first to meet the content.
     fn claim(&self, content: &str) -> bool {
         let mut state = self.state();
-        let is_known = state.journal.knows(content) && (!state.journal.is_sound(content) || self.prints.has(content));
-        !is_known && state.claimed.insert(content.to_owned())
+        let is_known = state.journal.knows(content, self.plan.allowed())
+            && (!state.journal.is_sound(content) || self.prints.has(content));
+        let is_first = !is_known && state.claimed.insert(content.to_owned());
+        state.again += usize::from(is_first && state.journal.has(content));
+        is_first
     }
 
     /// Decodes, listens, draws, and enters it into the journal; gives back the seconds of sound.
@@ -213,25 +237,19 @@ impl<'a> Shared<'a> {
         let (facts, findings, character) = match heard.clip {
             Ok(clip) => {
                 costs.audio_seconds = clip.seconds();
-                let began = cpu_of_this_thread();
-                let (findings, wanted) = self.listen(&content.hash, &clip)?;
-                let listened = cpu_of_this_thread();
-                let character = Character::of(&clip, &*self.plan.kernels, wanted);
-                let character = character.map_err(|error| Failure::Input(format!("timbre: {error}")))?;
-                let characterised = cpu_of_this_thread();
-                self.prints.take(&content.hash, &clip, &*self.plan.kernels)?;
-                let printed = cpu_of_this_thread();
-                self.gallery.draw(&content.hash, &clip, &*self.plan.kernels)?;
-                costs.listening = listened.saturating_sub(began);
-                costs.characterising = characterised.saturating_sub(listened);
-                costs.printing = printed.saturating_sub(characterised);
-                costs.drawing = cpu_of_this_thread().saturating_sub(printed);
+                let listened = caught(|| self.listen(&content.hash, &clip, &mut costs))?;
                 ear.take_back(clip.samples);
-                (Ok(clip.facts), findings, character)
+                match listened {
+                    Ok((findings, character)) => (Ok(clip.facts), findings, character),
+                    Err(why) => (Err(why), Vec::new(), Character::default()),
+                }
             }
             Err(why) => (Err(why), Vec::new(), Character::default()),
         };
-        let entry = Entry { content: content.hash.clone(), facts, findings, character };
+        let heard_at = if let Dated::At(at) = self.plan.dated { at } else { millis(SystemTime::now()) };
+        let is_of_the_allowance = matches!(&facts, Err(why) if why.cause.is_of_the_allowance());
+        let allowed = is_of_the_allowance.then(|| self.plan.allowed());
+        let entry = Entry { content: content.hash.clone(), heard_at, allowed, facts, findings, character };
         let mut state = self.state();
         state.journal.enter(&entry)?;
         state.heard += 1;
@@ -242,15 +260,61 @@ impl<'a> Shared<'a> {
         Ok(costs.audio_seconds)
     }
 
-    /// What the detectors say, and which vectors are wanted. A detector that fails is our mistake; the scan says of which content, and stops.
-    fn listen(&self, content: &str, clip: &Clip) -> Result<(Vec<Finding>, Wanted), Failure> {
+    /// All that is done with a clip: what the detectors say, its vectors, print and pictures.
+    fn listen(&self, content: &str, clip: &Clip, costs: &mut Costs) -> Result<(Vec<Finding>, Character), Failure> {
+        let kernels = &*self.plan.kernels;
+        let began = cpu_of_this_thread();
         let decider = Decider::new(&self.plan.listening, content);
-        let listen = || decider.listen(&self.plan.detectors, clip, &*self.plan.kernels);
-        match catch_unwind(AssertUnwindSafe(listen)) {
-            Ok(findings) => findings.map_err(Failure::Input),
-            Err(_) => Err(Failure::Input("a detector panicked".to_owned())),
-        }
+        let (findings, wanted) = decider.listen(&self.plan.detectors, clip, kernels).map_err(Failure::Input)?;
+        let listened = cpu_of_this_thread();
+        let character = Character::of(clip, kernels, wanted);
+        let character = character.map_err(|error| Failure::Input(format!("timbre: {error}")))?;
+        let characterised = cpu_of_this_thread();
+        self.prints.take(content, clip, kernels)?;
+        let printed = cpu_of_this_thread();
+        self.gallery.draw(content, clip, kernels)?;
+        costs.listening = listened.saturating_sub(began);
+        costs.characterising = characterised.saturating_sub(listened);
+        costs.printing = printed.saturating_sub(characterised);
+        costs.drawing = cpu_of_this_thread().saturating_sub(printed);
+        Ok((findings, character))
     }
+}
+
+/// What the work on a file brings. A panic in it is our mistake and a refusal of that file; the scan goes on.
+fn caught<T>(work: impl FnOnce() -> Result<T, Failure>) -> Result<Result<T, Undecodable>, Failure> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map(Ok),
+        Err(panic) => Ok(Err(Undecodable::new(Cause::ListenerPanicked, words_of(&*panic)))),
+    }
+}
+
+/// The files of earlier scans into the folder that this one was not told of: their rows stay. One that is there no more, and whose content
+/// another file of this scan has, was moved: it is forgotten, and so is one whose print is gone.
+fn kept(files: &[Hashed], journal: &mut Journal, prints: &Prints) -> Vec<Hashed> {
+    let place = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let named: BTreeSet<&Path> = files.iter().map(|file| file.found.path.as_path()).collect();
+    let told: BTreeSet<_> = named.iter().map(|path| place(path)).collect();
+    let hashes: BTreeSet<&str> =
+        files.iter().filter_map(|file| Some(file.content.as_ref().ok()?.hash.as_str())).collect();
+    let (mut kept, mut forgotten) = (Vec::new(), Vec::new());
+    for filed in journal.files() {
+        let path = Path::new(&filed.file);
+        if named.contains(path) {
+            continue;
+        }
+        let is_moved = !path.exists() && hashes.contains(filed.hash.as_str());
+        let is_whole = journal.has(&filed.hash) && (!journal.is_sound(&filed.hash) || prints.has(&filed.hash));
+        if told.contains(&place(path)) || is_moved || !is_whole {
+            forgotten.push(filed.file.clone());
+            continue;
+        }
+        let found = Found { path: path.to_owned(), below: filed.below.clone().into() };
+        let content = Content { hash: filed.hash.clone(), bytes: filed.bytes, changed_at: filed.changed_at };
+        kept.push(Hashed { found, content: Ok(content) });
+    }
+    forgotten.iter().for_each(|file| journal.forget(file));
+    kept
 }
 
 impl Costs {
@@ -285,7 +349,7 @@ fn hashed(path: &Path) -> std::io::Result<(File, Content)> {
     Ok((file, Content { hash: hasher.finalize().to_hex().to_string(), bytes, changed_at }))
 }
 
-fn millis(time: SystemTime) -> Millis {
+pub(super) fn millis(time: SystemTime) -> Millis {
     let since = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
     time.duration_since(UNIX_EPOCH).map_or_else(|before| -since(before.duration()), since)
 }
@@ -293,4 +357,18 @@ fn millis(time: SystemTime) -> Millis {
 pub(super) fn cpu_of_this_thread() -> Duration {
     let used = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(used.tv_sec.unsigned_abs(), u32::try_from(used.tv_nsec).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_refusal_of_its_file_and_nothing_more() {
+        let fell = caught::<()>(|| panic!("a window of {} samples", 0)).expect("the scan goes on");
+        let why = fell.expect_err("a refusal");
+        assert_eq!(why.to_string(), "listener_panicked: a window of 0 samples");
+        assert_eq!(caught(|| Ok(7)).expect("the scan goes on"), Ok(7));
+        assert!(caught::<()>(|| Err(Failure::Output("the disk is full".to_owned()))).is_err());
+    }
 }

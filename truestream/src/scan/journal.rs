@@ -1,8 +1,9 @@
-//! What was heard already: a line for each content, appended when all of its work is done.
+//! What was heard already: a line for each content, appended when all of its work is done, and one for each file that has it.
 //!
 //! ```text
 //! scan.journal:  hash of the line │ settings
-//!                hash of the line │ content, facts or cause, findings, vectors
+//!                hash of the line │ content, when it was heard, facts or cause, findings, vectors
+//!                hash of the line │ file, its content
 //!                …
 //! ```
 //!
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use datasets::audio::{Facts, Undecodable};
 use datasets::tables::part_of;
+use records::Millis;
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +35,10 @@ const CHECK_DIGITS: usize = 16;
 pub(super) struct Entry {
     /// BLAKE3 of the bytes, hexadecimal.
     pub(super) content: String,
+    /// When that was.
+    pub(super) heard_at: Millis,
+    /// What the decoder was allowed, where it wanted more: with another allowance it is heard again.
+    pub(super) allowed: Option<Allowed>,
     /// What is known of the sound, or why there is none.
     pub(super) facts: Result<Facts, Undecodable>,
     /// What the detectors say.
@@ -41,14 +47,51 @@ pub(super) struct Entry {
     pub(super) character: Character,
 }
 
+/// What a decoder may take, as far as the options say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Allowed {
+    pub(super) memory_bytes: u64,
+    pub(super) cpu_secs: u64,
+}
+
+/// A file that a scan into the folder found, and what was in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Filed {
+    /// Its path, as the scan was told.
+    pub(super) file: String,
+    /// The same from the folder that was named on.
+    pub(super) below: String,
+    /// BLAKE3 of its bytes, hexadecimal.
+    pub(super) hash: String,
+    pub(super) bytes: u64,
+    pub(super) changed_at: Millis,
+}
+
+/// A line behind the first.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+    Content(Entry),
+    File(Filed),
+}
+
+/// Lines as they were read: of contents the text, by content; of files what it says, by path.
+#[derive(Default)]
+struct Lines {
+    contents: BTreeMap<String, String>,
+    files: BTreeMap<String, Filed>,
+}
+
 /// The lines so far, and the file that more go to.
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
     header: String,
-    lines: BTreeMap<String, String>,
-    /// Lines of earlier runs.
+    lines: Lines,
+    /// Contents that earlier runs heard.
     pub(super) remembered: usize,
+    /// Whether there was a journal of other settings, which counts no more.
+    pub(super) is_begun_anew: bool,
 }
 
 impl Journal {
@@ -65,7 +108,8 @@ impl Journal {
         let (lines, good_bytes) = remembered(&text, &header);
         let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(unwritten)?;
         file.set_len(good_bytes).and_then(|()| file.seek(SeekFrom::End(0))).map_err(unwritten)?;
-        let mut journal = Journal { path, file, remembered: lines.len(), header, lines };
+        let is_begun_anew = good_bytes == 0 && text.lines().count() > 1;
+        let mut journal = Journal { path, file, remembered: lines.contents.len(), header, lines, is_begun_anew };
         if good_bytes == 0 {
             let header = checked(&journal.header);
             journal.append(&header)?;
@@ -73,9 +117,35 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Whether the content was heard.
-    pub(super) fn knows(&self, content: &str) -> bool {
-        self.lines.contains_key(content)
+    /// Whether the content was heard, and no other allowance could have another answer.
+    pub(super) fn knows(&self, content: &str, allowed: Allowed) -> bool {
+        self.entry(content).is_some_and(|entry| entry.allowed.is_none_or(|then| then == allowed))
+    }
+
+    /// Whether the journal has a line of the content.
+    pub(super) fn has(&self, content: &str) -> bool {
+        self.lines.contents.contains_key(content)
+    }
+
+    /// The files of all scans into the folder, by their paths.
+    pub(super) fn files(&self) -> impl Iterator<Item = &Filed> {
+        self.lines.files.values()
+    }
+
+    /// Keeps what is in a file.
+    pub(super) fn file(&mut self, filed: Filed) -> Result<(), Failure> {
+        if self.lines.files.get(&filed.file) == Some(&filed) {
+            return Ok(());
+        }
+        let line = serde_json::to_string(&filed).map_err(|error| Failure::Output(error.to_string()))?;
+        self.append(&checked(&line))?;
+        self.lines.files.insert(filed.file.clone(), filed);
+        Ok(())
+    }
+
+    /// Forgets a file; the line goes when the journal is settled.
+    pub(super) fn forget(&mut self, file: &str) {
+        self.lines.files.remove(file);
     }
 
     /// Whether the content was heard and is sound.
@@ -87,13 +157,13 @@ impl Journal {
     pub(super) fn enter(&mut self, entry: &Entry) -> Result<(), Failure> {
         let line = serde_json::to_string(entry).map_err(|error| Failure::Output(error.to_string()))?;
         self.append(&checked(&line))?;
-        self.lines.insert(entry.content.clone(), line);
+        self.lines.contents.insert(entry.content.clone(), line);
         Ok(())
     }
 
     /// What is known of the content, read back from its line: the same whether this run wrote it or another.
     pub(super) fn entry(&self, content: &str) -> Option<Entry> {
-        let line = self.lines.get(content)?;
+        let line = self.lines.contents.get(content)?;
         Some(serde_json::from_str(line).expect("the line was read, or written, as an entry"))
     }
 
@@ -103,8 +173,11 @@ impl Journal {
         let write = || -> std::io::Result<()> {
             let mut file = std::io::BufWriter::new(File::create(&part)?);
             file.write_all(checked(&self.header).as_bytes())?;
-            for line in self.lines.values() {
+            for line in self.lines.contents.values() {
                 file.write_all(checked(line).as_bytes())?;
+            }
+            for filed in self.lines.files.values() {
+                file.write_all(checked(&serde_json::to_string(filed)?).as_bytes())?;
             }
             file.into_inner()?.sync_all()?;
             std::fs::rename(&part, &self.path)?;
@@ -131,17 +204,20 @@ fn whole(line: &str) -> Option<&str> {
     (check == &blake3::hash(text.as_bytes()).to_hex()[..CHECK_DIGITS]).then_some(text)
 }
 
-/// The lines of entries up to the first that is not whole, and how many bytes they are with their header; nothing under
-/// another header.
-fn remembered(text: &str, header: &str) -> (BTreeMap<String, String>, u64) {
-    let mut lines = BTreeMap::new();
+/// The lines up to the first that is not whole, and how many bytes they are with their header; nothing under another header. Of two lines of
+/// one content or file the later counts.
+fn remembered(text: &str, header: &str) -> (Lines, u64) {
+    let mut lines = Lines::default();
     let mut rest = text.split_inclusive('\n');
     let Some(first) = rest.next().filter(|first| whole(first) == Some(header)) else { return (lines, 0) };
     let mut good_bytes = first.len();
     for line in rest {
         let Some(text) = whole(line) else { break };
-        let Ok(entry) = serde_json::from_str::<Entry>(text) else { break };
-        lines.insert(entry.content, text.to_owned());
+        match serde_json::from_str(text) {
+            Ok(Line::Content(entry)) => _ = lines.contents.insert(entry.content, text.to_owned()),
+            Ok(Line::File(filed)) => _ = lines.files.insert(filed.file.clone(), filed),
+            Err(_) => break,
+        }
         good_bytes += line.len();
     }
     (lines, good_bytes as u64)
@@ -167,8 +243,20 @@ mod tests {
 
     fn line(content: &str) -> String {
         let facts = Err(Undecodable::new(datasets::audio::Cause::Empty, "nothing"));
-        let entry = Entry { content: content.to_owned(), facts, findings: Vec::new(), character: Character::default() };
+        let entry = Entry {
+            content: content.to_owned(),
+            heard_at: 1,
+            allowed: None,
+            facts,
+            findings: Vec::new(),
+            character: Character::default(),
+        };
         checked(&serde_json::to_string(&entry).unwrap())
+    }
+
+    fn file_line(file: &str, hash: &str) -> String {
+        let filed = Filed { file: file.into(), below: file.into(), hash: hash.into(), bytes: 1, changed_at: 2 };
+        checked(&serde_json::to_string(&filed).unwrap())
     }
 
     #[test]
@@ -183,11 +271,18 @@ mod tests {
                 _ if cut >= header.len() + line("aa").len() => 1,
                 _ => 0,
             };
-            assert_eq!(lines.len(), expected, "cut at {cut}");
+            assert_eq!(lines.contents.len(), expected, "cut at {cut}");
             assert!(bytes as usize <= cut);
         }
         assert_eq!(remembered(&all, "{\"other\":1}").1, 0);
         let flipped = all.replacen("aa", "ab", 1);
-        assert_eq!(remembered(&flipped, "{}").0.len(), 0);
+        assert_eq!(remembered(&flipped, "{}").0.contents.len(), 0);
+    }
+
+    #[test]
+    fn of_a_file_the_last_line_counts() {
+        let lines = [checked("{}"), line("aa"), file_line("x", "aa"), line("bb"), file_line("x", "bb"), line("aa")];
+        let (lines, _) = remembered(&lines.concat(), "{}");
+        assert_eq!((lines.contents.len(), lines.files.len(), lines.files["x"].hash.as_str()), (2, 1, "bb"));
     }
 }

@@ -75,7 +75,8 @@ fn carry_out(args: &ScanArgs, plan: &Plan) -> Result<(Done, Counts), Failure> {
     let alike = alike::compare(&args.out, &sounds, known.as_ref(), plan.jobs, &mut done.costs)?;
     let near = resemblance::compare(&sounds, &journal, known.as_ref(), &*plan.kernels, &mut done.costs)?;
     let compared = Compared { alike, near, voices: resemblance::voices(known.as_ref()) };
-    let tables = tables::write(&args.out, &done, &catalogue, &journal, &compared, plan)?;
+    let mut tables = tables::write(&args.out, &done, &catalogue, &journal, &compared, plan)?;
+    tables.is_begun_anew = journal.is_begun_anew;
     journal.settle(&args.out)?;
     Ok((done, tables))
 }

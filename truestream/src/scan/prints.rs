@@ -15,7 +15,7 @@ use super::preview::sweep;
 use crate::exit::Failure;
 
 /// Changes whenever a print may.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 
 /// Bytes of a landmark on disk.
 const LANDMARK_BYTES: usize = 10;

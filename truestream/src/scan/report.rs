@@ -15,6 +15,7 @@ pub(super) fn tell(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -
     } else {
         in_words(args, plan, done, counts)
     };
+    warnings(counts).iter().for_each(|warning| eprintln!("warning: {warning}"));
     use std::io::{ErrorKind, Write};
     match writeln!(std::io::stdout().lock(), "{text}") {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -34,6 +35,8 @@ fn as_json(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Value 
         "device": plan.device,
         "jobs": plan.jobs,
         "files": counts.files,
+        "files_of_earlier_scans": done.kept,
+        "warnings": warnings(counts),
         "recordings": counts.recordings,
         "refused": counts.refused,
         "evidence": counts.evidence,
@@ -56,6 +59,16 @@ fn as_json(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Value 
     })
 }
 
+fn warnings(counts: &Counts) -> Vec<String> {
+    let mut warnings = counts.dates.warnings();
+    if counts.is_begun_anew {
+        let what = "scan.journal was of other settings or another version of this program and is begun anew";
+        warnings
+            .push(format!("{what}: of earlier scans into the folder only files that this one names are in the tables"));
+    }
+    warnings
+}
+
 /// Per listener how many recordings it did not hear, by why.
 fn unheard(counts: &Counts) -> Value {
     let mut told = json!({});
@@ -74,6 +87,9 @@ fn in_words(args: &ScanArgs, plan: &Plan, done: &Done, counts: &Counts) -> Strin
     }
     for ((listener, why), recordings) in &counts.unheard {
         lines.push(format!("  {listener}: {recordings} not heard ({why})"));
+    }
+    if done.kept > 0 {
+        lines.push(format!("  {} of the files are of earlier scans into this folder", done.kept));
     }
     if counts.groups > 0 {
         lines.push(format!("  {} groups of recordings are one recording each", counts.groups));

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::SystemTime;
 
 use datasets::audio::{Facts, Undecodable};
 use datasets::tables::rows::{Column, ColumnKind, Value, write as write_rows};
@@ -11,13 +12,13 @@ use records::listening::{Listener, Unheard};
 use records::{Code, Evidence, Id, Millis, Refusal};
 
 use super::alike::{Alike, Other};
-use super::args::Plan;
+use super::args::{Dated, Plan};
 use super::budget::{Decider, in_words, silence};
 use super::catalogue::{Catalogue, Named};
 use super::copies::{GroupRow, copies};
 use super::detectors::Finding;
 use super::impersonation::{self, Registered, registered};
-use super::jobs::{Content, Done, Hashed};
+use super::jobs::{Content, Done, Hashed, millis};
 use super::journal::{Entry, Journal};
 use super::resemblance::{self, Near, Resemblances};
 use crate::exit::Failure;
@@ -36,6 +37,46 @@ pub(super) struct Counts {
     pub(super) unheard: BTreeMap<(&'static str, &'static str), u64>,
     /// Per detector: heard, and of these with a risk of a half or more.
     pub(super) detectors: BTreeMap<String, (u64, u64)>,
+    /// Dates of evidence that can hardly be meant.
+    pub(super) dates: Dates,
+    /// Whether what earlier scans into the folder heard counts no more.
+    pub(super) is_begun_anew: bool,
+}
+
+/// Files whose evidence is dated strangely, and the first of each kind.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dates {
+    to_come: (u64, Option<String>),
+    before_upload: (u64, Option<String>),
+}
+
+/// Evidence may be dated so much before the upload: clocks and time zones differ.
+const BEFORE_UPLOAD_MAX_MS: Millis = 86_400_000;
+
+impl Dates {
+    fn look_at(&mut self, file: &str, known_at: Millis, uploaded_at: Option<Millis>, now: Millis) {
+        let note = |(files, first): &mut (u64, Option<String>)| {
+            *files += 1;
+            first.get_or_insert_with(|| format!("{file}, {}", datasets::formats::instant::to_text(known_at)));
+        };
+        if known_at > now {
+            note(&mut self.to_come);
+        }
+        if uploaded_at.is_some_and(|uploaded_at| known_at < uploaded_at.saturating_sub(BEFORE_UPLOAD_MAX_MS)) {
+            note(&mut self.before_upload);
+        }
+    }
+
+    /// In words, what should be looked at.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let told = |(files, first): &(u64, Option<String>), what: &str| {
+            let files = if *files == 1 { "a file".to_owned() } else { format!("{files} files") };
+            first.as_ref().map(|first| format!("evidence of {files} is dated {what}, such as {first}"))
+        };
+        let to_come = told(&self.to_come, "later than now, and a replay knows nothing of it before then");
+        let before = told(&self.before_upload, "more than a day before the upload of their tracks");
+        [to_come, before].into_iter().flatten().collect()
+    }
 }
 
 /// A file that is sound, under its recording.
@@ -46,6 +87,8 @@ pub(super) struct Sound<'a> {
     pub(super) content: &'a Content,
     pub(super) facts: Facts,
     pub(super) known_at: Millis,
+    /// When the first of its tracks was uploaded, as far as the catalogue tells.
+    uploaded_at: Option<Millis>,
     /// Who did not listen, and why.
     unheard: Vec<(Listener, Unheard)>,
     not_heard_by: Option<String>,
@@ -74,9 +117,11 @@ pub(super) fn write(
     let mut refusals: TableWriter<Refusal> = TableWriter::create(out, IdKind::Text).map_err(output)?;
     let mut counts = Counts { files: done.files.len() as u64, ..Counts::default() };
     let (mut sounds, mut entries) = (Vec::new(), Vec::new());
+    let now = millis(SystemTime::now());
     for hashed in &done.files {
         match sound(hashed, catalogue, journal, plan, &mut counts) {
             Ok((sound, entry)) => {
+                counts.dates.look_at(&sound.file, sound.known_at, sound.uploaded_at, now);
                 sounds.push(sound);
                 entries.push(entry);
             }
@@ -133,11 +178,11 @@ fn sound<'a>(
     let content = hashed.content.as_ref().map_err(unreadable)?;
     let entry = journal.entry(&content.hash).expect("every content is in the journal once all files are done");
     let facts = entry.facts.clone().map_err(|why: Undecodable| (Code::Undecodable, why.to_string()))?;
-    let (content_id, tracks) = match catalogue.name(&hashed.found) {
-        Named::As { content, tracks } => (content, tracks),
+    let (content_id, tracks, uploaded_at) = match catalogue.name(&hashed.found) {
+        Named::As { content, tracks, uploaded_at } => (content, tracks, uploaded_at),
         Named::Nowhere => {
             counts.nameless += 1;
-            (catalogue.nameless(&content.hash), Vec::new())
+            (catalogue.nameless(&content.hash), Vec::new(), None)
         }
         Named::Ambiguous { recordings, first } => {
             let reason = format!("ambiguous: the name of {recordings} recordings of the catalogue, such as {first}");
@@ -152,7 +197,12 @@ fn sound<'a>(
         tracks: tracks.join(" "),
         content,
         facts,
-        known_at: plan.at.unwrap_or(content.changed_at),
+        known_at: match plan.dated {
+            Dated::At(at) => at,
+            Dated::Changed => content.changed_at,
+            Dated::Uploaded => uploaded_at.unwrap_or(entry.heard_at),
+        },
+        uploaded_at,
         not_heard_by: (!unheard.is_empty()).then(|| in_words(&unheard)),
         unheard,
     };

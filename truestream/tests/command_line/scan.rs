@@ -313,6 +313,111 @@ fn fillers_hide_no_copy_and_all_that_is_shared_counts() {
 }
 
 #[test]
+fn channels_that_cancel_each_other_are_heard() {
+    let folder = TempDir::new().expect("a folder");
+    let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
+    let sound = music(3, 30.0, 1.0);
+    let against: Vec<i16> = sound.iter().flat_map(|sample| [*sample, sample.saturating_neg()]).collect();
+    put(&audio, "1.wav", &wav(RATE_HZ, 1, &sound));
+    put(&audio, "2.wav", &wav(RATE_HZ, 2, &against));
+    scan(&audio, &out, &["--previews", "none"]).good();
+    let rows = said(&out, "sanity");
+    assert_eq!(rows[1].3["complaints"].to_string(), r#"["cancels_in_mono"]"#, "{}", rows[1].3);
+    assert_eq!(
+        (rows[1].3["correlation"].as_f64(), rows[1].3["silent_share"].as_f64()),
+        (Some(-1.0), rows[0].3["silent_share"].as_f64())
+    );
+    for row in said(&out, "duplicate") {
+        assert!(row.3["words"].as_str().is_some_and(|words| words.starts_with("all 30 s are recording ")), "{row:?}");
+    }
+    assert!(said(&out, "resemblance").iter().all(|row| row.2), "both have a timbre");
+}
+
+/// From when on each file's evidence is known, by its name.
+fn known_at(out: &Path) -> BTreeMap<String, i64> {
+    let (mut known_at, mut refusals) = (BTreeMap::new(), Vec::new());
+    let name = |file: &str| file.rsplit('/').next().expect("a name").to_owned();
+    let keep = |row: records::Evidence| _ = known_at.insert(name(&row.file.expect("a file")), row.known_at);
+    read_evidence(&[out.join("evidence.parquet")], keep, &mut refusals).expect("a table");
+    known_at
+}
+
+fn now() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    since.as_millis() as i64
+}
+
+#[test]
+fn evidence_is_dated_by_the_upload_and_not_by_the_file() {
+    const UPLOADED: i64 = 1_767_225_600_000;
+    let folder = TempDir::new().expect("a folder");
+    let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
+    for (number, name) in ["7.wav", "8.wav", "9.wav", "stray.wav"].iter().enumerate() {
+        put(&audio, name, &sound(number as u16, 1.0));
+        let changed = std::time::UNIX_EPOCH + Duration::from_secs(86_400);
+        File::options().write(true).open(audio.join(name)).expect("a file").set_modified(changed).expect("dated");
+    }
+    let track = |id: u64, uploaded_at: Option<i64>| Track { uploaded_at, ..Track::new(Id::from(id)) };
+    let mut tracks = TableWriter::create(folder.path(), IdKind::Number).expect("a table");
+    for row in [track(7, Some(UPLOADED)), track(8, None), track(9, Some(4_000_000_000_000))] {
+        tracks.push(row).expect("a row");
+    }
+    tracks.finish().expect("a whole table");
+    let catalogue = text(&folder.path().join("tracks.parquet"));
+    let (audio_text, out_text) = (text(&audio), text(&out));
+    let line = ["scan", &audio_text, "--out", &out_text, "--catalogue", &catalogue, "--previews", "none", "--json"];
+    let began = now();
+    let ran = truestream(&line).good();
+    let first = known_at(&out);
+    assert_eq!((first["7.wav"], first["9.wav"]), (UPLOADED, 4_000_000_000_000));
+    // What the catalogue does not date is known since it was heard, and still is when it is not heard again.
+    assert!(["8.wav", "stray.wav"].iter().all(|name| (began..=now()).contains(&first[*name])), "{first:?}");
+    let warnings = ran.json()["warnings"].to_string();
+    assert!(warnings.contains("evidence of a file is dated later than now"), "{warnings}");
+    assert!(warnings.contains("9.wav, 2096-10-02T"), "{warnings}");
+    truestream(&line).good();
+    assert_eq!(known_at(&out), first);
+    // Who asks for the times of the files gets them, and is told that they lie long before the upload.
+    let warnings = truestream(&[&line[..], &["--at", "changed"]].concat()).good().json()["warnings"].to_string();
+    assert!(known_at(&out).values().all(|known_at| *known_at == 86_400_000));
+    assert!(warnings.contains("evidence of 2 files is dated more than a day before the upload"), "{warnings}");
+}
+
+#[test]
+fn a_folder_gathers_what_all_scans_into_it_heard() {
+    let folder = TempDir::new().expect("a folder");
+    let (monday, tuesday, out) =
+        (folder.path().join("monday"), folder.path().join("tuesday"), folder.path().join("out"));
+    put(&monday, "one.wav", &piece(1, 0.0, 30.0, 1.0));
+    put(&monday, "two.wav", &sound(2, 1.0));
+    put(&tuesday, "copy.wav", &piece(1, 3.0, 25.0, 1.0));
+    let more = ["--previews", "none"];
+    scan(&monday, &out, &more).good();
+    let report = scan(&tuesday, &out, &more).good().json();
+    assert_eq!((report["files"].as_u64(), report["files_of_earlier_scans"].as_u64()), (Some(3), Some(2)), "{report}");
+    assert_eq!((report["contents_heard_now"].as_u64(), report["duplicate_groups"].as_u64()), (Some(1), Some(1)));
+    let both = folder.path().join("both");
+    let line = ["scan", &text(&monday), &text(&tuesday), "--out", &text(&both), "--at", AT, "--previews", "none"];
+    truestream(&line).good();
+    assert_same("one scan of both", &everything(&both), &everything(&out));
+
+    // A file that was moved has its new name alone, and one that was written anew its new content.
+    std::fs::rename(monday.join("two.wav"), tuesday.join("second.wav")).expect("moved");
+    put(&monday, "one.wav", &sound(9, 1.0));
+    let report = scan(&tuesday, &out, &more).good().json();
+    assert_eq!(report["files"].as_u64(), Some(3), "{report}");
+    scan(&monday, &out, &more).good();
+    let names: Vec<String> =
+        column(&out, "audio", "file").iter().map(|file| file.rsplit('/').next().expect("a name").to_owned()).collect();
+    assert_eq!(names, ["one.wav", "copy.wav", "second.wav"]);
+    assert!(column(&out, "duplicate_group", "file").is_empty(), "the original is no more");
+    // Other settings are another scan: what is not named is not kept, and that is said.
+    let report = scan(&monday, &out, &["--previews", "peaks"]).good().json();
+    assert_eq!(report["files"].as_u64(), Some(1), "{report}");
+    assert!(report["warnings"].to_string().contains("is begun anew"), "{report}");
+}
+
+#[test]
 fn what_a_decoder_may_take_is_limited() {
     let folder = TempDir::new().expect("a folder");
     let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
@@ -327,6 +432,14 @@ fn what_a_decoder_may_take_is_limited() {
     let report = scan(&audio, &out, &["--decode-memory", "32"]).good().json();
     assert_eq!(report["refused"]["out_of_memory"].as_u64(), Some(1), "{report}");
     assert_eq!(report["recordings"].as_u64(), Some(1), "{report}");
+
+    // With the same allowance it is not tried again; with another one it is, and what was heard is not.
+    let again = scan(&audio, &out, &["--decode-memory", "32"]).good().json();
+    assert_eq!(again["contents_heard_now"].as_u64(), Some(0), "{again}");
+    let more = scan(&audio, &out, &["--decode-memory", "400"]).good().json();
+    let counts = ["contents_heard_now", "contents_known_before"].map(|name| more[name].as_u64());
+    assert_eq!(counts, [Some(1), Some(1)], "{more}");
+    assert!(more["refused"]["out_of_memory"].is_null(), "{more}");
 
     // A hole in the disk of more bytes than are read.
     let long = folder.path().join("long");
@@ -388,7 +501,7 @@ fn a_killed_scan_goes_on_and_ends_the_same() {
             run.kill();
         }
         let journal = std::fs::read_to_string(out.join("scan.journal")).unwrap_or_default();
-        let finished = journal.matches('\n').count().saturating_sub(1) as u64;
+        let finished = journal.lines().filter(|line| line.contains(" {\"content\":")).count() as u64;
         went_on += u64::from(finished > 0 && finished < CONTENTS);
         let report = truestream(&line).good().json();
         assert_eq!(report["contents_known_before"].as_u64(), Some(finished), "kill {kill}: nothing is heard twice");

@@ -16,7 +16,7 @@ impl Detector for SanityDetector {
     }
 
     fn version(&self) -> &'static str {
-        "3"
+        "4"
     }
 
     fn listen(&self, clip: &Clip, kernels: &dyn AudioKernels) -> Result<Heard, String> {

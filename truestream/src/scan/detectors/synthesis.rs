@@ -21,7 +21,7 @@ impl Detector for SynthesisDetector {
     }
 
     fn version(&self) -> &'static str {
-        "4"
+        "5"
     }
 
     fn listen(&self, clip: &Clip, kernels: &dyn AudioKernels) -> Result<Heard, String> {

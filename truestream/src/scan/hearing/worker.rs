@@ -14,7 +14,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::stdio::{stdin, stdout};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::confine::confine;
+use super::confine::{close_inherited, confine};
 use super::wire::{Answer, Teller};
 use crate::exit::Failure;
 
@@ -33,11 +33,12 @@ pub struct WorkerArgs {
 pub fn run(args: &WorkerArgs) -> Result<(), Failure> {
     let limits = serde_json::from_str(&args.limits);
     let limits: Limits = limits.map_err(|error| Failure::Usage(format!("--limits: {error}")))?;
+    let inherited = close_inherited();
     // Whoever asked is gone: so is the question.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| Failure::Output(error.to_string()))?;
     // The first look at a clock asks the kernel where clocks are; later looks need not.
     let _ = cpu_used();
-    let guards = confine();
+    let guards = [vec![inherited], confine()].concat();
     let mut teller = Teller::new(Pipe);
     let told = teller.hello(&guards).and_then(|()| work(&limits, &mut teller));
     told.map_err(|error| Failure::Output(format!("the pipe of the scan: {error}")))
@@ -56,7 +57,8 @@ fn hear(file: OwnedFd, limits: &Limits, teller: &mut Teller<Pipe>) -> Result<Fac
     decode_into(File::from(file), limits, &mut |samples| teller.samples(samples))
 }
 
-fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic said.
+pub fn words_of(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "a panic without words".to_owned())
 }
