@@ -37,7 +37,7 @@ pub use activations::{
     Activation, Said, Signature, Stage, activate, activations, beta, clash, clashes, digest, folder_as_of, history,
     in_force, is_store, latest, list_of, withdraw,
 };
-pub use attacks::attacks;
+pub use attacks::{attacks, own_attacks};
 pub use cases::{Cases, PayoutCase, VerdictCase, cases};
 pub use clauses::{ClauseTest, TestedClause, clauses};
 pub use faults::{faults, settings};

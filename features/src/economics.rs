@@ -1,14 +1,16 @@
 //! Does an attack pay?
 //!
 //! ```text
-//! attack × terms ──▶ what an account earns a month ──× not caught before it is paid──▶ minus what it costs ──▶ profit
+//! attack × terms ──as many tracks as pay best──▶ what an account earns a month ──× not caught before it is paid──▶ minus what it costs ──▶ profit
+//! artist × terms ──▶ what an honest artist gets a month
 //! ```
 //!
 //! An estimate, so in `f64`; money in units of the currency. A month has 30 days. Formulas: what remains of revenue when a share `p` is caught
 //! before the payout is `(1 - p)`; an attack breaks even at `p = 1 - cost / revenue`.
 
-use records::attack::{Attack, Attacks};
-use records::royalty::{Sharing, Terms};
+use records::attack::{Artist, Attack, Attacks};
+use records::policy::Percent;
+use records::royalty::{Pools, Sharing, Terms};
 
 use crate::royalty::listeners_needed;
 
@@ -53,6 +55,51 @@ pub fn is_eligible(attack: &Attack, terms: &Terms) -> bool {
         && listeners_of_a_track(attack).round() >= listeners_needed(&terms.threshold, streams as u64) as f64
 }
 
+/// The attack with as many tracks as earn it most under the terms: its own number where no other earns more. Tracks cost nothing; how many are tried
+/// grows by a twentieth, from one to one for each stream of a year.
+pub fn at_its_best(attack: &Attack, attacks: &Attacks, terms: &Terms) -> Attack {
+    let most = (attack.accounts * attack.streams_per_day * 365) as f64;
+    let steps = (most.ln() / 1.05_f64.ln()).ceil() as i32;
+    let with = |tracks| Attack { tracks, ..attack.clone() };
+    let tried = (0..=steps).map(|step| with(1.05_f64.powi(step).min(most).round() as u64));
+    let earns = |attack: &Attack| revenue(attack, attacks, terms);
+    tried.fold(attack.clone(), |best, other| if earns(&other) > earns(&best) + 1e-9 { other } else { best })
+}
+
+/// What a stream of an account of the plan earns where money is shared by streams, before caps and boosts.
+fn stream_rate(plan: &str, attacks: &Attacks, terms: &Terms) -> f64 {
+    let brings = match terms.pools {
+        Pools::PerPlan => terms.brings(Some(plan)),
+        Pools::One => terms.fees.keys().map(|plan| terms.brings(Some(plan))).max().unwrap_or_default(),
+    };
+    attacks.stream_rate as f64 / MICROS * brings as f64 / attacks.account_brings as f64
+}
+
+/// What part of the streams of an account counts that has so many in a month.
+fn counting(streams: f64, terms: &Terms) -> f64 {
+    match terms.account_streams_max {
+        0 => 1.0,
+        most => (most as f64 / streams).min(1.0),
+    }
+}
+
+/// What an honest artist gets in a month.
+pub fn artist_gets(artist: &Artist, attacks: &Attacks, terms: &Terms) -> f64 {
+    let threshold = &terms.threshold;
+    let (streams_year, listeners) = (artist.track_streams_year, artist.track_listeners_year);
+    if streams_year < threshold.streams_min || listeners < listeners_needed(threshold, streams_year) {
+        return 0.0;
+    }
+    let of_listener = artist.listener_streams_month as f64;
+    let streams = (artist.tracks * streams_year) as f64 / 12.0;
+    let by_streams = streams * counting(of_listener, terms) * stream_rate(&artist.plan, attacks, terms);
+    match terms.sharing {
+        Sharing::ProRata => by_streams,
+        Sharing::UserCentric => terms.brings(Some(&artist.plan)) as f64 / MICROS * streams / of_listener,
+        Sharing::ArtistCentric => by_streams * boosted(streams, listeners as f64, terms) / attacks.mean_times,
+    }
+}
+
 /// What an account earns in a month if nobody is caught.
 pub fn revenue(attack: &Attack, attacks: &Attacks, terms: &Terms) -> f64 {
     if !is_eligible(attack, terms) {
@@ -60,11 +107,7 @@ pub fn revenue(attack: &Attack, attacks: &Attacks, terms: &Terms) -> f64 {
     }
     let streams = attack.streams_per_day as f64 * DAYS;
     let all = streams + attack.own_streams_per_day as f64 * DAYS;
-    let capped = match terms.account_streams_max {
-        0 => streams,
-        most => streams * (most as f64 / all).min(1.0),
-    };
-    let by_streams = capped * attacks.stream_rate as f64 / MICROS;
+    let by_streams = streams * counting(all, terms) * stream_rate(&attack.plan, attacks, terms);
     match terms.sharing {
         Sharing::ProRata => by_streams,
         // The account's own money, by the attack's share of its streams.
@@ -77,6 +120,10 @@ pub fn revenue(attack: &Attack, attacks: &Attacks, terms: &Terms) -> f64 {
 fn times(attack: &Attack, terms: &Terms) -> f64 {
     let streams = (attack.accounts * attack.streams_per_day) as f64 * DAYS / attack.tracks as f64;
     let listeners = attack.accounts as f64 * (1.0 - (-streams / attack.accounts as f64).exp());
+    boosted(streams, listeners, terms)
+}
+
+fn boosted(streams: f64, listeners: f64, terms: &Terms) -> f64 {
     let boost = &terms.boost;
     match streams >= boost.artist_streams as f64 && listeners >= boost.artist_listeners as f64 {
         true => boost.artist_times as f64,
@@ -91,7 +138,11 @@ pub fn profit(attack: &Attack, attacks: &Attacks, terms: &Terms, caught: f64) ->
     Profit { revenue, cost, caught, profit: revenue * (1.0 - caught) - cost, break_even }
 }
 
-/// The share that is caught where the policy holds such accounts, else nothing.
-pub fn caught(attack: &Attack, is_held: bool) -> f64 {
-    if is_held { f64::from(attack.caught.get()) / 100.0 } else { 0.0 }
+/// The share that is caught before the payout where the policy holds such accounts, else nothing. On average a stream is paid half a month, the days until
+/// the close and those until the payout after it was played; some accounts are never found, the others at a hazard a day (a mixture cure model:
+/// Boag 1949, Berkson and Gage 1952).
+pub fn caught(attack: &Attack, is_held: bool, terms: &Terms) -> f64 {
+    let of_hundred = |percent: Percent| f64::from(percent.get()) / 100.0;
+    let days = DAYS / 2.0 + f64::from(terms.close_days) + f64::from(terms.pay_days);
+    if is_held { of_hundred(attack.caught) * caught_within(of_hundred(attack.hazard), days) } else { 0.0 }
 }

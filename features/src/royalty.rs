@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use records::policy::Percent;
-use records::royalty::{Micros, Sharing, Terms, Threshold};
+use records::royalty::{Micros, Pools, Sharing, Terms, Threshold};
 
 use crate::apportion::divide;
 
@@ -46,6 +46,15 @@ pub struct Streams {
     pub standing: Standing,
     /// How many.
     pub count: u64,
+}
+
+/// What an account brings to a month.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purse {
+    /// Its plan, by its place.
+    pub plan: u32,
+    /// Its money.
+    pub money: Micros,
 }
 
 /// What a track brings to a month.
@@ -137,30 +146,43 @@ pub fn eligible(
     }
 }
 
-/// Shares the money of a month. `money` is what each account brings, by its place: an account none of whose streams counts brings its money
-/// to all that do. `streams` are each account's and track's once per way of standing and being chosen.
-pub fn share(terms: &Terms, money: &[Micros], tracks: &[Track], streams: &[Streams]) -> Shared {
+/// Shares the money of a month. `purses` are what the accounts bring, by their places: an account none of whose streams counts brings its money
+/// to all that do, of its plan where each plan is a pool, and so does a plan. `streams` are each account's and track's once per way of standing and
+/// being chosen.
+pub fn share(terms: &Terms, purses: &[Purse], tracks: &[Track], streams: &[Streams]) -> Shared {
     let counted: Vec<&Streams> =
         streams.iter().filter(|s| matches!(s.standing, Standing::Payable | Standing::Held)).collect();
     let followed = followed(terms, tracks, &counted);
-    let mut per_account = vec![0_u64; money.len()];
+    let mut per_account = vec![0_u64; purses.len()];
     counted.iter().for_each(|s| per_account[s.account as usize] += s.count);
 
     // Claims by (account, claimant): one claimant per track and way of standing.
     let claimant = |s: &Streams| 2 * s.track as usize + usize::from(s.standing == Standing::Held);
     let mut claims = vec![0_u64; 2 * tracks.len()];
-    let mut of_account: BTreeMap<u32, BTreeMap<usize, u64>> = BTreeMap::new();
+    // The claims of those whose money is theirs alone.
+    let mut apart: BTreeMap<u32, BTreeMap<usize, u64>> = BTreeMap::new();
+    let pool_of = |account: u32| match (terms.sharing, terms.pools) {
+        (Sharing::UserCentric, _) => Some(account),
+        (_, Pools::PerPlan) => Some(purses[account as usize].plan),
+        (_, Pools::One) => None,
+    };
     for s in counted {
         let parts = parts(terms, s, per_account[s.account as usize], &tracks[s.track as usize], &followed);
         claims[claimant(s)] += parts;
-        if terms.sharing == Sharing::UserCentric && parts > 0 {
-            *of_account.entry(s.account).or_default().entry(claimant(s)).or_default() += parts;
+        if let Some(pool) = pool_of(s.account).filter(|_| parts > 0) {
+            *apart.entry(pool).or_default().entry(claimant(s)).or_default() += parts;
         }
     }
     let mut shares = vec![0; claims.len()];
-    let mut common: Micros = money.iter().sum();
-    for (account, claims) in of_account {
-        let own = money[account as usize];
+    let mut common: Micros = purses.iter().map(|purse| purse.money).sum();
+    let mut pools: BTreeMap<u32, Micros> = BTreeMap::new();
+    for (account, purse) in purses.iter().enumerate() {
+        if let Some(pool) = pool_of(account as u32) {
+            *pools.entry(pool).or_default() += purse.money;
+        }
+    }
+    for (pool, claims) in apart {
+        let own = pools.get(&pool).copied().unwrap_or_default();
         common -= own;
         let parts: Vec<u64> = claims.values().copied().collect();
         claims.keys().zip(divide(own, &parts)).for_each(|(at, share)| shares[*at] += share);

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use features::economics::{caught_within, is_eligible, listeners_of_a_track, profit, revenue, year_streams_of_a_track};
+use features::economics::{
+    artist_gets, at_its_best, caught, caught_within, is_eligible, listeners_of_a_track, profit, revenue,
+    year_streams_of_a_track,
+};
 use records::attack::{Attack, Attacks};
 use records::policy::Percent;
-use records::royalty::{Sharing, Terms};
+use records::royalty::{Pools, Sharing, Terms};
 
 fn near(found: f64, expected: f64, by: f64) {
     assert!((found - expected).abs() <= by, "found {found}, expected {expected}");
@@ -24,18 +27,20 @@ fn smith() -> Attack {
         seat_cost: 11_990_000,
         signals: BTreeMap::new(),
         caught: Percent::default(),
+        hazard: Percent::default(),
         most: 0,
     }
 }
 
 fn attacks(stream_rate: u64) -> Attacks {
-    Attacks { stream_rate, mean_times: 2.0, attacks: Vec::new() }
+    let catalogued = datasets::policy::attacks(None).unwrap();
+    Attacks { stream_rate, attacks: Vec::new(), ..catalogued }
 }
 
 /// No cap, no threshold.
 fn terms() -> Terms {
     let mut terms = datasets::policy::terms(None).unwrap();
-    terms.account_streams_max = 0;
+    (terms.account_streams_max, terms.pools) = (0, Pools::One);
     (terms.threshold.streams_min, terms.threshold.listeners_min, terms.threshold.streams_per_listener) = (0, 0, 0);
     terms
 }
@@ -106,4 +111,73 @@ fn a_threshold_bounds_how_many_tracks_earn_and_listeners_must_be_independent() {
     assert!(!is_eligible(&Attack { accounts_per_circle: 8, ..smith() }, &terms));
     terms.threshold.streams_per_listener = 100;
     assert!(!is_eligible(&Attack { tracks: 63, ..smith() }, &terms));
+}
+
+#[test]
+fn who_attacks_takes_as_many_tracks_as_pay() {
+    let terms = datasets::policy::terms(None).unwrap();
+    let attacks = attacks(4_000);
+    // 63 tracks would need 35,000 listeners each, and 219,001,000 tracks a stream each: something in between pays.
+    let few = Attack { accounts: 10_000, streams_per_day: 60, tracks: 63, ..smith() };
+    assert!(revenue(&few, &attacks, &terms) == 0.0);
+    let best = at_its_best(&few, &attacks, &terms);
+    near(revenue(&best, &attacks, &terms), 4.0, 0.001);
+    for tracks in (1..1_000).chain((1_000..1_000_000).step_by(997)) {
+        let other = Attack { tracks, ..few.clone() };
+        assert!(revenue(&other, &attacks, &terms) <= revenue(&best, &attacks, &terms) + 1e-9, "{tracks}");
+    }
+    // What is best already stays.
+    assert_eq!(at_its_best(&best, &attacks, &terms), best);
+    // A single account that plays a little reaches no threshold, however it divides it.
+    let one = Attack { accounts: 1, streams_per_day: 1, tracks: 1, ..smith() };
+    assert_eq!(revenue(&at_its_best(&one, &attacks, &terms), &attacks, &terms), 0.0);
+}
+
+#[test]
+fn free_accounts_take_nothing_of_what_subscribers_pay_where_plans_are_pools() {
+    let free = Attack { plan: "free".to_owned(), ..smith() };
+    let [one, per_plan] =
+        [Pools::One, Pools::PerPlan].map(|pools| revenue(&free, &attacks(4_000), &Terms { pools, ..terms() }));
+    near(one, 76.32, 0.001);
+    near(per_plan, 76.32 * 0.40 / 11.99, 0.01);
+}
+
+#[test]
+fn the_longer_until_money_is_paid_the_more_are_caught_but_never_all() {
+    let percent = |number| Percent::new(number).unwrap();
+    let attack = Attack { caught: percent(60), hazard: percent(2), ..smith() };
+    let after = |close_days, pay_days| caught(&attack, true, &Terms { close_days, pay_days, ..terms() });
+    near(after(0, 0), 0.6 * (1.0 - 0.98_f64.powi(15)), 1e-9);
+    near(after(10, 35), 0.6 * (1.0 - 0.98_f64.powi(60)), 1e-9);
+    near(after(10_000, 0), 0.6, 1e-9);
+    assert_eq!(caught(&attack, false, &terms()), 0.0);
+}
+
+#[test]
+fn an_honest_artist_is_paid_unless_the_terms_pay_nobody() {
+    let built_in = datasets::policy::terms(None).unwrap();
+    let attacks = datasets::policy::attacks(None).unwrap();
+    let gets = |name: &str, terms: &Terms| {
+        let artist = attacks.artists.iter().find(|artist| artist.name == name).unwrap();
+        artist_gets(artist, &attacks, terms)
+    };
+    near(gets("new_artist", &built_in), 0.5, 0.01);
+    near(gets("known_artist", &built_in), 166.7, 0.1);
+    for sharing in Sharing::ALL {
+        for artist in &attacks.artists {
+            let gets = artist_gets(artist, &attacks, &Terms { sharing, ..built_in.clone() });
+            assert!(gets * 1e6 >= artist.least as f64, "{sharing:?}: {} gets {gets}", artist.name);
+        }
+    }
+    let mut harsh = built_in.clone();
+    harsh.threshold.streams_min = 2_000;
+    assert_eq!(gets("new_artist", &harsh), 0.0);
+    harsh = built_in.clone();
+    harsh.threshold.streams_per_listener = 5;
+    assert_eq!((gets("new_artist", &harsh), gets("known_artist", &harsh)), (0.0, 0.0));
+    for terms in
+        [Terms { share: Percent::default(), ..built_in.clone() }, Terms { account_streams_max: 1, ..built_in.clone() }]
+    {
+        assert!(gets("known_artist", &terms) < 1.0);
+    }
 }

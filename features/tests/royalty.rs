@@ -7,14 +7,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use features::royalty::{Ineligible, Payment, Standing, Streams, Track, eligible, listeners_needed, share, stands};
+use features::royalty::{
+    Ineligible, Payment, Purse, Standing, Streams, Track, eligible, listeners_needed, share, stands,
+};
 use proptest::prelude::*;
 use records::policy::Percent;
-use records::royalty::{Boost, Noise, Sharing, Terms, Threshold};
+use records::royalty::{Boost, Noise, Pools, Sharing, Terms, Threshold};
 
 fn terms(sharing: Sharing, account_streams_max: u64) -> Terms {
     Terms {
         sharing,
+        pools: Pools::One,
         currency: "EUR".to_owned(),
         share: Percent::new(70).unwrap(),
         fees: BTreeMap::from([("premium".to_owned(), 11_990_000), ("other".to_owned(), 400_000)]),
@@ -37,8 +40,12 @@ fn grouped(all: &[One]) -> Vec<Streams> {
     counts.into_iter().map(streams).collect()
 }
 
+fn of_all(purses: &[Purse]) -> u64 {
+    purses.iter().map(|purse| purse.money).sum()
+}
+
 /// Stream by stream, and the money one millionth after the other.
-fn slow(terms: &Terms, money: &[u64], tracks: &[Track], all: &[One]) -> (Vec<Payment>, u64) {
+fn slow(terms: &Terms, purses: &[Purse], tracks: &[Track], all: &[One]) -> (Vec<Payment>, u64) {
     let counts = |one: &&One| matches!(one.3, Standing::Payable | Standing::Held);
     let all: Vec<&One> = all.iter().filter(counts).collect();
     let parts = |one: &One| -> u128 {
@@ -95,9 +102,22 @@ fn slow(terms: &Terms, money: &[u64], tracks: &[Track], all: &[One]) -> (Vec<Pay
         true
     };
     let mut common = 0;
-    for (account, money) in money.iter().enumerate() {
-        let own = |one: &One| one.0 as usize == account;
-        if terms.sharing != Sharing::UserCentric || !pay(*money, &own) {
+    let plans: BTreeSet<u32> = purses.iter().map(|purse| purse.plan).collect();
+    let of_plan = |plan| -> u64 { purses.iter().filter(|purse| purse.plan == plan).map(|purse| purse.money).sum() };
+    let apart: Vec<(u64, Box<dyn Fn(&One) -> bool>)> = match (terms.sharing, terms.pools) {
+        (Sharing::UserCentric, _) => purses
+            .iter()
+            .enumerate()
+            .map(|(account, purse)| (purse.money, Box::new(move |one: &One| one.0 as usize == account) as _))
+            .collect(),
+        (_, Pools::PerPlan) => plans
+            .into_iter()
+            .map(|plan| (of_plan(plan), Box::new(move |one: &One| purses[one.0 as usize].plan == plan) as _))
+            .collect(),
+        (_, Pools::One) => vec![(of_all(purses), Box::new(|_: &One| false) as _)],
+    };
+    for (money, own) in apart {
+        if !pay(money, &*own) {
             common += money;
         }
     }
@@ -105,7 +125,7 @@ fn slow(terms: &Terms, money: &[u64], tracks: &[Track], all: &[One]) -> (Vec<Pay
     (payments, left)
 }
 
-fn months() -> impl Strategy<Value = (Terms, Vec<u64>, Vec<Track>, Vec<One>)> {
+fn months() -> impl Strategy<Value = (Terms, Vec<Purse>, Vec<Track>, Vec<One>)> {
     let standing = prop_oneof![
         4 => Just(Standing::Payable),
         2 => Just(Standing::Held),
@@ -115,14 +135,11 @@ fn months() -> impl Strategy<Value = (Terms, Vec<u64>, Vec<Track>, Vec<One>)> {
     let one = (0..6_u32, 0..7_u32, any::<bool>(), standing);
     let track = (prop::option::of(0..3_u32), prop_oneof![3 => Just(100_u8), 1 => Just(20), 1 => Just(0)]);
     let track = track.prop_map(|(artist, weight)| Track { artist, weight: Percent::new(weight).unwrap() });
-    let ways = (prop::sample::select(Sharing::ALL.to_vec()), prop_oneof![Just(0_u64), Just(7)]);
-    let agreed = ways.prop_map(|(sharing, cap)| terms(sharing, cap));
-    (
-        agreed,
-        prop::collection::vec(0..100_000_u64, 6),
-        prop::collection::vec(track, 7),
-        prop::collection::vec(one, 0..120),
-    )
+    let pools = prop::sample::select(vec![Pools::One, Pools::PerPlan]);
+    let ways = (prop::sample::select(Sharing::ALL.to_vec()), prop_oneof![Just(0_u64), Just(7)], pools);
+    let agreed = ways.prop_map(|(sharing, cap, pools)| Terms { pools, ..terms(sharing, cap) });
+    let purse = (0..3_u32, 0..100_000_u64).prop_map(|(plan, money)| Purse { plan, money });
+    (agreed, prop::collection::vec(purse, 6), prop::collection::vec(track, 7), prop::collection::vec(one, 0..120))
 }
 
 proptest! {
@@ -132,7 +149,7 @@ proptest! {
         let (payments, left) = slow(&terms, &money, &tracks, &all);
         prop_assert_eq!((&shared.payments, shared.left), (&payments, left));
         let paid: u64 = shared.payments.iter().map(|payment| payment.payable + payment.held).sum();
-        prop_assert_eq!(paid + shared.left, money.iter().sum::<u64>());
+        prop_assert_eq!(paid + shared.left, of_all(&money));
     }
 
     #[test]
@@ -145,7 +162,7 @@ proptest! {
         let nobodys = || payments.iter().zip(&delivered).filter(|(_, delivered)| !**delivered).map(|(payment, _)| payment);
         prop_assert_eq!(nobodys().map(|payment| payment.payable).sum::<u64>(), 0);
         let paid: u64 = payments.iter().map(|payment| payment.payable + payment.held).sum();
-        prop_assert_eq!(paid + left, money.iter().sum::<u64>());
+        prop_assert_eq!(paid + left, of_all(&money));
         let stays = all.iter().zip(&stood).filter(|(one, _)| one.3 != Standing::Payable || delivered[one.1 as usize]);
         prop_assert!(stays.into_iter().all(|(one, stood)| one == stood || one.3 == Standing::Ineligible));
     }
@@ -177,13 +194,28 @@ fn a_month_by_hand() {
     // A bot plays 90 times, two people 5 times each; each brings 9 EUR.
     let all = [streams(0, 0, 90), streams(1, 1, 5), streams(2, 1, 4), streams(2, 2, 1)];
     let pay = |sharing, cap| {
-        let shared = share(&terms(sharing, cap), &[9_000_000; 3], &[whole; 3], &all);
+        let shared = share(&terms(sharing, cap), &[Purse { plan: 0, money: 9_000_000 }; 3], &[whole; 3], &all);
         shared.payments.iter().map(|payment| payment.payable).collect::<Vec<_>>()
     };
     assert_eq!(pay(Sharing::ProRata, 0), [24_300_000, 2_430_000, 270_000]);
     assert_eq!(pay(Sharing::UserCentric, 0), [9_000_000, 16_200_000, 1_800_000]);
     // No account counts for more than five streams: 5 (90 times 0.055555), 9 and 1 of 15.
     assert_eq!(pay(Sharing::ProRata, 5), [8_999_940, 16_200_054, 1_800_006]);
+}
+
+#[test]
+fn a_plan_pays_for_its_own_streams() {
+    let whole = Track { artist: None, weight: Percent::whole() };
+    let streams = |account, track, count| Streams { account, track, chosen: false, standing: Standing::Payable, count };
+    let purses = [(0, 9_000_000), (1, 300_000), (1, 100_000), (2, 5)].map(|(plan, money)| Purse { plan, money });
+    // A subscriber plays ten times; free accounts play a bot's track 990 times; nobody of the third plan played anything that counts.
+    let all = [streams(0, 0, 10), streams(1, 1, 900), streams(2, 1, 90)];
+    let pay = |pools| {
+        let shared = share(&Terms { pools, ..terms(Sharing::ProRata, 0) }, &purses, &[whole; 2], &all);
+        shared.payments.iter().map(|payment| payment.payable).collect::<Vec<_>>()
+    };
+    assert_eq!(pay(Pools::One), [94_000, 9_306_005]);
+    assert_eq!(pay(Pools::PerPlan), [9_000_000, 400_005]);
 }
 
 #[test]

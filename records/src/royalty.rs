@@ -35,6 +35,17 @@ impl Sharing {
     }
 }
 
+/// Whose money streams have a claim to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pools {
+    /// That of all accounts.
+    #[default]
+    One,
+    /// That of the accounts of the same plan: a stream that was paid with advertising takes nothing of what subscribers pay.
+    PerPlan,
+}
+
 /// When a track has a share of the money at all, by its last twelve months.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -78,6 +89,8 @@ pub struct Boost {
 pub struct Terms {
     /// How money is shared.
     pub sharing: Sharing,
+    /// Whose money streams have a claim to; user-centric sharing leaves nothing to ask.
+    pub pools: Pools,
     /// ISO 4217.
     pub currency: String,
     /// What of the fees goes to recordings.
@@ -102,6 +115,11 @@ pub struct Terms {
 pub const OTHER_PLAN: &str = "other";
 
 impl Terms {
+    /// The plan by which an account of this one is counted: its own, where it has a fee, or that of all others.
+    pub fn plan<'a>(&self, plan: Option<&'a str>) -> Option<&'a str> {
+        plan.filter(|plan| self.fees.contains_key(*plan) && *plan != OTHER_PLAN)
+    }
+
     /// What an account of the plan brings for recordings in a month.
     pub fn brings(&self, plan: Option<&str>) -> Micros {
         let fee = plan.and_then(|plan| self.fees.get(plan)).or_else(|| self.fees.get(OTHER_PLAN));

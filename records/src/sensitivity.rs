@@ -71,6 +71,9 @@ pub struct Floor {
     pub block: Percent,
 }
 
+/// The longest that thresholds may be tighter without anybody saying so: what lasts for a month is no surge but another world.
+const LASTS_MAX_HOURS: u32 = 30 * 24;
+
 impl Surge {
     /// What of the numbers cannot be: what was found and what was expected.
     pub fn fault(&self) -> Option<String> {
@@ -79,6 +82,9 @@ impl Surge {
             () if !(1..=168).contains(hours) => Some(format!("found hours {hours}, expected 1 to 168")),
             () if !(3..=52).contains(weeks) => Some(format!("found weeks {weeks}, expected 3 to 52")),
             () if !(1..=20).contains(points) => Some(format!("found points {points}, expected 1 to 20")),
+            () if *lasts_max_hours > LASTS_MAX_HOURS => Some(format!(
+                "found lasts_max_hours {lasts_max_hours}, expected at most {LASTS_MAX_HOURS}, which is 30 days"
+            )),
             () if !(1..=*lasts_max_hours).contains(lasts_hours) => {
                 Some(format!("found lasts_hours {lasts_hours}, expected 1 to lasts_max_hours {lasts_max_hours}"))
             }

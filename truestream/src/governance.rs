@@ -79,6 +79,7 @@ pub struct Step<'a> {
 struct Governance {
     #[serde(default)]
     assessment: Needed,
+    artists_max: Option<usize>,
     beta: Option<Entry>,
     full: Option<Entry>,
 }
@@ -151,6 +152,14 @@ pub fn admit(folder: &Path, report: Option<&Path>, candidate: &Candidate, step: 
         _ => (governance.beta, Some(Reach::Shadow.name())),
     };
     entry.map_or(Ok(()), |entry| entry.is_met(step, before).map_err(different))
+}
+
+/// How many honest artists a policy may newly wrong at most that is activated in the folder, where its `governance.toml` says so.
+///
+/// # Errors
+/// When that cannot be read.
+pub fn artists_max(folder: &Path) -> Result<Option<usize>, Failure> {
+    read(&folder.join(GOVERNANCE)).map(|governance| governance.artists_max)
 }
 
 fn read(path: &Path) -> Result<Governance, Failure> {

@@ -6,8 +6,11 @@
 
 mod activation;
 mod backtest;
+mod pay;
 mod stakes;
 mod uploads;
+
+use self::backtest::BacktestArgs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Write};
@@ -25,8 +28,9 @@ use records::policy::Percent;
 use records::{Millis, Policy, Risk, Subject};
 use serde_json::{Value, json};
 
-use crate::economics;
+use crate::economics::{self, Economy};
 use crate::exit::Failure;
+use crate::governance;
 use crate::replay::clauses;
 use crate::replay::laws::latest;
 
@@ -41,6 +45,8 @@ const BUILT_IN: &str = "built-in";
 Examples:
   truestream policy check strict
       every mistake of the folder with file and line, and what in it never counts
+  truestream policy check strict --store laws --data world --artists-max 5
+      also whom it would wrong among honest artists, beside what is in force in laws
   truestream policy diff built-in strict
       which settings differ
   truestream policy backtest strict --data world
@@ -60,8 +66,8 @@ pub struct PolicyArgs {
 
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
-    /// Says every mistake of a policy, and what in it never counts
-    Check(OneArgs),
+    /// Says every mistake of a policy, what in it never counts, which attack would pay and which honest artist would not be paid
+    Check(CheckArgs),
     /// Shows every setting, and which are not as built in
     Show {
         #[command(flatten)]
@@ -82,7 +88,7 @@ enum Command {
     },
     /// Decides the examples in tests.toml, and the built-in ones
     Test(OneArgs),
-    Backtest(Box<backtest::BacktestArgs>),
+    Backtest(Box<BacktestArgs>),
     Activate(activation::ActivateArgs),
     Rollback(activation::RollbackArgs),
     Withdraw(activation::WithdrawArgs),
@@ -99,13 +105,33 @@ struct OneArgs {
     json: bool,
 }
 
+#[derive(Args, Clone, Debug)]
+struct CheckArgs {
+    #[command(flatten)]
+    one: OneArgs,
+    /// The folder of activated policies for which it is meant: what its attacks.toml and governance.toml ask holds
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// A folder with plays and what else `truestream replay` reads: who would be wronged there that is not under what is in force, of the store or
+    /// built in, is a mistake, too
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// With --data: so many honest artists at most may newly have a verdict, lose streams of people, or a share or half of their money; instead of
+    /// the store's `artists_max`
+    #[arg(long, value_name = "N", requires = "data")]
+    artists_max: Option<usize>,
+    /// With --data: more options of `truestream replay`
+    #[arg(last = true, value_name = "OPTIONS")]
+    more: Vec<String>,
+}
+
 /// Runs the command.
 ///
 /// # Errors
 /// `Input` for a policy that cannot be read, `Different` for an example that is decided otherwise.
 pub fn run(args: &PolicyArgs) -> Result<(), Failure> {
     match &args.command {
-        Command::Check(one) => check(one),
+        Command::Check(args) => check(args),
         Command::Show { one, as_of } => show(one, as_of.as_deref()),
         Command::Diff { from, to, json } => diff(from, to, *json),
         Command::Test(one) => test(one),
@@ -136,20 +162,30 @@ fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Every mistake of the policy in the folder, of the built-in one without a folder.
-fn faults(own: Option<&Path>) -> Result<Vec<String>, Failure> {
+/// Every mistake of the policy in the folder, of the built-in one without a folder, as the store measures it.
+fn faults(own: Option<&Path>, store: Option<&Path>) -> Result<Vec<String>, Failure> {
     let mut faults: Vec<String> = own.map(policy::faults).unwrap_or_default().iter().map(ToString::to_string).collect();
     faults.extend(clauses::faults(&policy::clauses(own).unwrap_or_default()));
     if faults.is_empty() {
-        faults.extend(paying(own)?);
+        faults.extend(misspent(own, store)?);
     }
     Ok(faults)
 }
 
-fn check(args: &OneArgs) -> Result<(), Failure> {
-    let own = latest(folder(&args.policy))?;
+fn check(CheckArgs { one: args, store, data, artists_max, more }: &CheckArgs) -> Result<(), Failure> {
+    let given = folder(&args.policy);
+    let store = store.as_deref().or(given.filter(|given| policy::is_store(given)));
+    let own = latest(given)?;
     let own = own.as_deref();
-    let faults = faults(own)?;
+    let mut faults = faults(own, store)?;
+    let mut wronged = None;
+    if let Some(data) = data.as_deref().filter(|_| faults.is_empty()) {
+        let most =
+            artists_max.map_or_else(|| store.map_or(Ok(None), governance::artists_max), |most| Ok(Some(most)))?;
+        let found = newly_wronged(own, store, data, more)?;
+        faults.extend(most.filter(|most| found > *most).map(|most| backtest::too_many(found, most)));
+        wronged = Some(found);
+    }
     let idle = match faults.is_empty() {
         true => idle(&load(own)?),
         false => Vec::new(),
@@ -159,11 +195,15 @@ fn check(args: &OneArgs) -> Result<(), Failure> {
     match args.json {
         true => {
             let name = name.to_string();
-            print(&format!("{:#}", json!({"policy": name, "faults": faults, "never_counts": idle, "lists": lists})))?;
+            print(&format!(
+                "{:#}",
+                json!({"policy": name, "faults": faults, "never_counts": idle, "lists": lists, "artists_wronged": wronged})
+            ))?;
         }
         false => {
             let mut lines = faults.clone();
             lines.extend(idle.iter().chain(&lists).map(|note| format!("note: {note}")));
+            lines.extend(wronged.map(|many| format!("note: honest artists that are newly wronged: {many}")));
             lines.extend(faults.is_empty().then(|| format!("{name}: in order")));
             print(&lines.join("\n"))?;
         }
@@ -182,17 +222,37 @@ fn load(folder: Option<&Path>) -> Result<Policy, Failure> {
     folder.map_or_else(|| Ok(policy::built_in()), policy::load).map_err(input)
 }
 
-/// The catalogued attacks that pay.
-fn paying(folder: Option<&Path>) -> Result<Vec<String>, Failure> {
-    let (terms, balances) = economics::balances(folder)?;
-    let pays = |balance: economics::Balance| {
+/// How many honest artists are wronged in the data that are not under what is in force in the store, or built in.
+fn newly_wronged(own: Option<&Path>, store: Option<&Path>, data: &Path, more: &[String]) -> Result<usize, Failure> {
+    let store = store.filter(|store| policy::is_store(store));
+    let built_in = Path::new(BUILT_IN);
+    backtest::wronged(&BacktestArgs::of(own.unwrap_or(built_in), store.unwrap_or(built_in), data, more))
+}
+
+/// The catalogued attacks that pay, the artists who are not paid, and catalogues that cannot say so.
+fn misspent(folder: Option<&Path>, store: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let Economy { terms, balances, artists, foreign } = economics::economy(folder, store)?;
+    let currency = &terms.currency;
+    let pays = |balance: &economics::Balance| {
         let profit = balance.pays()?;
         let (attack, most, caught) = (&balance.attack, balance.attack.most as f64 / 1e6, 100.0 * balance.now.caught);
-        let found = format!("found that it keeps {profit:.2} {} per account and month", terms.currency);
+        let found = format!("found that it keeps {profit:.2} {currency} per account and month");
         let because = format!("{}, {caught:.0} % caught before it is paid", balance.verdict);
-        Some(format!("attacks.toml: {:?}: {found} ({because}), expected at most {most:.2}", attack.name))
+        Some(format!("{}: {:?}: {found} ({because}), expected at most {most:.2}", balance.of, attack.name))
     };
-    Ok(balances.into_iter().filter_map(pays).collect())
+    let is_short = |paid: &&economics::Paid| paid.is_short();
+    let starves = |economics::Paid { of, artist, gets }: &economics::Paid| {
+        let least = artist.least as f64 / 1e6;
+        format!("{of}: artist {:?}: found {gets:.2} {currency} a month, expected at least {least:.2}", artist.name)
+    };
+    let is_foreign = |(of, found): &(String, String)| {
+        format!(
+            "royalties.toml: found amounts in {currency}, expected {found} as in {of}: write an attacks.toml in {currency} beside the \
+             activated policies, and name that folder with --store"
+        )
+    };
+    let faults = balances.iter().filter_map(pays).chain(artists.iter().filter(is_short).map(starves));
+    Ok(faults.chain(foreign.iter().map(is_foreign)).collect())
 }
 
 /// What is written in the policy and cannot count: a rule that is off or weighs nothing, a rule of a part that weighs nothing,

@@ -21,6 +21,8 @@ use crate::Error;
 use crate::formats::instant;
 
 const CHAIN: &str = "activations.jsonl";
+/// The hash of the last line, so that one is missed that was cut off.
+const LAST: &str = "activations.last";
 const POLICIES: &str = "policies";
 
 /// How far a policy reaches that is not in force for everybody.
@@ -110,6 +112,8 @@ pub fn list_of(store: &Path) -> PathBuf {
 /// Names the first line that was changed, or the policy whose files were.
 pub fn history(store: &Path) -> Result<Vec<Activation>, Error> {
     let path = list_of(store);
+    // Read before the lines: it is written after them.
+    let last = fs::read_to_string(store.join(LAST)).ok();
     let text = fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
     let mut all: Vec<Activation> = Vec::new();
     // Number and instant of what is not taken back so far.
@@ -143,9 +147,15 @@ pub fn history(store: &Path) -> Result<Vec<Activation>, Error> {
         }
         all.push(activation);
     }
-    match all.is_empty() {
-        true => Err(Error::Input(format!("{}: found nothing, expected an activation", path.display()))),
-        false => Ok(all),
+    let is_there = |last: &String| all.iter().any(|one| one.hash == last.trim());
+    match (all.len(), last.filter(|last| !is_there(last))) {
+        (0, _) => Err(Error::Input(format!("{}: found nothing, expected an activation", path.display()))),
+        (many, Some(last)) => Err(Error::Input(format!(
+            "{}: found {many} lines, expected one more with the hash {} that {LAST} names: the end was cut off",
+            path.display(),
+            last.trim()
+        ))),
+        (_, None) => Ok(all),
     }
 }
 
@@ -294,6 +304,13 @@ pub fn activate(store: &Path, policy: &Path, said: &Said) -> Result<Activation, 
         )));
     }
     let digest = digest(policy)?;
+    if let Some(other) = chain.iter().find(|one| one.version == version && one.digest != digest) {
+        return Err(Error::Input(format!(
+            "{}: found version {version:?}, which activation {} has with other files, expected a name of its own: verdicts say it",
+            policy.display(),
+            other.number
+        )));
+    }
     keep(policy, &store.join(POLICIES).join(&digest)).map_err(failed)?;
     let from = instant::to_text(said.from);
     append(store, chain, said, Activation { from, version, digest, ..Activation::default() })
@@ -336,6 +353,11 @@ fn lock(store: &Path) -> Result<File, Error> {
 
 /// Adds what was said to the chain; the file is replaced as a whole.
 fn append(store: &Path, mut chain: Vec<Activation>, said: &Said, what: Activation) -> Result<Activation, Error> {
+    for (option, text) in [("--by", &said.by), ("--why", &said.why)] {
+        if text.trim().is_empty() {
+            return Err(Error::Input(format!("{option}: found nothing, expected who says so and why")));
+        }
+    }
     let mut link = Activation {
         number: chain.len() as u64 + 1,
         by: said.by.clone(),
@@ -353,11 +375,16 @@ fn append(store: &Path, mut chain: Vec<Activation>, said: &Said, what: Activatio
     for line in &chain {
         let _ = writeln!(text, "{}", serde_json::to_string(line).expect("texts and a number have a JSON form"));
     }
-    let part = store.join(format!("{CHAIN}.part"));
-    let written =
-        File::create(&part).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-    written.and_then(|()| fs::rename(&part, list_of(store))).map_err(|source| Error::io(store, source))?;
+    let replaced = replace(&list_of(store), &text).and_then(|()| replace(&store.join(LAST), &link.hash));
+    replaced.map_err(|source| Error::io(store, source))?;
     Ok(link)
+}
+
+/// Replaces a file as a whole.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let part = path.with_added_extension("part");
+    File::create(&part).and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))?;
+    fs::rename(part, path)
 }
 
 /// The TOML files of a policy with their texts, by name.
@@ -504,6 +531,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_that_of_one_policy_and_somebody_says_why() {
+        let store = tempfile::tempdir().unwrap();
+        let store = store.path();
+        activate(store, policy("a").path(), &said(1_000)).unwrap();
+        let other = policy("a");
+        fs::write(other.path().join("rules.toml"), "[account]\nedge = { on = false, weight = 65 }").unwrap();
+        let error = activate(store, other.path(), &said(2_000)).unwrap_err().to_string();
+        assert!(error.contains("a name of its own") && error.contains("activation 1"), "{error}");
+        for said in [Said { by: " ".to_owned(), ..said(2_000) }, Said { why: String::new(), ..said(2_000) }] {
+            let error = activate(store, policy("a").path(), &said).unwrap_err().to_string();
+            assert!(error.contains("expected who says so and why"), "{error}");
+        }
+        activate(store, policy("a").path(), &said(2_000)).unwrap();
+        assert_eq!(history(store).unwrap().len(), 2);
+    }
+
+    #[test]
     fn what_was_activated_cannot_be_changed_unseen() {
         let whole = tempfile::tempdir().unwrap();
         let whole = whole.path();
@@ -520,6 +564,10 @@ mod tests {
         // A line that is taken out is missed.
         fs::write(whole.join(CHAIN), chain.lines().nth(1).unwrap()).unwrap();
         assert!(activations(whole).is_err());
+        // And so is the last one, when the chain before it is whole.
+        fs::write(whole.join(CHAIN), chain.lines().next().unwrap()).unwrap();
+        let error = activations(whole).unwrap_err().to_string();
+        assert!(error.contains("the end was cut off"), "{error}");
         fs::write(whole.join(CHAIN), &chain).unwrap();
         let digest = &activations(whole).unwrap()[0].digest;
         fs::write(whole.join(POLICIES).join(digest).join("policy.toml"), "version = \"x\"").unwrap();

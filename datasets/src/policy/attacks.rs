@@ -1,9 +1,9 @@
-//! The attacks that must not pay under a policy: `attacks.toml`.
+//! The attacks that must not pay under a policy, and the artists who must be paid: `attacks.toml`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use records::attack::{Attack, Attacks};
+use records::attack::{Artist, Attack, Attacks};
 use records::policy::Percent;
 use records::royalty::Micros;
 use serde::{Deserialize, Deserializer};
@@ -14,10 +14,28 @@ use crate::Error;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AttacksFile {
+    currency: String,
     #[serde(deserialize_with = "an_amount")]
     stream_rate: Micros,
+    #[serde(deserialize_with = "an_amount")]
+    account_brings: Micros,
     mean_times: f64,
     attack: Vec<Written>,
+    #[serde(default)]
+    artist: Vec<WrittenArtist>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenArtist {
+    name: String,
+    tracks: u64,
+    track_streams_year: u64,
+    track_listeners_year: u64,
+    plan: String,
+    listener_streams_month: u64,
+    #[serde(deserialize_with = "an_amount")]
+    least: Micros,
 }
 
 #[derive(Deserialize)]
@@ -36,6 +54,7 @@ struct Written {
     seat_cost: Micros,
     signals: BTreeMap<String, Percent>,
     caught: Percent,
+    hazard: Percent,
     #[serde(default, deserialize_with = "an_amount")]
     most: Micros,
 }
@@ -56,6 +75,9 @@ impl AttacksFile {
         if !(self.mean_times.is_finite() && self.mean_times > 0.0) {
             return wrong(format!("found mean_times {}, expected a number above 0", self.mean_times));
         }
+        if self.account_brings == 0 {
+            return wrong("found account_brings 0, expected what such an account brings in a month".to_owned());
+        }
         let mut attacks = Vec::new();
         for written in self.attack {
             let Written { name, accounts, accounts_per_circle, streams_per_day, own_streams_per_day, tracks, .. } =
@@ -64,7 +86,7 @@ impl AttacksFile {
             if counts.iter().any(|count| !(1..=1_000_000_000).contains(count)) || own_streams_per_day > 1_000_000 {
                 return wrong(format!("attack {name:?}: found a count that cannot be, expected 1 to 1,000,000,000"));
             }
-            let Written { plan, seat_cost, signals, caught, most, .. } = written;
+            let Written { plan, seat_cost, signals, caught, hazard, most, .. } = written;
             attacks.push(Attack {
                 name,
                 accounts,
@@ -76,10 +98,30 @@ impl AttacksFile {
                 seat_cost,
                 signals,
                 caught,
+                hazard,
                 most,
             });
         }
-        Ok(Attacks { stream_rate: self.stream_rate, mean_times: self.mean_times, attacks })
+        let mut artists = Vec::new();
+        for written in self.artist {
+            let WrittenArtist { name, tracks, track_streams_year, track_listeners_year, plan, .. } = written;
+            let WrittenArtist { listener_streams_month, least, .. } = written;
+            let counts = [tracks, track_streams_year, track_listeners_year, listener_streams_month];
+            if counts.iter().any(|count| !(1..=1_000_000_000).contains(count)) {
+                return wrong(format!("artist {name:?}: found a count that cannot be, expected 1 to 1,000,000,000"));
+            }
+            artists.push(Artist {
+                name,
+                tracks,
+                track_streams_year,
+                track_listeners_year,
+                plan,
+                listener_streams_month,
+                least,
+            });
+        }
+        let AttacksFile { currency, stream_rate, account_brings, mean_times, .. } = self;
+        Ok(Attacks { currency, stream_rate, account_brings, mean_times, attacks, artists })
     }
 }
 
@@ -98,7 +140,11 @@ pub fn attacks(folder: Option<&Path>) -> Result<Attacks, Error> {
     parse::<AttacksFile>(&built_in, ATTACKS.1)?.read(&built_in)
 }
 
-pub(super) fn own_attacks(folder: &Path) -> Result<Option<Attacks>, Error> {
+/// The attacks that `attacks.toml` in the folder itself tells: of a policy, or of whoever runs a folder of activated policies.
+///
+/// # Errors
+/// When the file cannot be read, or says what cannot be.
+pub fn own_attacks(folder: &Path) -> Result<Option<Attacks>, Error> {
     let file: Option<AttacksFile> = read(folder, ATTACKS.0)?;
     file.map(|file| file.read(&folder.join(ATTACKS.0))).transpose()
 }
@@ -118,6 +164,10 @@ mod tests {
             ("accounts", "accounts = 0"),
             ("seat_cost", "seat_cost = \"cheap\""),
             ("caught", "caught = 165"),
+            ("hazard", "hazard = -1"),
+            ("account_brings", "account_brings = \"0\""),
+            ("least", "least = 3"),
+            ("track_listeners_year", "track_listeners_year = 0"),
             ("mean_times", "mean_times = nan"),
             ("tracks", "songs = 1"),
         ] {

@@ -1,12 +1,14 @@
 //! Everything that is wrong with a policy folder at once, and what its settings are, one by one.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 use records::gate::Limits;
 use records::listening::Listening;
 use records::policy::{Flow, Mix, Rule};
 use records::{Policy, Subject};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::attacks::{attacks, own_attacks};
@@ -14,11 +16,11 @@ use super::gate::{gate, own_gate};
 use super::terms::{TermsFile, terms};
 use super::{
     LISTENING, PolicyFile, ROYALTIES, ThresholdsFile, built_in, cases, clauses, declaring, lay_over, listening, load,
-    no_name, own_declaring, pins, read, refuse_strangers, surges,
+    no_name, own_declaring, parse, pins, read, refuse_strangers, surges,
 };
 use crate::Error;
 
-/// Every mistake in the folder's files; of a file that TOML cannot read the first one.
+/// Every mistake in the folder's files; the first of each section of weights, thresholds and rules, the first of every other file.
 pub fn faults(folder: &Path) -> Vec<Error> {
     let mut faults = Vec::new();
     if let Err(error) = refuse_strangers(folder) {
@@ -33,11 +35,11 @@ pub fn faults(folder: &Path) -> Vec<Error> {
         Ok(None) => faults.push(no_name(folder)),
         Err(error) => faults.push(error),
     }
-    faults.extend(read::<BTreeMap<Subject, Mix>>(folder, "weights.toml").err());
-    faults.extend(read::<ThresholdsFile>(folder, "thresholds.toml").err());
-    match read::<BTreeMap<Subject, BTreeMap<String, Rule>>>(folder, "rules.toml") {
-        Ok(rules) => faults.extend(strange_rules(rules.unwrap_or_default(), &folder.join("rules.toml"))),
-        Err(error) => faults.push(error),
+    faults.extend(in_sections::<BTreeMap<Subject, Mix>>(folder, "weights.toml"));
+    faults.extend(in_sections::<ThresholdsFile>(folder, "thresholds.toml"));
+    faults.extend(in_sections::<BTreeMap<Subject, BTreeMap<String, Rule>>>(folder, "rules.toml"));
+    if let Ok(rules) = read::<BTreeMap<Subject, BTreeMap<String, Rule>>>(folder, "rules.toml") {
+        faults.extend(strange_rules(rules.unwrap_or_default(), &folder.join("rules.toml")));
     }
     faults.extend(read::<Flow>(folder, "flow.toml").err());
     faults.extend(read::<Listening>(folder, LISTENING.0).err());
@@ -50,6 +52,26 @@ pub fn faults(folder: &Path) -> Vec<Error> {
     faults.extend(read::<TermsFile>(folder, ROYALTIES.0).err());
     faults.extend(own_attacks(folder).err());
     faults
+}
+
+/// The mistakes of a file whose sections say something each on their own: the first one of each section, with its line in the file.
+fn in_sections<V: DeserializeOwned>(folder: &Path, name: &str) -> Vec<Error> {
+    let path = folder.join(name);
+    let Err(whole) = read::<V>(folder, name) else { return Vec::new() };
+    let Ok(text) = fs::read_to_string(&path) else { return vec![whole] };
+    let is_head = |line: &str| line.starts_with('[');
+    let heads: Vec<usize> = text.lines().enumerate().filter(|(_, line)| is_head(line)).map(|(at, _)| at).collect();
+    let ends = heads.iter().skip(1).copied().chain([usize::MAX]);
+    // All other lines are empty, so that the numbers of lines are those of the file.
+    let alone = |(from, until): (usize, usize)| -> String {
+        let lines = text.lines().enumerate();
+        lines
+            .map(|(at, line)| if (from..until).contains(&at) { format!("{line}\n") } else { "\n".to_owned() })
+            .collect()
+    };
+    let sections = heads.iter().copied().zip(ends).map(alone);
+    let faults: Vec<Error> = sections.filter_map(|section| parse::<V>(&path, &section).err()).collect();
+    if faults.is_empty() { vec![whole] } else { faults }
 }
 
 /// A mistake for each rule that is none.
@@ -90,7 +112,11 @@ pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error
         },
         "gate": gated(gate(folder)?),
         "royalties": terms(folder)?,
-        "attacks": {"stream_rate": attacks.stream_rate, "mean_times": attacks.mean_times, "attack": by_name},
+        "attacks": {
+            "currency": attacks.currency, "stream_rate": attacks.stream_rate, "account_brings": attacks.account_brings,
+            "mean_times": attacks.mean_times, "attack": by_name,
+            "artist": attacks.artists.iter().map(|artist| (artist.name.clone(), json!(artist))).collect::<serde_json::Map<_, _>>(),
+        },
         "sensitivity": surges(folder)?
             .into_iter()
             .map(|surge| (surge.name.clone(), json!(surge)))
@@ -164,6 +190,21 @@ mod tests {
         }
         assert_eq!(texts.len(), 7, "{texts:#?}");
         assert_eq!(faults(&wrong.path().join("nowhere")).len(), 1);
+    }
+
+    #[test]
+    fn every_section_has_its_own_mistakes() {
+        let wrong = folder(&[
+            ("policy.toml", "version = \"x\""),
+            ("rules.toml", "[account]\nedge = { on = true, weight = 101 }\n\n[track]\nedge = { on = 3, weight = 1 }"),
+            ("thresholds.toml", "[tier.a]\nhold = 1\n[tier.b]\nhold = 200\n"),
+        ]);
+        let texts: Vec<String> = faults(wrong.path()).iter().map(ToString::to_string).collect();
+        for (file, line) in [("rules.toml", 2), ("rules.toml", 5), ("thresholds.toml", 1), ("thresholds.toml", 4)] {
+            let is_it = |text: &&String| text.contains(file) && text.contains(&format!("line {line}"));
+            assert!(texts.iter().any(|text| is_it(&text)), "{file}, line {line}: {texts:#?}");
+        }
+        assert_eq!(texts.len(), 4, "{texts:#?}");
     }
 
     #[test]

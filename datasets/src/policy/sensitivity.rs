@@ -71,6 +71,7 @@ mod tests {
             ("measure = 'uploads'", "measure = 'plays'", "new_accounts"),
             ("points = 5", "points = 50", "expected 1 to 20"),
             ("weeks = 4", "week = 4", "weeks"),
+            ("lasts_max_hours = 168", "lasts_max_hours = 721", "at most 720"),
             ("hold = 30", "hold = 60", "does not rise"),
         ] {
             let error = surges(&WAVE.replacen(right, wrong, 1)).unwrap_err();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use records::policy::Percent;
-use records::royalty::{Boost, Micros, Noise, Sharing, Terms, Threshold};
+use records::royalty::{Boost, Micros, Noise, Pools, Sharing, Terms, Threshold};
 use serde::{Deserialize, Deserializer};
 
 use super::{ROYALTIES, parse, read, refuse_strangers};
@@ -14,6 +14,8 @@ use crate::Error;
 #[serde(deny_unknown_fields)]
 pub(super) struct TermsFile {
     sharing: Sharing,
+    #[serde(default)]
+    pools: Pools,
     currency: String,
     share: Percent,
     #[serde(deserialize_with = "amounts")]
@@ -28,9 +30,21 @@ pub(super) struct TermsFile {
 
 impl From<TermsFile> for Terms {
     fn from(file: TermsFile) -> Terms {
-        let TermsFile { sharing, currency, share, fees, close_days, pay_days, .. } = file;
+        let TermsFile { sharing, pools, currency, share, fees, close_days, pay_days, .. } = file;
         let TermsFile { account_streams_max, threshold, noise, boost, .. } = file;
-        Terms { sharing, currency, share, fees, close_days, pay_days, account_streams_max, threshold, noise, boost }
+        Terms {
+            sharing,
+            pools,
+            currency,
+            share,
+            fees,
+            close_days,
+            pay_days,
+            account_streams_max,
+            threshold,
+            noise,
+            boost,
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use datasets::policy::{self, Activation, Said, Signature, Stage};
 use records::Millis;
 use serde_json::json;
 
-use super::{faults, folder, input, mistakes, print};
+use super::{backtest, faults, folder, input, mistakes, newly_wronged, print};
 use crate::assess;
 use crate::exit::Failure;
 use crate::governance::{self, Reach, Step};
@@ -59,6 +59,9 @@ pub(super) struct ActivateArgs {
     /// Who agrees, in which role; where governance.toml of the store asks for roles
     #[arg(long, value_name = "NAME=ROLE")]
     signed: Vec<String>,
+    /// Data over which no more honest artists may newly be wronged than governance.toml of the store says; needed where it does
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     #[command(flatten)]
     from: FromArgs,
     #[command(flatten)]
@@ -118,7 +121,10 @@ pub(super) fn activate(args: &ActivateArgs) -> Result<(), Failure> {
     let Some(policy) = folder(&args.policy).filter(|policy| !policy::is_store(policy)) else {
         return Err(Failure::Usage("only a folder with a policy of its own can be activated".to_owned()));
     };
-    let faults = faults(Some(policy))?;
+    let mut faults = faults(Some(policy), Some(&args.said.store))?;
+    if faults.is_empty() && reach != Reach::Shadow {
+        faults.extend(wrongs(args, policy)?);
+    }
     if !faults.is_empty() {
         print(&faults.join("\n"))?;
         return Err(Failure::Input(format!("{}: not activated: {}", policy.display(), mistakes(faults.len()))));
@@ -135,6 +141,20 @@ pub(super) fn activate(args: &ActivateArgs) -> Result<(), Failure> {
     };
     governance::admit(store, args.assessment.as_deref(), &candidate, &step)?;
     tell(&policy::activate(&args.said.store, policy, &said).map_err(input)?)
+}
+
+/// That it wrongs more honest artists than the store allows.
+fn wrongs(args: &ActivateArgs, policy: &Path) -> Result<Option<String>, Failure> {
+    let store = args.said.store.as_path();
+    let Some(most) = governance::artists_max(store)? else { return Ok(None) };
+    let Some(data) = &args.data else {
+        return Err(Failure::Different(format!(
+            "{}: artists_max asks whom it would wrong: give --data DIR, a folder that `truestream replay` reads",
+            store.display()
+        )));
+    };
+    let found = newly_wronged(Some(policy), Some(store), data, &[])?;
+    Ok((found > most).then(|| backtest::too_many(found, most)))
 }
 
 fn stage(reach: Reach) -> Option<Stage> {

@@ -16,6 +16,7 @@ use indicatif::HumanCount;
 use serde::Serialize;
 use serde_json::json;
 
+use super::pay::Pay;
 use super::stakes::Stakes;
 use super::{BUILT_IN, folder, print};
 use crate::exit::Failure;
@@ -44,7 +45,7 @@ pub(super) struct BacktestArgs {
     /// Subjects of each kind that are named
     #[arg(long, default_value_t = 10)]
     named: usize,
-    /// End with exit code 3 where more honest artists than so many newly have a verdict or lose streams of people
+    /// End with exit code 3 where more honest artists than so many newly have a verdict, lose streams of people, or a share or half of their money
     #[arg(long, value_name = "N")]
     artists_max: Option<usize>,
     /// Keeps the tables of both in this folder, in `before` and `after`
@@ -89,7 +90,40 @@ struct Moved {
     reason: String,
 }
 
+impl BacktestArgs {
+    /// The policy beside another over the data, for who only asks how many are wronged.
+    pub(super) fn of(policy: &Path, against: &Path, data: &Path, more: &[String]) -> BacktestArgs {
+        let [policy, against, data] = [policy, against, data].map(Path::to_owned);
+        BacktestArgs { policy, data, against, named: 0, artists_max: None, out: None, json: false, more: more.to_vec() }
+    }
+}
+
 pub(super) fn run(args: &BacktestArgs) -> Result<(), Failure> {
+    let told = told(args)?;
+    print(&if args.json { told.json() } else { told.text() })?;
+    match args.artists_max.filter(|most| told.wronged() > *most) {
+        Some(most) => Err(Failure::Different(too_many(told.wronged(), most))),
+        None => Ok(()),
+    }
+}
+
+/// That more honest artists are wronged than may be.
+pub(super) fn too_many(wronged: usize, most: usize) -> String {
+    format!(
+        "{wronged} honest artists have a verdict, lose streams of people, or a share or half of their money that they had before, \
+         expected at most {most}"
+    )
+}
+
+/// How many honest artists are wronged by the policy that were not by the one beside it.
+///
+/// # Errors
+/// When the data or a policy cannot be read.
+pub(super) fn wronged(args: &BacktestArgs) -> Result<usize, Failure> {
+    Ok(told(args)?.wronged())
+}
+
+fn told(args: &BacktestArgs) -> Result<Told<'_>, Failure> {
     let scratch = Scratch::new()?;
     let started = Instant::now();
     let out = args.out.as_deref().unwrap_or(scratch.path());
@@ -99,19 +133,9 @@ pub(super) fn run(args: &BacktestArgs) -> Result<(), Failure> {
     let apart = replay::replay_beside(&replayed, &Beside { policy: folder(&args.policy), out: &new })?;
     let (before, after) = (gravest(&old)?, gravest(&new)?);
     let labels = labels(&replayed.inputs()?)?;
-    let stakes = Stakes::read(&replayed.inputs()?, [&old, &new], &labels, &args.policy)?;
+    let stakes = Stakes::read(&replayed.inputs()?, [&old, &new], &labels, [&args.against, &args.policy])?;
     let moved = moved(&before, &after, &stakes, &labels);
-    let told = Told { args, moved, stakes, apart, seconds: started.elapsed().as_secs_f64() };
-    print(&if args.json { told.json() } else { told.text() })?;
-    let wronged = told.stakes.wronged(&told.decided());
-    match args.artists_max.filter(|most| wronged > *most) {
-        Some(most) => {
-            let told =
-                format!("{wronged} honest artists have a verdict or lose streams of people that they had not before");
-            Err(Failure::Different(format!("{told}, expected at most {most}")))
-        }
-        None => Ok(()),
-    }
+    Ok(Told { args, moved, stakes, apart, seconds: started.elapsed().as_secs_f64() })
 }
 
 /// How the data is replayed under the policy beside which the other is laid.
@@ -242,6 +266,11 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
+    /// How many honest artists are wronged.
+    fn wronged(&self) -> usize {
+        self.stakes.wronged(&self.decided())
+    }
+
     /// The artists who newly have a verdict.
     fn decided(&self) -> BTreeSet<&str> {
         let newly = |one: &&Moved| one.subject == "artist" && one.from == ALLOW;
@@ -277,6 +306,7 @@ impl Told<'_> {
         }
         lines.push(stakes.uploads.text(args.named));
         lines.push(stakes.text(&self.decided(), args.named));
+        lines.extend(stakes.pay.as_ref().map(|pay| pay.text(args.named)));
         lines.join("\n")
     }
 
@@ -287,9 +317,10 @@ impl Told<'_> {
         });
         let sums: Vec<_> = sums.collect();
         let [policy, against] = [&args.policy, &args.against].map(|policy| policy.display().to_string());
+        let pay = stakes.pay.as_ref().map(Pay::json);
         let (uploads, stakes) = (stakes.uploads.json(), stakes.json(&self.decided()));
         let told = json!({
-            "policy": policy, "against": against, "seconds": seconds, "signals_apart": apart, "sums": sums, "moved": moved, "uploads": uploads, "stakes": stakes,
+            "policy": policy, "against": against, "seconds": seconds, "signals_apart": apart, "sums": sums, "moved": moved, "uploads": uploads, "stakes": stakes, "terms": pay,
         });
         format!("{told:#}")
     }

@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::backtest::Who;
 use super::folder;
+use super::pay::Pay;
 use super::uploads::Uploads;
 use crate::exit::Failure;
 use crate::replay::laws::latest;
@@ -46,6 +47,8 @@ pub(super) struct Stakes {
     is_labelled: bool,
     /// The uploads that would wait at the gate, or not any more.
     pub(super) uploads: Uploads,
+    /// A month under the terms of both, where they differ.
+    pub(super) pay: Option<Pay>,
 }
 
 /// An artist that is honest as far as anybody knows, and the streams of accounts that are, too.
@@ -91,7 +94,7 @@ impl Stakes {
         inputs: &Inputs,
         [before, after]: [&Path; 2],
         labels: &BTreeMap<Who, String>,
-        policy: &Path,
+        [against, policy]: [&Path; 2],
     ) -> Result<Stakes, Failure> {
         let input = |error: datasets::Error| Failure::Input(error.to_string());
         let folder = latest(folder(policy))?;
@@ -158,6 +161,9 @@ impl Stakes {
         let streams = |track: &Id| stakes.streams(&("track".to_owned(), track.to_string()));
         let kind = kinds[IdSpace::Track as usize];
         stakes.uploads = Uploads::read([before, after], (&catalogue, kind), streams, labels)?;
+        let is_fraud =
+            |artist: &str| labels.get(&("artist".to_owned(), artist.to_owned())).is_some_and(|label| label == FRAUD);
+        stakes.pay = Pay::read(inputs, [before, after], [against, policy], is_fraud)?;
         Ok(stakes)
     }
 
@@ -184,9 +190,13 @@ impl Stakes {
         touched
     }
 
-    /// How many honest artists newly have a verdict or lose streams of people; `decided` are the artists who newly have a verdict.
+    /// How many honest artists newly have a verdict, lose streams of people, or are paid less than they may be; `decided` are the artists who newly
+    /// have a verdict.
     pub(super) fn wronged(&self, decided: &BTreeSet<&str>) -> usize {
-        let is_wronged = |(id, artist): &(&String, &Artist)| artist.lost > 0 || decided.contains(id.as_str());
+        let paid_less = self.pay.as_ref().map(Pay::wronged).unwrap_or_default();
+        let is_wronged = |(id, artist): &(&String, &Artist)| {
+            artist.lost > 0 || decided.contains(id.as_str()) || paid_less.contains(id.as_str())
+        };
         self.artists.iter().filter(is_wronged).count()
     }
 

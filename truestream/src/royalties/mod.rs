@@ -14,17 +14,19 @@ mod tables;
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use datasets::formats::instant;
 use datasets::policy::{self, amount, amount_text};
+use datasets::tables::Inputs;
 use records::Millis;
 use records::royalty::{Micros, Terms};
 use serde_json::{Value, json};
 
 use self::calendar::Month;
-use self::month::{Closed, Line, Year};
+use self::month::Year;
+pub(crate) use self::month::{Closed, Line};
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
 use crate::replay;
@@ -120,6 +122,18 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     }
     tables::write(&args.out, &told)?;
     Ok(told)
+}
+
+/// The month in which the instant lies, closed with all that the tables know, out of the fees of its accounts.
+///
+/// # Errors
+/// When an input cannot be read, or the tables were made of other files.
+pub(crate) fn month_with(inputs: &Inputs, tables: &Path, terms: &Terms, at: Millis) -> Result<Closed, Failure> {
+    let settings = Settings::read(tables)?;
+    let end_ms = settings.as_of_ms.map_or(at, |(_, last)| last);
+    let month = instant::to_text(at).get(..7).and_then(Month::read);
+    let month = month.ok_or_else(|| Failure::Input(format!("{}: found an instant in no month", tables.display())))?;
+    month::close(inputs, tables, &settings, terms, month, end_ms, None)
 }
 
 /// What is known when the month is closed: a multiple of the refresh interval, as verdicts are.

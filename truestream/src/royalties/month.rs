@@ -12,7 +12,7 @@ use std::path::Path;
 use datasets::tables::Inputs;
 use datasets::tables::read::{IdKinds, id_kinds, read_table};
 use features::apportion::divide;
-use features::royalty::{self, Standing, Streams, eligible, stands};
+use features::royalty::{self, Purse, Standing, Streams, eligible, stands};
 use features::standing::Course;
 use records::royalty::{Micros, Terms};
 use records::{Account, Id, Millis, Source, Track};
@@ -344,31 +344,33 @@ fn shared(
         days.entry((day, track)).or_default()[standing as usize] += count;
         *streams.entry((account, track, chosen, standing)).or_default() += count;
     }
-    let mut money = vec![0; accounts.len()];
+    let mut purses = vec![Purse::default(); accounts.len()];
     for (account, ..) in streams.keys() {
-        money[*account as usize] = 1;
+        purses[*account as usize].money = 1;
     }
+    let mut places: HashMap<Option<&str>, u32> = HashMap::new();
     for (met, id) in heard.accounts.ids.iter().enumerate() {
+        let (plan, next) = (terms.plan(plans.get(id).map(String::as_str)), places.len() as u32);
+        let purse = &mut purses[accounts[met] as usize];
+        purse.plan = *places.entry(plan).or_insert(next);
         // Who streamed nothing in the month is not known to have paid for it.
-        money[accounts[met] as usize] *= terms.brings(plans.get(id).map(String::as_str));
+        purse.money *= terms.brings(plan);
     }
-    let money = pool.map_or(money.clone(), |pool| divide(pool, &money));
+    if let Some(pool) = pool {
+        let money: Vec<Micros> = purses.iter().map(|purse| purse.money).collect();
+        purses.iter_mut().zip(divide(pool, &money)).for_each(|(purse, money)| purse.money = money);
+    }
+    let given: Micros = purses.iter().map(|purse| purse.money).sum();
     let streams: Vec<Streams> = streams
         .into_iter()
         .map(|((account, track, chosen, standing), count)| Streams { account, track, chosen, standing, count })
         .collect();
-    let shared = royalty::share(terms, &money, &facts, &streams);
+    let shared = royalty::share(terms, &purses, &facts, &streams);
     for (line, payment) in lines.iter_mut().zip(shared.payments) {
         (line.paid_micros, line.held_micros) = (payment.payable, payment.held);
     }
-    let mut closed = Closed {
-        pool: pool.unwrap_or_else(|| money.iter().sum()),
-        left: shared.left,
-        lines,
-        days,
-        year: Year::default(),
-    };
-    closed.left += closed.pool - money.iter().sum::<Micros>();
+    let mut closed = Closed { pool: pool.unwrap_or(given), left: shared.left, lines, days, year: Year::default() };
+    closed.left += closed.pool - given;
     closed.keep_heard();
     closed
 }

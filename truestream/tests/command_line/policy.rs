@@ -132,6 +132,44 @@ fn a_backtest_names_whom_a_change_would_hold_or_free() {
     assert!(told.out.contains("every stream stands as before"), "{told:?}");
 }
 
+#[test]
+fn a_policy_that_wrongs_more_honest_artists_than_may_be_is_not_activated() {
+    let data = text(crate::data::world());
+    let built_in: BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
+    let low = built_in["royalties.toml"].replace("streams_min = 1000", "streams_min = 2");
+    let low = low.replace("listeners_min = 50", "listeners_min = 1");
+    let calm = folder(&[("policy.toml", "version = \"calm\""), ("royalties.toml", &low)]);
+    // The catalogued artists have far more; those of the world have a few streams in its two days.
+    let high = low.replace("streams_min = 2\n", "streams_min = 40\n");
+    let other = folder(&[("policy.toml", "version = \"other terms\""), ("royalties.toml", &high)]);
+    let more = ["--", "--every", "24h", "--windows", "24h"];
+    let line = ["policy", "backtest", &path(&other), "--against", &path(&calm), "--data", &data, "--json"];
+    let told = truestream(&[&line[..], &more].concat()).good().json();
+    assert_eq!(told["moved"].as_array().map(Vec::len), Some(0), "verdicts are the same");
+    let wronged = told["terms"]["wronged"].as_array().expect("a list");
+    let shut_out = wronged.iter().filter(|artist| artist["tracks_shut_out"].as_u64() > Some(0)).count();
+    assert!(shut_out > 5, "{told:#}");
+
+    let store = folder(&[]);
+    let activate = |policy: &TempDir, more: &[&str]| {
+        let said = ["--store", &path(&store), "--from", "2025-12-01", "--by", "ann", "--why", "x"];
+        truestream(&[&["policy", "activate", &path(policy)], &said[..], more].concat())
+    };
+    activate(&calm, &[]).good();
+    let check = ["policy", "check", &path(&other), "--store", &path(&store), "--data", &data];
+    let told = truestream(&[&check[..], &["--json"], &more].concat()).good().json();
+    assert_eq!(told["artists_wronged"], wronged.len());
+    let told = truestream(&[&check[..], &["--artists-max", "2"], &more].concat());
+    assert!(told.code == Some(4) && told.out.contains("expected at most 2"), "{told:?}");
+
+    std::fs::write(store.path().join("governance.toml"), "artists_max = 2\n").expect("written");
+    activate(&other, &[]).failed(3, &["artists_max", "--data DIR"]);
+    let told = activate(&other, &["--data", &data]);
+    assert!(told.code == Some(4) && told.out.contains("expected at most 2"), "{told:?}");
+    std::fs::write(store.path().join("governance.toml"), "artists_max = 100000\n").expect("written");
+    activate(&other, &["--data", &data]).good();
+}
+
 /// A name, whether suspicion travels otherwise under it, and its files.
 type Candidate = (&'static str, bool, Vec<(&'static str, String)>);
 

@@ -278,15 +278,17 @@ fn no_catalogued_attack_pays_under_the_built_in_policy_and_a_policy_under_which_
     let catalogued = datasets::policy::attacks(None).expect("the built-in attacks");
     let farm = catalogued.attacks.iter().find(|attack| attack.name == "breadth_farm").expect("a farm");
     let (rate, seat) = (catalogued.stream_rate as f64 / 1e6, farm.seat_cost as f64 / 1e6);
-    let kept = |caught: f64, streams: u64| streams as f64 * rate * (1.0 - caught) - seat;
+    // All of them are caught in time who are caught at all, but for a millionth.
+    let kept = |caught: f64, streams: u64, times: f64| streams as f64 * rate * times * (1.0 - caught) - seat;
     let built_in: BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
     write(
         "royalties.toml",
         &built_in["royalties.toml"].replace("account_streams_max = 1000", "account_streams_max = 0"),
     );
+    let family = 5.0 / 11.99;
     let told = truestream(&["policy", "check", &text(folder.path())]);
     assert_eq!(told.code, Some(4), "{told:?}");
-    let keeps = kept(f64::from(farm.caught.get()) / 100.0, farm.streams_per_day * 30);
+    let keeps = kept(f64::from(farm.caught.get()) / 100.0, farm.streams_per_day * 30, family);
     let caught = farm.caught.get();
     assert!(
         told.out.contains(&format!(
@@ -294,10 +296,46 @@ fn no_catalogued_attack_pays_under_the_built_in_policy_and_a_policy_under_which_
         )),
         "{told:?}"
     );
-    // Where the model has no say, nobody holds those who play many tracks a little.
-    std::fs::remove_file(folder.path().join("royalties.toml")).expect("removed");
+    // In one pool, and where the model has no say, nobody holds those who play many tracks a little.
+    write("royalties.toml", &built_in["royalties.toml"].replace("pools = \"per_plan\"", "pools = \"one\""));
     write("rules.toml", "[account]\nlearned = { on = false, weight = 0 }");
     let told = truestream(&["policy", "check", &text(folder.path())]);
-    let keeps = format!("\"breadth_farm\": found that it keeps {:.2} EUR", kept(0.0, 1_000));
+    let keeps = format!("\"breadth_farm\": found that it keeps {:.2} EUR", kept(0.0, 1_000, 1.0));
     assert!(told.out.contains(&keeps) && told.out.contains("(allow, 0 %"), "{told:?}");
+
+    // No catalogue of the policy's own takes it out of the one that it is measured by.
+    let none = built_in["attacks.toml"].split("\n# US v. Smith").next().expect("what comes before the attacks");
+    let artists = built_in["attacks.toml"].split_once("\n# Somebody new").expect("what comes after them").1;
+    write("attacks.toml", &format!("{none}\nattack = []\n# {artists}"));
+    let told = truestream(&["policy", "check", &text(folder.path())]);
+    assert!(told.code == Some(4) && told.out.contains(&keeps), "{told:?}");
+    // Who runs the folder of activated policies says what counts there.
+    let store = TempDir::new().expect("a folder");
+    std::fs::copy(folder.path().join("attacks.toml"), store.path().join("attacks.toml")).expect("copied");
+    truestream(&["policy", "check", &text(folder.path()), "--store", &text(store.path())]).good();
+    let told = truestream(&["economics", "--policy", &text(folder.path()), "--store", &text(store.path()), "--json"]);
+    assert_eq!(told.good().json()["attacks"], serde_json::json!([]));
+}
+
+#[test]
+fn a_policy_that_pays_nobody_or_in_another_currency_is_refused() {
+    let built_in: BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
+    let folder = TempDir::new().expect("a folder");
+    let write = |name: &str, content: &str| std::fs::write(folder.path().join(name), content).expect("written");
+    write("policy.toml", "version = \"x\"");
+    for (right, wrong, says) in [
+        ("share = 55", "share = 0", "artist \"known_artist\": found 0.00 EUR a month, expected at least 80.00"),
+        ("streams_min = 1000", "streams_min = 2000", "artist \"new_artist\": found 0.00 EUR"),
+        ("account_streams_max = 1000", "account_streams_max = 10", "\"known_artist\""),
+        ("currency = \"EUR\"", "currency = \"USD\"", "expected EUR as in attacks.toml as built in"),
+    ] {
+        write("royalties.toml", &built_in["royalties.toml"].replacen(right, wrong, 1));
+        let policy = text(folder.path());
+        let told = truestream(&["policy", "check", &policy]);
+        assert!(told.code == Some(4) && told.out.contains(says), "{told:?}");
+        let store = text(&folder.path().join("laws"));
+        let line =
+            ["policy", "activate", &policy, "--store", &store, "--from", "2026-01-01", "--by", "ann", "--why", "x"];
+        assert_eq!(truestream(&line).code, Some(4));
+    }
 }
