@@ -1,13 +1,20 @@
 //! Whether there is room for more rows: who sends is asked to come again, and who fetches waits.
+//!
+//! ```text
+//! memory now ──────────────────────────────────────────┐
+//! entries that are durable and not read × bytes of one ─┴──▶ memory when they are read ── above nine tenths? ──▶ full
+//! ```
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+
+use datasets::log::Durable;
 
 use super::source::Progress;
 
 /// What says when nothing more is taken in.
 pub struct Capacity {
-    /// Above nine tenths of so many bytes.
+    /// Above nine tenths of so many bytes, or when it will be once everything is read that is durable.
     pub memory_max: u64,
     /// While what was taken waits for longer than this to be stated.
     pub behind_max_ms: Option<u64>,
@@ -15,6 +22,35 @@ pub struct Capacity {
     pub began_at: u64,
     /// How far the dataflow is.
     pub progress: Arc<Progress>,
+    /// How far the log is durable.
+    pub durable: Arc<Durable>,
+    /// What was there when the service was first seen to be ready.
+    pub at_ready: OnceLock<Usage>,
+}
+
+/// The memory of the process, and the entries that it read.
+#[derive(Clone, Copy, Debug)]
+pub struct Usage {
+    /// Resident.
+    pub bytes: u64,
+    /// The last entry that was read.
+    pub entries: u64,
+}
+
+/// What an entry costs is not known from fewer than this.
+const ENTRIES_MIN: u64 = 256;
+
+impl Usage {
+    /// The memory once all entries up to the last one are read, if each grows it as those did that were read since.
+    fn with_waiting(self, since: Usage, last: u64) -> u64 {
+        let (read, waiting) = (self.entries.saturating_sub(since.entries), last.saturating_sub(self.entries));
+        if read < ENTRIES_MIN {
+            return self.bytes;
+        }
+        let grown = u128::from(self.bytes.saturating_sub(since.bytes));
+        let expected = grown * u128::from(waiting) / u128::from(read);
+        self.bytes.saturating_add(u64::try_from(expected).unwrap_or(u64::MAX))
+    }
 }
 
 impl Capacity {
@@ -25,8 +61,18 @@ impl Capacity {
 
     /// Why no rows are taken now, if they are not.
     pub fn full(&self) -> Option<String> {
-        if resident_bytes().is_some_and(|bytes| bytes > self.memory_max / 10 * 9) {
-            return Some("memory is nearly full".to_owned());
+        let most = self.memory_max / 10 * 9;
+        if let Some(bytes) = resident_bytes() {
+            if bytes > most {
+                return Some("memory is nearly full".to_owned());
+            }
+            if self.is_ready() {
+                let now = Usage { bytes, entries: self.progress.entries.load(Ordering::Relaxed) };
+                let since = *self.at_ready.get_or_init(|| now);
+                if now.with_waiting(since, self.durable.last()) > most {
+                    return Some("memory will be nearly full when what was taken is read".to_owned());
+                }
+            }
         }
         let behind_ms = self.progress.behind_ms.load(Ordering::Relaxed);
         let max_ms = self.behind_max_ms.filter(|max_ms| behind_ms > *max_ms && self.is_ready())?;
@@ -39,4 +85,20 @@ pub fn resident_bytes() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/self/statm").ok()?;
     let pages: u64 = text.split_whitespace().nth(1)?.parse().ok()?;
     Some(pages * rustix::param::page_size() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_in_the_log_counts_as_what_was_read_did() {
+        let since = Usage { bytes: 1_000, entries: 100 };
+        let now = |bytes, read| Usage { bytes, entries: 100 + read };
+        assert_eq!(now(5_000, 1_000).with_waiting(since, 1_100), 5_000, "nothing waits");
+        assert_eq!(now(5_000, 1_000).with_waiting(since, 1_600), 7_000, "500 more of 4 bytes each");
+        assert_eq!(now(900, 1_000).with_waiting(since, 9_000), 900, "it shrank");
+        assert_eq!(now(5_000, ENTRIES_MIN - 1).with_waiting(since, 9_000), 5_000, "too few to tell");
+        assert_eq!(now(u64::MAX, 1_000).with_waiting(since, u64::MAX), u64::MAX);
+    }
 }

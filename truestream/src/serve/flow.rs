@@ -22,7 +22,7 @@ use dataflows::river;
 use datasets::arrivals::Incoming;
 use datasets::log::{Disk, Durable, Reader};
 use datasets::names::NameTable;
-use datasets::policy;
+use datasets::policy::{self, Activation, Stage};
 
 use super::eraser::{Eraser, Request};
 use super::lag::Lag;
@@ -244,24 +244,35 @@ fn give_way() {
 
 /// The list of activated policies, where the service goes by one.
 pub struct Activated {
-    list: Option<PathBuf>,
+    store: Option<PathBuf>,
+    /// The list as it was read last.
     known: Vec<u8>,
+    /// From when on what decides, and about whom; `None` where the list cannot be believed.
+    deciding: Option<Vec<(String, String, Option<Stage>)>>,
 }
 
 impl Activated {
     /// As it is now.
     pub fn of(policy: Option<&Path>) -> Activated {
-        let list = policy.filter(|folder| policy::is_store(folder)).map(policy::list_of);
-        let mut activated = Activated { list, known: Vec::new() };
+        let store = policy.filter(|folder| policy::is_store(folder)).map(Path::to_owned);
+        let mut activated = Activated { store, known: Vec::new(), deciding: None };
         activated.changed();
         activated
     }
 
-    /// Whether it is another than it was when this was asked before. A list that cannot be read now is looked at again.
+    /// Whether it decides otherwise than when this was asked before: what goes into the shadow decides nothing. A list that cannot be read now is
+    /// looked at again; one that cannot be believed is always another.
     fn changed(&mut self) -> bool {
-        let Some(Ok(list)) = self.list.as_ref().map(std::fs::read) else { return false };
-        let changed = list != self.known;
-        self.known = list;
+        let Some(store) = &self.store else { return false };
+        let Some(list) = std::fs::read(policy::list_of(store)).ok().filter(|list| *list != self.known) else {
+            return false;
+        };
+        let decides = |one: &Activation| one.stage != Some(Stage::Shadow);
+        let told = |one: Activation| (one.from, one.digest, one.stage);
+        let deciding = policy::activations(store).ok();
+        let deciding = deciding.map(|all| all.into_iter().filter(decides).map(told).collect());
+        let changed = deciding.is_none() || deciding != self.deciding;
+        (self.known, self.deciding) = (list, deciding);
         changed
     }
 }

@@ -51,7 +51,7 @@ mod urgency;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -172,6 +172,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         behind_max_ms: behind_max.map(Millis::unsigned_abs),
         began_at: durable.last(),
         progress: progress.clone(),
+        durable: durable.clone(),
+        at_ready: OnceLock::new(),
     });
     let failure: Arc<Mutex<Option<Failure>>> = Arc::default();
     let shelf = Arc::new(Shelf::new(

@@ -389,10 +389,15 @@ fn policy(folder: &Path, version: &str, files: &[(&str, &str)]) -> String {
 
 /// Such a policy, activated from an instant on.
 fn activate(folder: &Path, version: &str, files: &[(&str, &str)], from: i64) {
+    enters(folder, version, files, from, "full");
+}
+
+/// Such a policy in a stage.
+fn enters(folder: &Path, version: &str, files: &[(&str, &str)], from: i64, stage: &str) {
     let policy = policy(folder, version, files);
     let (store, from) = (text(&folder.join("laws")), instant::to_text(from));
     let line = ["policy", "activate", &policy, "--store", &store, "--from", &from, "--by", "x", "--why", "x"];
-    truestream(&line).good();
+    truestream(&[&line[..], &["--stage", stage]].concat()).good();
 }
 
 /// The policy of this folder, activated as it could be before anybody asked whether it can follow those before it.
@@ -429,6 +434,9 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         // A day of the folder in two seconds.
         let service = Service::start(&state, &[&follow[..], &["--speed", "43200x"]].concat());
         service.running_until("something is stated", || service.as_of() > 0);
+        // What goes into the shadow decides nothing, and begins nothing anew: only what follows is taken up.
+        enters(path, "tried", &[("thresholds.toml", STRICT)], service.as_of() + EVERY_MS, "shadow");
+        sleep(Duration::from_millis(1_500));
         // Some instants ahead.
         activate(path, "second", &[("thresholds.toml", STRICT)], service.as_of() + 3 * EVERY_MS);
         service.takes_up();
@@ -466,9 +474,9 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         activate_unasked(path, "fourth", last);
         let why_refused =
             |service: &Service| service.json("GET /health").1["policy_refused"].as_str().map(str::to_owned);
-        service.running_until("it is refused", || why_refused(&service).is_some_and(|why| why.contains("withdraw 4")));
+        service.running_until("it is refused", || why_refused(&service).is_some_and(|why| why.contains("withdraw 5")));
         service.states(&tables, &views);
-        take_back("4");
+        take_back("5");
         service.running_until("it is taken back", || why_refused(&service).is_none());
         service.wait_until_stated();
         service.states(&tables, &views);
@@ -480,10 +488,10 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         let state_text = text(&state);
         let line = ["serve", "--state", &state_text, "--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"];
         let begun = truestream(&[&line[..], &HOW, &["--plain-ids", "--policy", &store]].concat());
-        begun.failed(4, &["flow.toml of activation 6", "policy withdraw 6"]);
-        take_back("6");
+        begun.failed(4, &["flow.toml of activation 7", "policy withdraw 7"]);
+        take_back("7");
         let told = truestream(&["policy", "history", &store]).good();
-        assert!(told.out.contains("7: \"fourth\" of activation 6 is taken back, by x"), "{told:?}");
+        assert!(told.out.contains("8: \"fourth\" of activation 7 is taken back, by x"), "{told:?}");
 
         // Who starts under these policies knows the same, since the same instants.
         let since = |state: &Path| -> Value {
