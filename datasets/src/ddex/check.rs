@@ -212,7 +212,7 @@ fn form(message: &Message, found: &mut Found) {
     }
 }
 
-/// The references to resources; one that is given twice is an error, because what refers to it means nothing.
+/// The references to resources; one that is given twice is an error, because what refers to it means nothing, and so is one of parties or releases.
 fn references<'a>(message: &'a Message, found: &mut Found) -> HashMap<&'a str, &'a Resource> {
     let mut parties: HashMap<&str, &Party> = HashMap::new();
     for party in &message.parties {
@@ -223,6 +223,18 @@ fn references<'a>(message: &'a Message, found: &mut Found) -> HashMap<&'a str, &
             let at = party.at.unwrap_or(message.at);
             found.error("repeated_reference", at, "Party", wrong, "give each party its own");
         }
+    }
+    let mut releases: HashSet<&str> = HashSet::new();
+    for release in &message.releases {
+        let Some(reference) = &release.reference else { continue };
+        if !releases.insert(&reference.word) {
+            let wrong = format!("the reference {} is given to two releases", shown(&reference.word));
+            found.error("repeated_reference", reference.at, &release_name(release), wrong, "give each release its own");
+        }
+    }
+    for release in message.releases.iter().filter(|release| release.is_main).skip(1) {
+        let wrong = "it is another main release: the message is about the first, which is a matter of order".to_owned();
+        found.error("two_main_releases", release.at, &release_name(release), wrong, "send a message for each");
     }
     let mut references = HashMap::new();
     for resource in &message.resources {

@@ -214,6 +214,15 @@ pub const CASES: &[Case] = &[
         )],
     ),
     ("two parties of one reference", ERN_432, &[("<PartyReference>P2", "<PartyReference>P1")]),
+    ("two releases of one reference", ERN_432, &[("<ReleaseReference>R1", "<ReleaseReference>R0")]),
+    (
+        "two main releases",
+        ERN_432,
+        &[
+            ("<Release>", "<Release IsMainRelease=\"true\">"),
+            ("<TrackRelease>", "<TrackRelease IsMainRelease=\"true\">"),
+        ],
+    ),
     (
         "words of another namespace",
         ERN_432,
