@@ -107,7 +107,7 @@ pub fn run(args: &MatchArgs) -> Result<(), Failure> {
         early.insert(at, heard);
         while let Some(heard) = early.remove(&told) {
             match heard {
-                Ok((print, character)) => {
+                Ok(Heard { print, character, .. }) => {
                     let alike = alike(&timbres, &character);
                     tell(&Answer { alike, ..answer(&library, &files[told], &print) }, args.json);
                 }

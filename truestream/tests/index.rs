@@ -107,6 +107,76 @@ fn what_cannot_be_heard_is_named_and_the_rest_is_added() {
 }
 
 #[test]
+fn another_file_of_a_known_name_is_refused_and_not_dropped() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (folder, index) = (folder_of_music(dir.path(), 2, 12.0), path(dir.path(), "prints"));
+    done(&mut truestream(&["index", "add", "--index", &index, &folder]));
+    // The same again is nothing new.
+    let again = done(&mut truestream(&["index", "add", "--index", &index, &folder]));
+    assert!(String::from_utf8_lossy(&again.stdout).starts_with("added 0; the index has 2"), "{again:?}");
+
+    let other = path(dir.path(), "other");
+    fs::create_dir(&other).expect("made");
+    write_wave(&Path::new(&other).join("song-00.wav"), &music(70, 12.0, 1.0));
+    write_wave(&Path::new(&other).join("song-02.wav"), &music(71, 12.0, 1.0));
+    let refused = truestream(&["index", "add", "--index", &index, &other]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(4), "{refused:?}");
+    assert!(said.contains("song-00 is in the index, made of another file") && said.contains("--replace"), "{said}");
+    assert!(String::from_utf8_lossy(&refused.stdout).starts_with("added 1; the index has 3"), "{refused:?}");
+    let song = path(dir.path(), "other/song-00.wav");
+    let finds = || {
+        let found = done(&mut truestream(&["match", &song, "--index", &index, "--json"]));
+        let answer: serde_json::Value = serde_json::from_slice(&found.stdout).expect("JSON");
+        answer["matches"].as_array().expect("a list").len()
+    };
+    assert_eq!(finds(), 0, "the old one is still there");
+    done(&mut truestream(&["index", "add", "--replace", "--index", &index, &song]));
+    assert_eq!(finds(), 1);
+    // Made of this file now.
+    done(&mut truestream(&["index", "add", "--index", &index, &song]));
+}
+
+#[test]
+fn a_recording_of_more_than_an_hour_is_indexed_to_its_end() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let index = path(dir.path(), "prints");
+    let long = dir.path().join("long.wav");
+    // 71 minutes at 8 kHz are more samples than are kept at once; but for the last half minute they are a hole in the disk.
+    let slow = |seed: u32, seconds: f32| -> Vec<i16> {
+        music(seed, seconds, 1.0).chunks(RATE_HZ as usize / 8_000).map(|chunk| chunk[0]).collect()
+    };
+    let song = slow(4, 30.0);
+    let (silent, bytes) = (2 * 8_000 * 4_230_u64, 2 * song.len() as u64);
+    let mut wave = Vec::new();
+    wave.extend_from_slice(b"RIFF");
+    wave.extend_from_slice(&((36 + silent + bytes) as u32).to_le_bytes());
+    wave.extend_from_slice(b"WAVEfmt ");
+    for field in [16_u32, 1 | 1 << 16, 8_000, 16_000, 2 | 16 << 16] {
+        wave.extend_from_slice(&field.to_le_bytes());
+    }
+    wave.extend_from_slice(b"data");
+    wave.extend_from_slice(&((silent + bytes) as u32).to_le_bytes());
+    fs::write(&long, &wave).expect("written");
+    let file = fs::File::options().write(true).open(&long).expect("a file");
+    file.set_len(44 + silent).expect("a hole");
+    let tail: Vec<u8> = song.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    std::io::Write::write_all(&mut fs::File::options().append(true).open(&long).expect("a file"), &tail)
+        .expect("written");
+    done(&mut truestream(&["index", "add", "--index", &index, long.to_str().expect("UTF-8")]));
+
+    let clip = dir.path().join("clip.wav");
+    write_wave(&clip, &music(4, 20.0, 1.0)[5 * RATE_HZ as usize..]);
+    let found = done(&mut truestream(&["match", clip.to_str().expect("UTF-8"), "--index", &index, "--json"]));
+    let answer: serde_json::Value = serde_json::from_slice(&found.stdout).expect("JSON");
+    let offset = answer["matches"][0]["offset_seconds"].as_f64().unwrap_or_else(|| panic!("{answer}"));
+    let from = answer["matches"][0]["from_seconds"].as_f64().expect("a number");
+    assert!((offset - from - 4_235.0).abs() < 0.5, "{answer}");
+    let stat = done(&mut truestream(&["index", "stat", "--index", &index]));
+    assert!(String::from_utf8_lossy(&stat.stdout).contains("1.18 h of sound"), "{stat:?}");
+}
+
+#[test]
 fn an_index_that_was_killed_again_and_again_is_that_of_a_run_that_was_not() {
     let dir = tempfile::tempdir().expect("a folder");
     let (folder, calm, killed) =

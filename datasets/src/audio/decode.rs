@@ -275,8 +275,11 @@ impl Stream<'_> {
             let reason = format!("more than {} bytes of sound", self.limits.decoded_bytes_max);
             return Err(Undecodable::new(Cause::TooMuchSound, reason));
         }
+        let before = frames - self.mixed.len() as u64;
+        let passed = usize::try_from(self.limits.samples_passed.saturating_sub(before)).unwrap_or(usize::MAX);
         let room = usize::try_from(self.limits.samples_kept_max - self.kept).unwrap_or(usize::MAX);
-        let kept = &self.mixed[..self.mixed.len().min(room)];
+        let wanted = &self.mixed[passed.min(self.mixed.len())..];
+        let kept = &wanted[..wanted.len().min(room)];
         self.kept += kept.len() as u64;
         if kept.is_empty() {
             return Ok(());

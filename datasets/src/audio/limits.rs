@@ -22,6 +22,9 @@ pub struct Limits {
     pub decoded_bytes_max: u64,
     /// Samples of one channel that are kept. What lies behind is decoded, counted and measured, and not kept.
     pub samples_kept_max: u64,
+    /// So many samples before those are not kept either: a long recording is heard piece by piece.
+    #[serde(default)]
+    pub samples_passed: u64,
 }
 
 impl Default for Limits {
@@ -35,6 +38,7 @@ impl Default for Limits {
             decoded_bytes_max: 4 << 30,
             // 12 min 40 s at 44.1 kHz in 128 MiB: longer than 99 tracks in 100, and the memory of one job is known.
             samples_kept_max: 1 << 25,
+            samples_passed: 0,
         }
     }
 }

@@ -20,5 +20,5 @@ pub mod segment;
 mod writer;
 
 pub use reader::{AudioIndex, Segment};
-pub use segment::{Entry, Recording, VECTORS_BYTES, Vectors};
+pub use segment::{Entry, Recording, Source, VECTORS_BYTES, Vectors};
 pub use writer::IndexWriter;

@@ -3,11 +3,11 @@
 //! All numbers are little-endian.
 //!
 //! ```text
-//! "TSPRINT2"  u64 recordings  u64 landmarks  u64 postings  u64 directory entries  u64 bytes of ids      48 bytes
+//! "TSPRINT3"  u64 recordings  u64 landmarks  u64 postings  u64 directory entries  u64 bytes of ids      48 bytes
 //! postings     8 bytes each, in order as numbers; the low 31 bits count landmarks of the segment
 //! landmarks    4 bytes each, recording after recording
 //! directory    u32 each: postings before each of 2^n equal ranges of the postings' highest bits, and all of them
-//! recordings   u32 first landmark, u32 frames, u32 end of its id, 2 x 64 bytes of vectors
+//! recordings   u32 first landmark, u32 frames, u32 end of its id, 2 x 64 bytes of vectors, 16 bytes of what it was made of
 //! ids          UTF-8
 //! checksum     XXH3-128 of all before                                                                    16 bytes
 //! ```
@@ -20,10 +20,14 @@ use twox_hash::XxHash3_128;
 
 use crate::Error;
 
-const MAGIC: &[u8; 8] = b"TSPRINT2";
+const MAGIC: &[u8; 8] = b"TSPRINT3";
+/// As before recordings told what they were made of; still read.
+const MAGIC_BEFORE: &[u8; 8] = b"TSPRINT2";
 const HEADER_BYTES: usize = 48;
 const CHECKSUM_BYTES: usize = 16;
-const RECORDING_BYTES: usize = 12 + VECTORS_BYTES;
+const RECORDING_BYTES_BEFORE: usize = 12 + VECTORS_BYTES;
+const RECORDING_BYTES: usize = RECORDING_BYTES_BEFORE + SOURCE_BYTES;
+const SOURCE_BYTES: usize = 16;
 
 /// Bytes of what an index keeps of a recording beside its landmarks.
 pub const VECTORS_BYTES: usize = 128;
@@ -46,6 +50,15 @@ impl Default for Vectors {
     }
 }
 
+/// The file that a recording was made of: the first half of the BLAKE3 of its bytes; 0 where nobody knows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Source(pub [u8; SOURCE_BYTES]);
+
+impl Source {
+    /// Nobody knows.
+    pub const UNKNOWN: Source = Source([0; SOURCE_BYTES]);
+}
+
 /// A recording as it comes in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Entry {
@@ -59,6 +72,8 @@ pub struct Entry {
     pub postings: Vec<[u8; 8]>,
     /// Its vectors.
     pub vectors: Vectors,
+    /// What it was made of.
+    pub source: Source,
 }
 
 /// A recording of a segment.
@@ -72,6 +87,8 @@ pub struct Recording {
     pub frames: u32,
     /// Its vectors.
     pub vectors: Vectors,
+    /// What it was made of.
+    pub source: Source,
     /// Whether it was removed since.
     pub is_gone: bool,
 }
@@ -89,6 +106,8 @@ pub struct Parts {
     pub recordings: Vec<(u32, u32)>,
     /// Per recording its vectors.
     pub vectors: Vec<Vectors>,
+    /// Per recording what it was made of.
+    pub sources: Vec<Source>,
     /// What the recordings are called.
     pub ids: Vec<String>,
 }
@@ -109,6 +128,7 @@ pub fn parts_of(entries: &[Entry]) -> Parts {
         parts.ids.push(id.to_owned());
         parts.recordings.push((parts.landmarks.len() as u32, entry.frames));
         parts.vectors.push(entry.vectors);
+        parts.sources.push(entry.source);
         parts.landmarks.extend_from_slice(&entry.landmarks);
     }
     assert!(parts.landmarks.len() <= LANDMARKS_MAX, "{} landmarks do not fit into one segment", parts.landmarks.len());
@@ -120,7 +140,7 @@ pub fn parts_of(entries: &[Entry]) -> Parts {
 /// # Panics
 /// As [`parts_of`].
 pub fn bytes_of(entries: &[Entry]) -> Vec<u8> {
-    let Parts { postings, landmarks, directory, recordings, vectors, ids } = parts_of(entries);
+    let Parts { postings, landmarks, directory, recordings, vectors, sources, ids } = parts_of(entries);
     let id_bytes: usize = ids.iter().map(String::len).sum();
     let mut bytes = Vec::with_capacity(HEADER_BYTES + 8 * postings.len() + 4 * (landmarks.len() + directory.len()));
     bytes.extend_from_slice(MAGIC);
@@ -131,12 +151,13 @@ pub fn bytes_of(entries: &[Entry]) -> Vec<u8> {
     bytes.extend_from_slice(landmarks.as_flattened());
     bytes.extend_from_slice(directory.as_flattened());
     let mut id_end = 0_u32;
-    for (((first_landmark, frames), vectors), id) in recordings.iter().zip(&vectors).zip(&ids) {
+    for ((((first_landmark, frames), vectors), source), id) in recordings.iter().zip(&vectors).zip(&sources).zip(&ids) {
         id_end += id.len() as u32;
         for number in [*first_landmark, *frames, id_end] {
             bytes.extend_from_slice(&number.to_le_bytes());
         }
         bytes.extend_from_slice(&vectors.0);
+        bytes.extend_from_slice(&source.0);
     }
     ids.iter().for_each(|id| bytes.extend_from_slice(id.as_bytes()));
     let checksum = XxHash3_128::oneshot(&bytes);
@@ -181,6 +202,8 @@ pub(super) struct Layout {
     pub landmarks: Range<usize>,
     pub directory: Range<usize>,
     recordings: Range<usize>,
+    /// Bytes of each.
+    recording_bytes: usize,
     ids: Range<usize>,
 }
 
@@ -194,11 +217,13 @@ impl Layout {
             ))
         };
         let header = bytes.get(..HEADER_BYTES).ok_or_else(|| damaged("it is too short"))?;
-        if &header[..8] != MAGIC {
-            return Err(damaged("it begins otherwise"));
-        }
+        let recording_bytes = match &header[..8] {
+            magic if magic == MAGIC => RECORDING_BYTES,
+            magic if magic == MAGIC_BEFORE => RECORDING_BYTES_BEFORE,
+            _ => return Err(damaged("it begins otherwise")),
+        };
         let count = |at: usize| u64::from_le_bytes(header[8 + at * 8..16 + at * 8].try_into().expect("eight bytes"));
-        let sizes = [(2, 8), (1, 4), (3, 4), (0, RECORDING_BYTES as u64), (4, 1)];
+        let sizes = [(2, 8), (1, 4), (3, 4), (0, recording_bytes as u64), (4, 1)];
         let mut ends = Vec::with_capacity(sizes.len());
         let mut end = HEADER_BYTES as u64;
         for (field, size) in sizes {
@@ -214,6 +239,7 @@ impl Layout {
             landmarks: ends[0]..ends[1],
             directory: ends[1]..ends[2],
             recordings: ends[2]..ends[3],
+            recording_bytes,
             ids: ends[3]..ends[4],
         })
     }
@@ -224,7 +250,7 @@ impl Layout {
         let landmarks = (self.landmarks.len() / 4) as u32;
         let mut recordings: Vec<Recording> = Vec::new();
         let mut id_start = 0;
-        for packed in bytes[self.recordings.clone()].as_chunks::<RECORDING_BYTES>().0 {
+        for packed in bytes[self.recordings.clone()].chunks_exact(self.recording_bytes) {
             let number = |at: usize| u32::from_le_bytes(packed[at * 4..at * 4 + 4].try_into().expect("four bytes"));
             let (first_landmark, frames, id_end) = (number(0), number(1), number(2) as usize);
             let is_in_order = recordings.last().is_none_or(|last| last.first_landmark <= first_landmark);
@@ -232,8 +258,10 @@ impl Layout {
                 return None;
             }
             let content_id = ids.get(id_start..id_end)?.to_owned();
-            let vectors = Vectors(*packed.last_chunk().expect("the last bytes of a recording"));
-            recordings.push(Recording { content_id, first_landmark, frames, vectors, is_gone: false });
+            let (vectors, source) = packed[12..].split_first_chunk().expect("vectors stand in both formats");
+            let source = source.first_chunk().map_or(Source::UNKNOWN, |source| Source(*source));
+            let vectors = Vectors(*vectors);
+            recordings.push(Recording { content_id, first_landmark, frames, vectors, source, is_gone: false });
             id_start = id_end;
         }
         Some(recordings)
@@ -253,6 +281,7 @@ pub(super) fn entries(postings: &[[u8; 8]], landmarks: &[[u8; 4]], recordings: &
         content_id: recording.content_id.clone(),
         frames: recording.frames,
         vectors: recording.vectors,
+        source: recording.source,
         landmarks: landmarks[recording.first_landmark as usize..end(at)].to_vec(),
         postings: Vec::new(),
     };

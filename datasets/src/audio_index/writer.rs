@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::{Manifest, Part, replace};
 use super::reader::Segment;
-use super::segment::{Entry, LANDMARKS_MAX, bytes_of};
+use super::segment::{Entry, LANDMARKS_MAX, Source, bytes_of};
 use crate::Error;
 
 const LOCK: &str = "lock";
@@ -24,6 +24,8 @@ pub struct IndexWriter {
     manifest: Manifest,
     /// Where each recording is: segment and place in it.
     places: BTreeMap<String, (String, u32)>,
+    /// What each recording of `places` was made of.
+    sources: BTreeMap<String, Source>,
     added: BTreeMap<String, Entry>,
     is_changed: bool,
 }
@@ -38,17 +40,20 @@ impl IndexWriter {
         let lock = lock(dir)?;
         let manifest = Manifest::read(dir)?.unwrap_or_default();
         sweep(dir, &manifest)?;
-        let mut places = BTreeMap::new();
+        let (mut places, mut sources) = (BTreeMap::new(), BTreeMap::new());
         for part in &manifest.segments {
             let segment = Segment::open(dir, part)?;
-            let alive = segment.recordings().iter().enumerate().filter(|(_, recording)| !recording.is_gone);
-            places.extend(alive.map(|(at, recording)| (recording.content_id.clone(), (part.file.clone(), at as u32))));
+            let alive = || segment.recordings().iter().enumerate().filter(|(_, recording)| !recording.is_gone);
+            sources.extend(alive().map(|(_, recording)| (recording.content_id.clone(), recording.source)));
+            places
+                .extend(alive().map(|(at, recording)| (recording.content_id.clone(), (part.file.clone(), at as u32))));
         }
         Ok(IndexWriter {
             dir: dir.to_owned(),
             _lock: lock,
             manifest,
             places,
+            sources,
             added: BTreeMap::new(),
             is_changed: false,
         })
@@ -57,6 +62,12 @@ impl IndexWriter {
     /// Whether the recording is in the index, or will be.
     pub fn contains(&self, content_id: &str) -> bool {
         self.added.contains_key(content_id) || self.places.contains_key(content_id)
+    }
+
+    /// What the recording was made of, if it is in the index or will be.
+    pub fn source(&self, content_id: &str) -> Option<Source> {
+        let added = self.added.get(content_id).map(|entry| entry.source);
+        added.or_else(|| self.sources.get(content_id).copied())
     }
 
     /// How many recordings are in the index, or will be.
@@ -81,6 +92,7 @@ impl IndexWriter {
             return true;
         }
         let Some((file, place)) = self.places.remove(content_id) else { return false };
+        self.sources.remove(content_id);
         let part = self.manifest.segments.iter_mut().find(|part| part.file == file).expect("a place names a segment");
         if let Err(at) = part.gone.binary_search(&place) {
             part.gone.insert(at, place);
@@ -151,6 +163,7 @@ impl IndexWriter {
         let part = Part { file: file.clone(), bytes: bytes.len() as u64, landmarks, gone: Vec::new() };
         let segment = Segment::open(&self.dir, &part)?;
         let places = segment.recordings().iter().enumerate();
+        self.sources.extend(entries.iter().map(|entry| (entry.content_id.clone(), entry.source)));
         self.places.extend(places.map(|(at, recording)| (recording.content_id.clone(), (file.clone(), at as u32))));
         self.manifest.segments.push(part);
         Ok(())
@@ -234,6 +247,7 @@ mod tests {
             landmarks: (0..landmarks).map(|at| (((at * 5) << 10) | (number(at) % 800)).to_le_bytes()).collect(),
             postings: (0..landmarks).map(|at| ((u64::from(number(at)) << 32) | u64::from(at)).to_le_bytes()).collect(),
             vectors: Vectors(std::array::from_fn(|at| (number(at as u32) >> 8) as u8)),
+            source: Source([id as u8 + 1; 16]),
         }
     }
 
@@ -256,6 +270,40 @@ mod tests {
             entry.postings.sort_unstable();
         }
         all
+    }
+
+    #[test]
+    fn what_a_recording_was_made_of_is_kept_and_the_format_before_is_still_read() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut writer = IndexWriter::open(dir.path()).expect("a writer");
+        writer.add(entry(1, 20));
+        assert_eq!(writer.source("content-1"), Some(Source([2; 16])));
+        writer.add(entry(2, 30));
+        writer.commit().expect("written");
+        drop(writer);
+        let writer = IndexWriter::open(dir.path()).expect("a writer");
+        assert_eq!((writer.source("content-2"), writer.source("content-3")), (Some(Source([3; 16])), None));
+        drop(writer);
+
+        // The same segment as it was written before: without the last 16 bytes of each recording.
+        let path = dir.path().join("000001.prints");
+        let now = fs::read(&path).expect("a segment");
+        let count = |at: usize| u64::from_le_bytes(now[8 + at * 8..16 + at * 8].try_into().expect("eight")) as usize;
+        let (head, rest) = now[..now.len() - 16].split_at(48 + 8 * count(2) + 4 * count(1) + 4 * count(3));
+        let (recordings, ids) = rest.split_at(156 * count(0));
+        let mut before = [b"TSPRINT2", &head[8..]].concat();
+        recordings.chunks(156).for_each(|recording| before.extend_from_slice(&recording[..140]));
+        before.extend_from_slice(ids);
+        before.extend_from_slice(&twox_hash::XxHash3_128::oneshot(&before).to_le_bytes());
+        fs::remove_file(&path).and_then(|()| fs::write(&path, before)).expect("written");
+        let unknown = |entry: Entry| Entry { source: Source::UNKNOWN, ..entry };
+        let old: Vec<Entry> = expected(1..=2, |id| 10 + 10 * id).into_iter().map(unknown).collect();
+        assert_eq!(everything(dir.path()), old);
+        let mut writer = IndexWriter::open(dir.path()).expect("a writer");
+        assert_eq!(writer.source("content-1"), Some(Source::UNKNOWN));
+        writer.add(entry(3, 40));
+        writer.commit().and_then(|()| writer.compact()).expect("written");
+        assert_eq!(everything(dir.path()), [old, expected(3..=3, |_| 40)].concat());
     }
 
     #[test]

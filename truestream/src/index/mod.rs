@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueEnum};
-use datasets::audio_index::{AudioIndex, Entry, IndexWriter};
+use datasets::audio_index::{AudioIndex, Entry, IndexWriter, Source};
 use features::sound::landmarks::{FRAMES_PER_SECOND, IndexedPrint, Print};
 use serde::Serialize;
 
@@ -36,7 +36,7 @@ pub(crate) const PENDING_LANDMARKS_MAX: usize = 3_000_000;
                   truestream index add --index prints uploads/\n  \
                   truestream index remove --index prints GBAYE0601498\n  \
                   truestream index stat --index prints --json\n\n\
-                  Exit codes: 0 done, 2 the command line is wrong, 4 files could not be read or heard (the others are in), \
+                  Exit codes: 0 done, 2 the command line is wrong, 4 files could not be read or heard, or have the name of another recording (the others are in), \
                   5 the index cannot be written."
 )]
 pub struct IndexArgs {
@@ -46,7 +46,8 @@ pub struct IndexArgs {
 
 #[derive(Subcommand, Clone, Debug)]
 enum Action {
-    /// Adds recordings. What is in the index already is not heard again; run it again after a crash and it goes on.
+    /// Adds recordings. What is in the index already is not heard again; run it again after a crash and it goes on. A file that has the name of a
+    /// recording made of another file is refused.
     Add(AddArgs),
     /// Removes recordings.
     Remove(RemoveArgs),
@@ -135,15 +136,16 @@ fn output(error: datasets::Error) -> Failure {
 fn add(args: &AddArgs) -> Result<(), Failure> {
     let named = named(&prints::find(&args.inputs)?, args.ids)?;
     let mut writer = writer(&args.folder.index)?;
-    let (ids, files): (Vec<String>, Vec<PathBuf>) =
-        named.into_iter().filter(|(id, _)| args.replace || !writer.contains(id)).unzip();
+    let (known, new): (Vec<_>, Vec<_>) = named.into_iter().partition(|(id, _)| !args.replace && writer.contains(id));
+    let others = known.iter().filter(|(id, file)| is_of_another_file(&writer, id, file)).count();
+    let (ids, files): (Vec<String>, Vec<PathBuf>) = new.into_iter().unzip();
     let (mut added, mut unheard) = (0, 0);
     let commit_every = Duration::from_millis(args.commit_every);
     let (mut committed, mut pending) = (Instant::now(), 0);
     prints::hear(&files, prints::jobs_or_processors(args.jobs), Wanted::ALL, |at, heard| {
         match heard {
-            Ok((print, character)) => {
-                let entry = entry(&ids[at], &print, &character);
+            Ok(heard) => {
+                let entry = Entry { source: heard.source, ..entry(&ids[at], &heard.print, &heard.character) };
                 pending += entry.landmarks.len();
                 writer.add(entry);
                 added += 1;
@@ -161,10 +163,27 @@ fn add(args: &AddArgs) -> Result<(), Failure> {
     })?;
     writer.commit().map_err(output)?;
     println!("added {added}; the index has {} recordings", writer.len());
-    match unheard {
-        0 => Ok(()),
-        unheard => Err(Failure::Input(format!("{unheard} of {} files could not be heard", files.len()))),
+    let mut wrong = Vec::new();
+    if unheard > 0 {
+        wrong.push(format!("{unheard} of {} files could not be heard", files.len()));
     }
+    if others > 0 {
+        let remedy = "say --replace to have them in the place of the old ones, --ids path to have both, or rename them";
+        wrong.push(format!("{others} files were not added, because others of their names are in the index: {remedy}"));
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(Failure::Input(wrong.join("; "))) }
+}
+
+/// Whether the recording of the index was made of other bytes than the file's, and says so. What an earlier version of the program added tells
+/// nothing of its file, and is taken for this one.
+fn is_of_another_file(writer: &IndexWriter, id: &str, file: &Path) -> bool {
+    let Some(source) = writer.source(id).filter(|source| *source != Source::UNKNOWN) else { return false };
+    match prints::source(file) {
+        Ok(own) if own == source => return false,
+        Ok(_) => eprintln!("{}: {id} is in the index, made of another file", file.display()),
+        Err(why) => eprintln!("{}: {why}", file.display()),
+    }
+    true
 }
 
 /// The files by what their recordings are called.
@@ -188,7 +207,8 @@ fn named(files: &[PathBuf], ids: Ids) -> Result<BTreeMap<String, PathBuf>, Failu
 
 pub(crate) fn entry(content_id: &str, print: &Print, character: &Character) -> Entry {
     let IndexedPrint { frames, landmarks, postings } = IndexedPrint::of(print);
-    Entry { content_id: content_id.to_owned(), frames, landmarks, postings, vectors: character.for_index() }
+    let vectors = character.for_index();
+    Entry { content_id: content_id.to_owned(), frames, landmarks, postings, vectors, source: Source::UNKNOWN }
 }
 
 fn remove(args: &RemoveArgs) -> Result<(), Failure> {

@@ -1,23 +1,26 @@
 //! Files become prints and vectors, several at a time.
 //!
 //! ```text
-//! files ──▶ ear (a process of its own) ──▶ samples ──▶ landmarks, timbre, voice ──▶ (which file, these or why there are none)
+//! files ──▶ ear (a process of its own) ──▶ samples, in pieces where they are many ──▶ landmarks, timbre, voice ──▶ (which file, these or why there are none)
 //! ```
 
 use std::collections::BTreeSet;
+use std::io::Seek;
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use datasets::audio::Limits;
+use datasets::audio::{Clip, Limits};
+use datasets::audio_index::Source;
 use features::sound::landmarks::{Listener, PASS_HZ, Print, RATE_HZ};
 use kernels::{AudioKernels, DeviceChoice, resampled};
 
 use crate::exit::Failure;
 use crate::scan::character::{Character, Wanted};
 use crate::scan::files;
-use crate::scan::hearing::{Allowance, Ear};
+use crate::scan::hearing::{Allowance, Ear, words_of};
 
 /// All files that are named, and those of folders that are, in order.
 pub(crate) fn find(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
@@ -59,7 +62,15 @@ pub(crate) fn jobs_or_processors(jobs: Option<NonZero<usize>>) -> usize {
 }
 
 /// What was heard of a file.
-pub(crate) type Heard = (Print, Character);
+pub(crate) struct Heard {
+    pub(crate) print: Print,
+    pub(crate) character: Character,
+    /// What it was made of.
+    pub(crate) source: Source,
+}
+
+/// Seconds that two pieces of a long file have in common.
+const OVERLAP_SECS: u64 = 4;
 
 /// Hears the files, `jobs` at a time, and hands over each as it is done: its place in `files`, and its print and the wanted vectors or why there
 /// are none. Ends early when `take` fails.
@@ -85,7 +96,7 @@ pub(crate) fn hear(
                 let mut ready = alone.and_then(|alone| ear.map(|ear| (alone, ear)));
                 while let Some((at, file)) = next_of(files, next) {
                     let heard = match &mut ready {
-                        Ok((_, ear)) => heard(ear, file, listener, kernels, wanted),
+                        Ok((_, ear)) => caught(|| heard(ear, file, listener, kernels, wanted)),
                         Err(why) => Err(why.clone()),
                     };
                     if done.send((at, heard)).is_err() {
@@ -114,12 +125,42 @@ fn heard(
     kernels: &dyn AudioKernels,
     wanted: Wanted,
 ) -> Result<Heard, String> {
-    let (file, about) = files::open(path).map_err(|error| error.to_string())?;
-    let clip = ear.hear(&file, about.len())?.clip.map_err(|error| error.to_string())?;
-    let print = listener
-        .listen(kernels, &resampled(&clip.samples, clip.rate_hz(), RATE_HZ, PASS_HZ))
-        .map_err(|error| error.to_string())?;
+    let (mut file, content) = files::hashed(path).map_err(|error| error.to_string())?;
+    let clip = ear.hear(&file, content.bytes)?.clip.map_err(|error| error.to_string())?;
+    let listen = |clip: &Clip| {
+        let samples = resampled(&clip.samples, clip.rate_hz(), RATE_HZ, PASS_HZ);
+        listener.listen(kernels, &samples).map_err(|error| error.to_string())
+    };
+    let mut print = listen(&clip)?;
     let character = Character::of(&clip, kernels, wanted).map_err(|error| error.to_string())?;
+    let (frames, rate_hz) = (clip.facts.frames, u64::from(clip.rate_hz()));
     ear.take_back(clip.samples);
-    Ok((print, character))
+    // What was not kept is decoded once more for each piece: few files are so long, and memory stays what it is.
+    let step = Limits::default().samples_kept_max - OVERLAP_SECS * rate_hz;
+    for samples_passed in (1..).map(|piece| piece * step).take_while(|passed| passed + OVERLAP_SECS * rate_hz < frames)
+    {
+        let limits = Limits { samples_passed, ..Limits::default() };
+        let mut ear = Ear::new(limits, Allowance::default()).map_err(|error| error.to_string())?;
+        file.rewind().map_err(|error| error.to_string())?;
+        let clip = ear.hear(&file, content.bytes)?.clip.map_err(|error| error.to_string())?;
+        print.go_on(&listen(&clip)?, samples_passed as f64 / rate_hz as f64);
+    }
+    Ok(Heard { print, character, source: source_of(&content)? })
+}
+
+/// What a recording of this file is made of.
+pub(crate) fn source(path: &Path) -> Result<Source, String> {
+    let (_, content) = files::hashed(path).map_err(|error| error.to_string())?;
+    source_of(&content)
+}
+
+fn source_of(content: &files::Content) -> Result<Source, String> {
+    let hash = blake3::Hash::from_hex(&content.hash).map_err(|error| error.to_string())?;
+    Ok(Source(*hash.as_bytes().first_chunk().expect("a hash is longer")))
+}
+
+/// What the work on a file brings; a panic in it is a reason like any other.
+fn caught<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    let panicked = |panic: Box<dyn std::any::Any + Send>| format!("listener_panicked: {}", words_of(&*panic));
+    catch_unwind(AssertUnwindSafe(work)).map_err(panicked).and_then(|done| done)
 }

@@ -71,10 +71,10 @@ impl<'a> Decider<'a> {
         clip: &Clip,
         kernels: &dyn AudioKernels,
     ) -> Result<(Vec<Finding>, Wanted), String> {
-        let mut findings = vec![found(&**sanity, clip, kernels)?];
+        let mut findings = vec![found(&**sanity, clip, kernels, &[])?];
         self.hear(&findings[0]);
         if self.decide(Listener::Synthesis).is_ok() {
-            let finding = found(&**synthesis, clip, kernels)?;
+            let finding = found(&**synthesis, clip, kernels, &findings)?;
             self.hear(&finding);
             findings.push(finding);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use datasets::audio::Clip;
+use datasets::audio::{Clip, Facts, Limits};
 use datasets::audio_index::{VECTORS_BYTES, Vectors};
 use features::sound::timbre::{DIMENSIONS, Ear, PASS_HZ, RATE_HZ, Timbre, Vector, excerpts};
 use kernels::{AudioKernels, KernelError, resampled};
@@ -52,6 +52,13 @@ impl Character {
             voice: voice.map(|voice| voice.vector),
             voice_secs: voice.map_or(0, |voice| voice.secs.round() as u32),
         })
+    }
+
+    /// Share of a recording that is listened to.
+    pub(crate) fn heard_share(facts: &Facts) -> f64 {
+        let kept = usize::try_from(facts.frames.min(Limits::default().samples_kept_max)).unwrap_or(usize::MAX);
+        let heard: usize = excerpts(kept, facts.rate_hz).iter().map(|part| part.len()).sum();
+        heard as f64 / facts.frames.max(1) as f64
     }
 
     /// As an index keeps it; how long a voice was heard is not kept.

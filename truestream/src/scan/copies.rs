@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::alike::{Alike, Other, Shared};
 use super::catalogue::{Catalogue, Maker};
-use super::detectors::Finding;
+use super::detectors::{Finding, confidence_of};
 use super::tables::Sound;
 
 /// Who says it, and which version of it.
@@ -42,6 +42,18 @@ const LATER: u64 = 1_500;
 const LATER_CHANGED: u64 = 5_000;
 const UNKNOWN: u64 = 500;
 const UNKNOWN_CHANGED: u64 = 2_000;
+
+impl Sound<'_> {
+    /// Why no copy of it could be known.
+    fn unknowable(&self) -> Option<&'static str> {
+        match () {
+            () if self.is_noise => Some("noise"),
+            () if self.facts.seconds() < COMPARED_SECS_MIN => Some("too_short"),
+            () if self.telling_secs < COMPARED_SECS_MIN => Some("no_landmarks"),
+            () => None,
+        }
+    }
+}
 
 /// A row of `duplicate_group`.
 pub(super) struct GroupRow {
@@ -135,19 +147,25 @@ impl Scanned<'_> {
             let sure = |meeting: &Meeting| meeting.shared.map_or(f64::INFINITY, |shared| shared.score);
             risk.cmp(other_risk).then(sure(one).total_cmp(&sure(other))).then(other.other.cmp(&one.other))
         });
-        let is_heard = sound.facts.seconds() >= COMPARED_SECS_MIN || worst.is_some();
-        let finding = |risk: u64, details: serde_json::Value| Finding {
+        let finding = |risk: u64, confidence: Confidence, details: serde_json::Value| Finding {
             detector: DETECTOR.to_owned(),
             version: VERSION.to_owned(),
             risk: Risk::from_parts(risk),
-            confidence: if is_heard { Confidence::FULL } else { Confidence::NONE },
+            confidence,
             details: details.to_string(),
         };
         let Some((risk, relation, meeting)) = worst else {
-            return (finding(0, json!({ "recordings": 0 })), sound.known_at);
+            // No copy, as far as there was anything to know it by.
+            let (confidence, unheard) = match sound.unknowable() {
+                Some(why) => (Confidence::NONE, Some(why)),
+                None => (confidence_of(sound.telling_secs / sound.facts.seconds()), None),
+            };
+            let details = json!({ "recordings": 0, "unheard": unheard, "heard_secs": rounded(sound.telling_secs) });
+            return (finding(0, confidence, details), sound.known_at);
         };
         let known_at = meeting.known_at.map_or(sound.known_at, |known_at| known_at.max(sound.known_at));
-        (finding(risk, details(sound, meeting, relation, meetings.len())), known_at)
+        let confidence = meeting.shared.map_or(Confidence::FULL, |shared| confidence_of(shared.confidence));
+        (finding(risk, confidence, details(sound, meeting, relation, meetings.len())), known_at)
     }
 
     fn relation(&self, own: &Id, other: &Id) -> Relation {
@@ -370,7 +388,7 @@ fn how(shared: &Shared) -> String {
 }
 
 /// Minutes and seconds.
-fn clock(secs: f64) -> String {
+pub(super) fn clock(secs: f64) -> String {
     let whole = secs.max(0.0).round() as u64;
     format!("{}:{:02}", whole / 60, whole % 60)
 }

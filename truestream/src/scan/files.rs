@@ -1,7 +1,11 @@
 //! Which files are to be heard, in the order of their paths.
 
 use std::fs::{File, Metadata, OpenOptions};
+use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use records::Millis;
 
 use crate::exit::Failure;
 
@@ -79,4 +83,44 @@ pub(crate) fn open(path: &Path) -> std::io::Result<(File, Metadata)> {
         true => Ok((file, about)),
         false => Err(std::io::Error::other("no regular file")),
     }
+}
+
+/// Bytes hashed at a time.
+const HASHED_AT_ONCE: usize = 256 << 10;
+
+/// The bytes of a file.
+#[derive(Clone)]
+pub(crate) struct Content {
+    /// BLAKE3, hexadecimal.
+    pub(crate) hash: String,
+    pub(crate) bytes: u64,
+    /// When the file was last changed.
+    pub(super) changed_at: Millis,
+}
+
+/// Opens the file and reads it once for its hash; it is given back at its beginning.
+///
+/// # Errors
+/// As [`open`], and when it cannot be read.
+pub(crate) fn hashed(path: &Path) -> std::io::Result<(File, Content)> {
+    let (mut file, about) = open(path)?;
+    let mut hasher = blake3::Hasher::new();
+    let mut piece = vec![0; HASHED_AT_ONCE];
+    let mut bytes = 0;
+    loop {
+        let count = file.read(&mut piece)?;
+        if count == 0 {
+            break;
+        }
+        hasher.update(&piece[..count]);
+        bytes += count as u64;
+    }
+    file.rewind()?;
+    let changed_at = about.modified().map_or(0, millis);
+    Ok((file, Content { hash: hasher.finalize().to_hex().to_string(), bytes, changed_at }))
+}
+
+pub(super) fn millis(time: SystemTime) -> Millis {
+    let since = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+    time.duration_since(UNIX_EPOCH).map_or_else(|before| -since(before.duration()), since)
 }

@@ -17,7 +17,8 @@ use serde_json::json;
 
 use super::catalogue::{Catalogue, Maker};
 use super::character::Character;
-use super::detectors::Finding;
+use super::detectors::{Finding, confidence_of};
+use super::tables::Sound;
 
 /// Who says it.
 pub(super) const DETECTOR: &str = "impersonation";
@@ -94,7 +95,18 @@ impl Claim<'_> {
 
 /// Whom the recording passes for.
 pub(super) fn finding(
+    sound: &Sound<'_>,
+    character: &Character,
+    registered: &[Registered],
+    catalogue: &Catalogue,
+) -> Finding {
+    said(&sound.content_id, Character::heard_share(&sound.facts), character, registered, catalogue)
+}
+
+/// The same of a recording of which so much was listened to.
+fn said(
     recording: &Id,
+    heard_share: f64,
     character: &Character,
     registered: &[Registered],
     catalogue: &Catalogue,
@@ -108,7 +120,12 @@ pub(super) fn finding(
     });
     let risk = worst.as_ref().map_or(0, Claim::risk);
     // Without a voice, or anybody to compare it with, nothing was tested.
-    let is_heard = character.voice.is_some() && worst.is_some();
+    let confidence = match character.voice.is_some() && worst.is_some() {
+        true if risk > 0 => Confidence::FULL,
+        // Nobody, in as much as was heard.
+        true => confidence_of(heard_share),
+        false => Confidence::NONE,
+    };
     let details = match &worst {
         None => json!({ "voice_seconds": character.voice_secs, "registered_artists": registered.len() }),
         Some(claim) => json!({
@@ -125,7 +142,7 @@ pub(super) fn finding(
         detector: DETECTOR.to_owned(),
         version: timbre::VERSION.to_owned(),
         risk: Risk::from_parts(risk),
-        confidence: if is_heard { Confidence::FULL } else { Confidence::NONE },
+        confidence,
         details: details.to_string(),
     }
 }
@@ -282,7 +299,7 @@ mod tests {
 
         let found = |id: u64, own: Option<Vector<DIMENSIONS>>| {
             let character = Character { voice: own, ..Character::default() };
-            let claim = finding(&Id::from(id), &character, &registered, &catalogue);
+            let claim = said(&Id::from(id), 0.5, &character, &registered, &catalogue);
             (claim.risk.parts(), claim.confidence > Confidence::NONE, claim.details)
         };
         let same = Some(voice(0, 0.0));

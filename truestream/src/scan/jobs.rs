@@ -2,31 +2,26 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
-use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use datasets::audio::{Cause, Clip, Limits, Undecodable};
-use records::Millis;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::args::{Dated, Plan};
 use super::budget::Decider;
 use super::character::Character;
 use super::detectors::Finding;
-use super::files::{self, Found};
+use super::files::{Content, Found, hashed, millis};
 use super::hearing::{Ear, Guard, words_of};
 use super::journal::{Entry, Filed, Journal};
 use super::preview::Gallery;
 use super::prints::Prints;
 use super::progress::Progress;
 use crate::exit::Failure;
-
-/// Bytes hashed at a time.
-const HASHED_AT_ONCE: usize = 256 << 10;
 
 /// What became of all files.
 pub(super) struct Done {
@@ -73,16 +68,6 @@ impl Hashed {
             changed_at: content.changed_at,
         })
     }
-}
-
-/// The bytes of a file.
-#[derive(Clone)]
-pub(super) struct Content {
-    /// BLAKE3, hexadecimal.
-    pub(super) hash: String,
-    pub(super) bytes: u64,
-    /// When the file was last changed.
-    pub(super) changed_at: Millis,
 }
 
 /// CPU time by what it was spent on, and the sound it was spent for.
@@ -234,22 +219,24 @@ impl<'a> Shared<'a> {
     fn hear(&self, file: &File, content: &Content, ear: &mut Ear) -> Result<f64, Failure> {
         let heard = ear.hear(file, content.bytes).map_err(Failure::Output)?;
         let mut costs = Costs { decoding: heard.cpu, ..Costs::default() };
-        let (facts, findings, character) = match heard.clip {
+        let (facts, listened) = match heard.clip {
             Ok(clip) => {
                 costs.audio_seconds = clip.seconds();
                 let listened = caught(|| self.listen(&content.hash, &clip, &mut costs))?;
                 ear.take_back(clip.samples);
                 match listened {
-                    Ok((findings, character)) => (Ok(clip.facts), findings, character),
-                    Err(why) => (Err(why), Vec::new(), Character::default()),
+                    Ok(listened) => (Ok(clip.facts), listened),
+                    Err(why) => (Err(why), Listened::default()),
                 }
             }
-            Err(why) => (Err(why), Vec::new(), Character::default()),
+            Err(why) => (Err(why), Listened::default()),
         };
         let heard_at = if let Dated::At(at) = self.plan.dated { at } else { millis(SystemTime::now()) };
         let is_of_the_allowance = matches!(&facts, Err(why) if why.cause.is_of_the_allowance());
         let allowed = is_of_the_allowance.then(|| self.plan.allowed());
-        let entry = Entry { content: content.hash.clone(), heard_at, allowed, facts, findings, character };
+        let Listened { findings, character, telling_secs } = listened;
+        let entry =
+            Entry { content: content.hash.clone(), heard_at, allowed, facts, findings, character, telling_secs };
         let mut state = self.state();
         state.journal.enter(&entry)?;
         state.heard += 1;
@@ -261,7 +248,7 @@ impl<'a> Shared<'a> {
     }
 
     /// All that is done with a clip: what the detectors say, its vectors, print and pictures.
-    fn listen(&self, content: &str, clip: &Clip, costs: &mut Costs) -> Result<(Vec<Finding>, Character), Failure> {
+    fn listen(&self, content: &str, clip: &Clip, costs: &mut Costs) -> Result<Listened, Failure> {
         let kernels = &*self.plan.kernels;
         let began = cpu_of_this_thread();
         let decider = Decider::new(&self.plan.listening, content);
@@ -270,15 +257,23 @@ impl<'a> Shared<'a> {
         let character = Character::of(clip, kernels, wanted);
         let character = character.map_err(|error| Failure::Input(format!("timbre: {error}")))?;
         let characterised = cpu_of_this_thread();
-        self.prints.take(content, clip, kernels)?;
+        let telling_secs = self.prints.take(content, clip, kernels)?;
         let printed = cpu_of_this_thread();
         self.gallery.draw(content, clip, kernels)?;
         costs.listening = listened.saturating_sub(began);
         costs.characterising = characterised.saturating_sub(listened);
         costs.printing = printed.saturating_sub(characterised);
         costs.drawing = cpu_of_this_thread().saturating_sub(printed);
-        Ok((findings, character))
+        Ok(Listened { findings, character, telling_secs })
     }
+}
+
+/// What is known of a clip when all have listened.
+#[derive(Default)]
+struct Listened {
+    findings: Vec<Finding>,
+    character: Character,
+    telling_secs: f64,
 }
 
 /// What the work on a file brings. A panic in it is our mistake and a refusal of that file; the scan goes on.
@@ -327,31 +322,6 @@ impl Costs {
         self.printing += more.printing;
         self.comparing += more.comparing;
     }
-}
-
-/// Opens the file and reads it once for its hash; it is given back at its beginning.
-fn hashed(path: &Path) -> std::io::Result<(File, Content)> {
-    use std::io::Seek;
-    let (mut file, about) = files::open(path)?;
-    let mut hasher = blake3::Hasher::new();
-    let mut piece = vec![0; HASHED_AT_ONCE];
-    let mut bytes = 0;
-    loop {
-        let count = file.read(&mut piece)?;
-        if count == 0 {
-            break;
-        }
-        hasher.update(&piece[..count]);
-        bytes += count as u64;
-    }
-    file.rewind()?;
-    let changed_at = about.modified().map_or(0, millis);
-    Ok((file, Content { hash: hasher.finalize().to_hex().to_string(), bytes, changed_at }))
-}
-
-pub(super) fn millis(time: SystemTime) -> Millis {
-    let since = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-    time.duration_since(UNIX_EPOCH).map_or_else(|before| -since(before.duration()), since)
 }
 
 pub(super) fn cpu_of_this_thread() -> Duration {

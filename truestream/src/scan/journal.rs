@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! scan.journal:  hash of the line │ settings
-//!                hash of the line │ content, when it was heard, facts or cause, findings, vectors
+//!                hash of the line │ content, when it was heard, facts or cause, findings, vectors, how much can be known again
 //!                hash of the line │ file, its content
 //!                …
 //! ```
@@ -45,6 +45,8 @@ pub(super) struct Entry {
     pub(super) findings: Vec<Finding>,
     /// What it sounds like and who sings.
     pub(super) character: Character,
+    /// Seconds that have landmarks enough to be known by.
+    pub(super) telling_secs: f64,
 }
 
 /// What a decoder may take, as far as the options say.
@@ -250,6 +252,7 @@ mod tests {
             facts,
             findings: Vec::new(),
             character: Character::default(),
+            telling_secs: 0.0,
         };
         checked(&serde_json::to_string(&entry).unwrap())
     }

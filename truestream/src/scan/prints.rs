@@ -37,8 +37,8 @@ impl Prints {
         Ok(Prints { folder, listener: Listener::default() })
     }
 
-    /// Takes the print of the clip and keeps it; it appears whole or not at all.
-    pub(super) fn take(&self, content: &str, clip: &Clip, kernels: &dyn AudioKernels) -> Result<(), Failure> {
+    /// Takes the print of the clip and keeps it; it appears whole or not at all. Gives back in how many seconds of it there are landmarks enough.
+    pub(super) fn take(&self, content: &str, clip: &Clip, kernels: &dyn AudioKernels) -> Result<f64, Failure> {
         let print = self.listener.listen(kernels, &resampled(&clip.samples, clip.rate_hz(), RATE_HZ, PASS_HZ));
         let print = print.map_err(|error| Failure::Input(format!("landmarks: {error}")))?;
         let path = self.path(content);
@@ -48,7 +48,8 @@ impl Prints {
             std::fs::write(&part, bytes_of(&print))?;
             std::fs::rename(&part, &path)
         };
-        keep().map_err(|error| Failure::Output(format!("{}: cannot write: {error}", path.display())))
+        keep().map_err(|error| Failure::Output(format!("{}: cannot write: {error}", path.display())))?;
+        Ok(f64::from(print.telling_seconds()))
     }
 
     /// Whether the print of the content was taken.

@@ -16,7 +16,7 @@ use serde_json::json;
 use super::alike::Other;
 use super::catalogue::Catalogue;
 use super::character::Character;
-use super::detectors::Finding;
+use super::detectors::{Finding, confidence_of};
 use super::impersonation::{rounded, share};
 use super::jobs::{Costs, cpu_of_this_thread};
 use super::journal::Journal;
@@ -108,8 +108,9 @@ pub(super) fn finding(
     if character.timbre.is_none() {
         return (finding(Confidence::NONE, json!({ "heard": false })), sound.known_at);
     }
+    let heard = confidence_of(Character::heard_share(&sound.facts));
     let Some(near) = near else {
-        return (finding(Confidence::FULL, json!({ "heard": true })), sound.known_at);
+        return (finding(heard, json!({ "heard": true })), sound.known_at);
     };
     let chance = timbre::chance(near.likeness);
     let artist = catalogue.artist_of(&near.recording);
@@ -121,7 +122,7 @@ pub(super) fn finding(
         "likeness": rounded(near.likeness),
         "chance": chance,
     });
-    (finding(Confidence::FULL, details), near.known_at.map_or(sound.known_at, |known_at| known_at.max(sound.known_at)))
+    (finding(heard, details), near.known_at.map_or(sound.known_at, |known_at| known_at.max(sound.known_at)))
 }
 
 /// Another recording that sounds alike.

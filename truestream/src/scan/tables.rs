@@ -16,9 +16,10 @@ use super::args::{Dated, Plan};
 use super::budget::{Decider, in_words, silence};
 use super::catalogue::{Catalogue, Named};
 use super::copies::{GroupRow, copies};
-use super::detectors::Finding;
+use super::detectors::{Finding, is_noise};
+use super::files::{Content, millis};
 use super::impersonation::{self, Registered, registered};
-use super::jobs::{Content, Done, Hashed, millis};
+use super::jobs::{Done, Hashed};
 use super::journal::{Entry, Journal};
 use super::resemblance::{self, Near, Resemblances};
 use crate::exit::Failure;
@@ -87,6 +88,10 @@ pub(super) struct Sound<'a> {
     pub(super) content: &'a Content,
     pub(super) facts: Facts,
     pub(super) known_at: Millis,
+    /// Seconds of it that have landmarks enough to be known by.
+    pub(super) telling_secs: f64,
+    /// Whether it is noise, whose landmarks tell nothing.
+    pub(super) is_noise: bool,
     /// When the first of its tracks was uploaded, as far as the catalogue tells.
     uploaded_at: Option<Millis>,
     /// Who did not listen, and why.
@@ -202,6 +207,8 @@ fn sound<'a>(
             Dated::Changed => content.changed_at,
             Dated::Uploaded => uploaded_at.unwrap_or(entry.heard_at),
         },
+        telling_secs: entry.telling_secs,
+        is_noise: is_noise(&entry.findings),
         uploaded_at,
         not_heard_by: (!unheard.is_empty()).then(|| in_words(&unheard)),
         unheard,
@@ -232,10 +239,7 @@ impl<'a> Voices<'a> {
     fn findings(&self, sound: &Sound<'_>, entry: &Entry, compared: &Compared) -> [(Finding, Millis); 2] {
         let near = self.near(sound, compared);
         [
-            (
-                impersonation::finding(&sound.content_id, &entry.character, &self.registered, self.catalogue),
-                sound.known_at,
-            ),
+            (impersonation::finding(sound, &entry.character, &self.registered, self.catalogue), sound.known_at),
             resemblance::finding(sound, &entry.character, near.as_ref(), self.catalogue),
         ]
     }

@@ -221,7 +221,12 @@ fn threshold(detector: &str, details: &Value) -> String {
     let measured =
         |what: &str, name: &str| details[name].as_f64().map_or(String::new(), |found| format!("{what} {found:.2}; "));
     match detector {
-        "synthesis" => format!("{}likely from {LIKELY}, certain from {CERTAIN}", measured("evidence", "evidence")),
+        "synthesis" => {
+            // Beside the middle of a long recording more is asked for.
+            let from = |name: &str, usual: f64| details[name].as_f64().unwrap_or(usual);
+            let (likely, certain) = (from("likely_from", LIKELY), from("certain_from", CERTAIN));
+            format!("{}likely from {likely}, certain from {certain}", measured("evidence", "evidence"))
+        }
         DUPLICATE => format!("{}a match from {ACCEPTED_SCORE_MIN}", measured("score", "score")),
         "sanity" => "each complaint has its own (docs/SOUND.md)".to_owned(),
         "impersonation" | "resemblance" => {

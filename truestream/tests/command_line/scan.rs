@@ -333,6 +333,46 @@ fn channels_that_cancel_each_other_are_heard() {
     assert!(said(&out, "resemblance").iter().all(|row| row.2), "both have a timbre");
 }
 
+#[test]
+fn what_could_not_be_heard_is_not_called_clean() {
+    let folder = TempDir::new().expect("a folder");
+    let (audio, out) = (folder.path().join("audio"), folder.path().join("out"));
+    let mut state = 7_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as i16
+    };
+    put(&audio, "noise.wav", &wav(44_100, 1, &(0..20 * 44_100).map(|_| noise()).collect::<Vec<i16>>()));
+    put(&audio, "partly.wav", &wav(RATE_HZ, 1, &[music(1, 20.0, 1.0), vec![0; 60 * RATE_HZ as usize]].concat()));
+    put(&audio, "short.wav", &piece(2, 0.0, 3.0, 1.0));
+    put(&audio, "silent.wav", &wav(44_100, 1, &vec![0; 20 * 44_100]));
+    put(&audio, "song.wav", &piece(3, 0.0, 20.0, 1.0));
+    scan(&audio, &out, &["--previews", "none"]).good();
+    let (mut evidence, mut refusals) = (Vec::new(), Vec::new());
+    read_evidence(&[out.join("evidence.parquet")], |row| evidence.push(row), &mut refusals).expect("a table");
+    let heard = |name: &str, detector: &str| {
+        let is_asked = |row: &&records::Evidence| {
+            row.detector == detector && row.file.as_ref().is_some_and(|file| file.ends_with(name))
+        };
+        let row = evidence.iter().find(is_asked).expect("a row");
+        let details: serde_json::Value = serde_json::from_str(&row.details).expect("JSON");
+        (row.confidence.share(), details["unheard"].as_str().unwrap_or_default().to_owned())
+    };
+    let unheard = |why: &str| (0.0, why.to_owned());
+    assert_eq!(heard("silent.wav", "synthesis"), unheard("silent"));
+    assert_eq!(heard("silent.wav", "duplicate"), unheard("no_landmarks"));
+    assert_eq!(heard("noise.wav", "synthesis"), unheard("noise"));
+    assert_eq!(heard("noise.wav", "duplicate"), unheard("noise"));
+    assert_eq!(heard("short.wav", "synthesis"), unheard("too_short"));
+    assert_eq!(heard("short.wav", "duplicate"), unheard("too_short"));
+    // Three quarters of it are silence, which is measured, and in which nothing can be known again.
+    let (share, why) = heard("partly.wav", "duplicate");
+    assert!((0.2..0.35).contains(&share) && why.is_empty(), "{share} {why}");
+    for (name, detector) in [("silent.wav", "sanity"), ("partly.wav", "sanity"), ("song.wav", "duplicate")] {
+        assert!(heard(name, detector).0 > 0.95, "{name}: {detector}");
+    }
+}
+
 /// From when on each file's evidence is known, by its name.
 fn known_at(out: &Path) -> BTreeMap<String, i64> {
     let (mut known_at, mut refusals) = (BTreeMap::new(), Vec::new());

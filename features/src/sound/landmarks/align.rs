@@ -8,7 +8,7 @@
 //! Two pieces in one key and one rhythm have many landmarks that meet in time, and at many shifts. What tells the same
 //! recording is one shift on which far more agree than on any other.
 
-use super::listen::{Landmark, PITCHES_PER_OCTAVE};
+use super::listen::{FRAMES_PER_SECOND, Landmark, PITCHES_PER_OCTAVE, Print};
 use super::search::{PITCH_SHIFT_MAX, TEMPOS};
 use super::shelf::{PackedLandmark, placed};
 
@@ -357,6 +357,19 @@ pub(super) fn follow(
         heard: counted.0,
         matched: counted.1,
     })
+}
+
+impl Print {
+    /// Seconds of it that have landmarks enough to agree with another recording.
+    pub fn telling_seconds(&self) -> f32 {
+        let telling = self
+            .landmarks
+            .chunk_by(|a, b| a.frame / BLOCK_FRAMES == b.frame / BLOCK_FRAMES)
+            .filter(|block| block.len() >= BLOCK_LANDMARKS_MIN as usize);
+        // The last block ends with the print.
+        let frames = telling.map(|block| BLOCK_FRAMES.min(self.frames - block[0].frame / BLOCK_FRAMES * BLOCK_FRAMES));
+        frames.sum::<u32>() as f32 / FRAMES_PER_SECOND
+    }
 }
 
 /// The pairs of a part of the query that agree on the interval, and how many of its landmarks fall into the recording.

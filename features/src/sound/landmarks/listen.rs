@@ -78,6 +78,17 @@ impl Print {
         Print { frames: to.min(self.frames).saturating_sub(from), landmarks: landmarks.collect() }
     }
 
+    /// Goes on with the print of what begins so many seconds after this one's beginning, and before its end: up to the middle of what both have heard,
+    /// this one counts. Each needs some time before and after a landmark to know that it is one.
+    pub fn go_on(&mut self, later: &Print, at_seconds: f64) {
+        let shift = (at_seconds * f64::from(FRAMES_PER_SECOND)).round() as u32;
+        let middle = shift + self.frames.saturating_sub(shift) / 2;
+        self.landmarks.retain(|landmark| landmark.frame < middle);
+        let moved = later.landmarks.iter().map(|landmark| Landmark { frame: landmark.frame + shift, ..*landmark });
+        self.landmarks.extend(moved.filter(|landmark| landmark.frame >= middle));
+        self.frames = self.frames.max(shift + later.frames);
+    }
+
     /// How long the piece is.
     pub fn seconds(&self) -> f32 {
         self.frames as f32 / FRAMES_PER_SECOND

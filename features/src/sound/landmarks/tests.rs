@@ -199,6 +199,40 @@ fn fillers_at_any_places_hide_no_copy() {
 }
 
 #[test]
+fn what_is_heard_in_pieces_is_heard_as_one() {
+    let samples = music(8, 60.0, 1.0, 1.0);
+    let whole = listen(&samples);
+    let rate = RATE_HZ as usize;
+    let mut parts = listen(&samples[..25 * rate]);
+    parts.go_on(&listen(&samples[21 * rate..45 * rate]), 21.0);
+    parts.go_on(&listen(&samples[41 * rate..]), 41.0);
+    let places = |print: &Print| -> Vec<(u32, u16)> {
+        print.landmarks.iter().map(|landmark| (landmark.frame, landmark.pitch)).collect()
+    };
+    let (whole_places, part_places) = (places(&whole), places(&parts));
+    assert!(part_places.is_sorted() && parts.frames.abs_diff(whole.frames) <= 1);
+    // Pieces begin between two frames of the whole, so a landmark may be told one frame off.
+    let is_near = |(frame, pitch): &(u32, u16)| {
+        part_places.iter().any(|(other, there)| other.abs_diff(*frame) <= 1 && there.abs_diff(*pitch) <= 2)
+    };
+    let common = whole_places.iter().filter(|place| is_near(place)).count();
+    assert!(common * 100 >= whole_places.len() * 90, "{common} of {}", whole_places.len());
+    assert!(part_places.len().abs_diff(whole_places.len()) * 100 <= 3 * whole_places.len());
+    let found = search(&parts.part(20 * 62, 30 * 62), &Case::of(&[whole]).shelf());
+    assert!(is_accepted(found[0].overlay.score), "{found:?}");
+}
+
+#[test]
+fn silence_tells_nothing() {
+    let heard = listen(&music(6, 20.0, 1.0, 1.0));
+    assert!((heard.telling_seconds() - heard.seconds()).abs() < 0.1, "{}", heard.telling_seconds());
+    let mostly_silent = [vec![0.0; 60 * RATE_HZ as usize], music(6, 20.0, 1.0, 1.0)].concat();
+    assert!((15.0..=24.0).contains(&listen(&mostly_silent).telling_seconds()));
+    assert_eq!(listen(&vec![0.0; 60 * RATE_HZ as usize]).telling_seconds(), 0.0);
+    assert_eq!(Print::default().telling_seconds(), 0.0);
+}
+
+#[test]
 fn a_print_does_not_depend_on_loudness_or_on_what_lies_far_away() {
     let samples = music(3, 20.0, 1.0, 1.0);
     let quiet: Vec<f32> = samples.iter().map(|sample| sample * 0.25).collect();

@@ -13,6 +13,17 @@ pub const CERTAIN: f64 = 5.0;
 /// The highest evidence of a human recording in the calibration, in any range of spacings (20-40 Hz).
 pub const HIGHEST: f64 = 4.3;
 
+/// Ten times fewer human recordings reach so much more evidence: of 1,950 clips of the test split
+/// (`benches/results/2026-11-22-synthesis.md`) about 1 in 150 has 3.05, 2 have 3.5 and 1 has 4.16, which is tenfold in 1.1; a third more, because these
+/// are so few.
+const TENFOLD: f64 = 1.5;
+
+/// How much more evidence each of so many windows beside the middle one has to show: so much that all of them together, by [`TENFOLD`], are taken
+/// for a decoder's a tenth as often as the middle one alone.
+pub fn beside(windows: usize) -> f64 {
+    TENFOLD * (10.0 * windows.max(1) as f64).log10()
+}
+
 /// The packages of Debian 12 that the human recordings are from, and how many of their tracks of 20 s and more: the middle 30 s of each,
 /// equal files once. 341 of the 343 have treble enough to be heard.
 pub const MANIFEST: [(&str, u32); 18] = [
@@ -58,5 +69,7 @@ mod tests {
             [Tier::None, Tier::Likely, Tier::Certain]
         );
         assert_eq!(tier(0.0, false), Tier::Unsure);
+        // One window more asks for a tenth of the chance, ten for a tenth of that each.
+        assert!((beside(1) - TENFOLD).abs() < 1e-12 && (beside(10) - 2.0 * TENFOLD).abs() < 1e-12);
     }
 }

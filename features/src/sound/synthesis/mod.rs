@@ -1,8 +1,8 @@
 //! Whether a recording came out of a neural decoder: lines that only upsampling leaves, at any speed and pitch.
 //!
 //! ```text
-//! samples ──▶ levels ──▶ relief ──▶ comb of every spacing ──▶ the highest few ──▶ height, contrast, steadiness, ──▶ evidence ──▶ tier
-//!                                                                                 rise, evenness, breadth
+//! samples ──▶ windows ──▶ levels ──▶ relief ──▶ comb of every spacing ──▶ the highest few ──▶ height, contrast, steadiness, ──▶ evidence ──▶ tier
+//!                                                                                             rise, evenness, breadth
 //! ```
 //!
 //! Nothing here was trained. [`lattice`] says where lines can be, [`levels`] how they are made visible, [`comb`] what
@@ -13,6 +13,8 @@ pub mod calibration;
 pub mod comb;
 pub mod lattice;
 pub mod levels;
+
+use std::ops::Range;
 
 use comb::Relief;
 use kernels::{AudioKernels, KernelError};
@@ -45,8 +47,10 @@ const SECS_MIN: f64 = 8.0;
 /// What ends below this has fewer than half of the teeth.
 const AUDIBLE_TO_MIN_HZ: f64 = 7_500.0;
 
-/// What is heard of one recording: the middle of it.
+/// A longer recording is heard in windows of so much at most: the middle, and what lies before and behind it.
 pub const SECS_MAX: f64 = 120.0;
+/// A window below this level (root mean square, of full scale) is silence: less than a step of 16 bits.
+const SILENT_RMS: f64 = 1.0 / 32_768.0;
 
 /// How sure the lines make us. The rates are in [`calibration`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +72,8 @@ pub enum Unheard {
     TooShort,
     /// Too little treble: most lines would lie beyond it.
     BandLimited,
+    /// Nothing but silence.
+    Silent,
 }
 
 /// The comb with the strongest evidence.
@@ -108,8 +114,16 @@ pub struct Synthesis {
     pub evidence: f64,
     /// The best comb, found or not: what a reviewer is shown.
     pub trace: Option<Trace>,
-    /// Seconds that were heard.
+    /// Seconds that were heard, in all windows that let lines be heard.
     pub secs: f64,
+    /// Where the window begins that the rest is told of: where lines were found, else the middle one.
+    pub from_secs: f64,
+    /// How long it is.
+    pub window_secs: f64,
+    /// How many windows the recording has.
+    pub windows: usize,
+    /// How much more evidence than in the middle was asked for in this one.
+    pub more: f64,
     /// Where the treble ends, Hz.
     pub audible_to_hz: f64,
 }
@@ -140,16 +154,63 @@ impl Trace {
     }
 }
 
-/// Looks for lines in the middle [`SECS_MAX`] of mono samples of full scale ±1.
+/// Looks for lines in mono samples of full scale ±1.
+///
+/// The middle [`SECS_MAX`] is judged as all of a shorter recording would be. The windows beside it have to show more
+/// ([`calibration::beside`]), because each is another chance for a human recording to pass for a decoder's.
 pub fn synthesis(kernels: &dyn AudioKernels, samples: &[f32], rate_hz: u32) -> Result<Synthesis, KernelError> {
-    let kept = ((SECS_MAX * f64::from(rate_hz)) as usize).min(samples.len());
-    let from = (samples.len() - kept) / 2;
-    let levels = Levels::of(kernels, &samples[from..from + kept], rate_hz)?;
-    Ok(judged(&levels, kept as f64 / f64::from(rate_hz.max(1))))
+    let rate = f64::from(rate_hz.max(1));
+    let windows = windows(samples.len(), rate_hz);
+    let more = calibration::beside(windows.len() - 1);
+    let mut heard = Vec::with_capacity(windows.len());
+    for (number, window) in windows.iter().enumerate() {
+        let samples = &samples[window.clone()];
+        let levels = Levels::of(kernels, samples, rate_hz)?;
+        let more = if number == 0 { 0.0 } else { more };
+        let mut judged = judged(&levels, samples.len() as f64 / rate, more);
+        if is_silent(samples) {
+            judged = Synthesis { tier: Tier::Unsure, unheard: Some(Unheard::Silent), ..judged };
+        }
+        heard.push(Synthesis { from_secs: window.start as f64 / rate, windows: windows.len(), ..judged });
+    }
+    Ok(together(&heard))
 }
 
-/// What the levels of so many seconds show.
-pub fn judged(levels: &Levels, secs: f64) -> Synthesis {
+/// The windows of so many samples: the middle one first, then those before and behind it, as far as they are long enough to show anything.
+fn windows(samples: usize, rate_hz: u32) -> Vec<Range<usize>> {
+    let [longest, shortest] = [SECS_MAX, SECS_MIN].map(|secs| ((secs * f64::from(rate_hz)) as usize).max(1));
+    let kept = longest.min(samples);
+    let from = (samples - kept) / 2;
+    let mut windows = vec![from..from + kept];
+    for side in [0..from, from + kept..samples] {
+        if side.len() >= shortest {
+            let count = side.len().div_ceil(longest);
+            let edge = |number: usize| side.start + side.len() * number / count;
+            windows.extend((0..count).map(|number| edge(number)..edge(number + 1)));
+        }
+    }
+    windows
+}
+
+fn is_silent(samples: &[f32]) -> bool {
+    let squares: f64 = samples.chunks(1 << 12).map(|some| f64::from(some.iter().map(|x| x * x).sum::<f32>())).sum();
+    squares < SILENT_RMS * SILENT_RMS * samples.len() as f64
+}
+
+/// What all windows come to: where lines were found, they were found. Otherwise none were, in as much as let them be heard.
+fn together(heard: &[Synthesis]) -> Synthesis {
+    let found = heard.iter().filter(|window| window.tier >= Tier::Likely);
+    // Of equals the first, so the middle one.
+    let best =
+        found.reduce(|best, next| if (next.tier, next.evidence) > (best.tier, best.evidence) { next } else { best });
+    let audible = || heard.iter().filter(|window| window.unheard.is_none() || window.tier >= Tier::Likely);
+    let secs = audible().map(|window| window.window_secs).sum();
+    let told = best.or_else(|| audible().next()).unwrap_or(&heard[0]);
+    Synthesis { secs, ..*told }
+}
+
+/// What the levels of so many seconds show, where so much more evidence than usual is asked for.
+fn judged(levels: &Levels, secs: f64, more: f64) -> Synthesis {
     let audible_to_hz = if levels.frames() == 0 { 0.0 } else { levels.audible_to_hz() };
     let trace = if levels.frames() < 2 { None } else { strongest(levels) };
     let evidence = trace.map_or(0.0, |trace| trace.evidence().max(0.0));
@@ -160,7 +221,19 @@ pub fn judged(levels: &Levels, secs: f64) -> Synthesis {
     } else {
         None
     };
-    Synthesis { tier: calibration::tier(evidence, unheard.is_none()), unheard, evidence, trace, secs, audible_to_hz }
+    let tier = calibration::tier(evidence - more, unheard.is_none());
+    Synthesis {
+        tier,
+        unheard,
+        evidence,
+        trace,
+        secs,
+        from_secs: 0.0,
+        window_secs: secs,
+        windows: 1,
+        more,
+        audible_to_hz,
+    }
 }
 
 /// The comb with the most evidence, of all lattices as made and of the scaled ones.

@@ -155,6 +155,65 @@ fn too_short_and_too_dull_is_unsure() {
 }
 
 #[test]
+fn windows_cover_a_long_recording_and_leave_a_short_one_whole() {
+    let of = |secs: usize| windows(secs * 100, 100).into_iter().map(|part| (part.start / 100, part.end / 100));
+    for secs in [0, 1, 60, 120] {
+        assert_eq!(of(secs).collect::<Vec<_>>(), [(0, secs)]);
+    }
+    // Less than 8 s at each end shows nothing.
+    assert_eq!(of(134).collect::<Vec<_>>(), [(7, 127)]);
+    assert_eq!(of(180).collect::<Vec<_>>(), [(30, 150), (0, 30), (150, 180)]);
+    assert_eq!(of(400).collect::<Vec<_>>(), [(140, 260), (0, 70), (70, 140), (260, 330), (330, 400)]);
+    for secs in 137..900 {
+        let mut parts: Vec<_> = windows(secs * 100, 100);
+        assert!(parts.iter().all(|part| part.len() <= 12_000));
+        parts.sort_by_key(|part| part.start);
+        assert!(parts[0].start == 0 && parts[parts.len() - 1].end == secs * 100);
+        assert!(parts.windows(2).all(|pair| pair[0].end == pair[1].start));
+    }
+}
+
+#[test]
+fn lines_before_or_behind_the_middle_are_found_and_said_where() {
+    // Five minutes of which the last minute and a half come from a decoder.
+    let spacing = 44_100.0 / 512.0;
+    let long = |sound: Vec<f32>, secs: usize| -> Vec<f32> {
+        sound.iter().cycle().take(secs * RATE_HZ as usize).copied().collect()
+    };
+    let human = long([music(21), music(22), music(23)].concat(), 210);
+    let decoded = long(mixed(&music(24), &lines(spacing), 2e-3), 90);
+    let found = heard(&[human.clone(), decoded].concat());
+    assert_eq!((found.tier, found.windows), (Tier::Certain, 3), "{found:?}");
+    assert!((found.from_secs - 210.0).abs() < 0.1 && (found.window_secs - 90.0).abs() < 0.1, "{found:?}");
+    assert!((found.secs - 300.0).abs() < 0.1, "{found:?}");
+    assert!((found.trace.expect("a comb").spacing_hz / spacing - 1.0).abs() < 5e-5, "{found:?}");
+    // Without it there is nothing, and all was heard.
+    let none = heard(&human);
+    assert!(none.tier == Tier::None && (none.secs - 210.0).abs() < 0.1, "{none:?}");
+    // What is silent was not heard.
+    let quiet = [vec![0.0; 130 * RATE_HZ as usize], human].concat();
+    let half = heard(&quiet);
+    assert!(half.tier == Tier::None && (half.secs - 230.0).abs() < 0.1, "{half:?}");
+    let silent = heard(&vec![0.0; 130 * RATE_HZ as usize]);
+    assert_eq!((silent.tier, silent.unheard, silent.secs), (Tier::Unsure, Some(Unheard::Silent), 0.0));
+}
+
+#[test]
+fn beside_the_middle_more_evidence_is_asked_for() {
+    let levels = Levels::of(&Cpu::new(), &mixed(&music(1), &lines(86.13), 1e-3), RATE_HZ).expect("the plan is valid");
+    let evidence = judged(&levels, 20.0, 0.0).evidence;
+    let tier = |more: f64| judged(&levels, 20.0, more).tier;
+    assert_eq!(tier(evidence - calibration::CERTAIN - 0.01), Tier::Certain);
+    assert_eq!(tier(evidence - calibration::CERTAIN + 0.01), Tier::Likely);
+    assert_eq!(tier(evidence - calibration::LIKELY + 0.01), Tier::None);
+    // No recording that has no window beside the middle is judged otherwise than before.
+    assert_eq!(
+        heard(&music(1)),
+        Synthesis { windows: 1, ..judged(&Levels::of(&Cpu::new(), &music(1), RATE_HZ).expect("a plan"), 20.0, 0.0) }
+    );
+}
+
+#[test]
 fn loudness_does_not_matter() {
     let loud = mixed(&music(8), &lines(86.5), 1e-3);
     let quiet: Vec<f32> = loud.iter().map(|sample| sample * 0.01).collect();

@@ -31,11 +31,25 @@ pub(super) trait Detector: Send + Sync {
     /// Its version; it changes whenever a number may.
     fn version(&self) -> &'static str;
 
-    /// What it hears: risk, confidence and details.
+    /// What it hears: risk, confidence and details. `said` is what those before it said.
     ///
     /// # Errors
     /// Why it could not listen.
-    fn listen(&self, clip: &Clip, kernels: &dyn AudioKernels) -> Result<Heard, String>;
+    fn listen(&self, clip: &Clip, kernels: &dyn AudioKernels, said: &[Finding]) -> Result<Heard, String>;
+}
+
+/// Whether the recording is noise, as `sanity` says.
+pub(super) fn is_noise(said: &[Finding]) -> bool {
+    let sanity = said.iter().find(|finding| finding.detector == sanity::NAME);
+    let details = sanity.and_then(|finding| serde_json::from_str::<serde_json::Value>(&finding.details).ok());
+    let complaints = details.as_ref().and_then(|details| details["complaints"].as_array());
+    complaints.is_some_and(|complaints| complaints.iter().any(|complaint| complaint == sanity::NOISE_LIKE))
+}
+
+/// The confidence of who heard so much of a recording; a little is never nothing.
+pub(super) fn confidence_of(share: f64) -> Confidence {
+    let parts = (share.clamp(0.0, 1.0) * 10_000.0).round() as u64;
+    Confidence::from_parts(if share > 0.0 { parts.max(1) } else { 0 })
 }
 
 /// What a detector heard.
@@ -54,8 +68,13 @@ pub(super) fn all() -> [Box<dyn Detector>; 2] {
 ///
 /// # Errors
 /// Who could not listen, and why.
-pub(super) fn found(detector: &dyn Detector, clip: &Clip, kernels: &dyn AudioKernels) -> Result<Finding, String> {
-    let heard = detector.listen(clip, kernels).map_err(|error| format!("{}: {error}", detector.name()))?;
+pub(super) fn found(
+    detector: &dyn Detector,
+    clip: &Clip,
+    kernels: &dyn AudioKernels,
+    said: &[Finding],
+) -> Result<Finding, String> {
+    let heard = detector.listen(clip, kernels, said).map_err(|error| format!("{}: {error}", detector.name()))?;
     Ok(Finding {
         detector: detector.name().to_owned(),
         version: detector.version().to_owned(),

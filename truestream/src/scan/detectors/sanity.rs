@@ -3,23 +3,28 @@
 use datasets::audio::Clip;
 use features::sound::sanity::{ChannelLevel, Complaint, Declared, Sanity, Sound, sanity};
 use kernels::AudioKernels;
-use records::{Confidence, Risk};
+use records::Risk;
 use serde_json::{Value, json};
 
-use super::{Detector, Heard};
+use super::{Detector, Finding, Heard, confidence_of};
+
+/// Its name in the tables.
+pub(super) const NAME: &str = "sanity";
+/// What it calls noise.
+pub(super) const NOISE_LIKE: &str = "noise_like";
 
 pub(super) struct SanityDetector;
 
 impl Detector for SanityDetector {
     fn name(&self) -> &'static str {
-        "sanity"
+        NAME
     }
 
     fn version(&self) -> &'static str {
         "4"
     }
 
-    fn listen(&self, clip: &Clip, kernels: &dyn AudioKernels) -> Result<Heard, String> {
+    fn listen(&self, clip: &Clip, kernels: &dyn AudioKernels, _said: &[Finding]) -> Result<Heard, String> {
         let facts = &clip.facts;
         let level = |level: &datasets::audio::Level| ChannelLevel { peak: level.peak, rms: level.rms, dc: level.dc };
         let levels: Vec<ChannelLevel> = facts.levels.iter().map(level).collect();
@@ -35,7 +40,8 @@ impl Detector for SanityDetector {
         let complaints = found.complaints(declared(clip));
         // The worst complaint counts: two symptoms of one fault are no two faults.
         let risk = complaints.iter().map(weight).max().unwrap_or(0);
-        Ok(Heard { risk: Risk::from_parts(risk), confidence: Confidence::FULL, details: details(&found, &complaints) })
+        let confidence = confidence_of(clip.kept_seconds() / clip.seconds());
+        Ok(Heard { risk: Risk::from_parts(risk), confidence, details: details(&found, &complaints) })
     }
 }
 
@@ -69,7 +75,7 @@ fn name(complaint: &Complaint) -> &'static str {
         Complaint::DeadChannels(_) => "dead_channels",
         Complaint::CancelsInMono(_) => "cancels_in_mono",
         Complaint::Loop(_) => "loop",
-        Complaint::NoiseLike(_) => "noise_like",
+        Complaint::NoiseLike(_) => NOISE_LIKE,
         Complaint::Transcoded(_) => "transcoded",
         Complaint::Cut(_) => "cut",
     }

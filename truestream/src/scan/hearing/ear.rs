@@ -338,7 +338,7 @@ fn cause_of_death(status: Option<ExitStatus>, last_words: &str, cpu_max: Duratio
 
 /// Believes nothing of what a decoder says: it may be in a stranger's hands.
 fn clip(samples: Vec<f32>, facts: Facts, limits: &Limits) -> Result<Clip, Fault> {
-    let kept = facts.frames.min(limits.samples_kept_max);
+    let kept = facts.frames.saturating_sub(limits.samples_passed).min(limits.samples_kept_max);
     let is_possible = samples.len() as u64 == kept
         && facts.frames > 0
         && (limits.rate_hz_min..=limits.rate_hz_max).contains(&facts.rate_hz)
