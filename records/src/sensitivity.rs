@@ -1,7 +1,7 @@
 //! How far, and for how long, a surge may tighten whom.
 //!
 //! ```text
-//! uploads, near titles, new accounts beside their own weeks before ──Surge──▶ a wave ──▶ thresholds of a segment, for a time
+//! uploads, near titles, new accounts, duplicates beside their own weeks before ──Surge──▶ a wave ──▶ thresholds of a segment, for a time
 //! ```
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,8 @@ pub enum Measure {
     NearTitles,
     /// Accounts that were created.
     NewAccounts,
+    /// Recordings that were found to be copies of others.
+    Duplicates,
 }
 
 impl Measure {
@@ -27,6 +29,7 @@ impl Measure {
             Measure::Uploads => "uploads",
             Measure::NearTitles => "near_titles",
             Measure::NewAccounts => "new_accounts",
+            Measure::Duplicates => "duplicates",
         }
     }
 }

@@ -55,17 +55,19 @@ pub struct Incoming {
     wanted: Wanted,
     contents: Arc<Contents>,
     in_words: fn(&Evidence) -> String,
-    /// What was said of when tracks and accounts came to be, where somebody asks.
+    /// What was said of when tracks, accounts and copies came to be, where somebody asks.
     dated: Option<Dated>,
 }
 
-/// What rows say of when tracks were uploaded and accounts created, in their order.
+/// What rows say of when tracks were uploaded, accounts created and copies found, in their order.
 #[derive(Debug, Default)]
 pub struct Dated {
     /// Rows of the catalogue.
     pub uploads: Vec<Upload>,
     /// Accounts, and when they were created.
     pub accounts: Vec<(Key, Option<Millis>)>,
+    /// Recordings, in groups of copies or alone.
+    pub groupings: Vec<Grouping>,
 }
 
 impl Incoming {
@@ -122,9 +124,11 @@ impl Incoming {
                 Ok((place, this.contents.hearing(&row, this.in_words)))
             })?),
             "duplicate_group" => {
-                News::Groupings(
-                    self.rows(rows, &file, &mut refusals, |this, _, row: Duplicate| Ok(this.contents.grouping(&row)))?,
-                )
+                News::Groupings(self.rows(rows, &file, &mut refusals, |this, _, row: Duplicate| {
+                    let grouping = this.contents.grouping(&row);
+                    this.dated.iter_mut().for_each(|dated| dated.groupings.push(grouping.clone()));
+                    Ok(grouping)
+                })?)
             }
             "accounts" => News::Accounts(self.rows(rows, &file, &mut refusals, Incoming::note_account)?),
             table => {

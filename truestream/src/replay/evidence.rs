@@ -166,6 +166,11 @@ impl Heard {
         &self.hearings.rows
     }
 
+    /// Every row about groups of copies.
+    pub fn groupings(&self) -> &[Grouping] {
+        &self.hearings.groupings
+    }
+
     /// Counts what is in force at the end of the ticks; `catalogue` is in the order of its ticks.
     pub fn counts(
         &self,

@@ -156,7 +156,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
         true => arrivals::read_uploads(&inputs.tracks, &kinds, &mut naming).map_err(input)?,
         false => Vec::new(),
     };
-    let counted = Counted::of(&uploaded, &facts);
+    let counted = Counted::of(&uploaded, &facts, heard.groupings());
     let mut uploads = Vec::new();
     for bench in &laws {
         uploads.push(match asks_uploads {

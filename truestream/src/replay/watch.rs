@@ -1,7 +1,7 @@
 //! Looks for waves while rows come in: what [`waves::find`] finds when all rows are there, tick by tick.
 //!
 //! ```text
-//! uploads, accounts ──▶ awaited until their instant ──▶ counted ──season──▶ waves that begin, last longer or end at the tick
+//! uploads, accounts, copies ──▶ awaited until their instant ──▶ counted ──season──▶ waves that begin, last longer or end at the tick
 //! ```
 //!
 //! A row that comes after its instant is counted at that instant from the next tick on; what was stated stays so.
@@ -36,8 +36,10 @@ pub struct Watch {
     swells: Vec<Vec<Swell>>,
     uploads: Awaited<Upload>,
     accounts: Awaited<()>,
+    copies: Awaited<()>,
     uploaded: Vec<Millis>,
     created: Vec<Millis>,
+    copied: Vec<Millis>,
     /// By policy, where it asks: the titles of the last days, and the uploads with a near one.
     near: Vec<Option<(Near, Vec<Millis>)>>,
     /// The first tick at which nobody looked yet.
@@ -67,8 +69,10 @@ impl Watch {
             swells: laws.iter().enumerate().map(swells).collect(),
             uploads: Awaited::default(),
             accounts: Awaited::default(),
+            copies: Awaited::default(),
             uploaded: Vec::new(),
             created: Vec::new(),
+            copied: Vec::new(),
             near: laws.iter().map(near).collect(),
             next: 0,
         })
@@ -80,7 +84,7 @@ impl Watch {
         self.laws.iter().map(asks)
     }
 
-    /// Hears what rows say of when tracks and accounts came to be.
+    /// Hears what rows say of when tracks, accounts and copies came to be.
     pub fn hear(&mut self, dated: Dated) {
         for row in dated.uploads {
             let Some(known_at) = waves::known_at(&row) else { continue };
@@ -93,6 +97,13 @@ impl Watch {
         }
         for (account, created_at) in dated.accounts {
             self.accounts.await_at(account, created_at.map(|at| (at, ())));
+        }
+        for grouping in dated.groupings {
+            let Some(known_at) = waves::copied_at(&grouping) else { continue };
+            // A recording is found to be a copy once.
+            if self.copies.of(grouping.content).is_none_or(|(known, ())| known_at < known) {
+                self.copies.await_at(grouping.content, Some((known_at, ())));
+            }
         }
     }
 
@@ -113,6 +124,7 @@ impl Watch {
             let instants = match swell.surge.measure {
                 Measure::Uploads => &self.uploaded,
                 Measure::NewAccounts => &self.created,
+                Measure::Duplicates => &self.copied,
                 Measure::NearTitles => &self.near[place].as_ref()?.1,
             };
             let season = Season::of(instants, now, swell.surge.hours, swell.surge.weeks);
@@ -142,6 +154,7 @@ impl Watch {
             }
         }
         self.accounts.due(now).into_iter().for_each(|(at, ())| note(&mut self.created, at));
+        self.copies.due(now).into_iter().for_each(|(at, ())| note(&mut self.copied, at));
     }
 }
 
@@ -200,7 +213,7 @@ impl<V> Awaited<V> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use datasets::arrivals::{Facts, Upload as Row};
+    use datasets::arrivals::{Facts, Grouping, Upload as Row};
     use datasets::policy::{built_in, declaring, gate};
     use records::Metadata;
     use records::policy::{DEFAULT_SEGMENT, Percent};
@@ -266,6 +279,10 @@ mod tests {
             });
             let created_at = some(seed, at);
             dated.accounts.push((Key(below(seed, 600)), created_at));
+            // Of itself, of another, later of a third, or always known.
+            let [content, group] = [0, 1].map(|_| Key(below(seed, 400)));
+            let known_at = some(seed, at).unwrap_or(Millis::MIN);
+            dated.groupings.push(Grouping { content, known_at, id: records::Id::Number(group.0), group });
         }
         dated
     }
@@ -280,13 +297,14 @@ mod tests {
                 surge("uploads", Measure::Uploads, 4),
                 surge("titles", Measure::NearTitles, 9),
                 surge("accounts", Measure::NewAccounts, 2),
+                surge("copies", Measure::Duplicates, 3),
             ];
             let laws =
                 [law("one", 0, surges.clone()), law("two", 640, surges[..2].to_vec()), law("three", 700, surges)];
-            let Dated { uploads, accounts } = dated(&mut drawn);
+            let Dated { uploads, accounts, groupings } = dated(&mut drawn);
             let mut facts = Facts::default();
             facts.accounts.extend(accounts.iter().map(|(account, at)| (*account, (*at, Key::NONE))));
-            let counted = Counted::of(&uploads, &facts);
+            let counted = Counted::of(&uploads, &facts, &groupings);
             let first = 1 + below(&mut drawn, 600);
             let waves = find(&laws, &counted, clock, first, UNTIL);
             let expected: BTreeMap<Tick, Rows> = rows(&waves, &laws, clock).into_iter().collect();
@@ -294,7 +312,7 @@ mod tests {
 
             // Rows are told before their instant; how many ticks are looked at at once changes nothing.
             let mut watch = Watch::of(&laws, clock).expect("surges");
-            watch.hear(Dated { uploads, accounts });
+            watch.hear(Dated { uploads, accounts, groupings });
             let (mut found, mut until) = (Vec::new(), first);
             while until <= UNTIL {
                 found.extend(watch.look(first, until));
@@ -327,11 +345,11 @@ mod tests {
         let mut watch =
             Watch::of(&[law("one", 0, vec![surge("accounts", Measure::NewAccounts, 4)])], clock).expect("a surge");
         let known = (0..UNTIL).step_by(3).map(|hour| (Key(hour), Some(hour as Millis * HOUR_MS)));
-        watch.hear(Dated { uploads: Vec::new(), accounts: known.collect() });
+        watch.hear(Dated { accounts: known.collect(), ..Dated::default() });
         assert!(watch.look(1, 700).is_empty());
         // Ten were created an hour before the last tick: nobody knew then.
         let late = (0..10).map(|number| (Key(10_000 + number), Some(699 * HOUR_MS)));
-        watch.hear(Dated { uploads: Vec::new(), accounts: late.collect() });
+        watch.hear(Dated { accounts: late.collect(), ..Dated::default() });
         let found = watch.look(1, 720);
         let ticks: Vec<Tick> = found.iter().map(|(tick, _)| *tick).collect();
         assert_eq!(ticks.first(), Some(&701));

@@ -1,18 +1,18 @@
-//! Surges that tighten thresholds for a time: found in the dated rows of catalogue and accounts, laid over the policies of a run.
+//! Surges that tighten thresholds for a time: found in the dated rows of catalogue, accounts and copies, laid over the policies of a run.
 //!
 //! ```text
-//! uploads, near titles, new accounts ──season──▶ surges, tick by tick ──▶ waves, each from a tick to another
+//! uploads, near titles, new accounts, copies ──season──▶ surges, tick by tick ──▶ waves, each from a tick to another
 //! policies ──────────────────────────────────────────────────────────────────┴──▶ policies with lower thresholds while waves last
 //! ```
 //!
-//! What is counted are uploads and sign-ups, which no verdict changes: a wave cannot feed itself. Counting what is held would let it, for
-//! who is stricter holds more.
+//! What is counted are uploads, sign-ups and copies, which no verdict changes: a wave cannot feed itself. Counting what is held would let it,
+//! for who is stricter holds more.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
-use datasets::arrivals::{Facts, Upload};
+use datasets::arrivals::{Facts, Grouping, Upload};
 use features::season::Season;
 use features::title::{self, Neighbours};
 use records::policy::DEFAULT_SEGMENT;
@@ -46,11 +46,12 @@ pub struct Wave {
 pub struct Counted {
     uploads: Vec<Titled>,
     created: Vec<Millis>,
+    copied: Vec<Millis>,
 }
 
 impl Counted {
-    /// When tracks came to be known and accounts to be.
-    pub fn of(uploads: &[Upload], facts: &Facts) -> Counted {
+    /// When tracks came to be known, accounts to be, and recordings to be copies.
+    pub fn of(uploads: &[Upload], facts: &Facts, groupings: &[Grouping]) -> Counted {
         // A track is uploaded once, when its first row that says so is in force.
         let mut first: BTreeMap<Key, (Millis, &Upload)> = BTreeMap::new();
         for upload in uploads {
@@ -64,7 +65,16 @@ impl Counted {
         uploads.sort_unstable();
         let mut created: Vec<Millis> = facts.accounts.values().filter_map(|(created_at, _)| *created_at).collect();
         created.sort_unstable();
-        Counted { uploads, created }
+        // A recording is found to be a copy once, however its group is called later.
+        let mut found: BTreeMap<Key, Millis> = BTreeMap::new();
+        for grouping in groupings {
+            let Some(known_at) = copied_at(grouping) else { continue };
+            let first = found.entry(grouping.content).or_insert(known_at);
+            *first = known_at.min(*first);
+        }
+        let mut copied: Vec<Millis> = found.into_values().collect();
+        copied.sort_unstable();
+        Counted { uploads, created, copied }
     }
 
     /// The instants of what a law's surge counts.
@@ -72,6 +82,7 @@ impl Counted {
         match measure {
             Measure::Uploads => self.uploads.iter().map(|(at, ..)| *at).collect(),
             Measure::NewAccounts => self.created.clone(),
+            Measure::Duplicates => self.copied.clone(),
             Measure::NearTitles => {
                 let near = law.gate.near_titles;
                 near_titles(&self.uploads, near.words_min, near.bits_max)
@@ -84,6 +95,12 @@ impl Counted {
 pub(super) fn known_at(upload: &Upload) -> Option<Millis> {
     let uploaded_at = upload.uploaded_at?;
     Some(uploaded_at.max(upload.valid_from.unwrap_or(uploaded_at)))
+}
+
+/// When the recording came to be known as a copy of another; what was always known came at no instant.
+pub(super) fn copied_at(grouping: &Grouping) -> Option<Millis> {
+    let Grouping { content, group, known_at, .. } = grouping;
+    (content != group && *known_at != Millis::MIN).then_some(*known_at)
 }
 
 /// The upload as it is counted.
