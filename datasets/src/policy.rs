@@ -1,9 +1,9 @@
-//! Reads a policy from a folder of TOML files that business people edit.
+//! Reads a policy from a folder of TOML files, and a table of rules, that business people edit.
 //!
 //! ```text
 //! built-in files ──▶ Policy ◀── laid over it: policy.toml, weights.toml, thresholds.toml, rules.toml, flow.toml
 //!                  Listening ◀── listening.toml, Declaring ◀── disclosure.toml, Limits ◀── gate.toml, Terms ◀── royalties.toml,
-//!                  Attacks ◀── attacks.toml, Clauses ◀── conditions.toml, Surges ◀── sensitivity.toml, Cases ◀── tests.toml
+//!                  Attacks ◀── attacks.toml, Clauses ◀── conditions.toml, decisions.csv, Surges ◀── sensitivity.toml, Cases ◀── tests.toml
 //! ```
 //!
 //! A folder needs `policy.toml`, because a changed policy must have another name; what its other files leave out stays
@@ -13,6 +13,7 @@ mod activations;
 mod attacks;
 mod cases;
 mod clauses;
+mod decisions;
 mod faults;
 mod gate;
 mod lists;
@@ -67,6 +68,8 @@ const ROYALTIES: (&str, &str) = ("royalties.toml", include_str!("policy/default/
 const ATTACKS: (&str, &str) = ("attacks.toml", include_str!("policy/default/attacks.toml"));
 /// Rules as conditions: a folder's own, none are built in.
 const CONDITIONS: &str = "conditions.toml";
+/// Rules as rows of a table: likewise.
+const DECISIONS: &str = "decisions.csv";
 /// What editors put forward: likewise.
 const PINS: &str = "pins.toml";
 /// Surges that tighten thresholds: likewise.
@@ -206,13 +209,13 @@ fn lay_over(
 }
 
 fn refuse_strangers(folder: &Path) -> Result<(), Error> {
-    let names: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).chain([CONDITIONS, SENSITIVITY, PINS]).collect();
+    let names: Vec<&str> =
+        BUILT_IN.iter().map(|(name, _)| *name).chain([CONDITIONS, DECISIONS, SENSITIVITY, PINS]).collect();
     let entries = fs::read_dir(folder).map_err(|source| Error::io(folder, source))?;
     for entry in entries {
         let path = entry.map_err(|source| Error::io(folder, source))?.path();
-        let is_toml = path.extension().is_some_and(|extension| extension == "toml");
         let known = path.file_name().is_some_and(|name| names.iter().any(|known| name == *known));
-        if is_toml && !known {
+        if is_part(&path) && !known {
             return Err(Error::Input(format!(
                 "{}: no part of a policy; expected {}",
                 path.display(),
@@ -221,6 +224,11 @@ fn refuse_strangers(folder: &Path) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// Whether a file of this name would be a part of a policy: all others may lie beside.
+fn is_part(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "toml" || extension == "csv")
 }
 
 /// An instant that is written as a day, or finer.

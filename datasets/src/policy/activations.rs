@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use records::Millis;
 use serde::{Deserialize, Serialize};
 
-use super::{declaring, load, refuse_strangers};
+use super::{declaring, is_part, load, refuse_strangers};
 use crate::Error;
 use crate::formats::instant;
 
@@ -387,14 +387,14 @@ fn replace(path: &Path, text: &str) -> std::io::Result<()> {
     fs::rename(part, path)
 }
 
-/// The TOML files of a policy with their texts, by name.
+/// The files of a policy with their texts, by name.
 fn files(policy: &Path) -> Result<Vec<(String, Vec<u8>)>, Error> {
     refuse_strangers(policy)?;
     let mut files = Vec::new();
     for entry in fs::read_dir(policy).map_err(|source| Error::io(policy, source))? {
         let path = entry.map_err(|source| Error::io(policy, source))?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if is_part(&path) {
             files.push((name, fs::read(&path).map_err(|source| Error::io(&path, source))?));
         }
     }

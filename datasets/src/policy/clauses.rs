@@ -1,6 +1,7 @@
-//! Rules that people write as conditions over the tables: `conditions.toml` of a policy.
+//! Rules that people write as conditions over the tables: `conditions.toml` and `decisions.csv` of a policy.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use records::clause::Clause;
@@ -8,7 +9,7 @@ use records::policy::Percent;
 use records::{Millis, Subject, Verdict};
 use serde::{Deserialize, Deserializer};
 
-use super::{CONDITIONS, a_day, read};
+use super::{CONDITIONS, DECISIONS, a_day, decisions, read};
 use crate::Error;
 
 /// A rule with the rows that it is tested by.
@@ -16,7 +17,7 @@ use crate::Error;
 pub struct TestedClause {
     /// The rule.
     pub clause: Clause,
-    /// Rows that it must match, and rows that it must not.
+    /// Rows that it must match, and rows that it must not; none of a rule that is itself a row of a table.
     pub tests: Vec<ClauseTest>,
 }
 
@@ -67,29 +68,44 @@ fn a_given_day<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Millis>, D::
     a_day(from).map(Some)
 }
 
-/// The rules of the policy in the folder, in their order; none are built in.
+/// The rules of the policy in the folder, in their order, those of the table last; none are built in.
 ///
 /// # Errors
-/// When the file cannot be read, says what cannot be, or two rules have one id.
+/// When a file cannot be read, says what cannot be, or two rules have one id.
 pub fn clauses(folder: Option<&Path>) -> Result<Vec<TestedClause>, Error> {
     let Some(folder) = folder else { return Ok(Vec::new()) };
     let written = read::<ConditionsFile>(folder, CONDITIONS)?.map(|file| file.rule).unwrap_or_default();
+    let wrong = |file: &str, id: &str, what: &str| {
+        Err(Error::Input(format!("{}: rule {id:?}: {what}", folder.join(file).display())))
+    };
+    let is_untested =
+        |rule: &&Written| rule.tests.iter().all(|test| test.matches) || rule.tests.iter().all(|test| !test.matches);
+    if let Some(rule) = written.iter().find(is_untested) {
+        return wrong(CONDITIONS, &rule.id, "expected a test row that it matches and one that it does not");
+    }
+    let mut rules: Vec<(&str, TestedClause)> = written.into_iter().map(|rule| (CONDITIONS, rule.tested())).collect();
+    let path = folder.join(DECISIONS);
+    match std::fs::read_to_string(&path) {
+        Ok(table) => {
+            let untested = |clause| (DECISIONS, TestedClause { clause, tests: Vec::new() });
+            rules.extend(decisions::rules(&path, &table)?.into_iter().map(untested));
+        }
+        Err(missing) if missing.kind() == ErrorKind::NotFound => {}
+        Err(source) => return Err(Error::io(&path, source)),
+    }
     let mut known = BTreeSet::new();
-    for rule in &written {
-        let wrong = match rule {
-            rule if !known.insert(&rule.id) => "found this id twice, expected one rule of each",
-            rule if rule.action == Verdict::Allow => "found action \"allow\", expected hold, escalate or block",
-            rule if rule.from.is_some_and(|from| rule.expires <= from) => {
+    for (file, TestedClause { clause, .. }) in &rules {
+        let fault = match clause {
+            clause if !known.insert(&clause.id) => "found this id twice, expected one rule of each",
+            clause if clause.action == Verdict::Allow => "found action \"allow\", expected hold, escalate or block",
+            clause if clause.from.is_some_and(|from| clause.expires <= from) => {
                 "found expires before from, expected it after"
-            }
-            rule if rule.tests.iter().all(|test| test.matches) || rule.tests.iter().all(|test| !test.matches) => {
-                "expected a test row that it matches and one that it does not"
             }
             _ => continue,
         };
-        return Err(Error::Input(format!("{}: rule {:?}: {wrong}", folder.join(CONDITIONS).display(), rule.id)));
+        return wrong(file, &clause.id, fault);
     }
-    Ok(written.into_iter().map(Written::tested).collect())
+    Ok(rules.into_iter().map(|(_, rule)| rule).collect())
 }
 
 impl Written {

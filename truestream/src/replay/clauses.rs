@@ -1,7 +1,7 @@
 //! Rules that people wrote as conditions: read, tested by their own rows, and laid over the windows of a run.
 //!
 //! ```text
-//! conditions.toml ──▶ typed conditions ──their test rows──▶ rules ──windows of the run──▶ what the dataflow asks
+//! conditions.toml, decisions.csv ──▶ typed conditions ──their test rows──▶ rules ──windows of the run──▶ what the dataflow asks
 //! ```
 
 use std::path::Path;
@@ -35,7 +35,8 @@ pub fn read(folder: Option<&Path>) -> Result<Vec<(Clause, Condition)>, Failure> 
 pub fn faults(rules: &[TestedClause]) -> Vec<String> {
     let fault = |rule: &TestedClause| {
         let Err(fault) = test(rule) else { return None };
-        Some(format!("conditions.toml: rule {:?}: {fault}", rule.clause.id))
+        let file = if rule.tests.is_empty() { "decisions.csv" } else { "conditions.toml" };
+        Some(format!("{file}: rule {:?}: {fault}", rule.clause.id))
     };
     rules.iter().filter_map(fault).collect()
 }

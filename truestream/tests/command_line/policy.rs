@@ -464,6 +464,29 @@ fn rules_match_whom_sql_matches_and_the_gravest_that_acts_decides() {
 }
 
 #[test]
+fn a_table_of_rules_decides_as_the_same_rules_written_out() {
+    let data = text(crate::data::world());
+    let written = "[[rule]]\nid = 'many'\nversion = 1\nsubject = 'account'\nwindow = '24h'\nwhen = 'plays >= 20 and skipped between 0 and 9'\n\
+                   action = 'hold'\ncode = 'T1'\nreason = 'many plays'\nowner = 'ann'\nexpires = '2030-01-01'\n\
+                   tests = [{ row = { plays = 20 }, matches = true }, { row = { plays = 19 }, matches = false }]\n";
+    let table = "id,version,subject,window,plays,skipped,action,code,reason,owner,expires\n\
+                 many,1,account,24h,>= 20,0..9,hold,T1,many plays,ann,2030-01-01\n";
+    let [written, table] = [("conditions.toml", written), ("decisions.csv", table)].map(|file| {
+        let policy = folder(&[("policy.toml", "version = \"table\""), file]);
+        truestream(&["policy", "check", &path(&policy)]).good();
+        let out = text(&policy.path().join("tables"));
+        let line = ["replay", "--data", &data, "--out", &out, "--every", "24h", "--windows", "24h", "--policy"];
+        truestream(&[&line[..], &[&path(&policy), "--views", "verdict,rule_hit", "--emit", "changes"]].concat()).good();
+        ["verdict", "rule_hit"]
+            .map(|view| std::fs::read(Path::new(&out).join(format!("{view}.parquet"))).expect("a table"))
+    });
+    assert!(written == table);
+    let policy = folder(&[("policy.toml", "version = \"x\""), ("decisions.csv", "id,version\n")]);
+    let told = truestream(&["policy", "check", &path(&policy)]);
+    assert!(told.code == Some(4) && told.out.contains("decisions.csv: found no column \"subject\""), "{told:?}");
+}
+
+#[test]
 fn a_rule_that_cannot_be_is_named_with_what_is_wrong() {
     for (right, wrong, says) in [
         ("plays >= 5 and", "playz >= 5 and", "`playz`"),
