@@ -1,7 +1,7 @@
 //! Reads a policy from a folder of TOML files, and a table of rules, that business people edit.
 //!
 //! ```text
-//! built-in files ──▶ Policy ◀── laid over it: policy.toml, weights.toml, thresholds.toml, rules.toml, flow.toml
+//! built-in files ──▶ Policy ◀── laid over it: policy.toml, weights.toml, thresholds.toml, rules.toml, flow.toml, review.toml
 //!                  Listening ◀── listening.toml, Declaring ◀── disclosure.toml, Limits ◀── gate.toml, Terms ◀── royalties.toml,
 //!                  Attacks ◀── attacks.toml, Clauses ◀── conditions.toml, decisions.csv, Surges ◀── sensitivity.toml, Cases ◀── tests.toml
 //! ```
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 
 use records::declaring::{Consequence, Declaring, Own};
 use records::listening::Listening;
-use records::policy::{BySubject, Mix, Percent, Policy, Rule, Thresholds};
+use records::policy::{BySubject, Mix, Percent, Policy, Review, Rule, Thresholds};
 use records::{Millis, Subject};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
@@ -72,6 +72,8 @@ const CONDITIONS: &str = "conditions.toml";
 const DECISIONS: &str = "decisions.csv";
 /// What editors put forward: likewise.
 const PINS: &str = "pins.toml";
+/// Within how long people are to look: what it leaves out is as built in.
+const REVIEW: &str = "review.toml";
 /// Surges that tighten thresholds: likewise.
 const SENSITIVITY: &str = "sensitivity.toml";
 const TESTS: (&str, &str) = ("tests.toml", include_str!("policy/default/tests.toml"));
@@ -90,6 +92,7 @@ pub fn built_in() -> Policy {
             tiers: thresholds.tier,
             rules: parse(&rules.0, rules.1)?,
             flow: parse(&flow.0, flow.1)?,
+            review: Review::default(),
         })
     };
     read().expect("the built-in policy is read by a test")
@@ -112,6 +115,7 @@ pub fn load(folder: &Path) -> Result<Policy, Error> {
         lay_over(&mut policy.rules, rules, &folder.join("rules.toml"))?;
     }
     policy.flow = read(folder, "flow.toml")?.unwrap_or(policy.flow);
+    policy.review = read(folder, REVIEW)?.unwrap_or(policy.review);
     Ok(policy)
 }
 
@@ -210,7 +214,7 @@ fn lay_over(
 
 fn refuse_strangers(folder: &Path) -> Result<(), Error> {
     let names: Vec<&str> =
-        BUILT_IN.iter().map(|(name, _)| *name).chain([CONDITIONS, DECISIONS, SENSITIVITY, PINS]).collect();
+        BUILT_IN.iter().map(|(name, _)| *name).chain([CONDITIONS, DECISIONS, SENSITIVITY, PINS, REVIEW]).collect();
     let entries = fs::read_dir(folder).map_err(|source| Error::io(folder, source))?;
     for entry in entries {
         let path = entry.map_err(|source| Error::io(folder, source))?.path();
@@ -327,6 +331,17 @@ mod tests {
         assert_eq!(policy.segment(Some("new")).1.steps().hold.get(), 1);
         assert_eq!(policy.segment(Some("major")), built_in().segment(Some("major")));
         assert_eq!(policy.segment(Some("unheard of")).0, "default");
+    }
+
+    #[test]
+    fn within_how_long_people_look_is_as_the_folder_says() {
+        let named = ("policy.toml", "version = \"x\"");
+        let policy = load(folder(&[named, ("review.toml", "hold_hours = 8")]).path()).unwrap();
+        assert_eq!(policy.review, Review { hold_hours: 8, ..Review::default() });
+        for (wrong, words) in [("hold_hours = 0", "found hold_hours 0, expected 1"), ("hold_days = 3", "hold_days")] {
+            let error = refused(&[named, ("review.toml", wrong)]);
+            assert!(error.contains("review.toml") && error.contains(words), "{error}");
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ fn lines(thresholds: Thresholds) -> [Risk; 3] {
 mod tests {
     use std::collections::BTreeMap;
 
-    use records::policy::{BySubject, Flow, Mix, Percent, Rule, Shares, Weights};
+    use records::policy::{BySubject, Flow, Mix, Percent, Review, Rule, Shares, Weights};
 
     use super::*;
     use crate::risk::{decide, fuse};
@@ -141,6 +141,7 @@ mod tests {
             tiers: BTreeMap::from([("major".to_owned(), dice.thresholds())]),
             rules,
             flow: Flow { floor: dice.percent(1, 50), damping: dice.percent(1, 100), rounds: 2 },
+            review: Review::default(),
         }
     }
 

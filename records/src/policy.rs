@@ -274,6 +274,58 @@ pub struct Flow {
     pub rounds: u8,
 }
 
+/// Within how long people are to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "ReviewHours")]
+pub struct Review {
+    /// At whom is held: the next payout waits.
+    pub hold_hours: u32,
+    /// At whom a person must look before anything else happens.
+    pub escalate_hours: u32,
+    /// At whom is blocked.
+    pub block_hours: u32,
+    /// An appeal is decided within so many days; the law asks for no undue delay.
+    pub appeal_days: u32,
+}
+
+/// What was written, before it is known that it can be.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ReviewHours {
+    hold_hours: u32,
+    escalate_hours: u32,
+    block_hours: u32,
+    appeal_days: u32,
+}
+
+impl Default for ReviewHours {
+    fn default() -> ReviewHours {
+        let Review { hold_hours, escalate_hours, block_hours, appeal_days } = Review::default();
+        ReviewHours { hold_hours, escalate_hours, block_hours, appeal_days }
+    }
+}
+
+impl TryFrom<ReviewHours> for Review {
+    type Error = String;
+
+    fn try_from(written: ReviewHours) -> Result<Review, String> {
+        let ReviewHours { hold_hours, escalate_hours, block_hours, appeal_days } = written;
+        let most = [("hold_hours", hold_hours), ("escalate_hours", escalate_hours), ("block_hours", block_hours)];
+        let days = ("appeal_days", appeal_days);
+        match most.into_iter().chain([days]).find(|(_, found)| !(1..=8_760).contains(found)) {
+            Some((name, found)) => Err(format!("found {name} {found}, expected 1 to 8760")),
+            None => Ok(Review { hold_hours, escalate_hours, block_hours, appeal_days }),
+        }
+    }
+}
+
+impl Default for Review {
+    /// Judgement: a payout is never missed for want of a look, and a day is short enough for whoever is stopped.
+    fn default() -> Review {
+        Review { hold_hours: 72, escalate_hours: 24, block_hours: 24, appeal_days: 14 }
+    }
+}
+
 /// One value for each kind of subject.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -328,6 +380,9 @@ pub struct Policy {
     pub rules: BySubject<BTreeMap<String, Rule>>,
     /// How suspicion travels.
     pub flow: Flow,
+    /// Within how long people are to look; no verdict depends on it.
+    #[serde(default)]
+    pub review: Review,
 }
 
 impl Policy {

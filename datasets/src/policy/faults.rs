@@ -6,7 +6,7 @@ use std::path::Path;
 
 use records::gate::Limits;
 use records::listening::Listening;
-use records::policy::{Flow, Mix, Rule};
+use records::policy::{Flow, Mix, Review, Rule};
 use records::{Policy, Subject};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ use super::attacks::{attacks, own_attacks};
 use super::gate::{gate, own_gate};
 use super::terms::{TermsFile, terms};
 use super::{
-    LISTENING, PolicyFile, ROYALTIES, ThresholdsFile, built_in, cases, clauses, declaring, lay_over, listening, load,
-    no_name, own_declaring, parse, pins, read, refuse_strangers, surges,
+    LISTENING, PolicyFile, REVIEW, ROYALTIES, ThresholdsFile, built_in, cases, clauses, declaring, lay_over, listening,
+    load, no_name, own_declaring, parse, pins, read, refuse_strangers, surges,
 };
 use crate::Error;
 
@@ -42,6 +42,7 @@ pub fn faults(folder: &Path) -> Vec<Error> {
         faults.extend(strange_rules(rules.unwrap_or_default(), &folder.join("rules.toml")));
     }
     faults.extend(read::<Flow>(folder, "flow.toml").err());
+    faults.extend(read::<Review>(folder, REVIEW).err());
     faults.extend(read::<Listening>(folder, LISTENING.0).err());
     faults.extend(own_declaring(folder).err());
     faults.extend(own_gate(folder).err());
@@ -87,7 +88,7 @@ fn strange_rules(given: BTreeMap<Subject, BTreeMap<String, Rule>>, path: &Path) 
 /// # Errors
 /// When the folder holds no policy.
 pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error> {
-    let Policy { version, weights, thresholds, tiers, rules, flow } = match folder {
+    let Policy { version, weights, thresholds, tiers, rules, flow, review } = match folder {
         Some(folder) => load(folder)?,
         None => built_in(),
     };
@@ -101,6 +102,7 @@ pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error
         "thresholds": {"default": thresholds, "tier": tiers},
         "rules": rules,
         "flow": flow,
+        "review": review,
         "listening": listening(folder)?,
         "disclosure": {
             "required_from": crate::formats::instant::to_text(declaring.required_from),

@@ -260,13 +260,13 @@ pub(super) fn in_waves<'a>(
 
 /// The policy while the wave lasts; its name says so.
 fn tightened(policy: Policy, wave: &Wave) -> Policy {
-    let Policy { version, mut thresholds, mut tiers, weights, rules, flow } = policy;
+    let Policy { version, mut thresholds, mut tiers, .. } = policy.clone();
     let Surge { name, segment, .. } = &wave.surge;
     match tiers.get_mut(segment) {
         Some(tier) => *tier = wave.surge.tightened(*tier),
         None => thresholds = wave.surge.tightened(thresholds),
     }
-    Policy { version: format!("{version}{WAVE}{name}"), thresholds, tiers, weights, rules, flow }
+    Policy { version: format!("{version}{WAVE}{name}"), thresholds, tiers, ..policy }
 }
 
 /// Between the name of a policy and that of a wave.

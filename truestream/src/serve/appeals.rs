@@ -18,8 +18,6 @@ const CASE: &str = "case";
 pub const TEXT: std::ops::RangeInclusive<usize> = 20..=5_000;
 /// So many appeals of one case are heard.
 pub const APPEALS_MAX: usize = 3;
-/// An appeal is to be decided within so many days: an assumption; the law says without undue delay.
-pub const DAYS: i64 = 14;
 
 /// Makes and checks the codes that open a case to the one it is about.
 pub struct Codes([u8; 32]);

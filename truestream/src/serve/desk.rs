@@ -229,7 +229,7 @@ impl ReviewDesk {
             payable,
             stake_usd: payable as f64 * USD_PER_PLAY,
             waits_hours,
-            clock: clock(waits_hours, verdict),
+            clock: clock(waits_hours, verdict, &self.shelf.review(stated)),
             reason: row
                 .map_or_else(|| self.loudest(stated, subject, id), |row| row.reasons.first().cloned())
                 .unwrap_or_default(),
@@ -299,7 +299,7 @@ impl ReviewDesk {
     /// The last appeal of a case.
     fn last_appeal(&self, sum: &Sum, subject: Subject, id: &str) -> Option<Appeal> {
         let appeal = sum.appeals_of(subject.name(), id).next_back()?;
-        let due = appeal.at + appeals::DAYS * DAY_MS;
+        let due = appeal.at + Millis::from(self.shelf.review(&self.shelf.now()).appeal_days) * DAY_MS;
         let outcome = sum.outcome(appeal).map(|decision| Outcome {
             at: decision.decided.at.clone(),
             choice: decision.decided.choice.clone(),
@@ -321,12 +321,13 @@ impl ReviewDesk {
     fn appealed(&self, guest: &Guest) -> Vec<CaseLine> {
         let (stated, sum) = (self.shelf.now(), self.decisions.now());
         let open = sum.appeals.iter().filter(|appeal| sum.outcome(appeal).is_none());
+        let hours = f64::from(self.shelf.review(&stated).appeal_days) * 24.0;
         let line = |appeal: &Arc<Appealed>| {
             let subject = Subject::named(&appeal.subject).filter(|subject| may_see(guest, *subject))?;
             let row = self.verdict_row(&stated, subject, &appeal.id);
             let line = self.line(&stated, subject, &appeal.id, verdict_of(row.as_deref()), &sum);
             let waits_hours = (now() - appeal.at).max(0) as f64 / 3_600_000.0;
-            Some(CaseLine { waits_hours, clock: waits_hours / (appeals::DAYS as f64 * 24.0), ..line })
+            Some(CaseLine { waits_hours, clock: waits_hours / hours, ..line })
         };
         open.filter_map(line).collect()
     }
@@ -787,6 +788,7 @@ impl Desk for ReviewDesk {
     fn overview(&self, guest: &Guest) -> Overview {
         let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
         let as_of = self.shelf.outline.as_of(&ranking.stated);
+        let review = self.shelf.review(&ranking.stated);
         let decided = Subject::ALL.map(|subject| sum.about(subject.name()));
         let mut verdicts = [[0; 3]; Subject::ALL.len()];
         let mut waits: Vec<(f64, bool)> = Vec::new();
@@ -797,7 +799,7 @@ impl Desk for ReviewDesk {
             }
             let is_open = !is_closed(decided[kind].last(&waiting.id), waiting.verdict);
             if is_open && may_see(guest, waiting.subject) {
-                waits.push((*waits_hours, clock(*waits_hours, waiting.verdict) >= 1.0));
+                waits.push((*waits_hours, clock(*waits_hours, waiting.verdict, &review) >= 1.0));
             }
         }
         waits.sort_by(|a, b| a.0.total_cmp(&b.0));

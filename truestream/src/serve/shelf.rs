@@ -19,6 +19,7 @@ use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, ViewFile};
 use imbl::ordmap::DiffItem;
 use imbl::{OrdMap, Vector};
+use records::policy::Review;
 use records::{Id, Millis, Policy, Refusal, Subject, Verdict};
 use serde_json::{Map, Value, json};
 use sql::Equal;
@@ -290,6 +291,11 @@ impl Shelf {
     pub fn policy(&self, tick: Tick) -> Option<Arc<Policy>> {
         let policies = self.policies.read().expect("nobody panics with it");
         policies.iter().rev().find(|(from, _)| *from <= tick).map(|(_, policy)| policy.clone())
+    }
+
+    /// Within how long people are to look, by the policy that decides as of then.
+    pub fn review(&self, stated: &Stated) -> Review {
+        stated.as_of.and_then(|tick| self.policy(tick)).map(|policy| policy.review).unwrap_or_default()
     }
 
     /// Since when verdicts stand, as of an entry of the log; `None` before anything is stated.

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use dataflows::clock::Tick;
 use datasets::tables::IdKind;
 use features::WindowRow;
+use records::policy::Review;
 use records::{Id, Millis, Risk, Source, Subject, Verdict};
 
 use super::lookup::Span;
@@ -23,8 +24,13 @@ pub const USD_PER_PLAY: f64 = 0.004;
 
 /// How much of the time is over within which a verdict is to be looked at; 1 and more is too late. Whoever is blocked waits for no money,
 /// whoever is held for its next payout.
-pub fn clock(waits_hours: f64, verdict: Verdict) -> f64 {
-    waits_hours / if verdict == Verdict::Hold { 72.0 } else { 24.0 }
+pub fn clock(waits_hours: f64, verdict: Verdict, review: &Review) -> f64 {
+    let hours = match verdict {
+        Verdict::Hold => review.hold_hours,
+        Verdict::Block => review.block_hours,
+        Verdict::Allow | Verdict::Escalate => review.escalate_hours,
+    };
+    waits_hours / f64::from(hours)
 }
 
 /// A subject with a verdict, and what ranks it. There may be a hundred thousand of them: what else a line of the list says is looked up for
@@ -68,13 +74,18 @@ pub struct Ranking {
 }
 
 impl Ranking {
-    fn of<'a>(outline: &Outline, stated: &Arc<Stated>, waiting: impl Iterator<Item = &'a Arc<Waiting>>) -> Ranking {
+    fn of<'a>(
+        outline: &Outline,
+        stated: &Arc<Stated>,
+        review: Review,
+        waiting: impl Iterator<Item = &'a Arc<Waiting>>,
+    ) -> Ranking {
         let as_of = outline.as_of(stated);
         let rank = |waiting: &Arc<Waiting>| {
             let Waiting { verdict, risk, payable, since, .. } = **waiting;
             let waits_hours = waits_hours(outline, as_of, since);
             let stake_usd = payable as f64 * USD_PER_PLAY;
-            let urgency = risk.share() * (1.0 + stake_usd) * (1.0 + clock(waits_hours, verdict));
+            let urgency = risk.share() * (1.0 + stake_usd) * (1.0 + clock(waits_hours, verdict, &review));
             Ranked { waiting: waiting.clone(), waits_hours, urgency }
         };
         let mut ranked: Vec<Ranked> = waiting.map(rank).collect();
@@ -216,7 +227,8 @@ impl Urgency {
         let (known, ranking) = &mut *last;
         if !Arc::ptr_eq(&ranking.stated, &stated) {
             known.learn(&self.shelf.outline, &stated);
-            *ranking = Arc::new(Ranking::of(&self.shelf.outline, &stated, known.waiting.values()));
+            let review = self.shelf.review(&stated);
+            *ranking = Arc::new(Ranking::of(&self.shelf.outline, &stated, review, known.waiting.values()));
         }
         ranking.clone()
     }
@@ -236,7 +248,14 @@ pub mod tests {
             all.insert(key.clone(), Arc::new(waiting(outline, stated, key).expect("it has a verdict")));
             true
         });
-        Ranking::of(outline, stated, all.values())
+        Ranking::of(outline, stated, Review::default(), all.values())
+    }
+
+    #[test]
+    fn a_clock_runs_as_the_policy_allows() {
+        let review = Review { hold_hours: 8, ..Review::default() };
+        let clocks = [Verdict::Hold, Verdict::Escalate, Verdict::Block].map(|verdict| clock(12.0, verdict, &review));
+        assert_eq!(clocks, [1.5, 0.5, 0.5]);
     }
 
     /// Numbers below `below` that a seed makes (Steele, Lea and Flood 2014).
@@ -296,7 +315,7 @@ pub mod tests {
                 if chance(&mut lot, 3) == 0 {
                     let stated = Arc::new(stated.clone().at(tick));
                     known.learn(&shelf.outline, &stated);
-                    let ranking = Ranking::of(&shelf.outline, &stated, known.waiting.values());
+                    let ranking = Ranking::of(&shelf.outline, &stated, Review::default(), known.waiting.values());
                     assert_eq!(ranking.ranked, recount(&shelf.outline, &stated).ranked, "seed {seed}, tick {tick}");
                 }
             }
