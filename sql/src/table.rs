@@ -112,6 +112,7 @@ impl TableProvider for LiveTable {
         if !pinned.as_ref().is_some_and(|pinned| pinned.may(self.table.deed)) {
             return Err(DataFusionError::External(Box::new(Problem::not_allowed(self.table.name, self.table.deed))));
         }
+        let with_accounts = pinned.as_ref().is_some_and(|pinned| pinned.may(Deed::ReadListening));
         let moment = pinned.and_then(|pinned| pinned.get());
         // DataFusion may ask for columns in any order; they are read in that of the table.
         let mut wanted = projection.cloned();
@@ -124,6 +125,7 @@ impl TableProvider for LiveTable {
             moment: moment.unwrap_or_else(|| self.views.now()),
             views: self.views.clone(),
             equal: filters.iter().filter_map(equal).collect(),
+            with_accounts,
             wanted,
             schema: schema.clone(),
             rows_read: self.rows_read.clone(),
@@ -186,6 +188,7 @@ struct Part {
     moment: Arc<dyn Moment>,
     views: Arc<dyn Views>,
     equal: Vec<Equal>,
+    with_accounts: bool,
     wanted: Option<Vec<usize>>,
     schema: SchemaRef,
     rows_read: Arc<AtomicU64>,
@@ -204,7 +207,7 @@ impl PartitionStream for Part {
 
     fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
         let batches = Batches {
-            scan: Some(self.moment.clone().scan(self.table.name, &self.equal)),
+            scan: Some(self.moment.clone().scan(self.table.name, &self.equal, self.with_accounts)),
             rows: Rows::of(&self.table.columns, self.wanted.as_deref()),
             views: self.views.clone(),
             rows_read: self.rows_read.clone(),

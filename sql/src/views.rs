@@ -37,8 +37,8 @@ pub trait Moment: Send + Sync + 'static {
     /// Which instant; `None` before anything is stated.
     fn as_of(&self) -> Option<Millis>;
 
-    /// The rows of a table that can fulfil all of `equal`, and maybe others.
-    fn scan(self: Arc<Self>, table: &str, equal: &[Equal]) -> Box<dyn Scan>;
+    /// The rows of a table that can fulfil all of `equal`, and maybe others; those about accounts only for who may read what single accounts did.
+    fn scan(self: Arc<Self>, table: &str, equal: &[Equal], with_accounts: bool) -> Box<dyn Scan>;
 }
 
 /// Rows, some at a time.

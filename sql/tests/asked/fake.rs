@@ -68,7 +68,7 @@ impl Moment for Still {
         Some(self.0)
     }
 
-    fn scan(self: Arc<Self>, _: &str, equal: &[Equal]) -> Box<dyn Scan> {
+    fn scan(self: Arc<Self>, _: &str, equal: &[Equal], _: bool) -> Box<dyn Scan> {
         let number = |value: &Value| match value {
             Value::Text(text) => text.strip_prefix('k').and_then(|number| number.parse().ok()),
             Value::Number(number) => Some(*number),

@@ -28,7 +28,7 @@ use super::openapi::openapi;
 use super::people::People;
 use super::shelf::{Asked, Shelf};
 use super::source::Progress;
-use super::tables::deed;
+use super::tables::deed_of_all;
 use crate::replay::instant;
 use crate::replay::views::VIEWS;
 
@@ -156,7 +156,7 @@ impl House for Service {
     }
 
     fn deed_of_view(&self, name: &str) -> Option<Deed> {
-        VIEWS.iter().find(|(known, _)| *known == name).map(|(_, view)| deed(*view))
+        VIEWS.iter().find(|(known, _)| *known == name).map(|(_, view)| deed_of_all(*view))
     }
 
     fn take(&self, sent: Sent, answer: Box<dyn FnOnce(Reply) + Send>) {

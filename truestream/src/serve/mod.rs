@@ -12,6 +12,7 @@
 
 pub mod access;
 mod appeals;
+mod archive;
 mod args;
 mod audit;
 mod cabinet;
@@ -65,6 +66,7 @@ use records::{IdSpace, Millis};
 use sql::{Database, Limits};
 
 use self::appeals::Codes;
+use self::archive::Archive;
 pub use self::args::ServeArgs;
 use self::args::{Ids, Time};
 use self::audit::{Audit, DEEDS};
@@ -184,8 +186,14 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         living.views.clone(),
     ));
     let decisions = Arc::new(Decisions::open(&args.state)?);
-    let tables =
-        Arc::new(Tables { shelf: shelf.clone(), decisions: decisions.clone(), memory_max: args.memory_max << 20 });
+    let store = args.policy.clone().filter(|folder| datasets::policy::is_store(folder));
+    let archive = Archive { disk: disk.clone(), store };
+    let tables = Arc::new(Tables {
+        shelf: shelf.clone(),
+        decisions: decisions.clone(),
+        archive,
+        memory_max: args.memory_max << 20,
+    });
     let limits = Limits {
         statement: Duration::from_millis(millis(&args.sql_timeout)?.unsigned_abs()),
         memory: (args.sql_memory << 20) as usize,

@@ -1,19 +1,20 @@
-//! The shelf as SQL sees it: the kept views, the last refusals, and the instant.
+//! The shelf as SQL sees it: the kept views, the last refusals, what people decided, what the folders say, and the instant.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use datasets::tables::{Cell, Holds, Rows};
 use features::tally::Axis;
-use records::{Deed, Millis, Refusal};
+use records::{Deed, Millis, Refusal, Subject};
 use sql::{Equal, Moment, Scan, Table, Views};
 
+use super::archive::{ACTIVATION, Archive, LOG_SEGMENT, activation_columns, segment_columns};
 use super::capacity::resident_bytes;
 use super::decisions::{Decision, Decisions, Sum};
 use super::glossary::Glossary;
 use super::lookup::{Span, spans};
 use super::shelf::{Outline, Shelf, Stated};
-use crate::replay::views::{VIEWS, View};
+use crate::replay::views::{RowKey, VIEWS, View};
 
 /// The table of one row that says as of when everything is stated.
 const AS_OF: &str = "as_of";
@@ -26,6 +27,8 @@ pub struct Tables {
     pub shelf: Arc<Shelf>,
     /// What people decided.
     pub decisions: Arc<Decisions>,
+    /// The log, and the activated policies.
+    pub archive: Archive,
     /// Above so many bytes queries are ended.
     pub memory_max: u64,
 }
@@ -37,6 +40,7 @@ impl Views for Tables {
         let views = kept.map(|view| (view.name(), deed(*view), self.shelf.outline.columns(*view)));
         let refusals = (REFUSAL, deed(View::Refusal), refusal_columns());
         let decisions = (DECISION, Deed::ReadListening, decision_columns());
+        let archive = [(LOG_SEGMENT, Deed::Read, segment_columns()), (ACTIVATION, Deed::Read, activation_columns())];
         let others = [refusals, decisions, (AS_OF, Deed::Read, vec![("as_of", Holds::Instant)])];
         let table = |(name, deed, columns): (&'static str, Deed, Vec<(&'static str, Holds)>)| Table {
             name,
@@ -45,12 +49,12 @@ impl Views for Tables {
             columns,
             deed,
         };
-        views.chain(others).map(table).collect()
+        views.chain(others).chain(archive).map(table).collect()
     }
 
     fn now(&self) -> Arc<dyn Moment> {
         let (outline, stated) = (self.shelf.outline.clone(), self.shelf.now());
-        Arc::new(Instant { outline, stated, decided: self.decisions.now() })
+        Arc::new(Instant { outline, stated, decided: self.decisions.now(), archive: self.archive.clone() })
     }
 
     fn has_room(&self) -> bool {
@@ -58,7 +62,20 @@ impl Views for Tables {
     }
 }
 
-/// What one must be allowed to do to read the view.
+/// Whether a row of a table about all kinds of subjects is about an account.
+fn is_about_account(key: &RowKey) -> bool {
+    matches!(key, RowKey::Subject(Subject::Account, _) | RowKey::Hit(Subject::Account, ..))
+}
+
+/// What one must be allowed to do to read all of the view, accounts included.
+pub fn deed_of_all(view: View) -> Deed {
+    match view {
+        View::Risk | View::Verdict | View::RuleHit | View::Ruling => Deed::ReadListening,
+        view => deed(view),
+    }
+}
+
+/// What one must be allowed to do to read the view, without its rows about accounts where one may not read those.
 pub fn deed(view: View) -> Deed {
     match view {
         View::Window(Axis::Account)
@@ -96,6 +113,7 @@ struct Instant {
     outline: Arc<Outline>,
     stated: Arc<Stated>,
     decided: Sum,
+    archive: Archive,
 }
 
 impl Moment for Instant {
@@ -103,13 +121,15 @@ impl Moment for Instant {
         self.outline.as_of(&self.stated)
     }
 
-    fn scan(self: Arc<Self>, table: &str, equal: &[Equal]) -> Box<dyn Scan> {
+    fn scan(self: Arc<Self>, table: &str, equal: &[Equal], with_accounts: bool) -> Box<dyn Scan> {
         match VIEWS.iter().find(|(name, view)| *name == table && *view != View::Refusal) {
             Some((_, view)) => {
                 let parts = spans(*view, equal, &self.outline.names, &self.outline.labels).into();
-                Box::new(ViewScan { instant: self, view: *view, parts })
+                Box::new(ViewScan { instant: self, view: *view, parts, with_accounts })
             }
             None if table == DECISION => Box::new(DecisionScan { decided: self.decided.clone(), next: 0 }),
+            None if table == LOG_SEGMENT => self.archive.segments(),
+            None if table == ACTIVATION => self.archive.activations(),
             None if table == REFUSAL => Box::new(RefusalScan { instant: self, next: 0 }),
             None => Box::new(AsOfScan(self.as_of())),
         }
@@ -120,13 +140,18 @@ struct ViewScan {
     instant: Arc<Instant>,
     view: View,
     parts: VecDeque<Span>,
+    with_accounts: bool,
 }
 
 impl Scan for ViewScan {
     fn push(&mut self, rows_max: usize, to: &mut Rows) -> bool {
         let Instant { outline, stated, .. } = &*self.instant;
         let as_of = outline.as_of(stated);
+        let is_hidden = |key: &RowKey| !self.with_accounts && is_about_account(key);
         stated.copy(self.view, &mut self.parts, rows_max, |key, value| {
+            if is_hidden(key) {
+                return false;
+            }
             let mut cells = Vec::with_capacity(32);
             outline.push_row(self.view, as_of, key, value, &mut cells);
             to.push(cells);

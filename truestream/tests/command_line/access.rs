@@ -5,6 +5,8 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use arrow::array::AsArray;
+use arrow::datatypes::Int64Type;
 use tempfile::TempDir;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
@@ -21,7 +23,7 @@ const ROLES: [&str; 6] = ["admin", "analyst", "auditor", "policy-editor", "revie
 const ROUTES: [(&str, &str, [bool; 6]); 16] = [
     ("GET /health", "", [true; 6]),
     ("GET /metrics", "", [true; 6]),
-    ("GET /v1/view/verdict", "", [true, true, true, true, true, false]),
+    ("GET /v1/view/verdict", "", [true, true, true, false, true, false]),
     ("GET /v1/view/track_window", "", [true, true, true, true, true, false]),
     ("GET /v1/view/account_window", "", [true, true, true, false, true, false]),
     ("GET /v1/view/lockstep", "", [true, true, true, false, true, false]),
@@ -101,7 +103,32 @@ fn every_route_is_open_to_those_roles_that_may_take_it() {
     on(&state, &["audit", "verify", "--head", &head]).failed(3, &["changed in"]);
 }
 
-/// A certificate for `localhost` in two files, and who trusts it.
+#[test]
+fn who_may_not_see_single_accounts_sees_none_in_any_table() {
+    let folder = TempDir::new().expect("a folder");
+    let state = state_of(&folder);
+    let lower = folder.path().join("lower");
+    std::fs::create_dir(&lower).expect("a folder");
+    std::fs::write(lower.join("policy.toml"), "version = \"lower\"").expect("a file");
+    let steps = "[default]\nhold = 1\nescalate = 90\nblock = 95\nescalate_signals = 2\nblock_signals = 3\n";
+    std::fs::write(lower.join("thresholds.toml"), steps).expect("a file");
+    let mut service = Service::start(&state, &["--follow", &text(crate::data::world()), "--policy", &text(&lower)]);
+    service.wait_until_followed();
+    service.wait_until_stated();
+    let tokens =
+        ["analyst", "policy-editor"].map(|role| told(&on(&state, &["token", "issue", role, "--role", role]).good()));
+    let mut count = |token: &String, table: &str, which: &str| {
+        service.token.clone_from(token);
+        let asked = service.sql(&format!("SELECT count(*) AS many FROM {table} WHERE subject {which} 'account'"));
+        asked.column(0).as_primitive::<Int64Type>().value(0)
+    };
+    for table in ["risk", "verdict"] {
+        let [analyst, editor] = tokens.each_ref().map(|token| [count(token, table, "="), count(token, table, "<>")]);
+        assert!(analyst[0] > 0 && analyst[1] > 0, "{table}: {analyst:?}");
+        assert_eq!(editor, [0, analyst[1]], "{table}");
+    }
+}
+
 /// A certificate of `localhost` and its key, as files, and who trusts it.
 pub fn certified(folder: &Path) -> (String, String, Arc<ClientConfig>) {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");

@@ -155,7 +155,7 @@ impl Service {
     }
 
     /// Waits until all of a followed folder is in the log.
-    fn wait_until_followed(&self) {
+    pub fn wait_until_followed(&self) {
         self.running_until("followed to the end", || self.running.err().contains("Followed to the end"));
     }
 
@@ -503,6 +503,13 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         let service = Service::start(&state, &["--time", "told", "--policy", &store]);
         service.wait_as_of(last);
         service.states(&tables, &views);
+        // What was activated, and what the log consists of, are tables, too.
+        let count = |table: &str| {
+            service.sql(&format!("SELECT count(*) FROM {table}")).column(0).as_primitive::<Int64Type>().value(0)
+        };
+        assert_eq!(count("activation WHERE version = 'tried' AND stage = 'shadow' AND percent = 0 AND by = 'x'"), 1);
+        assert_eq!(count("activation WHERE withdraws > 0"), 2);
+        assert!(count("log_segment WHERE last_entry >= first_entry AND bytes > 0 AND blake3 <> ''") > 0);
         service.running.ask_to_end();
         service.running.end().good();
         let found = since(&state);
