@@ -598,16 +598,28 @@ fn a_service_lives_through_waves_as_a_replay_does_though_it_is_killed_in_between
 fn a_service_takes_up_a_policy_with_waves_while_it_runs() {
     let folder = TempDir::new().expect("a folder");
     let (path, data) = (folder.path(), flooded(&folder.path().join("flooded"), 54));
+    // Copies are found on Tuesday as well, and there was one long ago.
+    let known: Vec<_> =
+        (0..60).map(|n| Some(MONDAY + if n == 0 { -60 * 86_400_000 } else { 30 * 3_600_000 })).collect();
+    let columns = vec![
+        ("content_id", gate::texts((0..60).map(|n| Some(format!("x{n}"))))),
+        ("group_id", gate::texts((0..60).map(|_| Some("x".to_owned())))),
+        ("known_at", instants(&known)),
+    ];
+    gate::table(&data.join("duplicate_group.parquet"), columns);
+    let waves =
+        format!("{}{}", gate::WAVE, gate::WAVE.replace("'flood'", "'copies'").replace("'uploads'", "'duplicates'"));
     let store = text(&path.join("laws"));
     activate(path, "first", &[], MONDAY - 60 * 86_400_000);
     let service = Service::start(&path.join("state"), &["--follow", &text(&data), "--policy", &store]);
     service.wait_until_followed();
     service.wait_until_stated();
-    activate(path, "second", &[("sensitivity.toml", gate::WAVE)], MONDAY);
+    activate(path, "second", &[("sensitivity.toml", &waves)], MONDAY);
     service.takes_up();
     let views = ["account_window", "risk", "verdict", "wave"];
     let (tables, as_of) = replayed(&HOW, &data, path, &views, &["--policy", &store]);
-    assert!(!rows(&tables.join("wave.parquet"), &["wave"]).is_empty());
+    let measures = rows(&tables.join("wave.parquet"), &["measure"]).concat();
+    assert_eq!(BTreeSet::from_iter(measures), BTreeSet::from(["duplicates", "uploads"].map(str::to_owned)));
     service.running_until("it looks for waves", || service.sql("SELECT * FROM wave").num_rows() > 0);
     service.wait_as_of(as_of);
     service.states(&tables, &views);
