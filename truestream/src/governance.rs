@@ -14,7 +14,7 @@ use datasets::policy::Signature;
 use records::{Millis, Role};
 use serde::Deserialize;
 
-use crate::assess::{self, Candidate};
+use crate::assess::{self, Candidate, Limits};
 use crate::exit::Failure;
 
 /// The file beside activated policies or models that says what they need.
@@ -80,6 +80,9 @@ struct Governance {
     #[serde(default)]
     assessment: Needed,
     artists_max: Option<usize>,
+    /// What an assessment may tolerate at most.
+    #[serde(default)]
+    limits: Limits,
     beta: Option<Entry>,
     full: Option<Entry>,
 }
@@ -132,11 +135,11 @@ pub fn signatures(written: &[String]) -> Result<Vec<Signature>, Failure> {
 /// # Errors
 /// As [`assess::passed`], and what is missing.
 pub fn admit(folder: &Path, report: Option<&Path>, candidate: &Candidate, step: &Step<'_>) -> Result<(), Failure> {
-    if let Some(report) = report {
-        assess::passed(report, candidate)?;
-    }
     let path = folder.join(GOVERNANCE);
     let governance = read(&path)?;
+    if let Some(report) = report {
+        assess::passed(report, candidate, &governance.limits)?;
+    }
     if step.reach == Reach::Shadow {
         return Ok(());
     }
@@ -170,6 +173,9 @@ fn read(path: &Path) -> Result<Governance, Failure> {
         Err(error) => return Err(wrong(&error)),
     };
     let governance: Governance = toml::from_str(&text).map_err(|error| wrong(&error))?;
+    if let Some(fault) = governance.limits.fault() {
+        return Err(wrong(&format!("limits: {fault}")));
+    }
     let entries = [&governance.beta, &governance.full].into_iter().flatten();
     if let Some(role) = entries.flat_map(|entry| &entry.signed_by).find(|role| Role::named(role).is_none()) {
         let roles = Role::ALL.map(|(name, _)| name).join(", ");

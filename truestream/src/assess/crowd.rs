@@ -13,10 +13,12 @@ use datasets::tables::Inputs;
 use datasets::tables::read::{IdKinds, id_kinds, read_table};
 use features::royalty::Standing;
 use features::standing::Course;
+use records::royalty::{Micros, Terms, Threshold};
 use records::{Account, Distributor, Id, Label, LabelKind, Millis, Source, Subject, Track, Verdict};
 
 use super::lists::{Flow, Lists, OfList};
 use crate::exit::Failure;
+use crate::royalties::month_with;
 use crate::royalties::streams::{Courses, Judged, Known, Stream, catalogue, courses, each_stream};
 use crate::verify::Settings;
 
@@ -104,6 +106,9 @@ pub struct Member {
     pub held_ms: Pair<Millis>,
     /// Streams of people, by [`SOURCES`]: of a track and an artist those of their music.
     pub heard: [Heard; SOURCES.len()],
+    /// What a month pays, under the terms as they are, and without their minimums of streams and listeners, which data of a few days never reach; of
+    /// artists only, and only where the terms are others.
+    pub money: [Pair<Micros>; 2],
     /// Streams of people by genre: all, paid now, paid under what is assessed. Of accounts only.
     pub genres: BTreeMap<String, [u64; 3]>,
 }
@@ -155,7 +160,12 @@ impl Crowd {
     ///
     /// # Errors
     /// When a table cannot be read.
-    pub fn read(inputs: &Inputs, tables: Pair<&Path>, policy: Option<&Path>) -> Result<Crowd, Failure> {
+    pub fn read(
+        inputs: &Inputs,
+        tables: Pair<&Path>,
+        policy: Option<&Path>,
+        terms: Option<Pair<Terms>>,
+    ) -> Result<Crowd, Failure> {
         let kinds = id_kinds(inputs.by_table()).map_err(input)?;
         let catalogue = catalogue(inputs, &kinds, Millis::MAX)?;
         let labels = labels(inputs, &kinds)?;
@@ -186,6 +196,7 @@ impl Crowd {
             born: births(&catalogue),
             by_artist: rows_by_artist(&catalogue),
             ended,
+            paid: terms.map(|terms| paid(inputs, tables, &terms)).transpose()?.unwrap_or_default(),
         };
         let members = BTreeMap::from([
             (About::Account, told.people(accounts)),
@@ -207,6 +218,8 @@ struct Told<'a> {
     by_artist: HashMap<&'a Id, Vec<&'a Track>>,
     /// When the plays ended.
     ended: Millis,
+    /// What a month pays artists, by id.
+    paid: HashMap<String, [Pair<Micros>; 2]>,
 }
 
 impl Told<'_> {
@@ -250,6 +263,7 @@ impl Told<'_> {
                 heard: std::array::from_fn(|at| {
                     played.iter().fold(Heard::default(), |sum, track| sum.with(track.heard[at]))
                 }),
+                money: self.paid.get(&id.to_string()).copied().unwrap_or_default(),
                 ..self.member(About::Artist, id)
             })
         };
@@ -257,6 +271,26 @@ impl Told<'_> {
         size(&mut artists);
         artists
     }
+}
+
+/// What the month in which the middle of the data lies pays artists under both terms.
+fn paid(
+    inputs: &Inputs,
+    tables: Pair<&Path>,
+    terms: &Pair<Terms>,
+) -> Result<HashMap<String, [Pair<Micros>; 2]>, Failure> {
+    let mut paid: HashMap<String, [Pair<Micros>; 2]> = HashMap::new();
+    let Some((first, last)) = Settings::read(tables[1])?.as_of_ms else { return Ok(paid) };
+    let none = Threshold { streams_min: 0, listeners_min: 0, streams_per_listener: 0 };
+    for side in [0, 1] {
+        let without = Terms { threshold: none, ..terms[side].clone() };
+        for (way, terms) in [&terms[side], &without].into_iter().enumerate() {
+            for line in month_with(inputs, tables[side], terms, first + (last - first) / 2)?.lines {
+                paid.entry(line.artist).or_default()[way][side] += line.paid_micros + line.held_micros;
+            }
+        }
+    }
+    Ok(paid)
 }
 
 fn course<'a>(fates: &'a Courses, about: About, id: &Id) -> Option<&'a Course> {

@@ -33,6 +33,10 @@ pub struct Limits {
     pub stopped_floor: f64,
     /// Of a group's streams of people so many points more may be unpaid than `times_max` times those of all others.
     pub unpaid_points_max: f64,
+    /// So many of all honest members of a kind may be stopped, whoever they are.
+    pub stopped_max: f64,
+    /// Of all streams of people so many may be unpaid because of a verdict.
+    pub unpaid_max: f64,
     /// For so many days what was found is believed.
     pub expires_days: u32,
 }
@@ -41,14 +45,23 @@ impl Default for Limits {
     /// Twice as often: four fifths, the usual mark of adverse impact (29 CFR 1607.4 D), is of shares that are near one; of errors that are
     /// rare we take a factor. All numbers are ours to argue about, which is why they are a file.
     fn default() -> Limits {
-        Limits { honest_min: 20, times_max: 2.0, stopped_floor: 0.005, unpaid_points_max: 1.0, expires_days: 90 }
+        Limits {
+            honest_min: 20,
+            times_max: 2.0,
+            stopped_floor: 0.005,
+            unpaid_points_max: 1.0,
+            stopped_max: 0.02,
+            unpaid_max: 0.02,
+            expires_days: 90,
+        }
     }
 }
 
 impl Limits {
     /// What is wrong with them.
     pub fn fault(&self) -> Option<String> {
-        let Limits { honest_min, times_max, stopped_floor, unpaid_points_max, expires_days } = *self;
+        let Limits { honest_min, times_max, stopped_floor, unpaid_points_max, stopped_max, unpaid_max, expires_days } =
+            *self;
         let faults = [
             (honest_min >= 1, format!("honest_min: found {honest_min}, expected 1 or more")),
             (times_max.is_finite() && times_max >= 1.0, format!("times_max: found {times_max}, expected 1 or more")),
@@ -57,9 +70,60 @@ impl Limits {
                 (0.0..=100.0).contains(&unpaid_points_max),
                 format!("unpaid_points_max: found {unpaid_points_max}, expected 0 to 100"),
             ),
+            ((0.0..=1.0).contains(&stopped_max), format!("stopped_max: found {stopped_max}, expected 0 to 1")),
+            ((0.0..=1.0).contains(&unpaid_max), format!("unpaid_max: found {unpaid_max}, expected 0 to 1")),
             (expires_days >= 1, format!("expires_days: found {expires_days}, expected 1 or more")),
         ];
         faults.into_iter().find(|(good, _)| !good).map(|(_, fault)| fault)
+    }
+
+    /// What is tolerated here that is not there: what was found, and the most that may be.
+    pub fn looser_than(&self, other: &Limits) -> Option<String> {
+        let days = |limits: &Limits| f64::from(limits.expires_days);
+        let pairs = [
+            ("honest_min", self.honest_min as f64, other.honest_min as f64),
+            ("times_max", self.times_max, other.times_max),
+            ("stopped_floor", self.stopped_floor, other.stopped_floor),
+            ("unpaid_points_max", self.unpaid_points_max, other.unpaid_points_max),
+            ("stopped_max", self.stopped_max, other.stopped_max),
+            ("unpaid_max", self.unpaid_max, other.unpaid_max),
+            ("expires_days", days(self), days(other)),
+        ];
+        let looser = pairs.into_iter().find(|(_, here, there)| here > there);
+        looser.map(|(name, here, there)| format!("{name} {here}, expected at most {there}"))
+    }
+}
+
+/// All honest members of a kind.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Overall {
+    /// account, track or artist.
+    pub about: String,
+    /// Those that were ever stopped.
+    pub stopped: Pair<Share>,
+    /// The share of their streams of people that a verdict keeps from being paid, with the bootstrap interval over members.
+    pub unpaid: Pair<Measured>,
+}
+
+impl Overall {
+    fn of(about: About, members: &[Member]) -> Overall {
+        let honest: Vec<&Member> = members.iter().filter(|member| member.is_honest(about)).collect();
+        let heard: Vec<Heard> = honest.iter().map(|member| member.all_heard()).collect();
+        Overall {
+            about: about.name().to_owned(),
+            stopped: [0, 1].map(|side| Share::of(&honest, side)),
+            unpaid: [0, 1].map(|side| unpaid(&heard, side)),
+        }
+    }
+
+    /// Whether surely more are stopped than may be, and more than now.
+    pub fn is_stopped_beyond(&self, limits: &Limits) -> bool {
+        self.stopped[1].low > limits.stopped_max && self.stopped[1].hits > self.stopped[0].hits
+    }
+
+    /// The same of what is not paid.
+    pub fn is_unpaid_beyond(&self, limits: &Limits) -> bool {
+        self.unpaid[1].low > limits.unpaid_max && self.unpaid[1].value > self.unpaid[0].value
     }
 }
 
@@ -131,12 +195,32 @@ pub struct OfGroup {
     pub others_unpaid: Pair<f64>,
     /// The share of them whose track waits for what must be declared or approved: until that is done, whoever it is.
     pub waiting: Pair<f64>,
+    /// What of their money honest artists keep under other terms of payment, and what all others keep: where it is least beside theirs, as the terms
+    /// are or without their minimums. 1 where the terms are the same.
+    #[serde(default = "all_of_it")]
+    pub kept: [f64; 2],
     /// The chance of as many stopped, were the group stopped as often as is tolerated.
     pub chance: f64,
-    /// What is beyond the limits, and worse than now: `stopped`, `unpaid`.
+    /// What is beyond the limits, and worse than now: `stopped`, `unpaid`, `money`.
     pub beyond: Vec<String>,
     /// What is beyond the limits as it is now already, and gets no worse.
     pub standing: Vec<String>,
+}
+
+fn all_of_it() -> [f64; 2] {
+    [1.0; 2]
+}
+
+/// What of their money the members keep, and what the others keep.
+fn kept(members: &[&Member], others: &[&Member]) -> [f64; 2] {
+    let kept = |members: &[&Member], way: usize| {
+        let sum = |side: usize| members.iter().map(|member| member.money[way][side]).sum::<u64>() as f64;
+        (sum(0) > 0.0).then(|| sum(1) / sum(0))
+    };
+    let ways = [0, 1].map(|way| Some([kept(members, way)?, kept(others, way).unwrap_or(1.0)]));
+    let ratio = |[of_it, others]: &[f64; 2]| of_it / others.max(1e-9);
+    let least = ways.into_iter().flatten().min_by(|one, other| ratio(one).total_cmp(&ratio(other)));
+    least.unwrap_or_else(all_of_it)
 }
 
 impl OfGroup {
@@ -166,6 +250,9 @@ pub struct Measures {
     pub is_labelled: bool,
     /// By kind, axis and group, in that order.
     pub groups: Vec<OfGroup>,
+    /// Everybody, by kind.
+    #[serde(default)]
+    pub overall: Vec<Overall>,
     /// Whom people get to hear.
     pub exposure: Exposure,
     /// Tracks and artists to whom fraud was done, as far as labels say, and how many of them were stopped.
@@ -198,6 +285,9 @@ impl Measures {
         Measures {
             is_labelled: crowd.is_labelled,
             groups,
+            overall: About::ALL
+                .map(|about| Overall::of(about, crowd.members.get(&about).map_or(&[][..], Vec::as_slice)))
+                .into(),
             exposure: exposure(crowd),
             framed: victims(&[About::Track, About::Artist]),
             hijacked: victims(&[About::Account]),
@@ -225,6 +315,7 @@ fn of_group(about: About, axis: &str, group: &str, members: &[Member], belongs: 
         unpaid: [0, 1].map(|side| unpaid(&heard, side)),
         others_unpaid: [0, 1].map(|side| unpaid_share(&other_heard, side)),
         waiting: waiting(&heard),
+        kept: kept(&honest, &other_honest),
         chance: 1.0,
         beyond: Vec::new(),
         standing: Vec::new(),
@@ -256,6 +347,7 @@ fn of_source(source: usize, artists: &[Member]) -> Option<OfGroup> {
         unpaid: [0, 1].map(|side| unpaid(&heard, side)),
         others_unpaid: [0, 1].map(|side| unpaid_share(&others, side)),
         waiting: waiting(&heard),
+        kept: all_of_it(),
         chance: 1.0,
         beyond: Vec::new(),
         standing: Vec::new(),
@@ -319,6 +411,10 @@ fn judge(groups: &mut [OfGroup], limits: &Limits) {
         if (group.is_judged(limits) || group.axis == "source") && group.unpaid[1].low > most {
             let told = if is_worse { &mut group.beyond } else { &mut group.standing };
             told.push("unpaid".to_owned());
+        }
+        let [of_it, others] = group.kept;
+        if group.is_judged(limits) && of_it < others / limits.times_max {
+            group.beyond.push("money".to_owned());
         }
     }
 }

@@ -17,14 +17,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use datasets::formats::instant;
-use datasets::policy;
+use datasets::policy::{self, TestedClause};
 use datasets::tables::rows::count_rows;
 use records::Millis;
+use records::royalty::Terms;
 
-use self::crowd::Crowd;
-use self::measure::{Limits, Measures};
+use self::crowd::{Crowd, Pair};
+pub(crate) use self::measure::Limits;
+use self::measure::Measures;
 pub(crate) use self::record::Candidate;
-use self::record::{Decision, RECORD, Record, expiry, gates, harms};
+use self::record::{Decision, FORMAT, RECORD, Record, expiry, gates, harms};
 use crate::exit::Failure;
 use crate::learn::{Registry, audited};
 use crate::replay::laws::latest;
@@ -62,7 +64,7 @@ pub struct AssessArgs {
     /// Who answers for the candidate
     #[arg(long, value_name = "NAME", default_value = "not named")]
     owner: String,
-    /// What is tolerated, as TOML: honest_min, times_max, stopped_floor, unpaid_points_max, expires_days
+    /// What is tolerated, as TOML: honest_min, times_max, stopped_floor, unpaid_points_max, stopped_max, unpaid_max, expires_days
     #[arg(long, value_name = "FILE")]
     limits: Option<PathBuf>,
     /// Files of `truestream queue`: from accounts that chance drew and people looked at follows how often fraud is missed
@@ -97,7 +99,8 @@ pub fn run(args: &AssessArgs) -> Result<(), Failure> {
     let replayed = both(args, &kind, &now, &then)?;
     let inputs = replayed.input.inputs()?;
     let policy = latest(replayed.policy.as_deref())?;
-    let crowd = Crowd::read(&inputs, [&now, &then], policy.as_deref())?;
+    let terms = other_terms(args, &kind)?;
+    let crowd = Crowd::read(&inputs, [&now, &then], policy.as_deref(), terms)?;
     let measures = Measures::of(&crowd, &limits);
     eprintln!("Replaying once more, with exchanged genres, languages and countries");
     relabel::relabel(&inputs, &exchanged)?;
@@ -114,9 +117,9 @@ pub fn run(args: &AssessArgs) -> Result<(), Failure> {
         [] => None,
         queues => Some(audited(queues, &inputs.labels, Millis::MAX)?),
     };
-    let gates = gates(&measures, moved.len(), &limits);
+    let gates = gates(&measures, moved.len(), &not_yet(&kind, &args.candidate, last)?, &limits);
     let record = Record {
-        format: 1,
+        format: FORMAT,
         system: "verdicts on accounts, tracks and artists".to_owned(),
         owner: args.owner.clone(),
         against: match kind {
@@ -146,6 +149,25 @@ pub fn run(args: &AssessArgs) -> Result<(), Failure> {
         Decision::Pass => Ok(()),
         Decision::Block => Err(Failure::Different("the assessment did not pass".to_owned())),
     }
+}
+
+/// The terms of payment of now and of a policy that is assessed, where they differ.
+fn other_terms(args: &AssessArgs, kind: &Kind) -> Result<Option<Pair<Terms>>, Failure> {
+    let Kind::Policy = kind else { return Ok(None) };
+    let terms = |folder: Option<&Path>| {
+        policy::terms(latest(folder)?.as_deref()).map_err(|error| Failure::Input(error.to_string()))
+    };
+    let both = [terms(args.against.as_deref())?, terms(Some(&args.candidate))?];
+    Ok((both[0] != both[1]).then_some(both))
+}
+
+/// The rules of a policy that come into force when the data is over: nobody saw what they do.
+fn not_yet(kind: &Kind, candidate: &Path, last: Millis) -> Result<Vec<String>, Failure> {
+    let Kind::Policy = kind else { return Ok(Vec::new()) };
+    let rules = policy::clauses(latest(Some(candidate))?.as_deref());
+    let rules = rules.map_err(|error| Failure::Input(error.to_string()))?;
+    let later = |rule: &TestedClause| rule.clause.from.is_some_and(|from| from > last);
+    Ok(rules.into_iter().filter(later).map(|rule| rule.clause.id).collect())
 }
 
 /// Subjects that are named in a record.
@@ -193,8 +215,8 @@ fn recognise(folder: &Path) -> Result<(Kind, Candidate), Failure> {
 ///
 /// # Errors
 /// As [`record::passed`].
-pub(crate) fn passed(report: &Path, candidate: &Candidate) -> Result<(), Failure> {
-    record::passed(report, candidate, now_ms()).map(drop)
+pub(crate) fn passed(report: &Path, candidate: &Candidate, most: &Limits) -> Result<(), Failure> {
+    record::passed(report, candidate, most, now_ms()).map(drop)
 }
 
 /// A policy as a candidate.

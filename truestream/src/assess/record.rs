@@ -11,13 +11,15 @@ use records::Millis;
 use serde::{Deserialize, Serialize};
 
 use super::lists::OfList;
-use super::measure::{Limits, Measures, OfGroup};
+use super::measure::{Limits, Measures, OfGroup, Overall};
 use crate::exit::Failure;
 use crate::learn::Audit;
 
 /// The file of a report that other commands read.
 pub const RECORD: &str = "assessment.json";
 const DAY_MS: Millis = 86_400_000;
+/// The form of a record: 2 since it says of everybody what it says of groups.
+pub const FORMAT: u32 = 2;
 
 /// What is assessed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,8 +137,8 @@ impl Record {
     }
 }
 
-/// The conditions, for what was measured.
-pub fn gates(measures: &Measures, moved: usize, limits: &Limits) -> Vec<Gate> {
+/// The conditions, for what was measured. `unmeasured` are rules of the candidate that were in force at no instant of the data yet.
+pub fn gates(measures: &Measures, moved: usize, unmeasured: &[String], limits: &Limits) -> Vec<Gate> {
     let judged = measures.groups.iter().filter(|group| group.is_judged(limits)).count();
     let beyond = |word: &str| -> Vec<&OfGroup> {
         measures.groups.iter().filter(|group| group.beyond.iter().any(|known| known == word)).collect()
@@ -153,6 +155,14 @@ pub fn gates(measures: &Measures, moved: usize, limits: &Limits) -> Vec<Gate> {
         if measures.is_labelled { "by labels" } else { "nobody labelled anything: everybody counts as honest" };
     let stopped = beyond("stopped");
     let unpaid = beyond("unpaid");
+    let money = beyond("money");
+    let all = |is_beyond: &dyn Fn(&Overall) -> bool, says: &dyn Fn(&Overall) -> f64| {
+        let worse = measures.overall.iter().filter(|overall| is_beyond(overall));
+        let worse: Vec<String> =
+            worse.map(|overall| format!("{}s: {}", overall.about, percent(says(overall)))).collect();
+        if worse.is_empty() { "none are".to_owned() } else { worse.join("; ") }
+    };
+    let none_or = |named: &[String]| if named.is_empty() { "none".to_owned() } else { named.join(", ") };
     vec![
         Gate {
             gate: format!("groups of at least {} honest members can be told apart", limits.honest_min),
@@ -181,6 +191,32 @@ pub fn gates(measures: &Measures, moved: usize, limits: &Limits) -> Vec<Gate> {
                 format!("{} {} {}: {share} beside {others}", group.about, group.axis, group.group)
             }),
             met: unpaid.is_empty(),
+        },
+        Gate {
+            gate: format!("of no kind more than {} of the honest are newly stopped", percent(limits.stopped_max)),
+            found: all(&|overall| overall.is_stopped_beyond(limits), &|overall| overall.stopped[1].share),
+            met: !measures.overall.iter().any(|overall| overall.is_stopped_beyond(limits)),
+        },
+        Gate {
+            gate: format!("of no kind more than {} of streams of people are newly unpaid", percent(limits.unpaid_max)),
+            found: all(&|overall| overall.is_unpaid_beyond(limits), &|overall| overall.unpaid[1].value),
+            met: !measures.overall.iter().any(|overall| overall.is_unpaid_beyond(limits)),
+        },
+        Gate {
+            gate: format!(
+                "under other terms of payment no group of honest artists keeps less than 1/{} of what all others keep of theirs",
+                limits.times_max
+            ),
+            found: named("money", &money, &|group| {
+                let [share, others] = group.kept.map(percent);
+                format!("{} {} {}: {share} beside {others}", group.about, group.axis, group.group)
+            }),
+            met: money.is_empty(),
+        },
+        Gate {
+            gate: "every rule of the candidate is in force in the data, or was before".to_owned(),
+            found: format!("not yet in force: {}", none_or(unmeasured)),
+            met: unmeasured.is_empty(),
         },
         Gate {
             gate: "no risk moves when music and accounts exchange genre, language and country".to_owned(),
@@ -274,14 +310,20 @@ pub fn expiry(made_at: Millis, limits: &Limits) -> String {
 /// The record in a report that is about this candidate, passed, and is still believed.
 ///
 /// # Errors
-/// [`Failure::Input`] when there is none or somebody changed it; [`Failure::Different`] when it is about something else, did not pass or has
-/// expired.
-pub fn passed(report: &Path, candidate: &Candidate, now: Millis) -> Result<Record, Failure> {
+/// [`Failure::Input`] when there is none or somebody changed it; [`Failure::Different`] when it is about something else, did not pass, tolerated more
+/// than `most`, or has expired.
+pub fn passed(report: &Path, candidate: &Candidate, most: &Limits, now: Millis) -> Result<Record, Failure> {
     let path = if report.is_dir() { report.join(RECORD) } else { report.to_owned() };
     let wrong = |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", path.display()));
     let next = "run `truestream assess --candidate` on it";
     let text = std::fs::read_to_string(&path).map_err(|error| wrong(&format!("{error}; {next}")))?;
     let record: Record = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
+    if record.format != FORMAT {
+        let found = record.format;
+        return Err(wrong(&format!(
+            "found format {found}, expected {FORMAT}: another version of the program made it; {next}"
+        )));
+    }
     if record.hash != record.hashed() {
         return Err(wrong(&format!("it was changed after it was made; {next}")));
     }
@@ -295,6 +337,9 @@ pub fn passed(report: &Path, candidate: &Candidate, now: Millis) -> Result<Recor
         let missed: Vec<String> =
             record.gates.iter().filter(|gate| !gate.met).map(|gate| format!("{}: {}", gate.gate, gate.found)).collect();
         return Err(different(format!("it did not pass: {}", missed.join("; "))));
+    }
+    if let Some(looser) = record.limits.looser_than(most) {
+        return Err(different(format!("it tolerates {looser}: [limits] of governance.toml may say otherwise")));
     }
     if instant::from_text(&record.expires_at).is_none_or(|expires| expires <= now) {
         return Err(different(format!("it expired at {}", record.expires_at)));

@@ -154,6 +154,63 @@ fn what_must_be_assessed_comes_into_force_with_an_assessment_of_it_only() {
 }
 
 #[test]
+fn a_policy_that_harms_everybody_alike_or_where_nobody_looks_is_blocked() {
+    let place = TempDir::new().expect("a folder");
+    let write = |name: &str, content: &str| std::fs::write(place.path().join(name), content).expect("written");
+    write("policy.toml", "version = \"harmful\"");
+    let rule = |id: &str, from: &str| {
+        format!(
+            "[[rule]]\nid = '{id}'\nversion = 1\nsubject = 'track'\nwindow = '24h'\nwhen = 'plays >= 1'\naction = 'hold'\ncode = 'H1'\n\
+             reason = 'somebody played it'\nowner = 'x'\nfrom = '{from}'\nexpires = '2030-01-01'\n\
+             tests = [{{ row = {{ plays = 1 }}, matches = true }}, {{ row = {{ plays = 0 }}, matches = false }}]\n"
+        )
+    };
+    write("conditions.toml", &(rule("everybody", "2020-01-01") + &rule("later", "2029-01-01")));
+    // Rock is noise, and all of it is too short.
+    let built_in: std::collections::BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
+    let (head, tail) = built_in["royalties.toml"].split_once("genres = [").expect("genres");
+    let tail = tail.split_once(']').expect("their end").1.replace("seconds_min = 120", "seconds_min = 36000");
+    write("royalties.toml", &format!("{head}genres = [\"rock\"]{tail}"));
+    let report = place.path().join("report");
+    let told = assess(&text(place.path()), &report, &["--json"]);
+    assert_eq!(told.code, Some(3), "{told:?}");
+    let record = told.json();
+    let missed: Vec<String> = record["gates"]
+        .as_array()
+        .expect("gates")
+        .iter()
+        .filter(|gate| gate["met"] == false)
+        .map(|gate| format!("{} {}", gate["gate"], gate["found"]))
+        .collect();
+    for words in
+        ["newly stopped\" \"tracks: ", "newly unpaid\"", "artist genre rock: 0.0 % beside", "not yet in force: later"]
+    {
+        assert!(missed.iter().any(|gate| gate.contains(words)), "{words}: {missed:#?}");
+    }
+    assert!(!missed.iter().any(|gate| gate.contains("genre pop")), "{missed:#?}");
+}
+
+#[test]
+fn an_assessment_that_tolerates_more_than_may_be_brings_nothing_into_force() {
+    let place = TempDir::new().expect("a folder");
+    let (policy, store) = (place.path().join("policy"), place.path().join("laws"));
+    [&policy, &store].into_iter().for_each(|folder| std::fs::create_dir(folder).expect("a folder"));
+    std::fs::write(policy.join("policy.toml"), "version = \"same\"").expect("written");
+    let limits = text(&place.path().join("limits.toml"));
+    std::fs::write(&limits, "times_max = 100.0").expect("written");
+    let (policy, report) = (text(&policy), place.path().join("report"));
+    assess(&policy, &report, &["--limits", &limits]).good();
+    let activate = || {
+        let (store, report) = (text(&store), text(&report));
+        let said = ["--store", &store, "--from", "2026-01-01", "--by", "ann", "--why", "x", "--assessment", &report];
+        truestream(&[&["policy", "activate", &policy][..], &said].concat())
+    };
+    activate().failed(3, &["it tolerates times_max 100, expected at most 2"]);
+    std::fs::write(store.join("governance.toml"), "[limits]\ntimes_max = 1000.0\n").expect("written");
+    activate().good();
+}
+
+#[test]
 fn what_is_no_candidate_is_refused() {
     let place = TempDir::new().expect("a folder");
     let refused = assess(&text(place.path()), &place.path().join("report"), &[]);
