@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! prints ──▶ index (for the time of the scan) ─┐
-//! --index DIR ─────────────────────────────────┴▶ shelves ──▶ a part of each 20 s of each print is searched ──▶ pairs and their common stretches
+//! --index DIR ─────────────────────────────────┴▶ shelves ──▶ a part of each 30 s of each print is searched ──▶ pairs and their common stretches
 //! ```
 //!
 //! The index answers at a bounded cost per segment, and it has few segments: so n recordings cost about n times the logarithm of n.

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::listen::{Landmark, Print};
+use super::listen::{FRAMES_PER_SECOND, Landmark, Print};
 use super::triple::{KEY_BITS, Key, Posting, Triple, indexed_triples};
 
 /// A posting, little-endian.
@@ -80,6 +80,8 @@ pub struct Shelf<'a> {
     directory: &'a [[u8; 4]],
     landmarks: &'a [PackedLandmark],
     spans: &'a [Span],
+    /// How much all recordings that are there last.
+    frames: u64,
 }
 
 impl<'a> Shelf<'a> {
@@ -95,7 +97,13 @@ impl<'a> Shelf<'a> {
         let is_ordered = spans.is_sorted_by_key(|span| span.first_landmark);
         let is_within = spans.iter().all(|span| span.first_landmark as usize <= landmarks.len());
         let fits = ranges.is_power_of_two() && ranges.ilog2() <= KEY_BITS && is_ordered && is_within;
-        fits.then_some(Shelf { postings, directory, landmarks, spans })
+        let frames = spans.iter().filter(|span| !span.is_gone).map(|span| u64::from(span.frames)).sum();
+        fits.then_some(Shelf { postings, directory, landmarks, spans, frames })
+    }
+
+    /// Hours of sound on it.
+    pub(super) fn hours(&self) -> f64 {
+        self.frames as f64 / f64::from(FRAMES_PER_SECOND) / 3_600.0
     }
 
     /// The recordings.
