@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::charts::{bars, lines};
-use super::pages::{as_of, hours, page, verdict, when};
+use super::pages::{as_of, hours, page, stands, verdict, when};
 use super::sessions::Session;
 use super::texts::visible;
 use super::{Audited, Cut, Detected, Drift, Moved, Overview, Turn};
@@ -18,7 +18,7 @@ const WORDS: [&str; 3] = ["hold", "escalate", "block"];
 pub(super) fn overview(session: &Session, overview: &Overview) -> String {
     let Overview { waiting, late, half_hours, oldest_hours, .. } = *overview;
     let body = html! {
-        div.head { h1 { "Overview" } (as_of(overview.as_of.as_deref())) }
+        div.head { h1 { "Overview" } (as_of(overview.as_of.as_deref())) (stands(overview.stands)) }
         p.facts { "Stated up to " strong { (hours(overview.lags_hours)) } " ago. " strong { (waiting) } " cases wait, "
             span.late[late > 0] { (late) } " of them too long; half for " (hours(half_hours)) " and less, the oldest for " (hours(oldest_hours)) "." }
         div.columns {

@@ -80,6 +80,8 @@ pub struct Wanted {
 pub struct Cases {
     /// As of when.
     pub as_of: Option<String>,
+    /// Whether time stands still there: what is decided counts at the next instant, and none comes.
+    pub stands: bool,
     /// How many there are on all pages.
     pub total: usize,
     /// How many a page has.
@@ -153,6 +155,8 @@ pub struct Decided {
 pub struct Case {
     /// As of when.
     pub as_of: Option<String>,
+    /// See [`Cases::stands`].
+    pub stands: bool,
     /// In a line.
     pub line: CaseLine,
     /// What the audio, the plays and the metadata say, and the share of R that comes of each; from 0 to 1.
@@ -600,6 +604,8 @@ pub struct Bulk {
 pub struct Overview {
     /// As of when.
     pub as_of: Option<String>,
+    /// See [`Cases::stands`].
+    pub stands: bool,
     /// How many hours of the clock lie between that and now.
     pub lags_hours: f64,
     /// By kind of subject: those that are held, escalated and blocked.
@@ -666,6 +672,8 @@ pub struct Choice {
     pub verdict: String,
     /// By which queue somebody came.
     pub queue: Queue,
+    /// The number of the last decision that the page told, 0 where it told none: another may have been made meanwhile.
+    pub seen: u64,
 }
 
 /// What can be decided: the word, the key, and what it means.
@@ -718,13 +726,13 @@ pub trait Desk: Send + Sync {
     /// Whether the user still has this role: somebody may have been removed since.
     fn is_still(&self, guest: &crate::Guest) -> bool;
 
-    /// A page of cases, as this guest sees them.
+    /// A page of cases, as this guest sees them; who asks for one has left the case where he was.
     fn cases(&self, guest: &crate::Guest, wanted: &Wanted) -> Cases;
 
     /// A case; `None` where there is nothing of it. Whoever may decide has claimed it by asking.
     fn case(&self, guest: &crate::Guest, subject: &str, id: &str) -> Option<Case>;
 
-    /// The first case of the queue at which nobody looks: its kind and id.
+    /// The first case of the queue at which nobody else looks: its kind and id. Whoever may decide has claimed it by asking.
     fn next(&self, guest: &crate::Guest, queue: Queue) -> Option<(String, String)>;
 
     /// Cases in groups of at least ten that have something in common, for who may not see whose they are; how many are in no such group is not told.

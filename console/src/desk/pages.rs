@@ -106,7 +106,7 @@ pub(super) fn cases(session: &Session, wanted: &Wanted, cases: &Cases, done: Opt
         (done_line(session, done))
         div.head {
             h1 { (title) " " span.count { (cases.total) } }
-            (as_of(cases.as_of.as_deref()))
+            (as_of(cases.as_of.as_deref())) (stands(cases.stands))
         }
         @if let Some(why) = why(wanted) { p.note { (why) } }
         div.asks {
@@ -301,6 +301,15 @@ pub(super) fn as_of(instant: Option<&str>) -> Markup {
     }
 }
 
+/// What is said where time stands still.
+pub(super) fn stands(stands: bool) -> Markup {
+    html! {
+        @if stands {
+            p.note role="note" { "The folder that is followed has ended, and time stands still here: what is decided is kept, and changes verdicts only once a later instant is told." }
+        }
+    }
+}
+
 pub(super) fn done_line(session: &Session, done: Option<&Done>) -> Markup {
     html! {
         @if let Some(done) = done {
@@ -323,12 +332,12 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
         (done_line(session, done))
         div.head {
             h1 { (subject) " " bdi { (visible(id)) } }
-            (as_of(case.as_of.as_deref()))
+            (as_of(case.as_of.as_deref())) (stands(case.stands))
         }
         p.facts {
             (verdict(word)) " R " strong { (format!("{risk:.4}")) } ", " (payable) " payable plays, about " (money(*stake_usd)) " USD, waits "
             span.late[*clock >= 1.0] { (hours(*waits_hours)) }
-            @if case.needs_second { ". A second person must agree" } @else if case.frees_with_second { ". Who overrides needs a second person" }
+            @if case.needs_second { ". A second person must agree" } @else if case.frees_with_second { ". Who overrides or withdraws needs a second person" }
             @if let Some(who) = &case.line.claimed_by { ". " strong { (visible(who)) " looks at it" } }
         }
         @if let Some(ruling) = &case.ruling { (in_force(ruling)) }
@@ -408,6 +417,7 @@ fn decision(session: &Session, case: &Case) -> Markup {
             input type="hidden" name="id" value=(case.line.id);
             input type="hidden" name="verdict" value=(case.line.verdict);
             input type="hidden" name="queue" value=(case.queue.name());
+            input type="hidden" name="seen" value=(case.history.first().map_or(0, |last| last.number));
             fieldset disabled[case.line.claimed_by.is_some()] {
                 div.choices {
                     @for (word, key, meaning) in CHOICES.into_iter().filter(|(word, ..)| is_offered(word, case)) {
@@ -431,7 +441,7 @@ fn is_offered(choice: &str, case: &Case) -> bool {
     let has_verdict = case.line.verdict != "allow";
     let is_appealed = case.appeal.as_ref().is_some_and(|appeal| appeal.outcome.is_none());
     match choice {
-        WITHDRAW => case.ruling.is_some(),
+        WITHDRAW => case.ruling.is_some() && !is_appealed,
         OVERTURN => is_appealed,
         UPHOLD => is_appealed && has_verdict,
         "confirm" | "override" => has_verdict && !is_appealed,
@@ -769,7 +779,7 @@ mod tests {
             cuts: vec![cut],
             ..Overview::default()
         };
-        let all = Cases { as_of: Some(word), total: 200, per_page: 1, cases: vec![line] };
+        let all = Cases { as_of: Some(word), stands: true, total: 200, per_page: 1, cases: vec![line] };
         let done = Done { number: 1, what: text.clone() };
         [
             super::case(&session(), &case, Some(&done)),

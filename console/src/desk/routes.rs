@@ -14,7 +14,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use futures::Stream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
@@ -150,9 +150,11 @@ async fn login_page() -> Response {
 async fn login<H: House>(State(room): Rooms<H>, Form(form): Form<HashMap<String, String>>) -> Response {
     let told = |name: &str| form.get(name).cloned().unwrap_or_default();
     let (name, password) = (told("name"), told("password"));
-    let Ok(_place) = room.knocking.acquire().await else { return to("/desk/login") };
+    let Ok(place) = room.knocking.acquire().await else { return to("/desk/login") };
     let house = room.house.clone();
     let guest = spawn_blocking(move || house.desk().login(&name, &password)).await.unwrap_or(Err(None));
+    // Who waits for having guessed wrong keeps nobody else waiting.
+    drop(place);
     let guest = match guest {
         Ok(guest) => guest,
         Err(None) => {
@@ -475,6 +477,7 @@ async fn decide<H: House>(
         note: told("note"),
         verdict: told("verdict"),
         queue: Queue::named(&told("queue")).unwrap_or_default(),
+        seen: told("seen").parse().unwrap_or(0),
     };
     let (house, guest) = (room.house.clone(), session.guest.clone());
     let decided = spawn_blocking(move || {
@@ -524,7 +527,7 @@ async fn statement<H: House>(
     Path((subject, id, code)): Path<(String, String, String)>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
-    let Ok(_place) = room.visiting.try_acquire() else { return busy() };
+    let Ok(visit) = room.visiting.try_acquire() else { return busy() };
     let house = room.house.clone();
     let place = format!("/appeal/{}/{}/{}", path_part(&subject), path_part(&id), path_part(&code));
     let told = spawn_blocking(move || house.desk().statement(&subject, &id, &code)).await.ok().flatten();
@@ -534,7 +537,7 @@ async fn statement<H: House>(
             (headers, told.json).into_response()
         }
         Some(told) => html(StatusCode::OK, pages::statement(&told, &place)),
-        None => no_such_case().await,
+        None => no_such_case(visit).await,
     }
 }
 
@@ -543,7 +546,7 @@ async fn appeal<H: House>(
     Path((subject, id, code)): Path<(String, String, String)>,
     Form(form): Form<HashMap<String, String>>,
 ) -> Response {
-    let Ok(_place) = room.visiting.try_acquire() else { return busy() };
+    let Ok(visit) = room.visiting.try_acquire() else { return busy() };
     let house = room.house.clone();
     let text = form.get("text").cloned().unwrap_or_default();
     let back = format!("/appeal/{}/{}/{}", path_part(&subject), path_part(&id), path_part(&code));
@@ -555,7 +558,7 @@ async fn appeal<H: House>(
     match taken.await.ok().flatten() {
         Some(Ok(())) => to(&back),
         Some(Err(why)) => html(StatusCode::CONFLICT, pages::said("Not taken", &why, &back)),
-        None => no_such_case().await,
+        None => no_such_case(visit).await,
     }
 }
 
@@ -566,7 +569,7 @@ async fn add_file<H: House>(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Ok(_place) = room.visiting.try_acquire() else { return busy() };
+    let Ok(visit) = room.visiting.try_acquire() else { return busy() };
     let back = format!("/appeal/{}/{}/{}", path_part(&subject), path_part(&id), path_part(&code));
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or("").to_owned();
     let house = room.house.clone();
@@ -579,7 +582,7 @@ async fn add_file<H: House>(
     match taken.await.ok().flatten() {
         Some(Ok(())) => to(&back),
         Some(Err(why)) => html(StatusCode::CONFLICT, pages::said("Not taken", &why, &back)),
-        None => no_such_case().await,
+        None => no_such_case(visit).await,
     }
 }
 
@@ -600,8 +603,9 @@ async fn file<H: House>(State(room): Rooms<H>, session: Session, Path(hash): Pat
     response
 }
 
-/// Guesses get expensive, and say nothing.
-async fn no_such_case() -> Response {
+/// Guesses get expensive, and say nothing. Who waits for one gives back the place: others have the right code.
+async fn no_such_case(visit: SemaphorePermit<'_>) -> Response {
+    drop(visit);
     sleep(WRONG_WAITS).await;
     let said = pages::said("No such case", "The address is not complete, or it is of no case of this service.", "");
     html(StatusCode::NOT_FOUND, said)

@@ -8,8 +8,7 @@ use clap::{Args, Subcommand};
 use datasets::formats::instant;
 use records::Role;
 
-use super::audit::{Audit, DEEDS};
-use super::decisions::DECISIONS;
+use super::audit::{Audit, DEEDS, RECORDS, verify_all};
 use super::people::{Known, PeopleFile};
 use super::state::now;
 use crate::exit::Failure;
@@ -113,6 +112,10 @@ fn roles() -> impl TypedValueParser<Value = Role> {
 /// When a name cannot be, or the file is damaged or cannot be written.
 pub fn user(args: &UserArgs) -> Result<(), Failure> {
     let (file, audit) = opened(&args.state)?;
+    if !matches!(args.what, UserCommand::Ls) {
+        // Nobody is let in of whom nothing can be written down.
+        audit.mend()?;
+    }
     match &args.what {
         UserCommand::Add { name, role, password_stdin } => {
             let given = password_stdin.then(password).transpose()?;
@@ -137,6 +140,9 @@ pub fn user(args: &UserArgs) -> Result<(), Failure> {
 /// When a name cannot be, or the file is damaged or cannot be written.
 pub fn token(args: &TokenArgs) -> Result<(), Failure> {
     let (file, audit) = opened(&args.state)?;
+    if !matches!(args.what, TokenCommand::Ls) {
+        audit.mend()?;
+    }
     match &args.what {
         TokenCommand::Issue { name, role, expires } => {
             let until = expires.as_deref().map(millis).transpose()?.map(|ms| now().saturating_add(ms));
@@ -167,7 +173,7 @@ pub fn token(args: &TokenArgs) -> Result<(), Failure> {
 Examples:
   truestream audit --state service show
   truestream audit --state service verify
-  truestream audit --state service verify --head 1204:5d1f…
+  truestream audit --state service verify --head 1204:5d1f…+71:9a0c…
       also finds a record that was made anew as a whole; `verify` prints the head to keep elsewhere
 
 Exit codes: 0 nobody changed it, 3 somebody did: each place is named, 4 it cannot be read.")]
@@ -187,8 +193,8 @@ pub enum AuditCommand {
     Show,
     /// Checks every line of it and of the decisions, the order, and that nothing is missing
     Verify {
-        /// A head that was printed earlier: number and seal
-        #[arg(long, value_name = "NUMBER:SEAL")]
+        /// A head that was printed earlier: number and seal of the record, and of the decisions
+        #[arg(long, value_name = "NUMBER:SEAL+NUMBER:SEAL")]
         head: Option<String>,
     },
 }
@@ -205,22 +211,27 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
             Err(why) => println!("{line}\tcannot be read: {why}"),
         });
     };
-    let mut checked = audit.verify()?;
-    if let Some(head) = head {
-        let mut found = false;
-        audit.each(|line, done| found |= done.is_ok_and(|done| format!("{line}:{}", done.seal) == *head))?;
+    let mut checked = verify_all(&args.state)?;
+    for ((told, name), checked) in head.iter().flat_map(|head| head.split('+')).zip(RECORDS).zip(&mut checked) {
+        let mut found = told == "0:";
+        Audit::open(&args.state, name)?
+            .each(|line, done| found |= done.is_ok_and(|done| format!("{line}:{}", done.seal) == told))?;
         if !found {
-            checked.wrong.push(format!("no line is {head}"));
+            checked.wrong.push(format!("no line is {told}"));
         }
     }
-    let decisions = Audit::open(&args.state, DECISIONS)?.verify()?;
-    checked.wrong.extend(decisions.wrong.iter().map(|wrong| format!("{DECISIONS}: {wrong}")));
-    checked.wrong.iter().for_each(|wrong| println!("{wrong}"));
-    match checked.wrong.len() {
+    for (name, checked) in RECORDS.into_iter().zip(&checked) {
+        checked.wrong.iter().for_each(|wrong| println!("{name}: {wrong}"));
+    }
+    let [deeds, decisions] = &checked;
+    match deeds.wrong.len() + decisions.wrong.len() {
         0 => {
             println!(
-                "{} decisions and {} lines, nobody changed them; the head is {}:{}",
-                decisions.lines, checked.lines, checked.lines, checked.head
+                "{} decisions and {} lines, nobody changed them; the head is {}+{}",
+                decisions.lines,
+                deeds.lines,
+                deeds.told(),
+                decisions.told()
             );
             Ok(())
         }

@@ -17,7 +17,7 @@ use records::{LabelKind, Millis, RulingKind, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::appeals::APPEALS_MAX;
-use super::audit::Audit;
+use super::audit::{Audit, Done};
 use super::cabinet::FILES_MAX;
 use super::state::now;
 use crate::exit::Failure;
@@ -38,7 +38,7 @@ const UNDO: &str = "undo";
 const APPEAL: &str = "appeal";
 const FILE: &str = "file";
 /// Who appeals: the one who has the code of the case.
-const CONCERNED: &str = "who it is about";
+pub const CONCERNED: &str = "who it is about";
 
 /// What stands in a line of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,7 +132,10 @@ pub struct Decision {
     pub at: Millis,
     /// Plays of the longest window that hung on it.
     pub payable: u64,
-    needs_second: bool,
+    /// Whether a second person has to agree.
+    pub needs_second: bool,
+    /// Whether who decided the same did so before.
+    is_second: bool,
     /// Its place among those that were made together.
     place: u64,
 }
@@ -175,6 +178,20 @@ impl Decision {
     pub fn is_final(&self) -> bool {
         let says = self.ruling().is_some() || self.label().is_some();
         says && !self.decided.undone && !self.decided.waits_for_second
+    }
+
+    /// Whether it is told to the log: it is final, and where two had to agree it is the later of them, so that neither can be undone any more when
+    /// it is old enough.
+    pub fn is_told(&self) -> bool {
+        self.is_final() && (!self.needs_second || self.is_second)
+    }
+
+    /// What has to be the same where two have to decide the same; nothing where it says nothing.
+    fn word(&self) -> Option<&'static str> {
+        match self.label() {
+            Some(label) => Some(label.name()),
+            None => (self.decided.choice == WITHDRAW).then_some(WITHDRAW),
+        }
     }
 
     /// The number of the first of those that were made with it, and how many there are.
@@ -260,6 +277,18 @@ impl Sum {
     /// The last decision of a case that was not undone.
     pub fn last(&self, subject: &str, id: &str) -> Option<&Arc<Decision>> {
         self.about(subject).last(id)
+    }
+
+    /// The number of the last decision about a case, also where that was undone; 0 before the first.
+    pub fn seen(&self, subject: &str, id: &str) -> u64 {
+        self.of(subject, id).next_back().map_or(0, |last| last.decided.number)
+    }
+
+    /// Whether two had to agree on what rules about the case.
+    pub fn two_ruled(&self, subject: &str, id: &str) -> bool {
+        let mut rules =
+            self.of(subject, id).rev().filter(|decision| decision.is_final() && decision.ruling().is_some());
+        rules.next().is_some_and(|last| last.needs_second)
     }
 
     /// The appeals of a case, the earliest first.
@@ -411,7 +440,7 @@ impl Sum {
             inclusion,
             together,
         };
-        let decision = Decision { subject, id, decided, at, payable, needs_second, place };
+        let decision = Decision { subject, id, decided, at, payable, needs_second, is_second: false, place };
         let (subject, id) = (decision.subject.clone(), decision.id.clone());
         let place = self.all.len();
         self.all.push_back(Arc::new(decision));
@@ -447,24 +476,36 @@ impl Sum {
         self.settle(&subject, &id);
     }
 
-    /// Says of the decisions of a case which wait: those that need a second person and have none who decided the same last.
+    /// Says of the decisions of a case which wait: those that need a second person and have none who decided the same just before or after. What
+    /// says nothing stands between nobody, and neither does what was undone.
     fn settle(&mut self, subject: &str, id: &str) {
         let places = self.by_case.get(subject).and_then(|cases| cases.get(id));
-        let places: Vec<usize> = places.into_iter().flatten().copied().collect();
+        let says = |place: &usize| !self.all[*place].decided.undone && self.all[*place].word().is_some();
+        let places: Vec<usize> = places.into_iter().flatten().copied().filter(says).collect();
         for (at, place) in places.iter().enumerate() {
             let decision = self.all[*place].clone();
             let agrees = |other: &usize| {
                 let other = &self.all[*other];
-                !other.decided.undone && other.decided.by != decision.decided.by && other.label() == decision.label()
+                other.decided.by != decision.decided.by && other.word() == decision.word()
             };
-            let has_second = places[..at].last().is_some_and(agrees) || places.get(at + 1).is_some_and(agrees);
-            let waits_for_second = decision.needs_second && decision.label().is_some() && !has_second;
-            if waits_for_second != decision.decided.waits_for_second {
-                let mut decision = Decision::clone(&decision);
+            let is_second = places[..at].last().is_some_and(agrees);
+            let waits_for_second = decision.needs_second && !is_second && !places.get(at + 1).is_some_and(agrees);
+            if (waits_for_second, is_second) != (decision.decided.waits_for_second, decision.is_second) {
+                let mut decision = Decision { is_second, ..Decision::clone(&decision) };
                 decision.decided.waits_for_second = waits_for_second;
                 self.all.set(*place, Arc::new(decision));
             }
         }
+    }
+}
+
+/// Of lines that a crash kept from the head, how many count: of what was decided at once all or nothing.
+fn whole(lines: &[Done]) -> usize {
+    let last = lines.last().filter(|last| last.what == DECISION);
+    let last: Option<Line> = last.and_then(|last| serde_json::from_str(&last.about).ok());
+    match last.and_then(|last| last.together) {
+        Some((place, count)) if place + 1 < count => lines.len().saturating_sub(place as usize + 1),
+        _ => lines.len(),
     }
 }
 
@@ -475,19 +516,33 @@ pub struct Decisions {
 }
 
 impl Decisions {
-    /// Reads the decisions of a service's folder.
+    /// Opens the decisions of a service's folder, to which this process adds. What a crash tore goes.
     ///
     /// # Errors
-    /// When somebody changed them: names the places.
+    /// When somebody changed them, or their end is missing: names the places.
     pub fn open(state: &Path) -> Result<Decisions, Failure> {
-        let record = Audit::open(state, DECISIONS)?;
+        let record = Audit::open_with(state, DECISIONS, whole)?;
+        record.mend()?;
+        Decisions::of(state, record)
+    }
+
+    /// Reads the decisions of a service's folder, also of one that runs; changes nothing.
+    ///
+    /// # Errors
+    /// When somebody changed them, or their end is missing: names the places.
+    pub fn read(state: &Path) -> Result<Decisions, Failure> {
+        Decisions::of(state, Audit::open_with(state, DECISIONS, whole)?)
+    }
+
+    fn of(state: &Path, record: Audit) -> Result<Decisions, Failure> {
+        let counted = record.counted()?;
         let checked = record.verify()?;
         if let Some(wrong) = checked.wrong.first() {
             return Err(Failure::Input(format!("{}/{DECISIONS}.jsonl: {wrong}", state.display())));
         }
         let mut sum = Sum::default();
         record.each(|number, done| {
-            let Ok(done) = done else { return };
+            let Some(done) = done.ok().filter(|_| number <= counted) else { return };
             match (done.what.as_str(), serde_json::from_str(&done.about), done.about.parse()) {
                 (DECISION, Ok(line), _) => {
                     sum.add(number, instant::from_text(&done.at).unwrap_or_default(), &done.who, line);
@@ -513,14 +568,20 @@ impl Decisions {
         self.sum.lock().expect("nobody panics with it").clone()
     }
 
-    /// Takes decisions that were looked at, all or none; the number of the first. They are on disk when this returns, and are undone together.
+    /// Takes decisions that were looked at, all or none, if they may be made as of now; the number of the first. They are on disk when this
+    /// returns, and are undone together. Nothing is decided between the question and the answer.
     ///
     /// # Errors
-    /// When they cannot be written.
-    pub fn add(&self, by: &str, made: Vec<(Choice, Circumstances)>) -> Result<u64, Failure> {
+    /// When they may not be made, or cannot be written.
+    pub fn add(
+        &self,
+        by: &str,
+        made: Vec<(Choice, Circumstances)>,
+        may: impl FnOnce(&Sum) -> Result<(), String>,
+    ) -> Result<u64, String> {
         let count = made.len() as u64;
         let line = |(place, (made, circumstances)): (u64, (Choice, Circumstances))| {
-            let Choice { subject, id, choice, reason, note, verdict, queue } = made;
+            let Choice { subject, id, choice, reason, note, verdict, queue, .. } = made;
             let Circumstances { risk, payable, needs_second, inclusion } = circumstances;
             let queue = if queue == Queue::Urgent { String::new() } else { queue.name().to_owned() };
             let together = (count > 1).then_some((place, count));
@@ -530,7 +591,8 @@ impl Decisions {
         let text = |line: &Line| serde_json::to_string(line).expect("texts and numbers have a JSON form");
         let texts: Vec<String> = lines.iter().map(text).collect();
         let mut sum = self.sum.lock().expect("nobody panics with it");
-        let last = self.record.enter_each(by, DECISION, &texts)?;
+        may(&sum)?;
+        let last = self.record.enter_each(by, DECISION, &texts).map_err(|failure| failure.to_string())?;
         let first = last + 1 - count;
         (first..).zip(lines).for_each(|(number, line)| sum.add(number, now(), by, line));
         Ok(first)
@@ -609,7 +671,12 @@ mod tests {
             note: String::new(),
             verdict: text("block"),
             queue: Queue::Urgent,
+            seen: 0,
         }
+    }
+
+    fn add(decisions: &Decisions, by: &str, made: Vec<(Choice, Circumstances)>) -> Result<u64, String> {
+        decisions.add(by, made, |_| Ok(()))
     }
 
     fn said(word: &str, reason: &str, needs_second: bool) -> Vec<(Choice, Circumstances)> {
@@ -621,7 +688,7 @@ mod tests {
     fn an_appeal_is_decided_once_by_somebody_else_and_its_outcome_is_a_ruling() {
         let folder = tempfile::tempdir().expect("a folder");
         let decisions = Decisions::open(folder.path()).expect("nobody changed them");
-        decisions.add("ana", said("confirm", "", false)).expect("it is written");
+        add(&decisions, "ana", said("confirm", "", false)).expect("it is written");
         let ruling = |sum: &Sum| sum.last("account", "a1").and_then(|last| last.ruling());
         assert_eq!(ruling(&decisions.now()), Some(RulingKind::Confirmed(Verdict::Block)));
         decisions.appeal("account", "a1", "that was a concert").expect("none waits");
@@ -629,17 +696,17 @@ mod tests {
         let sum = decisions.now();
         let appeal = sum.open_appeal("account", "a1").expect("it waits");
         assert_eq!((sum.has_decided(appeal, "ana"), sum.has_decided(appeal, "bob")), (true, false));
-        let undone = decisions.add("bob", said(UPHOLD, "", false)).expect("it is written");
+        let undone = add(&decisions, "bob", said(UPHOLD, "", false)).expect("it is written");
         decisions.undo("bob", undone).expect("it is young and his");
         assert!(decisions.now().open_appeal("account", "a1").is_some());
-        decisions.add("bob", said(OVERTURN, "fans", false)).expect("it is written");
+        add(&decisions, "bob", said(OVERTURN, "fans", false)).expect("it is written");
         let sum = Decisions::open(folder.path()).expect("nobody changed them").now();
         assert_eq!((sum.open_appeal("account", "a1"), ruling(&sum)), (None, Some(RulingKind::Cleared)));
         let outcome = sum.appeals.iter().find_map(|appeal| sum.outcome(appeal)).expect("it was decided");
         assert_eq!((outcome.decided.by.as_str(), outcome.payable), ("bob", 7));
         for _ in 1..APPEALS_MAX {
             decisions.appeal("account", "a1", "once more").expect("none waits");
-            decisions.add("bob", said(UPHOLD, "", false)).expect("it is written");
+            add(&decisions, "bob", said(UPHOLD, "", false)).expect("it is written");
         }
         assert!(decisions.appeal("account", "a1", "once more").is_err());
     }
@@ -648,20 +715,20 @@ mod tests {
     fn decisions_are_kept_undone_and_need_two_where_much_depends_on_them() {
         let folder = tempfile::tempdir().expect("a folder");
         let decisions = Decisions::open(folder.path()).expect("nobody changed them");
-        let first = decisions.add("ana", said("override", "victim", true)).expect("it is written");
+        let first = add(&decisions, "ana", said("override", "victim", true)).expect("it is written");
         assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
         // The same person again is no second one.
-        let again = decisions.add("ana", said("override", "victim", true)).expect("it is written");
+        let again = add(&decisions, "ana", said("override", "victim", true)).expect("it is written");
         assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
         assert!(decisions.undo("bob", again).is_err());
         decisions.undo("ana", again).expect("it is young and hers");
         assert!(decisions.undo("ana", again).is_err());
-        let second = decisions.add("bob", said("override", "victim", true)).expect("it is written");
-        // The undone one stands between them.
-        assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
-        let third = decisions.add("ana", said("override", "victim", true)).expect("it is written");
+        let second = add(&decisions, "bob", said("override", "victim", true)).expect("it is written");
+        // What was undone stands between nobody.
         let standing = |sum: &Sum| sum.of("account", "a1").map(|decision| decision.standing()).collect::<Vec<_>>();
-        assert_eq!(standing(&decisions.now()), ["waits", "undone", "final", "final"]);
+        assert_eq!(standing(&decisions.now()), ["final", "undone", "final"]);
+        let third = add(&decisions, "ana", said("override", "victim", true)).expect("it is written");
+        assert_eq!(standing(&decisions.now()), ["final", "undone", "final", "final"]);
         assert_eq!(decisions.now().last("account", "a1").and_then(|last| last.label()), Some(LabelKind::Victim));
         assert_eq!([first, again, second, third], [1, 2, 4, 5]);
         let sum = decisions.now();
@@ -698,7 +765,7 @@ mod tests {
                 decisions.file(file(&format!("{round} {name}"))).expect("there is room");
             }
             assert!(decisions.file(file("one more")).is_err());
-            decisions.add("bob", said(UPHOLD, "", false)).expect("it is written");
+            add(&decisions, "bob", said(UPHOLD, "", false)).expect("it is written");
         }
         assert!(decisions.file(file("late.pdf")).is_err());
         let sum = Decisions::open(folder.path()).expect("nobody changed them").now();
@@ -715,9 +782,9 @@ mod tests {
         let decisions = Decisions::open(folder.path()).expect("nobody changed them");
         let of = |id: &str| Choice { id: id.to_owned(), ..choice("confirm", "") };
         let circumstances = Circumstances { risk: 0.5, ..Circumstances::default() };
-        decisions.add("ana", vec![(of("a0"), circumstances)]).expect("it is written");
+        add(&decisions, "ana", vec![(of("a0"), circumstances)]).expect("it is written");
         let all = ["a1", "a2", "a3"].map(|id| (of(id), circumstances)).to_vec();
-        let first = decisions.add("ana", all).expect("they are written");
+        let first = add(&decisions, "ana", all).expect("they are written");
         let undone = || decisions.now().all.iter().map(|decision| decision.decided.undone).collect::<Vec<_>>();
         assert_eq!((first, undone()), (2, vec![false; 4]));
         assert!(decisions.undo("bob", 3).is_err());
@@ -735,7 +802,7 @@ mod tests {
         let decide = |id: &str, word: &str, verdict: &str, inclusion: Option<f64>| {
             let made = Choice { id: id.to_owned(), verdict: verdict.to_owned(), ..choice(word, "") };
             let circumstances = Circumstances { inclusion, ..Circumstances::default() };
-            decisions.add("ana", vec![(made, circumstances)]).expect("it is written");
+            add(&decisions, "ana", vec![(made, circumstances)]).expect("it is written");
         };
         // One in four was drawn of the one kind, one in two of the other; who was not drawn says nothing of others.
         decide("a1", HONEST, "allow", Some(0.25));
@@ -751,5 +818,91 @@ mod tests {
         let [share, low, high] = found[0].share;
         assert!((share - 2.0 / 6.0).abs() < 1e-9 && low < share && share < high, "{:?}", found[0]);
         assert_eq!(decisions.now().by_hour(now(), 48).iter().map(|(_, count)| count).sum::<u64>(), 6);
+    }
+
+    #[test]
+    fn two_agree_whatever_says_nothing_between_them_and_the_later_one_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let decisions = Decisions::open(folder.path()).expect("nobody changed them");
+        let told = || decisions.now().all.iter().map(|decision| decision.is_told()).collect::<Vec<_>>();
+        add(&decisions, "ana", said("override", "fans", true)).expect("it is written");
+        add(&decisions, "carl", said("skip", "", false)).expect("it is written");
+        let second = add(&decisions, "bob", said("override", "habit", true)).expect("it is written");
+        // However old the first one is: it is the second that can still be undone.
+        assert_eq!(told(), [false, false, true]);
+        decisions.undo("bob", second).expect("it is young and his");
+        assert_eq!(told(), [false; 3]);
+        assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("open"));
+        // Who says otherwise stands between.
+        add(&decisions, "carl", said("confirm", "", true)).expect("it is written");
+        add(&decisions, "bob", said("override", "habit", true)).expect("it is written");
+        assert_eq!(told(), [false; 5]);
+        // What two ruled two take back.
+        add(&decisions, "ana", said("override", "fans", true)).expect("it is written");
+        assert!(decisions.now().two_ruled("account", "a1"));
+        add(&decisions, "ana", said(WITHDRAW, "", true)).expect("it is written");
+        assert_eq!(decisions.now().last("account", "a1").map(|last| last.standing()), Some("waits"));
+        add(&decisions, "bob", said(WITHDRAW, "", true)).expect("it is written");
+        assert_eq!(told(), [false, false, false, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn of_two_that_decide_at_once_one_is_taken() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let decisions = Decisions::open(folder.path()).expect("nobody changed them");
+        let unseen = |sum: &Sum| (sum.seen("account", "a1") == 0).then_some(()).ok_or_else(|| "look again".to_owned());
+        let taken = std::thread::scope(|scope| {
+            let one = |by: &'static str| decisions.add(by, said("confirm", "", false), unseen).is_ok();
+            let all = ["ana", "bob", "carl", "dora"].map(|by| scope.spawn(move || one(by)));
+            all.into_iter().map(|one| one.join().expect("it ends")).filter(|taken| *taken).count()
+        });
+        assert_eq!((taken, decisions.now().all.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_kill_amid_what_is_decided_at_once_leaves_all_of_it_or_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let of = |id: &str| Choice { id: id.to_owned(), ..choice("confirm", "") };
+        let batch = |count: usize| {
+            (0..count).map(|number| (of(&format!("b{number}")), Circumstances::default())).collect::<Vec<_>>()
+        };
+        let opened = || Decisions::open(folder.path());
+        add(&opened().expect("nobody changed them"), "ana", batch(1)).expect("it is written");
+        let read = |name: &str| std::fs::read(at(name)).expect("a file");
+        let (one, head) = (read("decisions.jsonl"), read("decisions.head"));
+        add(&opened().expect("nobody changed them"), "ana", batch(4)).expect("they are written");
+        let (all, told) = (read("decisions.jsonl"), read("decisions.head"));
+        let put = |bytes: &[u8], head: &[u8]| {
+            std::fs::write(at("decisions.jsonl"), bytes).expect("a file");
+            std::fs::write(at("decisions.head"), head).expect("a file");
+        };
+        // At both sides of the end of each line, and at each seventh byte of them.
+        let is_tried = |cut: &usize| cut % 7 == 0 || all[cut - 1] == b'\n' || all.get(*cut) == Some(&b'\n');
+        for cut in (one.len()..=all.len()).filter(is_tried) {
+            // Who only reads sees the same, and cuts nothing.
+            put(&all[..cut], &head);
+            let count = if cut == all.len() { 5 } else { 1 };
+            let read_only = Decisions::read(folder.path()).expect("that is no change").now().all.len();
+            assert_eq!((read_only, read("decisions.jsonl").len()), (count, cut));
+            let open = opened().unwrap_or_else(|failure| panic!("cut at byte {cut}: {failure}"));
+            assert_eq!(open.now().all.len(), count, "cut at byte {cut}");
+            // It goes on where that ends.
+            if cut % 16 == 0 {
+                assert_eq!(add(&open, "bob", batch(2)).expect("they are written"), count as u64 + 1);
+                assert_eq!(opened().expect("nobody changed them").now().all.len(), count + 2);
+            }
+        }
+        // What was acknowledged is not lost in silence.
+        for cut in (one.len()..all.len()).filter(is_tried) {
+            put(&all[..cut], &told);
+            assert!(opened().is_err() && Decisions::read(folder.path()).is_err(), "cut at byte {cut}");
+        }
+        // Beyond the head, too, a line that somebody changed is none that a crash left.
+        let changed = String::from_utf8(all.clone()).expect("text").replace("b2", "b9");
+        put(changed.as_bytes(), &head);
+        assert!(opened().is_err());
+        put(&all, &told);
+        assert_eq!(opened().expect("nobody changed them").now().all.len(), 5);
     }
 }

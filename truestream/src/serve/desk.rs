@@ -9,6 +9,7 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fs::File;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -31,13 +32,15 @@ use super::appeals::{self, Codes};
 use super::audit::Clerk;
 use super::cabinet::{self, BYTES_MAX, Cabinet, FILES_MAX};
 use super::crowds;
-use super::decisions::{Appealed, Circumstances, Decision, Decisions, Filed, SECOND_USD, Sum};
+use super::decisions::{Appealed, CONCERNED, Circumstances, Decision, Decisions, Filed, SECOND_USD, Sum};
 use super::exhibits::Exhibits;
 use super::lookup::Span;
+use super::pace::Pace;
 use super::people::People;
 use super::places::{Places, key_of};
 use super::samples::{Sampled, Samples};
 use super::shelf::{Asked, Shelf, Stated};
+use super::source::Progress;
 use super::state::now;
 use super::trends::Trends;
 use super::urgency::{Ranked, Ranking, USD_PER_PLAY, Urgency, Waiting, clock, id_of, payable, waits_hours};
@@ -54,6 +57,13 @@ const COMPARED_MAX: usize = 50_000;
 /// When somebody is played is laid beside so many of its cohort at most, and beside none where there are fewer than so many.
 const COHORT_MAX: usize = 2_000;
 const COHORT_MIN: u32 = 5;
+/// That somebody read a statement is written down once in so long, of each case.
+const READ_EVERY_SECS: f64 = 600.0;
+/// So many wrong codes are written down at once, and one in so long after that: whoever guesses must not fill the record, which is never shortened.
+const WRONG_BURST: f64 = 20.0;
+const WRONG_EVERY_SECS: f64 = 10.0;
+/// Of an id that a stranger made up so many letters are written down.
+const LETTERS_MAX: usize = 64;
 /// So many signals are named in a statement.
 const SAID_MAX: usize = 5;
 const DAY_MS: Millis = 24 * 3_600_000;
@@ -96,6 +106,8 @@ pub struct Material {
     pub exhibits: Exhibits,
     /// What came with appeals.
     pub cabinet: Cabinet,
+    /// Whether time goes on.
+    pub progress: Arc<Progress>,
 }
 
 /// The desk.
@@ -108,6 +120,10 @@ pub struct ReviewDesk {
     ids: Ids,
     material: Material,
     claims: Mutex<Claims>,
+    /// Statements that were read and wrong codes, as far as they are written down; and how many of those were not.
+    read: Pace,
+    wrong: Pace,
+    wrong_left_out: AtomicU64,
 }
 
 impl ReviewDesk {
@@ -121,7 +137,10 @@ impl ReviewDesk {
         ids: Ids,
         material: Material,
     ) -> ReviewDesk {
-        ReviewDesk { shelf, people, clerk, decisions, codes, ids, material, claims: Mutex::default() }
+        let read = Pace::new(1.0, 1.0 / READ_EVERY_SECS);
+        let wrong = Pace::new(WRONG_BURST, 1.0 / WRONG_EVERY_SECS);
+        let (claims, wrong_left_out) = Default::default();
+        ReviewDesk { shelf, people, clerk, decisions, codes, ids, material, claims, read, wrong, wrong_left_out }
     }
 
     /// The cases of a queue, in its order, that wait and that this guest may see and is to be offered.
@@ -264,6 +283,69 @@ impl ReviewDesk {
         }
         *until = now + CLAIMED_FOR;
         None
+    }
+
+    /// Gives back what the guest has claimed and that is asked for.
+    fn leave(&self, guest: &Guest, is_left: impl Fn(&str, &str) -> bool) {
+        let mut claims = self.claims.lock().expect("nobody panics with it");
+        claims.retain(|(subject, id), (who, _)| *who != guest.name || !is_left(subject, id));
+    }
+
+    /// Whether time stands still: what is decided is a ruling at the next instant, and none comes.
+    fn stands(&self) -> bool {
+        self.material.progress.is_over.load(Relaxed)
+    }
+
+    /// The subject of a case that was asked for with its code; writes down who came, and never the code.
+    fn opened(&self, subject: &str, id: &str, code: &str) -> Option<Subject> {
+        let kind = Subject::named(subject).filter(|subject| has_statement(*subject));
+        let opened = kind.filter(|subject| self.codes.opens(*subject, id, code));
+        let (now, about) = (Instant::now(), format!("{} {id}", kind.map_or("?", Subject::name)));
+        match opened {
+            Some(_) if self.read.take(&about, now).is_ok() => self.clerk.note(CONCERNED, "statement", &about),
+            Some(_) => {}
+            None if self.wrong.take("", now).is_ok() => {
+                let about: String = about.chars().take(LETTERS_MAX).collect();
+                let more = match self.wrong_left_out.swap(0, Relaxed) {
+                    0 => String::new(),
+                    more => format!(", after {more} that are not written down"),
+                };
+                self.clerk.note("somebody", "wrong code", &format!("{about}{more}"));
+            }
+            None => _ = self.wrong_left_out.fetch_add(1, Relaxed),
+        }
+        opened
+    }
+
+    fn decided(&self, guest: &Guest, choice: &Choice) -> Result<u64, String> {
+        let subject = Subject::named(&choice.subject).filter(|subject| decides(guest) && may_see(guest, *subject));
+        let subject = subject.ok_or("your role decides nothing about that")?;
+        if !CHOICES.iter().any(|(word, ..)| *word == choice.choice) {
+            return Err(format!("{:?}: expected one of {}", choice.choice, CHOICES.map(|(word, ..)| word).join(", ")));
+        }
+        has_reason(choice)?;
+        if let Some(who) = self.claim(guest, &choice.subject, &choice.id) {
+            return Err(format!("{who} looks at it; come back in ten minutes"));
+        }
+        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
+        let stated = &ranking.stated;
+        let row = self.verdict_row(stated, subject, &choice.id);
+        let row = verdict_of(row.as_deref());
+        let is_ruled = self.ruling(stated, subject, &choice.id).is_some();
+        let is_known = row.is_some() || payable(&self.shelf.outline, stated, subject, &choice.id).is_some();
+        let may = |sum: &Sum| match refused(guest, choice, sum, row.is_some(), is_ruled, is_known) {
+            Some(why) => Err(why.to_owned()),
+            None => Ok(()),
+        };
+        may(&sum)?;
+        let line = self.line(stated, subject, &choice.id, row, &sum);
+        if line.verdict != choice.verdict {
+            return Err(format!("it was {}, and is {} now: look again", choice.verdict, line.verdict));
+        }
+        let mut circumstances = self.circumstances(&ranking, &line, subject, &choice.choice);
+        // What two had to rule one does not take back.
+        circumstances.needs_second |= choice.choice == WITHDRAW && sum.two_ruled(&choice.subject, &choice.id);
+        self.decisions.add(&guest.name, vec![(choice.clone(), circumstances)], may)
     }
 
     fn verdict_row(&self, stated: &Stated, subject: Subject, id: &str) -> Option<Arc<RowValue>> {
@@ -517,7 +599,41 @@ fn numbers(axis: Axis, value: &RowValue) -> Vec<(&'static str, f64)> {
 fn needs_second(line: &CaseLine, choice: &str) -> bool {
     line.stake_usd >= SECOND_USD
         || choice == FRAUD
-        || (["override", OVERTURN].contains(&choice) && line.verdict == "block")
+        || (["override", OVERTURN, WITHDRAW].contains(&choice) && line.verdict == "block")
+}
+
+/// Why somebody cannot decide that about a case, as decisions are now and the verdict was when it was looked for.
+fn refused(
+    guest: &Guest,
+    choice: &Choice,
+    sum: &Sum,
+    has_verdict: bool,
+    is_ruled: bool,
+    is_known: bool,
+) -> Option<&'static str> {
+    if sum.seen(&choice.subject, &choice.id) != choice.seen {
+        return Some("somebody decided about it since you opened it: look again");
+    }
+    let appeal = sum.open_appeal(&choice.subject, &choice.id);
+    match choice.choice.as_str() {
+        UPHOLD | OVERTURN => match appeal {
+            None => Some("nobody appealed against it, or that is decided"),
+            Some(appeal) if sum.has_decided(appeal, &guest.name) => {
+                Some("you decided about it before; an appeal is for somebody else")
+            }
+            Some(_) if !has_verdict && choice.choice == UPHOLD => Some("there is no verdict any more to uphold"),
+            Some(_) => None,
+        },
+        WITHDRAW if !is_ruled => Some("nothing is ruled about it that could be taken back"),
+        WITHDRAW if appeal.is_some() => Some("somebody appealed: uphold or overturn it"),
+        WITHDRAW => None,
+        HONEST | FRAUD if has_verdict => Some("there is a verdict: confirm or override it"),
+        HONEST | FRAUD if appeal.is_some() => Some("somebody appealed: overturn what was decided"),
+        "confirm" | "override" if !has_verdict => Some("nothing speaks against it any more"),
+        _ if !is_known => Some("nothing is known of it as of now"),
+        "confirm" | "override" if appeal.is_some() => Some("somebody appealed: uphold or overturn it"),
+        _ => None,
+    }
 }
 
 impl<'a> Listed<'a> {
@@ -621,20 +737,22 @@ impl Desk for ReviewDesk {
                 (before + page.len() + fitting.count(), page)
             })
         };
-        if wanted.all {
-            self.clerk.note(&guest.name, "export", &format!("{total} cases"));
+        match wanted.all {
+            true => self.clerk.note(&guest.name, "export", &format!("{total} cases")),
+            // Whoever goes back to the list has left the case.
+            false => self.leave(guest, |_, _| true),
         }
         for line in &mut cases {
             line.claimed_by = self.claimed(guest, &line.subject, &line.id);
         }
-        Cases { as_of, total, per_page: PER_PAGE, cases }
+        Cases { as_of, stands: self.stands(), total, per_page: PER_PAGE, cases }
     }
 
     fn next(&self, guest: &Guest, queue: Queue) -> Option<(String, String)> {
         let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
         self.listed(guest, queue, &sum, &ranking, |listed| {
-            let mut free = listed.filter(|listed| self.claimed(guest, listed.subject.name(), listed.id).is_none());
-            let free = free.next()?;
+            let mut claimed = listed.filter(|listed| self.claim(guest, listed.subject.name(), listed.id).is_none());
+            let free = claimed.next()?;
             Some((free.subject.name().to_owned(), free.id.to_owned()))
         })
     }
@@ -693,7 +811,14 @@ impl Desk for ReviewDesk {
         });
         let made: Vec<_> = made.collect();
         let count = made.len();
-        let first = self.decisions.add(&guest.name, made).map_err(|failure| failure.to_string())?;
+        let is_as_before = |line: &CaseLine, now: &Sum| {
+            let (subject, id) = (&line.subject, &line.id);
+            now.seen(subject, id) == sum.seen(subject, id) && now.open_appeal(subject, id).is_none()
+        };
+        let first = self.decisions.add(&guest.name, made, |now| {
+            let is_same = cases.iter().all(|line| is_as_before(line, now));
+            if is_same { Ok(()) } else { Err("it is another list than you saw: look again".to_owned()) }
+        })?;
         let about = format!("{} of {count} cases, numbers {first} to {}", choice.choice, first + count as u64 - 1);
         self.clerk.note(&guest.name, "bulk decision", &about);
         Ok((first, count))
@@ -723,6 +848,7 @@ impl Desk for ReviewDesk {
         line.claimed_by = self.claim(guest, subject.name(), id);
         let mut case = Case {
             as_of: self.shelf.outline.as_of(&stated).map(instant::to_text),
+            stands: self.stands(),
             needs_second: needs_second(&line, "confirm"),
             frees_with_second: needs_second(&line, "override"),
             windows: self.shelf.outline.labels.iter().map(|label| label.to_string()).collect(),
@@ -809,6 +935,7 @@ impl Desk for ReviewDesk {
         let sees = |subject| may_see(guest, subject);
         Overview {
             as_of: as_of.map(instant::to_text),
+            stands: self.stands(),
             lags_hours: as_of.map_or(0.0, |as_of| (now() - as_of).max(0) as f64 / 3_600_000.0),
             verdicts: seen().map(|kind| (kind.name().to_owned(), verdicts[kind as usize])).collect(),
             waiting: waits.len(),
@@ -831,62 +958,18 @@ impl Desk for ReviewDesk {
     }
 
     fn decide(&self, guest: &Guest, choice: &Choice) -> Result<u64, String> {
-        let subject = Subject::named(&choice.subject).filter(|subject| decides(guest) && may_see(guest, *subject));
-        let subject = subject.ok_or("your role decides nothing about that")?;
-        if !CHOICES.iter().any(|(word, ..)| *word == choice.choice) {
-            return Err(format!("{:?}: expected one of {}", choice.choice, CHOICES.map(|(word, ..)| word).join(", ")));
+        let decided = self.decided(guest, choice);
+        // Who decided, or was refused, keeps nobody from it any longer.
+        self.leave(guest, |subject, id| subject == choice.subject && id == choice.id);
+        if decided.is_ok() {
+            let about = format!("{} {}: {}", choice.subject, choice.id, choice.choice);
+            self.clerk.note(&guest.name, "decision", &about);
         }
-        has_reason(choice)?;
-        if let Some(who) = self.claimed(guest, &choice.subject, &choice.id) {
-            return Err(format!("{who} looks at it; come back in ten minutes"));
-        }
-        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
-        let stated = &ranking.stated;
-        let row = self.verdict_row(stated, subject, &choice.id);
-        let row = verdict_of(row.as_deref());
-        let appeal = sum.open_appeal(&choice.subject, &choice.id);
-        let plays = payable(&self.shelf.outline, stated, subject, &choice.id);
-        let refused = match choice.choice.as_str() {
-            WITHDRAW if self.ruling(stated, subject, &choice.id).is_none() => {
-                Some("nothing is ruled about it that could be taken back")
-            }
-            WITHDRAW => None,
-            UPHOLD | OVERTURN => match appeal {
-                None => Some("nobody appealed against it, or that is decided"),
-                Some(appeal) if sum.has_decided(appeal, &guest.name) => {
-                    Some("you decided about it before; an appeal is for somebody else")
-                }
-                Some(_) if row.is_none() && choice.choice == UPHOLD => Some("there is no verdict any more to uphold"),
-                Some(_) => None,
-            },
-            HONEST | FRAUD if row.is_some() => Some("there is a verdict: confirm or override it"),
-            HONEST | FRAUD if appeal.is_some() => Some("somebody appealed: overturn what was decided"),
-            "confirm" | "override" if row.is_none() => Some("nothing speaks against it any more"),
-            _ if row.is_none() && plays.is_none() => Some("nothing is known of it as of now"),
-            "confirm" | "override" if appeal.is_some() => Some("somebody appealed: uphold or overturn it"),
-            _ => None,
-        };
-        if let Some(why) = refused {
-            return Err(why.to_owned());
-        }
-        let line = self.line(stated, subject, &choice.id, row, &sum);
-        if line.verdict != choice.verdict {
-            return Err(format!("it was {}, and is {} now: look again", choice.verdict, line.verdict));
-        }
-        let circumstances = self.circumstances(&ranking, &line, subject, &choice.choice);
-        let number = self.decisions.add(&guest.name, vec![(choice.clone(), circumstances)]);
-        let number = number.map_err(|failure| failure.to_string())?;
-        let about = format!("{} {}: {}", choice.subject, choice.id, choice.choice);
-        self.clerk.note(&guest.name, "decision", &about);
-        self.claims.lock().expect("nobody panics with it").remove(&(choice.subject.clone(), choice.id.clone()));
-        Ok(number)
+        decided
     }
 
     fn statement(&self, subject: &str, id: &str, code: &str) -> Option<Statement> {
-        let subject = Subject::named(subject).filter(|subject| has_statement(*subject))?;
-        if !self.codes.opens(subject, id, code) {
-            return None;
-        }
+        let subject = self.opened(subject, id, code)?;
         let (stated, sum) = (self.shelf.now(), self.decisions.now());
         let row = self.verdict_row(&stated, subject, id);
         let ruling = self.ruling(&stated, subject, id);
@@ -1013,4 +1096,34 @@ fn contributions(parts: &str) -> Vec<Contribution> {
     let mut contributions: Vec<Contribution> = parts.iter().map(part).collect();
     contributions.sort_by(|a, b| b.share.partial_cmp(&a.share).unwrap_or(Ordering::Equal));
     contributions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_ruled_is_taken_back_by_two_where_two_had_to_rule_and_never_around_an_appeal() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let decisions = Decisions::open(folder.path()).expect("a folder to write to");
+        let guest = Guest { name: "rita".to_owned(), role: Role::Reviewer };
+        let [subject, id] = ["track", "1"].map(str::to_owned);
+        let withdraw = Choice { subject, id, choice: WITHDRAW.to_owned(), ..Choice::default() };
+        let refused = |choice: &Choice| refused(&guest, choice, &decisions.now(), true, true, true);
+        assert_eq!(refused(&withdraw), None);
+        decisions.appeal("track", "1", "that was a concert").expect("none waits");
+        assert_eq!(refused(&withdraw), Some("somebody appealed: uphold or overturn it"));
+        let uphold = Choice { choice: UPHOLD.to_owned(), ..withdraw.clone() };
+        assert_eq!(refused(&uphold), None);
+        let number = decisions.add("rick", vec![(uphold.clone(), Circumstances::default())], |_| Ok(()));
+        // The page was made before.
+        assert!(refused(&withdraw).is_some_and(|why| why.contains("look again")));
+        assert_eq!(refused(&Choice { seen: number.expect("it is written"), ..withdraw }), None);
+
+        let line =
+            |verdict: &str, stake_usd| CaseLine { verdict: verdict.to_owned(), stake_usd, ..CaseLine::default() };
+        for (verdict, stake_usd, needs) in [("hold", 1.0, false), ("hold", SECOND_USD, true), ("block", 1.0, true)] {
+            assert_eq!(needs_second(&line(verdict, stake_usd), WITHDRAW), needs, "{verdict} {stake_usd}");
+        }
+    }
 }

@@ -24,6 +24,7 @@ use datasets::log::{Disk, Durable, Reader};
 use datasets::names::NameTable;
 use datasets::policy::{self, Activation, Stage};
 
+use super::audit::Clerk;
 use super::eraser::{Eraser, Request};
 use super::lag::Lag;
 use super::places::Places;
@@ -42,6 +43,8 @@ use crate::replay::views::hubs_are_texts;
 const SAID_WAITING_MAX: usize = 256;
 /// How nice workers are to those who answer: a question takes milliseconds, a tick a good part of a second, and the processors are the same.
 const WORKERS_NICE: i32 = 10;
+/// Who takes up what was activated.
+const SERVICE: &str = "service";
 /// How often somebody looks whether the service is to end.
 const LOOKS_EVERY: Duration = Duration::from_millis(100);
 /// How often somebody looks whether a policy was activated.
@@ -55,6 +58,8 @@ pub struct Flow {
     pub how: ReplayArgs,
     /// The folder of the service.
     pub folder: PathBuf,
+    /// Writes down which policies came into force.
+    pub clerk: Clerk,
     /// Where in the log rows stand that somebody may want to see again.
     pub places: Arc<Places>,
     /// What they are called.
@@ -96,6 +101,7 @@ impl Flow {
     /// When the first one cannot begin.
     pub fn run(mut self, living: Living, mut activated: Activated) -> Result<JoinHandle<()>, Failure> {
         let mut running = self.begin(living)?;
+        self.note("policies at the start", &activated);
         Ok(std::thread::spawn(move || {
             while let Some((turn, living)) = self.watch(&mut running, &mut activated) {
                 self.progress.turning.store(true, Ordering::Relaxed);
@@ -104,7 +110,10 @@ impl Flow {
                 }
                 self.end(running);
                 match turn {
-                    Turn::Policies => _ = self.progress.policies_taken_up.fetch_add(1, Ordering::Relaxed),
+                    Turn::Policies => {
+                        self.note("policies taken up", &activated);
+                        self.progress.policies_taken_up.fetch_add(1, Ordering::Relaxed);
+                    }
                     Turn::Erasures(asked) => self.eraser.erase(asked),
                 }
                 running = match self.begin(living) {
@@ -137,7 +146,10 @@ impl Flow {
                             self.progress.refuse_policy(None);
                             return Some((Turn::Policies, living));
                         }
-                        Err(failure) => self.progress.refuse_policy(Some(failure.to_string())),
+                        Err(failure) => {
+                            self.note("policies refused", activated);
+                            self.progress.refuse_policy(Some(failure.to_string()));
+                        }
                     }
                 }
             }
@@ -153,6 +165,13 @@ impl Flow {
             }
         }
         None
+    }
+
+    /// Writes down what was activated, where policies are.
+    fn note(&self, what: &str, activated: &Activated) {
+        if let Some(about) = activated.in_words() {
+            self.clerk.note(SERVICE, what, &about);
+        }
     }
 
     /// Starts the workers and whoever keeps the views.
@@ -258,6 +277,21 @@ impl Activated {
         let mut activated = Activated { store, known: Vec::new(), deciding: None };
         activated.changed();
         activated
+    }
+
+    /// From when on which policy decides, and how far; `None` where the service goes by none that is activated.
+    fn in_words(&self) -> Option<String> {
+        self.store.as_ref()?;
+        let Some(deciding) = &self.deciding else { return Some("a list that cannot be believed".to_owned()) };
+        let told = |(from, digest, stage): &(String, String, Option<Stage>)| {
+            let stage = match stage {
+                None => String::new(),
+                Some(Stage::Shadow) => ", in the shadow".to_owned(),
+                Some(Stage::Beta(percent)) => format!(", for {percent} % of subjects"),
+            };
+            format!("{} from {from}{stage}", digest.get(..12).unwrap_or(digest))
+        };
+        Some(deciding.iter().map(told).collect::<Vec<_>>().join(", "))
     }
 
     /// Whether it decides otherwise than when this was asked before: what goes into the shadow decides nothing. A list that cannot be read now is

@@ -26,6 +26,7 @@ use super::gate::{Answer, Gate, Refused};
 use super::kafka::Standing;
 use super::openapi::openapi;
 use super::people::People;
+use super::registrar;
 use super::shelf::{Asked, Shelf};
 use super::source::Progress;
 use super::tables::deed_of_all;
@@ -109,6 +110,11 @@ impl Service {
             problem(404, &format!("no table is called {}; expected one of {}", sent.table, TABLES.join(", ")))
         })?;
         let source = match (&sent.source, &sent.offset) {
+            (Some(source), _) if registrar::SOURCES.contains(&source.as_str()) => {
+                return Err(wrong(format!(
+                    "Truestream-Source {source}: that is the review desk's own; choose another"
+                )));
+            }
             (Some(source), Some(offset)) if !source.is_empty() && source.len() <= 200 => {
                 let offset =
                     offset.parse().map_err(|_| wrong("Truestream-Offset: expected a whole number".to_owned()))?;

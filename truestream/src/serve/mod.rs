@@ -162,6 +162,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         println!("Token, told this once: {}\nIt is the password of the user {FIRST}, too", first.secret);
     }
     let deeds = Arc::new(Audit::open(&args.state, DEEDS)?);
+    deeds.mend()?;
     let codes = Codes::new(deeds.derived(appeals::PURPOSE));
     let (clerk, written_down) = deeds.clerk();
     let people = Arc::new(People::new(state.people(), clerk.clone(), args.query_rate));
@@ -186,6 +187,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         living.views.clone(),
     ));
     let decisions = Arc::new(Decisions::open(&args.state)?);
+    registrar::has_all(&args.state, &decisions, &offsets)?;
     let store = args.policy.clone().filter(|folder| datasets::policy::is_store(folder));
     let archive = Archive { disk: disk.clone(), store };
     let tables = Arc::new(Tables {
@@ -212,8 +214,15 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let samples = Arc::new(Samples::new(shelf.clone(), deeds.derived(samples::PURPOSE)));
     let trends = Arc::new(Trends::open(&args.state, shelf.clone(), places.clone()));
     let looking = look(urgency.clone(), samples.clone(), trends.clone(), progress.clone());
-    let material =
-        Material { urgency, samples, trends, places: places.clone(), exhibits, cabinet: Cabinet::of(&args.state) };
+    let material = Material {
+        urgency,
+        samples,
+        trends,
+        places: places.clone(),
+        exhibits,
+        cabinet: Cabinet::of(&args.state),
+        progress: progress.clone(),
+    };
     let desk =
         ReviewDesk::new(shelf.clone(), people.clone(), clerk.clone(), decisions.clone(), codes, ids.clone(), material);
     let time = if followed.is_some() { Time::Told } else { args.time };
@@ -224,7 +233,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let service = Arc::new(Service {
         desk,
         people: people.clone(),
-        clerk,
+        clerk: clerk.clone(),
         ids: ids.clone(),
         erasures,
         time,
@@ -242,6 +251,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let flow = Flow {
         how: args.as_replay(),
         folder: args.state.clone(),
+        clerk,
         places,
         names,
         kept,
@@ -429,6 +439,7 @@ fn follow(
                 }
             }
         }
+        progress.is_over.store(true, Ordering::Relaxed);
         eprintln!("Followed to the end");
     })
 }

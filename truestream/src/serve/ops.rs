@@ -199,7 +199,7 @@ pub fn labels(args: &LabelsArgs) -> Result<(), Failure> {
 
 /// Writes the accounts that were drawn of those whom nothing suspected and that people looked at, as `truestream queue` does.
 fn write_drawn(args: &LabelsArgs, file: &Path, kind: IdKind, accounts: &HashMap<String, Id>) -> Result<(), Failure> {
-    let decisions = Decisions::open(&args.state)?.now();
+    let decisions = Decisions::read(&args.state)?.now();
     let is_drawn = |decision: &&Arc<Decision>| {
         decision.subject == Subject::Account.name()
             && decision.decided.verdict == Verdict::Allow.name()

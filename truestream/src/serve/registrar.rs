@@ -4,24 +4,46 @@
 //! decisions ──30 s──▶ rows of rulings and of labels ──▶ gate ──▶ log ──▶ at the next tick: verdicts
 //! ```
 
+use std::path::Path;
 use std::sync::Arc;
 
 use console::desk::{Queue, REASONS};
 use datasets::intake;
-use datasets::log::{Entry, Rows};
+use datasets::log::{Entry, Offsets, Rows};
 use datasets::tables::read::IdKinds;
 use records::{Label, Millis, Ruled, Ruling, Subject};
 
 use super::args::Time;
-use super::decisions::{Decision, Decisions, UNDO_MS};
+use super::decisions::{DECISIONS, Decision, Decisions, UNDO_MS};
 use super::gate::Gate;
 use super::shelf::Shelf;
 use super::state::now;
 use super::urgency::id_of;
+use crate::exit::Failure;
 
 /// The sources of labels and of rulings in the log.
 const LABELS: &str = "desk";
 const RULINGS: &str = "desk-rulings";
+/// Nobody else sends as one of them.
+pub const SOURCES: [&str; 2] = [LABELS, RULINGS];
+
+/// Checks that all decisions are there of which the log has what became of them: numbers are given once, and another decision with one of
+/// those would be taken for it.
+///
+/// # Errors
+/// When some are lost.
+pub fn has_all(state: &Path, decisions: &Decisions, offsets: &Offsets) -> Result<(), Failure> {
+    let last = decisions.now().all.last().map_or(0, |last| last.decided.number);
+    let told = SOURCES.iter().filter_map(|source| offsets.get(*source)).max().copied().unwrap_or(0);
+    match told <= last {
+        true => Ok(()),
+        false => Err(Failure::Input(format!(
+            "{}/{DECISIONS}.jsonl: found decisions up to number {last}, and the log has what became of number {told}: those between are lost, and \
+             new ones would get their numbers and be taken for them; bring {DECISIONS}.* and audit.* back from a backup, or begin with another --state",
+            state.display()
+        ))),
+    }
+}
 
 /// Makes rulings and labels of decisions that cannot be undone any more. The number of the decision is its number in the log, so that
 /// each is there once however often it is told.
@@ -42,9 +64,11 @@ impl Registrar {
 
     /// Tells the log what is final by now, in its order.
     pub fn tell(&mut self) {
+        // What is undone after this moment is too young at this moment.
+        let now = now();
         let sum = self.decisions.now();
-        while let Some(decision) = sum.all.get(self.told).filter(|decision| now() - decision.at > UNDO_MS) {
-            if decision.is_final() && !self.is_told(decision) {
+        while let Some(decision) = sum.all.get(self.told).filter(|decision| now - decision.at > UNDO_MS) {
+            if decision.is_told() && !self.is_taken(decision) {
                 // There was no room, or nothing is stated yet: it is told again.
                 return;
             }
@@ -52,7 +76,7 @@ impl Registrar {
         }
     }
 
-    fn is_told(&self, decision: &Decision) -> bool {
+    fn is_taken(&self, decision: &Decision) -> bool {
         let known_at = match self.time {
             Time::Wall => Some(decision.at),
             Time::Told => self.shelf.as_of(),

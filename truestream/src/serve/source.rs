@@ -46,6 +46,8 @@ const AHEAD_MS: Millis = 24 * 3_600_000;
 pub struct Progress {
     /// Nothing more is fed.
     pub stopping: AtomicBool,
+    /// The folder that was followed has ended, and nobody tells any more how late it is.
+    pub is_over: AtomicBool,
     /// Nothing more is fed to this dataflow; another one follows.
     pub turning: AtomicBool,
     /// Everything is stated that was in the log when this dataflow had read it.

@@ -14,7 +14,7 @@ use datasets::tables::read::IdKinds;
 use records::{IdSpace, Millis};
 use serde::{Deserialize, Serialize};
 
-use super::audit::KEY;
+use super::audit::{KEY, all_locked};
 use super::cabinet;
 use super::people::{FORMER_TOKEN, FORMER_USERS, PEOPLE, PeopleFile};
 use super::trends;
@@ -180,6 +180,8 @@ impl StateFolder {
     /// # Errors
     /// When a file cannot be read or written.
     pub fn copy_rest(&self, to: &StateFolder) -> Result<(), Failure> {
+        // What the records say of each other holds as of one moment; in a folder that cannot be written to nobody writes.
+        let _locks = all_locked(&self.0).ok();
         for name in FILES {
             match fs::read(self.0.join(name)) {
                 Ok(bytes) => write_whole(&to.0.join(name), &bytes)?,

@@ -98,7 +98,20 @@ fn every_route_is_open_to_those_roles_that_may_take_it() {
     }
     let head = told(&on(&state, &["audit", "verify"]).good());
     on(&state, &["audit", "verify", "--head", &head]).good();
+    let (record, decisions) = head.split_once('+').expect("the heads of both");
+    assert_eq!(decisions, "0:");
+    on(&state, &["audit", "verify", "--head", record]).good();
+    on(&state, &["audit", "verify", "--head", &format!("{record}+1:{}", "0".repeat(64))]).failed(3, &["changed in"]);
+    // What was cut off stays missed: nobody is let in of whom nothing can be written down, and no service starts.
     let lines = std::fs::read_to_string(state.join("audit.jsonl")).expect("a file");
+    let kept: Vec<&str> = lines.lines().collect();
+    std::fs::write(state.join("audit.jsonl"), format!("{}\n", kept[..kept.len() - 5].join("\n"))).expect("a file");
+    on(&state, &["user", "add", "eve", "--role", "admin"]).failed(4, &["the end is missing", "backup"]);
+    assert!(!on(&state, &["user", "ls"]).good().out.contains("eve"));
+    on(&state, &["audit", "verify"]).failed(3, &["changed in"]);
+    on(&state, &["serve", "--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"]).failed(4, &["the end is missing"]);
+    std::fs::write(state.join("audit.jsonl"), &lines).expect("a file");
+    on(&state, &["audit", "verify", "--head", &head]).good();
     std::fs::write(state.join("audit.jsonl"), lines.replace("auditor", "analyst")).expect("a file");
     on(&state, &["audit", "verify", "--head", &head]).failed(3, &["changed in"]);
 }

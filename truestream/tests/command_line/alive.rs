@@ -620,6 +620,11 @@ fn a_service_takes_up_a_policy_with_waves_while_it_runs() {
     let (tables, as_of) = replayed(&HOW, &data, path, &views, &["--policy", &store]);
     let measures = rows(&tables.join("wave.parquet"), &["measure"]).concat();
     assert_eq!(BTreeSet::from_iter(measures), BTreeSet::from(["duplicates", "uploads"].map(str::to_owned)));
+    // What came into force meanwhile is in the record.
+    service.running_until("it is written down", || {
+        let shown = truestream(&["audit", "--state", &text(&path.join("state")), "show"]).good().out;
+        shown.contains("service\tpolicies taken up\t") && shown.contains("service\tpolicies at the start\t")
+    });
     service.running_until("it looks for waves", || service.sql("SELECT * FROM wave").num_rows() > 0);
     service.wait_as_of(as_of);
     service.states(&tables, &views);

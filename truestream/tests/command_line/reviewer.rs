@@ -159,6 +159,8 @@ fn review(
             let page = second.get(&format!("/desk/case/{case}"));
             assert!(page.body.contains("waits for a second person"), "{case}: {}", page.body);
             assert_eq!(second.decide(&case, choice, reason).status, 303, "{case}");
+            // Back to the list: the next case is the other's.
+            second.get("/desk");
         }
         *told.entry(format!("{choice} {reason}").trim().to_owned()).or_default() += 1;
     }
