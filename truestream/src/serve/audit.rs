@@ -663,13 +663,21 @@ mod tests {
             fs::write(folder.join("audit.jsonl"), kept).expect("a file");
         };
         let gone = |folder: &Path, name: &str| fs::remove_file(folder.join(name)).expect("a file");
-        let taken: [(&str, &dyn Fn(&Path)); 8] = [
+        let taken: [(&str, &dyn Fn(&Path)); 9] = [
             ("the end", &|folder| cut(folder, 3)),
             ("the end, and a head by hand", &|folder| {
                 cut(folder, 3);
                 let text = fs::read_to_string(folder.join("audit.jsonl")).expect("a file");
                 let last: Done = serde_json::from_str(text.lines().last().expect("a line")).expect("a line");
                 fs::write(at(folder, "audit.head"), format!("{:020} {}\n", 3, last.seal)).expect("a file");
+            }),
+            ("the end, and a head by hand with the seal of the one before", &|folder| {
+                cut(folder, 3);
+                let text = fs::read_to_string(folder.join("audit.jsonl")).expect("a file");
+                let last: Done = serde_json::from_str(text.lines().last().expect("a line")).expect("a line");
+                let before = fs::read_to_string(at(folder, "audit.head")).expect("a file");
+                let seal = before.rsplit(' ').next().expect("a seal");
+                fs::write(at(folder, "audit.head"), format!("{:020} {} {seal}", 3, last.seal)).expect("a file");
             }),
             ("the end, and the head of the other record", &|folder| {
                 cut(folder, 2);

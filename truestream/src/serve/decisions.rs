@@ -850,7 +850,11 @@ mod tests {
     fn of_two_that_decide_at_once_one_is_taken() {
         let folder = tempfile::tempdir().expect("a folder");
         let decisions = Decisions::open(folder.path()).expect("nobody changed them");
-        let unseen = |sum: &Sum| (sum.seen("account", "a1") == 0).then_some(()).ok_or_else(|| "look again".to_owned());
+        let unseen = |sum: &Sum| {
+            // Whoever asks beside another one has the time to do so.
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            (sum.seen("account", "a1") == 0).then_some(()).ok_or_else(|| "look again".to_owned())
+        };
         let taken = std::thread::scope(|scope| {
             let one = |by: &'static str| decisions.add(by, said("confirm", "", false), unseen).is_ok();
             let all = ["ana", "bob", "carl", "dora"].map(|by| scope.spawn(move || one(by)));
