@@ -12,7 +12,7 @@ use records::attack::{Artist, Attack, Attacks};
 use records::policy::Percent;
 use records::royalty::{Pools, Sharing, Terms};
 
-use crate::royalty::listeners_needed;
+use crate::royalty::{eligible, listeners_needed};
 
 const DAYS: f64 = 30.0;
 const MICROS: f64 = 1e6;
@@ -83,19 +83,24 @@ fn counting(streams: f64, terms: &Terms) -> f64 {
     }
 }
 
-/// What an honest artist gets in a month.
+/// What an honest artist gets in a month, in the genre in which that is least.
 pub fn artist_gets(artist: &Artist, attacks: &Attacks, terms: &Terms) -> f64 {
-    let threshold = &terms.threshold;
+    let genres = artist.genres.iter().map(|genre| Some(genre.as_str())).chain([None]);
+    genres.map(|genre| artist_gets_in(genre, artist, attacks, terms)).fold(f64::INFINITY, f64::min)
+}
+
+fn artist_gets_in(genre: Option<&str>, artist: &Artist, attacks: &Attacks, terms: &Terms) -> f64 {
     let (streams_year, listeners) = (artist.track_streams_year, artist.track_listeners_year);
-    if streams_year < threshold.streams_min || listeners < listeners_needed(threshold, streams_year) {
+    let Ok(weight) = eligible(terms, (streams_year, listeners), genre, Some(artist.track_seconds)) else {
         return 0.0;
-    }
+    };
+    let weight = f64::from(weight.get()) / 100.0;
     let of_listener = artist.listener_streams_month as f64;
     let streams = (artist.tracks * streams_year) as f64 / 12.0;
-    let by_streams = streams * counting(of_listener, terms) * stream_rate(&artist.plan, attacks, terms);
+    let by_streams = weight * streams * counting(of_listener, terms) * stream_rate(&artist.plan, attacks, terms);
     match terms.sharing {
         Sharing::ProRata => by_streams,
-        Sharing::UserCentric => terms.brings(Some(&artist.plan)) as f64 / MICROS * streams / of_listener,
+        Sharing::UserCentric => weight * terms.brings(Some(&artist.plan)) as f64 / MICROS * streams / of_listener,
         Sharing::ArtistCentric => by_streams * boosted(streams, listeners as f64, terms) / attacks.mean_times,
     }
 }
@@ -117,10 +122,11 @@ pub fn revenue(attack: &Attack, attacks: &Attacks, terms: &Terms) -> f64 {
 }
 
 /// How many times its streams count: one artist per track would stay small, so it takes the boost where one track in the month is enough for it.
+/// And whoever has accounts play says that they chose to.
 fn times(attack: &Attack, terms: &Terms) -> f64 {
     let streams = (attack.accounts * attack.streams_per_day) as f64 * DAYS / attack.tracks as f64;
     let listeners = attack.accounts as f64 * (1.0 - (-streams / attack.accounts as f64).exp());
-    boosted(streams, listeners, terms)
+    boosted(streams, listeners, terms) * terms.boost.chosen_times as f64
 }
 
 fn boosted(streams: f64, listeners: f64, terms: &Terms) -> f64 {

@@ -143,6 +143,22 @@ fn free_accounts_take_nothing_of_what_subscribers_pay_where_plans_are_pools() {
 }
 
 #[test]
+fn who_attacks_says_that_every_stream_was_chosen() {
+    let mut terms = Terms { sharing: Sharing::ArtistCentric, ..terms() };
+    let attack = Attack { tracks: 1_000, ..smith() };
+    let earns = |terms: &Terms| revenue(&attack, &attacks(4_000), terms);
+    terms.boost.chosen_times = 1;
+    let once = earns(&terms);
+    terms.boost.chosen_times = 10;
+    near(earns(&terms), 10.0 * once, 1e-6);
+    assert_eq!(terms.fault(), None);
+    terms.boost.chosen_times = 11;
+    assert!(terms.fault().is_some_and(|fault| fault.contains("chosen_times 11, expected 1 to 10")));
+    terms = Terms { close_days: u32::MAX, ..datasets::policy::terms(None).unwrap() };
+    assert!(terms.fault().is_some_and(|fault| fault.contains("close_days")));
+}
+
+#[test]
 fn the_longer_until_money_is_paid_the_more_are_caught_but_never_all() {
     let percent = |number| Percent::new(number).unwrap();
     let attack = Attack { caught: percent(60), hazard: percent(2), ..smith() };
@@ -172,6 +188,10 @@ fn an_honest_artist_is_paid_unless_the_terms_pay_nobody() {
     let mut harsh = built_in.clone();
     harsh.threshold.streams_min = 2_000;
     assert_eq!(gets("new_artist", &harsh), 0.0);
+    // Whatever is called noise: pop is none.
+    harsh = built_in.clone();
+    harsh.noise.genres.push("pop".to_owned());
+    assert!(gets("known_artist", &harsh) < 80.0 && gets("new_artist", &harsh) == 0.0);
     harsh = built_in.clone();
     harsh.threshold.streams_per_listener = 5;
     assert_eq!((gets("new_artist", &harsh), gets("known_artist", &harsh)), (0.0, 0.0));

@@ -47,6 +47,10 @@ pub struct Artist {
     pub track_streams_year: u64,
     /// Independent listeners of each in twelve months.
     pub track_listeners_year: u64,
+    /// Genres in each of which the artist must be paid so; of none where it is empty.
+    pub genres: Vec<String>,
+    /// How long its tracks are, in seconds.
+    pub track_seconds: u64,
     /// The plan of those who listen.
     pub plan: String,
     /// Streams of such a listener in a month, of everything.

@@ -111,18 +111,34 @@ pub struct Terms {
     pub boost: Boost,
 }
 
+/// Nobody waits longer than a year for a close, or for the money after it.
+const DAYS_MAX: u32 = 365;
+/// What counts more counts at most so many times (Deezer, 2023: twice, and twice again): a count of parts fits its number.
+const TIMES_MAX: u64 = 10;
+
 /// The plan of accounts of plans that have no fee of their own.
 pub const OTHER_PLAN: &str = "other";
 
 impl Terms {
+    /// What of the numbers cannot be: what was found and what was expected.
+    pub fn fault(&self) -> Option<String> {
+        let Terms { close_days, pay_days, boost, .. } = self;
+        let days = [("close_days", close_days), ("pay_days", pay_days)];
+        let late = days.into_iter().find(|(_, days)| **days > DAYS_MAX);
+        let times = [("artist_times", boost.artist_times), ("chosen_times", boost.chosen_times)];
+        let much = times.into_iter().find(|(_, times)| !(1..=TIMES_MAX).contains(times));
+        let late = late.map(|(name, days)| format!("found {name} {days}, expected at most {DAYS_MAX}"));
+        late.or(much.map(|(name, times)| format!("found {name} {times}, expected 1 to {TIMES_MAX}")))
+    }
+
     /// The plan by which an account of this one is counted: its own, where it has a fee, or that of all others.
     pub fn plan<'a>(&self, plan: Option<&'a str>) -> Option<&'a str> {
         plan.filter(|plan| self.fees.contains_key(*plan) && *plan != OTHER_PLAN)
     }
 
-    /// What an account of the plan brings for recordings in a month.
+    /// What an account of the plan brings for recordings in a month: fee times share, rounded down to a millionth.
     pub fn brings(&self, plan: Option<&str>) -> Micros {
         let fee = plan.and_then(|plan| self.fees.get(plan)).or_else(|| self.fees.get(OTHER_PLAN));
-        fee.copied().unwrap_or_default() / 100 * u64::from(self.share.get())
+        fee.copied().unwrap_or_default() * u64::from(self.share.get()) / 100
     }
 }

@@ -34,6 +34,9 @@ use crate::governance;
 use crate::replay::clauses;
 use crate::replay::laws::latest;
 
+/// Where nobody says how many honest artists may be wronged: one of so many.
+const ARTISTS_EACH: usize = 100;
+
 /// The word for the policy that holds where none is given.
 const BUILT_IN: &str = "built-in";
 
@@ -117,7 +120,7 @@ struct CheckArgs {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// With --data: so many honest artists at most may newly have a verdict, lose streams of people, or a share or half of their money; instead of
-    /// the store's `artists_max`
+    /// the store's `artists_max`, or one of a hundred where it says none
     #[arg(long, value_name = "N", requires = "data")]
     artists_max: Option<usize>,
     /// With --data: more options of `truestream replay`
@@ -182,8 +185,9 @@ fn check(CheckArgs { one: args, store, data, artists_max, more }: &CheckArgs) ->
     if let Some(data) = data.as_deref().filter(|_| faults.is_empty()) {
         let most =
             artists_max.map_or_else(|| store.map_or(Ok(None), governance::artists_max), |most| Ok(Some(most)))?;
-        let found = newly_wronged(own, store, data, more)?;
-        faults.extend(most.filter(|most| found > *most).map(|most| backtest::too_many(found, most)));
+        let (found, of) = newly_wronged(own, store, data, more)?;
+        let most = most.unwrap_or(of / ARTISTS_EACH);
+        faults.extend((found > most).then(|| backtest::too_many(found, most)));
         wronged = Some(found);
     }
     let idle = match faults.is_empty() {
@@ -222,8 +226,13 @@ fn load(folder: Option<&Path>) -> Result<Policy, Failure> {
     folder.map_or_else(|| Ok(policy::built_in()), policy::load).map_err(input)
 }
 
-/// How many honest artists are wronged in the data that are not under what is in force in the store, or built in.
-fn newly_wronged(own: Option<&Path>, store: Option<&Path>, data: &Path, more: &[String]) -> Result<usize, Failure> {
+/// How many honest artists are wronged in the data that are not under what is in force in the store, or built in; and how many there are.
+fn newly_wronged(
+    own: Option<&Path>,
+    store: Option<&Path>,
+    data: &Path,
+    more: &[String],
+) -> Result<(usize, usize), Failure> {
     let store = store.filter(|store| policy::is_store(store));
     let built_in = Path::new(BUILT_IN);
     backtest::wronged(&BacktestArgs::of(own.unwrap_or(built_in), store.unwrap_or(built_in), data, more))
@@ -283,7 +292,7 @@ fn idle(policy: &Policy) -> Vec<String> {
     idle
 }
 
-/// Entries of lists of which it is not told by whom, why and until when, and those that have expired.
+/// Entries of lists of which it is not told by whom, why and until when, and those that have expired; and rules that have.
 fn untold(own: Option<&Path>) -> Result<Vec<String>, Failure> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis);
     let trusted = policy::gate(own).map_err(input)?.trusted;
@@ -293,12 +302,15 @@ fn untold(own: Option<&Path>) -> Result<Vec<String>, Failure> {
     });
     let pins = policy::pins(own).map_err(input)?.into_iter();
     let pins = pins.map(|pin| (format!("pins.toml: {}", pin.subject.name()), pin.entry));
+    let rules = policy::clauses(own).map_err(input)?.into_iter().filter(|rule| rule.clause.expires <= now);
+    let rules =
+        rules.map(|rule| format!("rule {:?} has expired at {}", rule.clause.id, instant::to_text(rule.clause.expires)));
     let note = |(list, entry): (String, Entry)| match entry.until.filter(|until| *until <= now) {
         Some(until) => Some(format!("{list} {:?} has expired at {}", entry.id, instant::to_text(until))),
         None if entry.untold().is_empty() => None,
         None => Some(format!("{list} {:?} does not tell {}", entry.id, entry.untold().join(", "))),
     };
-    Ok(of_gate.chain(pins).filter_map(note).collect())
+    Ok(of_gate.chain(pins).filter_map(note).chain(rules).collect())
 }
 
 fn signal_name(name: &str) -> Option<Name> {

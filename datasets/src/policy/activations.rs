@@ -113,7 +113,7 @@ pub fn list_of(store: &Path) -> PathBuf {
 pub fn history(store: &Path) -> Result<Vec<Activation>, Error> {
     let path = list_of(store);
     // Read before the lines: it is written after them.
-    let last = fs::read_to_string(store.join(LAST)).ok();
+    let last = fs::read_to_string(store.join(LAST)).unwrap_or_default();
     let text = fs::read_to_string(&path).map_err(|source| Error::io(&path, source))?;
     let mut all: Vec<Activation> = Vec::new();
     // Number and instant of what is not taken back so far.
@@ -147,15 +147,19 @@ pub fn history(store: &Path) -> Result<Vec<Activation>, Error> {
         }
         all.push(activation);
     }
-    let is_there = |last: &String| all.iter().any(|one| one.hash == last.trim());
-    match (all.len(), last.filter(|last| !is_there(last))) {
-        (0, _) => Err(Error::Input(format!("{}: found nothing, expected an activation", path.display()))),
-        (many, Some(last)) => Err(Error::Input(format!(
-            "{}: found {many} lines, expected one more with the hash {} that {LAST} names: the end was cut off",
-            path.display(),
-            last.trim()
+    let (path, last) = (path.display(), last.trim());
+    match all.last() {
+        None => Err(Error::Input(format!("{path}: found nothing, expected an activation"))),
+        Some(_) if all.iter().any(|one| one.hash == last) => Ok(all),
+        Some(end) if last.is_empty() => Err(Error::Input(format!(
+            "{path}: found no {LAST} beside it, expected the hash of the last line there: somebody may have cut off the end. \
+             Who knows that nobody did writes {} into it",
+            end.hash
         ))),
-        (_, None) => Ok(all),
+        Some(_) => Err(Error::Input(format!(
+            "{path}: found {} lines, expected one more with the hash {last} that {LAST} names: the end was cut off",
+            all.len()
+        ))),
     }
 }
 
@@ -568,6 +572,11 @@ mod tests {
         fs::write(whole.join(CHAIN), chain.lines().next().unwrap()).unwrap();
         let error = activations(whole).unwrap_err().to_string();
         assert!(error.contains("the end was cut off"), "{error}");
+        let last = fs::read_to_string(whole.join(LAST)).unwrap();
+        fs::remove_file(whole.join(LAST)).unwrap();
+        let error = activations(whole).unwrap_err().to_string();
+        assert!(error.contains("found no activations.last"), "{error}");
+        fs::write(whole.join(LAST), last).unwrap();
         fs::write(whole.join(CHAIN), &chain).unwrap();
         let digest = &activations(whole).unwrap()[0].digest;
         fs::write(whole.join(POLICIES).join(digest).join("policy.toml"), "version = \"x\"").unwrap();

@@ -32,6 +32,9 @@ struct WrittenArtist {
     tracks: u64,
     track_streams_year: u64,
     track_listeners_year: u64,
+    #[serde(default)]
+    genres: Vec<String>,
+    track_seconds: u64,
     plan: String,
     listener_streams_month: u64,
     #[serde(deserialize_with = "an_amount")]
@@ -105,8 +108,8 @@ impl AttacksFile {
         let mut artists = Vec::new();
         for written in self.artist {
             let WrittenArtist { name, tracks, track_streams_year, track_listeners_year, plan, .. } = written;
-            let WrittenArtist { listener_streams_month, least, .. } = written;
-            let counts = [tracks, track_streams_year, track_listeners_year, listener_streams_month];
+            let WrittenArtist { listener_streams_month, least, genres, track_seconds, .. } = written;
+            let counts = [tracks, track_streams_year, track_listeners_year, listener_streams_month, track_seconds];
             if counts.iter().any(|count| !(1..=1_000_000_000).contains(count)) {
                 return wrong(format!("artist {name:?}: found a count that cannot be, expected 1 to 1,000,000,000"));
             }
@@ -115,6 +118,8 @@ impl AttacksFile {
                 tracks,
                 track_streams_year,
                 track_listeners_year,
+                genres,
+                track_seconds,
                 plan,
                 listener_streams_month,
                 least,

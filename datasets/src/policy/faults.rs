@@ -13,10 +13,10 @@ use serde_json::{Value, json};
 
 use super::attacks::{attacks, own_attacks};
 use super::gate::{gate, own_gate};
-use super::terms::{TermsFile, terms};
+use super::terms::{own_terms, terms};
 use super::{
-    LISTENING, PolicyFile, REVIEW, ROYALTIES, ThresholdsFile, built_in, cases, clauses, declaring, lay_over, listening,
-    load, no_name, own_declaring, parse, pins, read, refuse_strangers, surges,
+    LISTENING, PolicyFile, REVIEW, ThresholdsFile, built_in, cases, clauses, declaring, lay_over, listening, load,
+    no_name, own_declaring, parse, pins, read, refuse_strangers, surges,
 };
 use crate::Error;
 
@@ -50,7 +50,7 @@ pub fn faults(folder: &Path) -> Vec<Error> {
     faults.extend(clauses(Some(folder)).err());
     faults.extend(surges(Some(folder)).err());
     faults.extend(pins(Some(folder)).err());
-    faults.extend(read::<TermsFile>(folder, ROYALTIES.0).err());
+    faults.extend(own_terms(folder).err());
     faults.extend(own_attacks(folder).err());
     faults
 }
@@ -162,7 +162,7 @@ mod tests {
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         for (name, text) in files {
-            std::fs::write(folder.path().join(name), text).unwrap();
+            fs::write(folder.path().join(name), text).unwrap();
         }
         folder
     }

@@ -77,11 +77,19 @@ fn amounts<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, Micros
 pub fn terms(folder: Option<&Path>) -> Result<Terms, Error> {
     if let Some(folder) = folder {
         refuse_strangers(folder)?;
-        if let Some(file) = read::<TermsFile>(folder, ROYALTIES.0)? {
-            return Ok(file.into());
+        if let Some(terms) = own_terms(folder)? {
+            return Ok(terms);
         }
     }
     parse::<TermsFile>(&Path::new("built-in policy").join(ROYALTIES.0), ROYALTIES.1).map(Terms::from)
+}
+
+pub(super) fn own_terms(folder: &Path) -> Result<Option<Terms>, Error> {
+    let terms = read::<TermsFile>(folder, ROYALTIES.0)?.map(Terms::from);
+    match terms.as_ref().and_then(Terms::fault) {
+        Some(fault) => Err(Error::Input(format!("{}: {fault}", folder.join(ROYALTIES.0).display()))),
+        None => Ok(terms),
+    }
 }
 
 #[cfg(test)]

@@ -153,7 +153,7 @@ fn wrongs(args: &ActivateArgs, policy: &Path) -> Result<Option<String>, Failure>
             store.display()
         )));
     };
-    let found = newly_wronged(Some(policy), Some(store), data, &[])?;
+    let (found, _) = newly_wronged(Some(policy), Some(store), data, &[])?;
     Ok((found > most).then(|| backtest::too_many(found, most)))
 }
 

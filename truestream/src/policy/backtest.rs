@@ -115,12 +115,13 @@ pub(super) fn too_many(wronged: usize, most: usize) -> String {
     )
 }
 
-/// How many honest artists are wronged by the policy that were not by the one beside it.
+/// How many honest artists are wronged by the policy that were not by the one beside it, and how many there are.
 ///
 /// # Errors
 /// When the data or a policy cannot be read.
-pub(super) fn wronged(args: &BacktestArgs) -> Result<usize, Failure> {
-    Ok(told(args)?.wronged())
+pub(super) fn wronged(args: &BacktestArgs) -> Result<(usize, usize), Failure> {
+    let told = told(args)?;
+    Ok((told.wronged(), told.stakes.honest_artists()))
 }
 
 fn told(args: &BacktestArgs) -> Result<Told<'_>, Failure> {

@@ -200,6 +200,11 @@ impl Stakes {
         self.artists.iter().filter(is_wronged).count()
     }
 
+    /// How many artists nobody labelled as fraud.
+    pub(super) fn honest_artists(&self) -> usize {
+        self.artists.len()
+    }
+
     /// In words, with so many artists by name; `decided` are the artists who newly have a verdict.
     pub(super) fn text(&self, decided: &BTreeSet<&str>, named: usize) -> String {
         let mut text = format!("Money at {} {} a stream:", self.amount(1), self.currency);
