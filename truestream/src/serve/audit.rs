@@ -575,6 +575,7 @@ mod tests {
     }
 
     type Change = fn(&mut Vec<String>);
+    type Taken<'a> = &'a dyn Fn(&Path);
 
     fn wrong_of(lines: &[String]) -> Vec<String> {
         let (folder, audit, _) = filled();
@@ -663,7 +664,7 @@ mod tests {
             fs::write(folder.join("audit.jsonl"), kept).expect("a file");
         };
         let gone = |folder: &Path, name: &str| fs::remove_file(folder.join(name)).expect("a file");
-        let taken: [(&str, &dyn Fn(&Path)); 9] = [
+        let taken: [(&str, Taken<'_>); 9] = [
             ("the end", &|folder| cut(folder, 3)),
             ("the end, and a head by hand", &|folder| {
                 cut(folder, 3);

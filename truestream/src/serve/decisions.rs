@@ -882,7 +882,7 @@ mod tests {
             std::fs::write(at("decisions.head"), head).expect("a file");
         };
         // At both sides of the end of each line, and at each seventh byte of them.
-        let is_tried = |cut: &usize| cut % 7 == 0 || all[cut - 1] == b'\n' || all.get(*cut) == Some(&b'\n');
+        let is_tried = |cut: &usize| cut.is_multiple_of(7) || all[cut - 1] == b'\n' || all.get(*cut) == Some(&b'\n');
         for cut in (one.len()..=all.len()).filter(is_tried) {
             // Who only reads sees the same, and cuts nothing.
             put(&all[..cut], &head);
@@ -892,7 +892,7 @@ mod tests {
             let open = opened().unwrap_or_else(|failure| panic!("cut at byte {cut}: {failure}"));
             assert_eq!(open.now().all.len(), count, "cut at byte {cut}");
             // It goes on where that ends.
-            if cut % 16 == 0 {
+            if cut.is_multiple_of(16) {
                 assert_eq!(add(&open, "bob", batch(2)).expect("they are written"), count as u64 + 1);
                 assert_eq!(opened().expect("nobody changed them").now().all.len(), count + 2);
             }
