@@ -181,7 +181,8 @@ fn windows(samples: usize, rate_hz: u32) -> Vec<Range<usize>> {
     let [longest, shortest] = [SECS_MAX, SECS_MIN].map(|secs| ((secs * f64::from(rate_hz)) as usize).max(1));
     let kept = longest.min(samples);
     let from = (samples - kept) / 2;
-    let mut windows = vec![from..from + kept];
+    let middle = from..from + kept;
+    let mut windows = Vec::from([middle]);
     for side in [0..from, from + kept..samples] {
         if side.len() >= shortest {
             let count = side.len().div_ceil(longest);
