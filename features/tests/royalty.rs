@@ -40,6 +40,9 @@ fn grouped(all: &[One]) -> Vec<Streams> {
     counts.into_iter().map(streams).collect()
 }
 
+/// Whose streams share some money.
+type Whose<'a> = Box<dyn Fn(&One) -> bool + 'a>;
+
 fn of_all(purses: &[Purse]) -> u64 {
     purses.iter().map(|purse| purse.money).sum()
 }
@@ -104,7 +107,7 @@ fn slow(terms: &Terms, purses: &[Purse], tracks: &[Track], all: &[One]) -> (Vec<
     let mut common = 0;
     let plans: BTreeSet<u32> = purses.iter().map(|purse| purse.plan).collect();
     let of_plan = |plan| -> u64 { purses.iter().filter(|purse| purse.plan == plan).map(|purse| purse.money).sum() };
-    let apart: Vec<(u64, Box<dyn Fn(&One) -> bool>)> = match (terms.sharing, terms.pools) {
+    let apart: Vec<(u64, Whose<'_>)> = match (terms.sharing, terms.pools) {
         (Sharing::UserCentric, _) => purses
             .iter()
             .enumerate()

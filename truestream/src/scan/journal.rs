@@ -73,7 +73,7 @@ pub(super) struct Filed {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Line {
-    Content(Entry),
+    Content(Box<Entry>),
     File(Filed),
 }
 
