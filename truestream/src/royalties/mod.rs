@@ -25,13 +25,13 @@ use records::royalty::{Micros, Terms};
 use serde_json::{Value, json};
 
 use self::calendar::Month;
-use self::month::Year;
+use self::month::{Close, Year};
 pub(crate) use self::month::{Closed, Line};
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
 use crate::replay;
 use crate::replay::laws::in_force;
-use crate::verify::Settings;
+use crate::verify::{Emit, Settings};
 
 /// Shares the money of a month: payable, held, withheld and ineligible streams of every track, and reports to who delivered them.
 #[derive(Args, Clone, Debug)]
@@ -44,6 +44,9 @@ Examples:
       other terms, and the money that there really was
   truestream royalties --data W --tables R2 --month 2026-01 --close 2026-03-01 --against january --out again
       opened again with what is known on the first of March: what that changes
+
+The tables are those of `replay --emit changes`. Tables of --emit last, which is the default of replay, know the verdicts of their last instant
+alone, and are taken for a close as of that instant only.
 
 docs/ROYALTIES.md says what each number means.
 Exit codes: 0 done, 2 options that cannot be, among them an --out that holds another close, 4 an input that cannot be read, 5 an output that
@@ -64,7 +67,8 @@ pub struct RoyaltiesArgs {
     /// All money of the month for recordings, in the currency, shared among accounts as their plans' fees are; without it the fees are the money
     #[arg(long, value_name = "AMOUNT")]
     pub pool: Option<String>,
-    /// What is known when the month is closed; as many days after its end as the terms say, or the last instant of the tables if that is earlier
+    /// What is known when the month is closed; as many days after its end as the terms say, or the last instant of the tables if that is earlier.
+    /// Later than the tables: verdicts as of their last instant, rulings, corrections and the catalogue as of this one
     #[arg(long, value_name = "TIME")]
     pub close: Option<String>,
     /// The royalties of an earlier close of this month: what differs is told, and written as royalty_difference
@@ -113,11 +117,14 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     let earlier = args.against.as_ref().map(|folder| difference::Earlier::read(folder, month)).transpose()?;
     let differences = earlier.map(|earlier| difference::between(&earlier, &closed));
     let pool_from = pool.map_or_else(|| "fees".to_owned(), amount_text);
-    let mut told = Told { month, close, policy_version, terms, closed, pool_from, differences, otherwise: Vec::new() };
+    let is_last_alone = settings.emit == Emit::Last;
+    let otherwise = Vec::new();
+    let mut told =
+        Told { month, close, is_last_alone, policy_version, terms, closed, pool_from, differences, otherwise };
     if let Some(folder) = &args.against {
         told.otherwise = difference::made_otherwise(folder, &told.json())?;
     }
-    if let Some(part) = told.part_of_the_year() {
+    for part in told.last_alone().into_iter().chain(told.part_of_the_year()) {
         eprintln!("truestream: warning: {part}");
     }
     tables::write(&args.out, &told)?;
@@ -133,25 +140,38 @@ pub(crate) fn month_with(inputs: &Inputs, tables: &Path, terms: &Terms, at: Mill
     let end_ms = settings.as_of_ms.map_or(at, |(_, last)| last);
     let month = instant::to_text(at).get(..7).and_then(Month::read);
     let month = month.ok_or_else(|| Failure::Input(format!("{}: found an instant in no month", tables.display())))?;
-    month::close(inputs, tables, &settings, terms, month, end_ms, None)
+    month::close(inputs, tables, &settings, terms, month, Close { at: end_ms, judged_at: end_ms }, None)
 }
 
-/// What is known when the month is closed: a multiple of the refresh interval, as verdicts are.
-fn close(args: &RoyaltiesArgs, terms: &Terms, month: Month, settings: &Settings) -> Result<Millis, Failure> {
-    let (_, last) =
-        settings.as_of_ms.ok_or_else(|| Failure::Input(format!("{}: nothing ever arrived", args.tables.display())))?;
-    let wanted = match &args.close {
-        None => month.end_ms + Millis::from(terms.close_days) * calendar::DAY_MS,
+/// What is known when the month is closed: verdicts as of a multiple of the refresh interval, as the tables tell them.
+fn close(args: &RoyaltiesArgs, terms: &Terms, month: Month, settings: &Settings) -> Result<Close, Failure> {
+    let tables = args.tables.display();
+    let (_, last) = settings.as_of_ms.ok_or_else(|| Failure::Input(format!("{tables}: nothing ever arrived")))?;
+    let tick = |instant: Millis| instant.div_euclid(settings.every_ms) * settings.every_ms;
+    let close = match &args.close {
+        None => {
+            let due = month.end_ms + Millis::from(terms.close_days) * calendar::DAY_MS;
+            Close { at: tick(due.min(last)), judged_at: tick(due.min(last)) }
+        }
         Some(text) => {
-            instant::from_text(text).ok_or_else(|| Failure::Usage(format!("--close {text}: expected a time")))?
+            let asked = instant::from_text(text);
+            let asked = asked.ok_or_else(|| Failure::Usage(format!("--close {text}: expected a time")))?;
+            Close { at: asked, judged_at: tick(asked.min(last)) }
         }
     };
-    let close = wanted.min(last).div_euclid(settings.every_ms) * settings.every_ms;
-    if close <= month.start_ms {
+    let last_text = instant::to_minute(last);
+    if settings.emit == Emit::Last && close.judged_at != tick(last) {
         return Err(Failure::Usage(format!(
-            "--month {}: it begins later than the tables end, {}",
-            args.month,
-            instant::to_minute(last)
+            "--tables {tables}: found --emit last, which is the default of replay and tells verdicts as of {last_text} alone; the month is closed as \
+             of {}: replay with --emit changes, or give --close {}",
+            instant::to_minute(close.at),
+            instant::to_text(last)
+        )));
+    }
+    if close.judged_at <= month.start_ms {
+        return Err(Failure::Usage(format!(
+            "--month {}: it begins later than the tables end, {last_text}",
+            args.month
         )));
     }
     Ok(close)
@@ -160,7 +180,9 @@ fn close(args: &RoyaltiesArgs, terms: &Terms, month: Month, settings: &Settings)
 /// A month that was closed.
 struct Told {
     month: Month,
-    close: Millis,
+    close: Close,
+    /// Whether the tables know the verdicts of no earlier instant.
+    is_last_alone: bool,
     policy_version: String,
     terms: Terms,
     closed: Closed,
@@ -210,6 +232,28 @@ impl Told {
         })
     }
 
+    /// That verdicts are not known up to the close, which the tables do not tell of.
+    fn later_than_the_tables(&self) -> Option<String> {
+        let Close { at, judged_at } = self.close;
+        (at > judged_at).then(|| {
+            format!(
+                "verdicts, and streams, are those known at {}, the last instant that the tables tell of; rulings, corrections and the catalogue those known at the close",
+                instant::to_minute(judged_at)
+            )
+        })
+    }
+
+    /// That a verdict that did not last is not known.
+    fn last_alone(&self) -> Option<String> {
+        self.is_last_alone.then(|| {
+            format!(
+                "the tables know verdicts as of {} alone: streams of whoever was held or blocked before and no more are payable; tables of \
+                 `replay --emit changes` know them",
+                instant::to_minute(self.close.judged_at)
+            )
+        })
+    }
+
     fn json(&self) -> Value {
         let sum = self.sums();
         let nobodys = self.nobodys().fold(Line::default(), |mut sum, line| {
@@ -228,8 +272,10 @@ impl Told {
         }
         json!({
             "month": self.month.text(),
-            "close": instant::to_text(self.close),
-            "is_over": self.close >= self.month.end_ms,
+            "close": instant::to_text(self.close.at),
+            "verdicts_until": instant::to_text(self.close.judged_at),
+            "earlier_verdicts_known": !self.is_last_alone,
+            "is_over": self.close.judged_at >= self.month.end_ms,
             "policy_version": self.policy_version,
             "sharing": self.terms.sharing,
             "currency": self.terms.currency,
@@ -275,12 +321,16 @@ impl Told {
             text,
             "{} as known at {}, {}, policy {}",
             self.month.text(),
-            instant::to_minute(self.close),
+            instant::to_minute(self.close.at),
             sharing.name(),
             self.policy_version
         );
-        if self.close < self.month.end_ms {
+        if self.close.judged_at < self.month.end_ms {
             let _ = writeln!(text, "Note      the month is not over: the tables end before");
+        }
+        let notes = [self.later_than_the_tables(), self.last_alone()];
+        for note in notes.into_iter().flatten() {
+            let _ = writeln!(text, "Note      {note}");
         }
         let _ = writeln!(text, "Pool      {}", money(self.closed.pool));
         let _ = writeln!(text, "Payable   {} for {} streams", money(sum.paid_micros), sum.payable);

@@ -36,6 +36,15 @@ pub struct Closed {
     pub year: Year,
 }
 
+/// What is known when a month is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Close {
+    /// What people ruled, corrections and the catalogue: up to this instant.
+    pub at: Millis,
+    /// Verdicts, and the plays that they judge: up to this one, which is never later. The tables tell it.
+    pub judged_at: Millis,
+}
+
 /// The twelve months by which tracks are judged, and how much of them the data has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Year {
@@ -125,13 +134,13 @@ pub fn close(
     settings: &Settings,
     terms: &Terms,
     month: Month,
-    close: Millis,
+    close: Close,
     pool: Option<Micros>,
 ) -> Result<Closed, Failure> {
     let kinds = id_kinds(inputs.by_table()).map_err(input)?;
-    let catalogue = catalogue(inputs, &kinds, close)?;
-    let known = Known::read((tables, settings), (inputs, &kinds), &catalogue, close)?;
-    let mut heard = Heard::new(circles(tables, close)?);
+    let catalogue = catalogue(inputs, &kinds, close.at)?;
+    let known = Known::read((tables, settings), (inputs, &kinds), &catalogue, close.at)?;
+    let mut heard = Heard::new(circles(tables, close.at)?);
     listen(inputs, tables, &kinds, month, close, &known, &mut heard)?;
     let plans = plans(inputs, &kinds)?;
     let year = heard.year_of(month);
@@ -254,14 +263,17 @@ fn listen(
     tables: &Path,
     kinds: &IdKinds,
     month: Month,
-    close: Millis,
+    close: Close,
     known: &Known,
     heard: &mut Heard,
 ) -> Result<(), Failure> {
     let mut judged: Vec<Judged> = Vec::new();
     let mut course_of: Vec<Option<&Course>> = Vec::new();
-    each_stream(inputs, tables, kinds, month.year_start_ms()..month.end_ms, close, |stream| {
-        let Stream { ended_at, source, .. } = stream;
+    each_stream(inputs, tables, kinds, month.year_start_ms()..month.end_ms, close.at, |stream| {
+        let Stream { ended_at, arrived_at, source, .. } = stream;
+        if arrived_at >= close.judged_at {
+            return; // No verdict could speak about it.
+        }
         heard.days.insert(((ended_at - month.year_start_ms()) / DAY_MS) as u32);
         let is_chosen = matches!(source, Source::Search | Source::Library);
         let (account, track) = (heard.account(stream.account), heard.tracks.of(stream.track));

@@ -37,6 +37,8 @@ pub(crate) struct Stream {
     pub(crate) playlist: Option<Id>,
     /// When it ended.
     pub(crate) ended_at: Millis,
+    /// When it was known.
+    pub(crate) arrived_at: Millis,
     /// Where the listener found it.
     pub(crate) source: Source,
 }
@@ -86,7 +88,7 @@ pub(crate) fn each_stream(
             if !corrected.contains(&key) {
                 let source =
                     if let Value::Text(name) = rows.value(6) { Source::from_name(name) } else { Source::Other };
-                hear(Stream { account, track, playlist: id(7, IdSpace::Playlist), ended_at, source });
+                hear(Stream { account, track, playlist: id(7, IdSpace::Playlist), ended_at, arrived_at, source });
             }
         }
     }

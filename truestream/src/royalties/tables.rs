@@ -110,8 +110,8 @@ fn reports(told: &Told) -> BTreeMap<String, Report> {
     let mut reports: BTreeMap<String, Report> = BTreeMap::new();
     for line in told.closed.lines.iter().filter(|line| !line.distributor.is_empty()) {
         let report = reports.entry(file_name(&line.distributor)).or_insert_with(|| Report {
-            message_id: format!("{}/{}/{}", told.month.text(), told.close, line.distributor),
-            created_at: told.close,
+            message_id: format!("{}/{}/{}", told.month.text(), told.close.at, line.distributor),
+            created_at: told.close.at,
             from: from.clone(),
             until: until.clone(),
             sender: "platform".to_owned(),

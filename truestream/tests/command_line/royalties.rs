@@ -69,7 +69,14 @@ fn a_month_is_shared_to_the_last_millionth_and_reported() {
     let line = ["royalties", "--data", &data, "--tables", &tables_text, "--month", "2026-01", "--out", &out_text];
     let policy_text = text(policy.path());
     let more = ["--policy", &policy_text, "--pool", "1000.01", "--json"];
-    let told = truestream(&[&line[..], &more].concat()).good().json();
+    let told = truestream(&[&line[..], &more].concat()).good();
+    // Tables of the last instant know no verdict that did not last: it is told, and they close no month as of another instant.
+    assert!(told.err.contains("warning: the tables know verdicts as of"), "{told:?}");
+    let earlier = ["--close", "2026-01-02T06:00:00Z", "--out", "/nowhere"];
+    let line_of = |out: [&'static str; 4]| [&line[..7], &out, &more].concat();
+    truestream(&line_of(earlier)).failed(2, &["--emit last", "--emit changes", "--close 2026-01-"]);
+    let told = told.json();
+    assert_eq!((&told["earlier_verdicts_known"], &told["verdicts_until"]), (&false.into(), &told["close"]));
     assert_eq!(micros(&told["pool"]), 1_000_010_000);
     assert_eq!(micros(&told["payable"]) + micros(&told["held"]) + micros(&told["left"]), micros(&told["pool"]));
     let royalty = out.join("royalty.parquet");
@@ -173,6 +180,7 @@ fn a_month_that_is_opened_again_says_what_changed() {
     let second = ["--out", &text(&late), "--against", &text(&early)];
     let second = truestream(&[&line[..], &second].concat()).good().json();
     assert!(first["streams"].as_u64() < second["streams"].as_u64() && first["is_over"] == false);
+    assert_eq!(second["earlier_verdicts_known"], true);
     let differences = rows(
         &late.join("royalty_difference.parquet"),
         &["track_id", "payable_before", "payable_after", "payable_micros_before", "payable_micros_after"],
@@ -243,7 +251,7 @@ fn a_year_without(day: Option<i64>) -> (serde_json::Value, String) {
     let [data, tables, out] = [folder.path().to_owned(), folder.path().join("tables"), folder.path().join("january")];
     let (data, tables, out, policy) = (text(&data), text(&tables), text(&out), strict());
     let line = ["replay", "--data", &data, "--out", &tables, "--every", "24h", "--windows", "28d"];
-    truestream(&[&line[..], &["--views", "verdict"]].concat()).good();
+    truestream(&[&line[..], &["--views", "verdict", "--emit", "changes"]].concat()).good();
     let line = ["royalties", "--data", &data, "--tables", &tables, "--month", "2026-01", "--out", &out];
     let told = truestream(&[&line[..], &["--policy", &text(policy.path()), "--json"]].concat()).good();
     assert_eq!(rows(Path::new(&out).join("royalty.parquet").as_path(), &["ineligible_because"]), [["listeners"]]);

@@ -103,6 +103,21 @@ fn an_overturned_block_is_in_money_and_reputation_as_if_it_had_never_been() {
         assert_eq!(bytes("overturned-january", table), bytes("never-january", table), "{table}");
     }
 
+    // What people rule after the tables end counts in a later close of the same tables, which says so.
+    let february_20 = instant::from_text("2026-02-20T00:00:00Z").expect("an instant");
+    let after_all = rulings(&path("after_all.parquet"), &said([february_20; 2]));
+    let close = |at: &str, name: &str| {
+        let (data, tables, out) = (text(world()), text(&path("blocked")), text(&path(name)));
+        let line = ["royalties", "--data", &data, "--tables", &tables, "--month", "2026-01", "--out", &out, "--json"];
+        let (policy, rulings) = (text(policy.path()), ["--rulings", &after_all, "--close", at]);
+        truestream(&[&line[..], &["--policy", &policy], &rulings].concat()).good().json()
+    };
+    let [february, march] = [close("2026-02-19", "february"), close("2026-03-01", "march")];
+    assert_eq!(february["withheld_streams"], before["withheld_streams"]);
+    assert!(march["withheld_streams"].as_u64() < before["withheld_streams"].as_u64(), "{march}");
+    assert_eq!((&march["streams"], &march["verdicts_until"]), (&before["streams"], &before["close"]));
+    assert_eq!(march["close"], "2026-03-01T00:00:00Z");
+
     // Every day is explained, and found anew.
     let (data, tables, law) = (text(world()), text(&path("overturned")), text(policy.path()));
     let explain = |as_of: i64| {
