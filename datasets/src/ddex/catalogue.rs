@@ -1,12 +1,12 @@
 //! What a catalogue becomes when messages are applied in their order.
 //!
 //! ```text
-//! messages by time ──▶ once each ──▶ release, new or changed, taken down, purged ──▶ rows with valid_from
+//! messages by time ──▶ once each, of whose they are about ──▶ release, new or changed, taken down, purged ──▶ rows with valid_from
 //! ```
 //!
 //! A message about a release says everything about it: an update replaces, it does not add. Messages go by the sender's time
 //! (`MessageCreatedDateTime`), none later than it was received; equal times go by message id. When music was uploaded is the
-//! platform's to say, because what must be declared hangs on it: when the first message about it was received.
+//! platform's to say, because what must be declared hangs on it: when the first message about it was received. So is whose it is: [`Owners`].
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ use super::check::check;
 use super::consents::{Consents, Whose};
 use super::disclosure::{Part, Parts};
 use super::message::{self, Contributor, Deal, Kind, Message, Party, Release, Resource, Said, Version};
+use super::owners::{About, Owners};
 use super::received::{Received, hash};
 use super::xml::{Limits, Unread};
 use crate::formats::name_key;
@@ -30,6 +31,19 @@ pub enum TrackIds {
     Release,
     /// The ISRC alone: a recording is one track, whatever it is released on.
     Isrc,
+}
+
+impl TrackIds {
+    fn of(self, resource: &Resource, release_id: &str) -> String {
+        let reference = resource.reference.as_ref().map(|reference| reference.word.as_str());
+        match (self, &resource.isrc) {
+            (TrackIds::Isrc, Some(isrc)) => isrc.clone(),
+            (_, isrc) => {
+                let own = isrc.as_deref().or(resource.proprietary_id.as_deref()).or(reference);
+                format!("{release_id}/{}", own.unwrap_or("without reference"))
+            }
+        }
+    }
 }
 
 /// What can vary.
@@ -58,13 +72,15 @@ pub struct Envelope {
     /// The hash of its bytes.
     pub hash: Option<String>,
     pub is_test: bool,
+    /// From when on its sender may speak of what it is about, where another had it before.
+    pub since: Option<Millis>,
 }
 
 impl Envelope {
-    /// When it comes into force: when it was made, but nothing is made after it was received.
+    /// When it comes into force: when it was made, but nothing is made after it was received, and nobody speaks of the time of another.
     pub fn in_force(&self) -> Option<Millis> {
         let created = self.created?;
-        Some(self.received.map_or(created, |received| created.min(received)))
+        Some(self.received.map_or(created, |received| created.min(received))).max(self.since)
     }
 
     /// When the music came that it brings.
@@ -90,6 +106,7 @@ pub fn envelope(path: &Path, limits: Limits) -> Result<Envelope, Unread> {
         received: None,
         hash: hash(path, limits),
         is_test: header.is_test,
+        since: None,
     })
 }
 
@@ -102,7 +119,7 @@ pub enum Fate {
     Repeated,
     /// Another message has its id and came first.
     Conflicting,
-    /// It is about a release that another sender delivered and still has.
+    /// It is about a release or a track that another sender delivered and still has.
     Foreign,
     /// It is a test and changes nothing.
     Test,
@@ -192,18 +209,6 @@ pub struct DisclosureRow {
     pub message_id: String,
 }
 
-/// What a message that could be read came to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// It is in the tables.
-    Applied {
-        /// Findings of severity error.
-        errors: u64,
-    },
-    /// Nothing of it is: why.
-    Foreign(String),
-}
-
 /// Rows that a message made.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -220,7 +225,7 @@ pub struct Catalogue {
     settings: Settings,
     tracks: HashMap<String, Known>,
     /// The tracks of each release that is not purged.
-    releases: HashMap<String, Held>,
+    releases: HashMap<String, Vec<String>>,
     /// Rows of the instant that is being applied: of two rows of a track the later message's holds.
     pending: BTreeMap<Id, Track>,
     /// The last rows of tracks that the register of consents has a word about, and those by what it is about.
@@ -232,14 +237,26 @@ pub struct Catalogue {
 /// A track that somebody consented to, at some time.
 struct Voiced {
     row: Track,
-    keys: Vec<(String, Whose)>,
+    /// The recording.
+    recording: Option<(String, Whose)>,
+    /// Everybody whose voice it could have; empty where somebody is not in the register.
+    voices: Vec<(String, Whose)>,
 }
 
-/// A release that was delivered and not purged.
-struct Held {
-    /// Who delivered it: nobody else changes it or has it forgotten.
-    sender: Option<String>,
-    tracks: Vec<String>,
+impl Voiced {
+    fn keys(&self) -> impl Iterator<Item = &(String, Whose)> {
+        self.recording.iter().chain(&self.voices)
+    }
+
+    /// The consent in force: about the recording, else of everybody whose voice it could have.
+    fn consent(&self, consents: &Consents, at: Millis) -> Option<String> {
+        if let Some(reference) = self.recording.as_ref().and_then(|key| consents.of(key, at)) {
+            return Some(reference.to_owned());
+        }
+        let mut references: Vec<&str> = self.voices.iter().map(|key| consents.of(key, at)).collect::<Option<_>>()?;
+        references.dedup();
+        (!references.is_empty()).then(|| references.join(" + "))
+    }
 }
 
 /// What a track's last row said, and since when it is known.
@@ -263,42 +280,24 @@ impl Catalogue {
         }
     }
 
-    /// Reads the message that the envelope is of and applies it; messages come in their order.
+    /// Reads the message that the envelope is of and applies it; messages come in their order, without those about what is another's. Tells how many
+    /// findings of severity error it has.
     ///
     /// # Errors
     /// When the rest of the message cannot be read; then nothing of it is applied.
-    pub fn take(&mut self, envelope: &Envelope, rows: &mut Rows) -> Result<Taken, Unread> {
+    pub fn take(&mut self, envelope: &Envelope, rows: &mut Rows) -> Result<u64, Unread> {
         let message = message::read(&envelope.path, self.settings.limits)?;
         let times = envelope.in_force().zip(envelope.uploaded());
         let (Some(times), Some(message_id)) = (times, &message.header.message_id) else {
-            return Ok(Taken::Applied { errors: 0 });
+            return Ok(0);
         };
         let sent = Sent::of(&message, times, message_id);
-        if let Some(why) = self.foreign(&message, &sent) {
-            return Ok(Taken::Foreign(why));
-        }
         self.advance(sent.in_force, rows);
         match message.kind {
             Kind::Purge => message.purged.iter().for_each(|release| self.purge(release, &sent, rows)),
             Kind::NewRelease => self.release(&message, &sent, rows),
         }
-        Ok(Taken::Applied { errors: check(&message, envelope.received).errors })
-    }
-
-    /// Why the message is not the sender's to send: a release is whose delivered it, until that one purges it. Else whoever knows a barcode could
-    /// take a release over, and what it earns.
-    fn foreign(&self, message: &Message, sent: &Sent) -> Option<String> {
-        let about: Vec<&Release> = match message.kind {
-            Kind::Purge => message.purged.iter().collect(),
-            Kind::NewRelease => message.main_release().into_iter().collect(),
-        };
-        about.into_iter().find_map(|release| {
-            let id = sent.release_id(release);
-            let held = self.releases.get(&id).filter(|held| held.sender != sent.distributor_id)?;
-            let name = |sender: &Option<String>| sender.clone().unwrap_or_else(|| "nobody".to_owned());
-            let (owner, sender) = (name(&held.sender), name(&sent.distributor_id));
-            Some(format!("release {id} was delivered by {owner}, who has not purged it; found {sender}"))
-        })
+        Ok(check(&message, envelope.received).errors)
     }
 
     /// The rows of the last instant, and of consents that begin or end later.
@@ -330,22 +329,29 @@ impl Catalogue {
         let id = track.track_id.to_string();
         self.unvoice(&id);
         let Some(distributor) = &sent.distributor_id else { return };
-        let singers = resource.contributors.iter().filter(|one| Part::of(one).contains(&Part::Vocals));
-        let parties = resource.artist.iter().chain(singers.map(|singer| &singer.party));
-        let isrc = resource.isrc.iter().cloned().map(Whose::Recording);
-        let whose = isrc.chain(parties.filter_map(|party| party.id.clone()).map(Whose::Party));
-        let keys = whose.map(|whose| (distributor.clone(), whose));
-        let keys: Vec<_> = keys.filter(|key| self.settings.consents.knows(key)).collect();
-        if keys.is_empty() {
-            return;
+        let consents = &self.settings.consents;
+        let known = |whose| Some((distributor.clone(), whose)).filter(|key| consents.knows(key));
+        let recording = resource.isrc.clone().map(Whose::Recording).and_then(known);
+        // One voice's consent says nothing of another's: of whoever sings with a machine, or might, there must be one.
+        let sings =
+            |one: &&Contributor| Part::of(one).contains(&Part::Vocals) && one.disclosure() != Some(Disclosure::None);
+        let singers = resource.contributors.iter().filter(sings).map(|one| Some(&one.party));
+        let parties = std::iter::once(resource.artist.as_ref()).chain(singers);
+        let voices = parties.map(|party| known(Whose::Party(party?.id.clone()?)));
+        let voices = voices.collect::<Option<Vec<_>>>().unwrap_or_default();
+        let voiced = Voiced { row: track.clone(), recording, voices };
+        for key in voiced.keys() {
+            self.voices.entry(key.clone()).or_default().insert(id.clone());
         }
-        keys.iter().for_each(|key| _ = self.voices.entry(key.clone()).or_default().insert(id.clone()));
-        self.voiced.insert(id, Voiced { row: track.clone(), keys });
+        if voiced.keys().next().is_some() {
+            self.voiced.insert(id, voiced);
+        }
     }
 
     fn unvoice(&mut self, id: &str) {
-        for key in self.voiced.remove(id).into_iter().flat_map(|voiced| voiced.keys) {
-            if let Some(tracks) = self.voices.get_mut(&key) {
+        let Some(voiced) = self.voiced.remove(id) else { return };
+        for key in voiced.keys() {
+            if let Some(tracks) = self.voices.get_mut(key) {
                 tracks.remove(id);
             }
         }
@@ -359,7 +365,7 @@ impl Catalogue {
         let released_at = main.released_at.or_else(|| deals.iter().filter_map(|deal| deal.from).min());
         let mut tracks = Vec::new();
         for resource in &message.resources {
-            let id = self.resource_id(resource, &release_id);
+            let id = self.settings.track_ids.of(resource, &release_id);
             rows.disclosures.push(sent.disclosure(
                 resource_subject(resource),
                 &id,
@@ -384,17 +390,17 @@ impl Catalogue {
             deal: (*deal).clone(),
         }));
         rows.releases.push(sent.release_row(&release_id, main, &deals, tracks.len()));
-        self.hold(release_id, Held { sender: sent.distributor_id.clone(), tracks });
+        self.hold(release_id, tracks);
     }
 
     /// What the release held before it holds no more.
-    fn hold(&mut self, release_id: String, held: Held) {
-        for id in &held.tracks {
+    fn hold(&mut self, release_id: String, tracks: Vec<String>) {
+        for id in &tracks {
             if let Some(known) = self.tracks.get_mut(id) {
                 known.releases += 1;
             }
         }
-        for id in self.releases.insert(release_id, held).into_iter().flat_map(|before| before.tracks) {
+        for id in self.releases.insert(release_id, tracks).unwrap_or_default() {
             if let Some(known) = self.tracks.get_mut(&id) {
                 known.releases = known.releases.saturating_sub(1);
             }
@@ -404,7 +410,7 @@ impl Catalogue {
     /// From now on nothing is said of the release's tracks but that there were such.
     fn purge(&mut self, release: &Release, sent: &Sent, rows: &mut Rows) {
         let release_id = sent.release_id(release);
-        let tracks = self.releases.remove(&release_id).map(|held| held.tracks).unwrap_or_default();
+        let tracks = self.releases.remove(&release_id).unwrap_or_default();
         rows.releases
             .push(ReleaseRow { status: "purged", ..sent.release_row(&release_id, release, &[], tracks.len()) });
         for id in tracks {
@@ -428,7 +434,7 @@ impl Catalogue {
             known.uploaded_at = *uploaded_at;
         }
         if let Some(voiced) = self.voiced.get(&id) {
-            track.consent_ref = self.settings.consents.of(&voiced.keys, self.now).map(str::to_owned);
+            track.consent_ref = voiced.consent(&self.settings.consents, self.now);
         }
         let known = self.tracks.get(&id);
         let says = digest_of_track(&track);
@@ -443,17 +449,6 @@ impl Catalogue {
         });
         known.last = says;
         self.pending.insert(track.track_id.clone(), track);
-    }
-
-    fn resource_id(&self, resource: &Resource, release_id: &str) -> String {
-        let reference = resource.reference.as_ref().map(|reference| reference.word.as_str());
-        match (self.settings.track_ids, &resource.isrc) {
-            (TrackIds::Isrc, Some(isrc)) => isrc.clone(),
-            (_, isrc) => {
-                let own = isrc.as_deref().or(resource.proprietary_id.as_deref()).or(reference);
-                format!("{release_id}/{}", own.unwrap_or("without reference"))
-            }
-        }
     }
 }
 
@@ -594,7 +589,59 @@ impl<'a> Sent<'a> {
     }
 }
 
-/// The envelopes in the order in which they are applied, each once; with what becomes of the others.
+/// What messages are ordered by: when they come into force, and of equal ones their ids.
+fn place(envelope: &Envelope) -> (Option<Millis>, Option<String>, String, PathBuf) {
+    (envelope.in_force(), envelope.message_id.clone(), envelope.sender.clone(), envelope.path.clone())
+}
+
+/// The messages that are their senders' to send, in the order in which they are applied; with what becomes of the others.
+pub(super) fn owned(mut envelopes: Vec<Envelope>, settings: &Settings) -> (Vec<Envelope>, Vec<Outcome>) {
+    envelopes.sort_by_cached_key(|one| (one.uploaded(), place(one)));
+    let (mut owners, mut theirs, mut others) = (Owners::default(), Vec::new(), Vec::new());
+    for mut envelope in envelopes {
+        // What cannot be read is told where it is applied.
+        let about =
+            message::read(&envelope.path, settings.limits).ok().and_then(|one| about(&one, &envelope, settings));
+        match about.map_or(Ok(Millis::MIN), |about| owners.take(&about)) {
+            Ok(since) => {
+                envelope.since = Some(since).filter(|since| *since > Millis::MIN);
+                theirs.push(envelope);
+            }
+            Err(why) => {
+                let path = envelope.path.clone();
+                others.push(Outcome {
+                    path,
+                    envelope: Some(envelope),
+                    fate: Fate::Foreign,
+                    reason: Some(why),
+                    errors: 0,
+                });
+            }
+        }
+    }
+    theirs.sort_by_cached_key(place);
+    (theirs, others)
+}
+
+/// The releases and tracks that the message is about.
+fn about(message: &Message, envelope: &Envelope, settings: &Settings) -> Option<About> {
+    let times = envelope.in_force().zip(envelope.uploaded())?;
+    let sent = Sent::of(message, times, message.header.message_id.as_ref()?);
+    let is_purge = message.kind == Kind::Purge;
+    let main = message.main_release().map(|main| sent.release_id(main)).filter(|_| !is_purge);
+    let purged = message.purged.iter().filter(|_| is_purge).map(|release| sent.release_id(release));
+    let played = message.resources.iter().filter(|resource| resource.kind.is_played());
+    let tracks = main.iter().flat_map(|main| played.clone().map(move |resource| settings.track_ids.of(resource, main)));
+    Some(About {
+        tracks: tracks.collect(),
+        releases: main.iter().cloned().chain(purged).collect(),
+        sender: sent.distributor_id.clone(),
+        at: sent.in_force,
+        is_purge,
+    })
+}
+
+/// The envelopes by the time at which they come into force, each once; with what becomes of the others.
 pub(super) fn order(envelopes: Vec<Envelope>, limits: Limits) -> (Vec<Envelope>, Vec<Outcome>) {
     let mut others = Vec::new();
     let mut set_aside = |envelope: Envelope, fate: Fate, reason: String| {
@@ -617,7 +664,7 @@ pub(super) fn order(envelopes: Vec<Envelope>, limits: Limits) -> (Vec<Envelope>,
             _ => ordered.push(envelope),
         }
     }
-    ordered.sort_by_cached_key(|one| (one.in_force(), one.message_id.clone(), one.sender.clone(), one.path.clone()));
+    ordered.sort_by_cached_key(place);
     let mut many: HashMap<(String, Option<String>), u32> = HashMap::new();
     let key = |envelope: &Envelope| (envelope.sender.clone(), envelope.message_id.clone());
     ordered.iter().for_each(|envelope| *many.entry(key(envelope)).or_default() += 1);

@@ -114,11 +114,10 @@ impl Consents {
         self.given.contains_key(key)
     }
 
-    /// The reference of the first consent in force, by the order of `keys` and of the register.
-    pub(super) fn of(&self, keys: &[(String, Whose)], at: Millis) -> Option<&str> {
+    /// The reference of the first consent in force, by the order of the register.
+    pub(super) fn of(&self, key: &(String, Whose), at: Millis) -> Option<&str> {
         let in_force = |consent: &&Consent| consent.from <= at && at < consent.until;
-        let found = keys.iter().filter_map(|key| self.given.get(key)?.iter().find(in_force)).next();
-        found.map(|consent| consent.reference.as_str())
+        self.given.get(key)?.iter().find(in_force).map(|consent| consent.reference.as_str())
     }
 
     /// The next instant after `now` and up to `until` at which a consent begins or ends, and which.

@@ -14,11 +14,12 @@ mod consents;
 mod disclosure;
 mod message;
 mod once;
+mod owners;
 mod received;
 mod tables;
 mod xml;
 
-pub use catalogue::{Catalogue, Envelope, Fate, Outcome, Settings, Taken, TrackIds, envelope};
+pub use catalogue::{Catalogue, Envelope, Fate, Outcome, Settings, TrackIds, envelope};
 pub use check::{FINDINGS_MAX, Finding, Findings, Severity, check};
 pub use consents::Consents;
 pub use disclosure::{Part, Parts};

@@ -2,7 +2,7 @@
 //! disclosures and what became of each message.
 //!
 //! ```text
-//! paths, receipts ──▶ envelopes ──▶ order ──▶ apply ──▶ tracks, releases, contributors, deals, disclosures, messages (all or none)
+//! paths, receipts ──▶ envelopes ──▶ order, each once ──▶ of whose they are about ──▶ apply ──▶ tracks, releases, contributors, deals, disclosures, messages (all or none)
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -12,8 +12,8 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray,
 use records::{Disclosure, Millis, Track};
 
 use super::catalogue::{
-    Catalogue, ContributorRow, DealRow, DisclosureRow, Envelope, Fate, Outcome, ReleaseRow, Rows, Settings, Taken,
-    envelope, order,
+    Catalogue, ContributorRow, DealRow, DisclosureRow, Envelope, Fate, Outcome, ReleaseRow, Rows, Settings, envelope,
+    order, owned,
 };
 use super::received::Receipts;
 use crate::Error;
@@ -58,14 +58,15 @@ pub fn write(
     }
     let (ordered, others) = order(envelopes, settings.limits);
     outcomes.extend(others);
+    let (ordered, others) = owned(ordered, &settings);
+    outcomes.extend(others);
     std::fs::create_dir_all(out).map_err(|error| Error::io(out, error))?;
     let mut writers = Writers::create(out)?;
     let mut catalogue = Catalogue::new(settings);
     for envelope in ordered {
         let mut rows = Rows::default();
         let (fate, reason, errors) = match catalogue.take(&envelope, &mut rows) {
-            Ok(Taken::Applied { errors }) => (Fate::Applied, None, errors),
-            Ok(Taken::Foreign(why)) => (Fate::Foreign, Some(why), 0),
+            Ok(errors) => (Fate::Applied, None, errors),
             Err(unread) => (Fate::Unread, Some(unread.to_string()), 0),
         };
         writers.push(rows)?;

@@ -158,6 +158,57 @@ fn a_release_is_whose_delivered_it_until_that_one_purges_it() {
 }
 
 #[test]
+fn whose_a_release_is_hangs_on_when_messages_came_and_not_on_when_they_say_they_were_made() {
+    let folder = TempDir::new().expect("a folder");
+    let out = folder.path().join("out");
+    let dated = |id: &str| {
+        let edits = [("<MessageId>message-1", id), ("2026-01-05T10:00:00Z", "2015-01-05T10:00:00Z")];
+        of_another(&edited(ERN_432, &edits))
+    };
+    let fates = |outcomes: &[Outcome]| outcomes.iter().map(|outcome| outcome.fate).collect::<Vec<_>>();
+    let mut paths = vec![store(folder.path(), "1.xml", ERN_432)];
+    import(&paths, &out, received(MADE));
+    paths.push(store(folder.path(), "2.xml", &dated("<MessageId>message-7")));
+    let outcomes = import(&paths, &out, received(MADE + 7 * DAY));
+    assert_eq!(fates(&outcomes), [Fate::Applied, Fate::Foreign], "{outcomes:?}");
+    let owner = format!("{MADE} | PADPIDA2026010101A");
+    let columns = ["valid_from", "distributor_id"];
+    assert_eq!(table(&out, "tracks", &columns), [&owner, &owner].map(String::as_str));
+
+    // Once its owner has had it forgotten another may bring it, and says nothing of the time before, whatever it is dated.
+    paths.push(store(folder.path(), "3.xml", PURGE));
+    import(&paths, &out, received(MADE + 30 * DAY));
+    paths.push(store(folder.path(), "4.xml", &dated("<MessageId>message-8")));
+    let outcomes = import(&paths, &out, received(MADE + 40 * DAY));
+    assert_eq!(fates(&outcomes), [Fate::Applied, Fate::Foreign, Fate::Applied, Fate::Applied], "{outcomes:?}");
+    let purged = MADE + 27 * DAY;
+    let (forgotten, next) = (format!("{purged} | -"), format!("{} | PADPIDA2026010109X", purged + 1));
+    assert_eq!(
+        table(&out, "tracks", &columns),
+        [&owner, &owner, &forgotten, &forgotten, &next, &next].map(String::as_str)
+    );
+}
+
+#[test]
+fn a_recording_that_is_one_track_whatever_it_is_released_on_is_whose_delivered_it() {
+    let folder = TempDir::new().expect("a folder");
+    let other = of_another(&edited(&update(6, PLAIN), &[("0724384960650", "0724384960651")]));
+    let paths = [store(folder.path(), "1.xml", ERN_432), store(folder.path(), "2.xml", &other)];
+    let fates = |track_ids: TrackIds| {
+        let settings = Settings { track_ids, ..Settings::default() };
+        let outcomes = import(&paths, &folder.path().join("out"), settings);
+        (outcomes[1].fate, outcomes[1].reason.clone().unwrap_or_default())
+    };
+    let (fate, why) = fates(TrackIds::Isrc);
+    assert_eq!(fate, Fate::Foreign);
+    assert_eq!(
+        why,
+        "track QZTS12600001 was delivered by PADPIDA2026010101A, who has not purged it; found PADPIDA2026010109X"
+    );
+    assert_eq!(fates(TrackIds::Release).0, Fate::Applied, "it is another track");
+}
+
+#[test]
 fn a_message_counts_once_whatever_it_is_called_and_however_often_it_comes() {
     let folder = TempDir::new().expect("a folder");
     let paths = [
@@ -331,6 +382,33 @@ fn a_consent_of_the_register_comes_to_the_recordings_of_whom_it_was_given_to() {
     // Of both, what speaks about the recording.
     let both = format!("{}{sender},QZTS12600001,,C-1,2026-01-15,\n", voice(""));
     assert_eq!(rows(&both), ["5 -", "10 C-2", "14 C-1", "32 -", "32 -"]);
+}
+
+#[test]
+fn a_consent_for_one_voice_covers_no_other() {
+    let folder = TempDir::new().expect("a folder");
+    let machine = "Musician</Value><InstrumentType>Guitar</InstrumentType></Role><SpecialContributor>GenerativeAI</SpecialContributor>";
+    let of_first = |said: &str, id: &str, lines: &[&str]| {
+        let sings = format!("Vocalist</Value></Role>{said}");
+        let named = format!("Voice Machine</FullName></PartyName>{id}");
+        let message = edited(ERN_432, &[(machine, &sings), ("Voice Machine</FullName></PartyName>", &named)]);
+        let out = folder.path().join("out");
+        import(&[store(folder.path(), "1.xml", &message)], &out, consents(folder.path(), &lines.concat()));
+        table(&out, "tracks", &["consent_ref"])[0].clone()
+    };
+    let id = "<PartyId><ISNI>0000000000000002</ISNI></PartyId>";
+    let artist = "PADPIDA2026010101A,,isni:0000000121032683,C-1,,\n";
+    let second = "PADPIDA2026010101A,,isni:0000000000000002,C-2,,\n";
+    let recording = "PADPIDA2026010101A,QZTS12600001,,C-3,,\n";
+    for said in ["<AiContribution>Partly</AiContribution>", "<AiContribution>All</AiContribution>", ""] {
+        assert_eq!(of_first(said, id, &[artist]), "-", "{said}");
+        assert_eq!(of_first(said, id, &[second]), "-", "{said}");
+        assert_eq!(of_first(said, id, &[second, artist]), "C-1 + C-2", "{said}");
+        // Who is not known by an id is in no register: the recording must be.
+        assert_eq!(of_first(said, "", &[second, artist]), "-", "{said}");
+        assert_eq!(of_first(said, "", &[recording]), "C-3", "{said}");
+    }
+    assert_eq!(of_first("<AiContribution>None</AiContribution>", id, &[artist]), "C-1", "no machine has that voice");
 }
 
 #[test]

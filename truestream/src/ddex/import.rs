@@ -29,7 +29,7 @@ Examples:
   truestream ddex import deliveries --out catalogue --consents consents.csv
       with what rights holders consented to: recordings with a machine's vocals wait for it
 
-Exit codes: 0 done, 3 done and a message was set aside that should not have been (incomplete, another with its id, or about another sender's release), 4 a message
+Exit codes: 0 done, 3 done and a message was set aside that should not have been (incomplete, another with its id, or about another sender's release or track), 4 a message
 that cannot be read (the others are in the tables), 5 the folder cannot be written.")]
 pub(super) struct ImportArgs {
     /// Messages, or folders whose XML files are messages
