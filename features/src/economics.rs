@@ -58,7 +58,7 @@ pub fn is_eligible(attack: &Attack, terms: &Terms) -> bool {
 /// The attack with as many tracks as earn it most under the terms: its own number where no other earns more. Tracks cost nothing; how many are tried
 /// grows by a twentieth, from one to one for each stream of a year.
 pub fn at_its_best(attack: &Attack, attacks: &Attacks, terms: &Terms) -> Attack {
-    let most = (attack.accounts * attack.streams_per_day * 365) as f64;
+    let most = attack.accounts as f64 * attack.streams_per_day as f64 * 365.0;
     let steps = (most.ln() / 1.05_f64.ln()).ceil() as i32;
     let with = |tracks| Attack { tracks, ..attack.clone() };
     let tried = (0..=steps).map(|step| with(1.05_f64.powi(step).min(most).round() as u64));

@@ -128,6 +128,9 @@ fn who_attacks_takes_as_many_tracks_as_pay() {
     }
     // What is best already stays.
     assert_eq!(at_its_best(&best, &attacks, &terms), best);
+    // Numbers that nobody has are no reason to end.
+    let most = Attack { accounts: 1_000_000_000, streams_per_day: 1_000_000_000, ..smith() };
+    assert!(revenue(&at_its_best(&most, &attacks, &terms), &attacks, &terms).is_finite());
     // A single account that plays a little reaches no threshold, however it divides it.
     let one = Attack { accounts: 1, streams_per_day: 1, tracks: 1, ..smith() };
     assert_eq!(revenue(&at_its_best(&one, &attacks, &terms), &attacks, &terms), 0.0);

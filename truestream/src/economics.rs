@@ -103,6 +103,17 @@ pub struct Economy {
     pub foreign: Vec<(String, String)>,
 }
 
+/// Asks that a folder of activated policies that somebody named is there: a misspelt one has no catalogue, and must not pass for the built-in one.
+///
+/// # Errors
+/// When it is none.
+pub fn must_exist(store: Option<&Path>) -> Result<(), Failure> {
+    match store.filter(|store| !store.is_dir()) {
+        Some(store) => Err(Failure::Usage(format!("--store {}: found no folder, expected one", store.display()))),
+        None => Ok(()),
+    }
+}
+
 /// What the policy in the folder, or the built-in one, is measured by: what whoever runs the store wrote into it, or the built-in catalogue; and
 /// then the policy's own.
 fn catalogues(policy: Option<&Path>, store: Option<&Path>) -> Result<Vec<(String, Attacks)>, datasets::Error> {
@@ -182,6 +193,7 @@ fn signals(of: &str, attack: &Attack, policy: &Policy) -> Result<Vec<Signal>, Fa
 /// # Errors
 /// When the policy cannot be read.
 pub fn run(args: &EconomicsArgs) -> Result<(), Failure> {
+    must_exist(args.store.as_deref())?;
     let economy = economy(args.policy.as_deref(), args.store.as_deref())?;
     let told = if args.json { format!("{:#}\n", json(&economy)) } else { text(&economy) };
     match std::io::stdout().lock().write_all(told.as_bytes()) {

@@ -22,6 +22,7 @@ use datasets::formats::instant;
 use datasets::policy::{self, Cases, PayoutCase, VerdictCase};
 use features::risk::{self, fuse};
 use features::signals::{Name, Seen, Signal};
+use records::clause::Clause;
 use records::declaring::Declaring;
 use records::lists::Entry;
 use records::policy::Percent;
@@ -176,6 +177,7 @@ fn faults(own: Option<&Path>, store: Option<&Path>) -> Result<Vec<String>, Failu
 }
 
 fn check(CheckArgs { one: args, store, data, artists_max, more }: &CheckArgs) -> Result<(), Failure> {
+    economics::must_exist(store.as_deref())?;
     let given = folder(&args.policy);
     let store = store.as_deref().or(given.filter(|given| policy::is_store(given)));
     let own = latest(given)?;
@@ -191,7 +193,7 @@ fn check(CheckArgs { one: args, store, data, artists_max, more }: &CheckArgs) ->
         wronged = Some(found);
     }
     let idle = match faults.is_empty() {
-        true => idle(&load(own)?),
+        true => [idle(&load(own)?), expired(own)?].concat(),
         false => Vec::new(),
     };
     let lists = if faults.is_empty() { untold(own)? } else { Vec::new() };
@@ -292,9 +294,21 @@ fn idle(policy: &Policy) -> Vec<String> {
     idle
 }
 
-/// Entries of lists of which it is not told by whom, why and until when, and those that have expired; and rules that have.
+/// Rules that have expired.
+fn expired(own: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let now = now();
+    let rules = policy::clauses(own).map_err(input)?.into_iter().map(|rule| rule.clause);
+    let told = |rule: Clause| format!("rule {:?} has expired at {}", rule.id, instant::to_text(rule.expires));
+    Ok(rules.filter(|rule| rule.expires <= now).map(told).collect())
+}
+
+fn now() -> Millis {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis)
+}
+
+/// Entries of lists of which it is not told by whom, why and until when, and those that have expired.
 fn untold(own: Option<&Path>) -> Result<Vec<String>, Failure> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis);
+    let now = now();
     let trusted = policy::gate(own).map_err(input)?.trusted;
     let lists = [("tracks", trusted.tracks), ("uploaders", trusted.uploaders), ("distributors", trusted.distributors)];
     let of_gate = lists.into_iter().flat_map(|(list, entries)| {
@@ -302,15 +316,12 @@ fn untold(own: Option<&Path>) -> Result<Vec<String>, Failure> {
     });
     let pins = policy::pins(own).map_err(input)?.into_iter();
     let pins = pins.map(|pin| (format!("pins.toml: {}", pin.subject.name()), pin.entry));
-    let rules = policy::clauses(own).map_err(input)?.into_iter().filter(|rule| rule.clause.expires <= now);
-    let rules =
-        rules.map(|rule| format!("rule {:?} has expired at {}", rule.clause.id, instant::to_text(rule.clause.expires)));
     let note = |(list, entry): (String, Entry)| match entry.until.filter(|until| *until <= now) {
         Some(until) => Some(format!("{list} {:?} has expired at {}", entry.id, instant::to_text(until))),
         None if entry.untold().is_empty() => None,
         None => Some(format!("{list} {:?} does not tell {}", entry.id, entry.untold().join(", "))),
     };
-    Ok(of_gate.chain(pins).filter_map(note).chain(rules).collect())
+    Ok(of_gate.chain(pins).filter_map(note).collect())
 }
 
 fn signal_name(name: &str) -> Option<Name> {

@@ -1,8 +1,8 @@
 //! Rules as rows of a table that a spreadsheet writes: `decisions.csv` of a policy.
 //!
 //! ```text
-//! id,subject,window,plays,distinct_tracks,action,...      a cell tests its column: >= 5, 5..20, 7; empty or - : any
-//! r1,account,24h,>= 500,< 3,hold,...                  ──▶ rule r1 when plays >= 500 and distinct_tracks < 3
+//! id,subject,window,plays,tracks,action,...      a cell tests its column: >= 5, 5..20, 7; empty or - : any
+//! r1,account,24h,>= 500,< 3,hold,...         ──▶ rule r1 when plays >= 500 and tracks < 3
 //! ```
 //!
 //! The cells are the unary tests of decision tables (OMG Decision Model and Notation 1.4, section 7.3.13), numbers only; all rows that match are

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use datasets::formats::instant;
@@ -14,7 +13,7 @@ use datasets::policy::{self, Activation, Said, Signature, Stage};
 use records::Millis;
 use serde_json::json;
 
-use super::{backtest, faults, folder, input, mistakes, newly_wronged, print};
+use super::{backtest, faults, folder, input, mistakes, newly_wronged, now, print};
 use crate::assess;
 use crate::exit::Failure;
 use crate::governance::{self, Reach, Step};
@@ -103,8 +102,7 @@ fn at(option: &str, text: &str) -> Result<Millis, Failure> {
 
 impl SaidArgs {
     fn said(&self, from: Millis) -> Said {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as Millis);
-        Said { from, by: self.by.clone(), why: self.why.clone(), at: now, stage: None, signed: Vec::new() }
+        Said { from, by: self.by.clone(), why: self.why.clone(), at: now(), stage: None, signed: Vec::new() }
     }
 }
 

@@ -493,6 +493,14 @@ fn a_table_of_rules_decides_as_the_same_rules_written_out() {
             .map(|view| std::fs::read(Path::new(&out).join(format!("{view}.parquet"))).expect("a table"))
     });
     assert!(written == table);
+    // One that is over never counts; a folder that is not there is no catalogue.
+    let over = shown.replace("2026-07-01", "2020-07-01");
+    let policy = folder(&[("policy.toml", "version = \"over\""), ("decisions.csv", &over)]);
+    let told = truestream(&["policy", "check", &path(&policy), "--json"]).good().json();
+    let idle = told["never_counts"].as_array().expect("a list").iter().filter_map(|told| told.as_str());
+    assert_eq!(idle.filter(|told| told.contains("has expired at 2020-07-01")).count(), 2, "{told:#}");
+    truestream(&["policy", "check", &path(&policy), "--store", "/nowhere"]).failed(2, &["/nowhere", "no folder"]);
+    truestream(&["economics", "--store", "/nowhere"]).failed(2, &["/nowhere", "no folder"]);
     let policy = folder(&[("policy.toml", "version = \"x\""), ("decisions.csv", "id,version\n")]);
     let told = truestream(&["policy", "check", &path(&policy)]);
     assert!(told.code == Some(4) && told.out.contains("decisions.csv: found no column \"subject\""), "{told:?}");
