@@ -6,7 +6,7 @@
 //! catalogue ───────────────────────┘              ├──▶ links ──▶ groups ──▶ account_group, hubs
 //!                                                 ├──▶ lockstep ──────────▶ lockstep
 //!                                                 ├──▶ company
-//!                                                 └──▶ weeks (pages ask)
+//!                                                 └──▶ habits (pages ask)
 //! account_window, account_group, lockstep, company ──▶ dossiers ─┬─▶ profiles ────▶ account_features
 //!                                                                └─▶ scores ──────▶ account_score
 //! what accounts played last ──▶ sequences ──▶ account_sequence, networks ─▶ (risk)
@@ -23,6 +23,7 @@ mod cohorts;
 mod company;
 mod dossiers;
 pub mod groups;
+pub mod habits;
 pub mod keep;
 pub mod links;
 pub mod lockstep;
@@ -34,5 +35,4 @@ pub mod river;
 pub mod scores;
 pub mod sequences;
 pub mod tallies;
-pub mod weeks;
 pub mod windows;

@@ -24,6 +24,7 @@ use crate::cohorts;
 use crate::company;
 use crate::dossiers::{self, AccountNews, read_places};
 use crate::groups::{Groups, MembershipChange};
+use crate::habits::Habits;
 use crate::keep::{Keep, keep};
 use crate::links::{self, Link, LinkChange, LinkKind, Links, Use};
 use crate::lockstep::{self, BUCKET_MS, Buckets, PairChange, Pairs, Step};
@@ -35,7 +36,6 @@ use crate::risk::{self, Entry, JudgementChange, Judging, Sources};
 use crate::scores::{ScoreChange, Scores, Side, Turns, has_network, networks};
 use crate::sequences::{self, Asked, NetworkChange, Networks, SequenceChange, Sequences};
 use crate::tallies::{self, Cadence, RowChange, Tallies};
-use crate::weeks::Weeks;
 use crate::windows::{Inflow, Turn, Windows};
 
 /// Two accounts are linked by what both used in the last seven days (the contract of account_group).
@@ -206,8 +206,8 @@ pub struct Context {
     pub names: Arc<dyn Names>,
     /// The payment instrument of an account, or [`Key::NONE`].
     pub payments: Arc<dyn Fn(Key) -> Key + Send + Sync>,
-    /// Where it is counted when subjects are played, if somebody asks.
-    pub weeks: Option<Arc<Weeks>>,
+    /// Where it is counted when and how subjects are played, if somebody asks.
+    pub habits: Option<Arc<Habits>>,
 }
 
 /// The ends of the dataflow that a worker holds.
@@ -267,8 +267,8 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
         let windows = Windows::new(plan.clock, lengths.clone(), plan.whole(&lengths), counts_uploads, plan.wanted);
         let turns =
             keep(inflow.concat(admitted), "Windows", |inflow| crate::keep::mix(inflow.track().0), until, windows);
-        let turns = match context.weeks.clone().zip(place_of(plan.windows.last().copied())) {
-            Some((weeks, longest)) => turns.inspect(move |turn| weeks.turn(turn, longest)),
+        let turns = match context.habits.clone().zip(place_of(plan.windows.last().copied())) {
+            Some((habits, longest)) => turns.inspect(move |turn| habits.turn(turn, longest)),
             None => turns,
         };
 

@@ -9,7 +9,7 @@
 //! its size ──▶ crowd, rhythm, cohort ────────┘          │
 //! plays of an account, in order ──▶ sequence ───────────┘
 //! titles ──▶ title (a hash in which near ones differ little)
-//! ends of plays ──▶ week (plays by the hour of the week)
+//! plays ──▶ habit (by hour of the week, day, length, source, country)
 //! ```
 
 pub mod apportion;
@@ -20,6 +20,7 @@ pub mod condition;
 pub mod counts;
 pub mod crowd;
 pub mod economics;
+pub mod habit;
 pub mod neighbours;
 pub mod profile;
 pub mod revision;
@@ -34,6 +35,5 @@ pub mod sound;
 pub mod standing;
 pub mod tally;
 pub mod title;
-pub mod week;
 
 pub use row::{Entropy, WindowRow};

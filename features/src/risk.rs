@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! signals × rule weights ──▶ Rc, Rb, Rp ──× weights──▶ R ──thresholds, agreement──▶ Decision
+//!                  └──▶ Voices ──but a few of them──▶ what would be said without those
 //! ```
 //!
 //! Inside a part, signals add up as independent reasons to doubt: `1 - (1 - w1*s1)(1 - w2*s2)...`. So a signal alone never
@@ -10,6 +11,7 @@
 //!
 //! All is integer arithmetic in ten-thousandths: the same facts and policy give the same risk on every machine.
 
+use itertools::Itertools;
 use records::policy::{Shares, Weights};
 use records::{Contribution, Policy, Risk, Subject, Verdict};
 
@@ -85,12 +87,17 @@ pub fn fuse(policy: &Policy, subject: Subject, heard: bool, signals: Vec<Signal>
     let mut evidence: Vec<Evidence> = signals.into_iter().filter_map(|signal| weigh(policy, subject, signal)).collect();
     evidence.sort_by_key(|evidence| evidence.signal.name);
 
-    let [rc, rb, rp] = PARTS.map(|part| together(of_part(&evidence, part)));
-    let mix = policy.weights.of(subject);
-    let [unheard, audible] = [mix.unheard(), mix.heard()].map(|weights| (mixed(weights, [rc, rb, rp]), weights));
-    let (r, weights) = if heard && audible.0 >= unheard.0 { audible } else { unheard };
+    let [rc, rb, rp] = PARTS.map(|part| together(of_part(&evidence, part).map(|evidence| evidence.alone)));
+    let (r, weights) = loudest_mix(policy, subject, heard, [rc, rb, rp]);
     share_out(r, weights, [rc, rb, rp], &mut evidence);
     Assessment { r, rc, rb, rp, weights, heard, evidence }
+}
+
+/// R, and the weights that give it.
+fn loudest_mix(policy: &Policy, subject: Subject, heard: bool, parts: [Risk; 3]) -> (Risk, Weights) {
+    let mix = policy.weights.of(subject);
+    let [unheard, audible] = [mix.unheard(), mix.heard()].map(|weights| (mixed(weights, parts), weights));
+    if heard && audible.0 >= unheard.0 { audible } else { unheard }
 }
 
 const PARTS: [Part; 3] = [Part::Content, Part::Behaviour, Part::Policy];
@@ -107,9 +114,9 @@ fn of_part(evidence: &[Evidence], part: Part) -> impl Iterator<Item = &Evidence>
 }
 
 /// `1 - product of (1 - alone)`, carried to eight more digits and rounded half up.
-fn together<'a>(evidence: impl Iterator<Item = &'a Evidence>) -> Risk {
+fn together(alone: impl Iterator<Item = u16>) -> Risk {
     const DIGITS: u64 = 100_000_000;
-    let doubt = evidence.fold(WHOLE * DIGITS, |rest, evidence| rest / WHOLE * (WHOLE - u64::from(evidence.alone)));
+    let doubt = alone.fold(WHOLE * DIGITS, |rest, alone| rest / WHOLE * (WHOLE - u64::from(alone)));
     Risk::from_parts((WHOLE * DIGITS - doubt + DIGITS / 2) / DIGITS)
 }
 
@@ -148,15 +155,73 @@ impl Assessment {
         self.evidence.iter().map(contribution).collect()
     }
 
+    /// How loudly each signal spoke: enough to ask what would be said without some.
+    pub fn voices(&self) -> Voices {
+        let voice = |evidence: &Evidence| (evidence.signal.name, evidence.alone);
+        Voices { heard: self.heard, alone: self.evidence.iter().map(voice).collect() }
+    }
+
     /// How many signals agree strongly.
     fn strong(&self) -> usize {
-        self.evidence.iter().filter(|evidence| evidence.alone >= STRONG).count()
+        strong(self.evidence.iter().map(|evidence| evidence.alone))
     }
 
     fn strongest_first(&self) -> Vec<&Evidence> {
         let mut evidence: Vec<_> = self.evidence.iter().filter(|evidence| evidence.share > 0).collect();
         evidence.sort_by_key(|evidence| std::cmp::Reverse(evidence.share));
         evidence
+    }
+}
+
+fn strong(alone: impl Iterator<Item = u16>) -> usize {
+    alone.filter(|alone| *alone >= STRONG).count()
+}
+
+/// What of an [`Assessment`] its risk is made of, in four bytes a signal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Voices {
+    /// Whether audio evidence is given.
+    pub heard: bool,
+    /// The signals, each with the risk that it would justify alone in its part, in ten-thousandths.
+    pub alone: Box<[(Name, u16)]>,
+}
+
+/// So many signals at most are left out together to find what a verdict hangs on: who needs five is not accused by any of them.
+const LEFT_OUT_MAX: usize = 4;
+
+impl Voices {
+    fn but<'a>(&'a self, silent: &'a [Name]) -> impl Iterator<Item = (Name, u16)> + 'a {
+        self.alone.iter().copied().filter(|(name, _)| !silent.contains(name))
+    }
+
+    /// R if these signals had not spoken, all else equal, and the weights that give it. With none left out they are those of the
+    /// [`Assessment`].
+    pub fn mixed(&self, policy: &Policy, subject: Subject, silent: &[Name]) -> (Risk, Weights) {
+        let of_part = |part| self.but(silent).filter(move |(name, _)| name.part() == part);
+        let parts = PARTS.map(|part| together(of_part(part).map(|(_, alone)| alone)));
+        loudest_mix(policy, subject, self.heard, parts)
+    }
+
+    /// R and the verdict that it calls for if these signals had not spoken.
+    pub fn without(&self, policy: &Policy, subject: Subject, tier: Option<&str>, silent: &[Name]) -> (Risk, Verdict) {
+        let (r, _) = self.mixed(policy, subject, silent);
+        let (_, thresholds) = policy.segment(tier);
+        let agreeing = strong(self.but(silent).map(|(_, alone)| alone));
+        (r, thresholds.by_risk(r).min(thresholds.by_agreement(agreeing)))
+    }
+
+    /// The smallest sets of signals without which nothing would be held, the quietest first: those that a verdict hangs on. Empty where
+    /// nothing is held, and where more than [`LEFT_OUT_MAX`] signals would have to be silent.
+    pub fn hangs_on(&self, policy: &Policy, subject: Subject, tier: Option<&str>) -> Vec<Vec<Name>> {
+        let frees = |silent: &[Name]| self.without(policy, subject, tier, silent).1 == Verdict::Allow;
+        if frees(&[]) {
+            return Vec::new();
+        }
+        let mut voices = self.alone.to_vec();
+        voices.sort_by_key(|(name, alone)| (*alone, *name));
+        let names: Vec<Name> = voices.into_iter().map(|(name, _)| name).collect();
+        let freeing = |size: usize| names.iter().copied().combinations(size).filter(|silent| frees(silent)).collect();
+        (1..=LEFT_OUT_MAX.min(names.len())).map(freeing).find(|sets: &Vec<_>| !sets.is_empty()).unwrap_or_default()
     }
 }
 

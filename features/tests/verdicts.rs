@@ -4,7 +4,7 @@
 
 use datasets::policy::built_in;
 use features::WindowRow;
-use features::risk::{Assessment, Decision, assess_account, assess_owner, assess_track, decide, fuse};
+use features::risk::{Assessment, Decision, assess_account, assess_owner, assess_track, decide, fuse, verdict};
 use features::signals::{AccountFacts, Catalogue, Name, OwnerFacts, Seen, Signal, TrackFacts, of_model};
 use proptest::prelude::*;
 use records::policy::{Percent, Rule};
@@ -651,6 +651,35 @@ proptest! {
 
         let fewer = signals.into_iter().skip(1).collect();
         prop_assert!(fuse(&policy, Subject::Track, heard, fewer).r <= whole.r);
+    }
+
+    /// What would be said without some signals is what is said of who has all but those; and a verdict hangs on the smallest sets that free.
+    #[test]
+    fn a_verdict_hangs_on_what_frees_when_it_is_silent(signals in signals(), heard: bool) {
+        let policy = built_in();
+        let said = |silent: &[Name]| {
+            let speak = signals.iter().copied().filter(|signal| !silent.contains(&signal.name)).collect();
+            let assessment = fuse(&policy, Subject::Track, heard, speak);
+            (assessment.r, verdict(&policy, None, &assessment))
+        };
+        let voices = fuse(&policy, Subject::Track, heard, signals.clone()).voices();
+        let names: Vec<Name> = voices.alone.iter().map(|(name, _)| *name).collect();
+        let mut freeing: Vec<Vec<Name>> = Vec::new();
+        for chosen in 0..1_u32 << names.len() {
+            let silent: Vec<Name> = (0..names.len()).filter(|at| chosen & (1 << at) != 0).map(|at| names[at]).collect();
+            let without = voices.without(&policy, Subject::Track, None, &silent);
+            prop_assert_eq!(without, said(&silent));
+            if without.1 == Verdict::Allow {
+                freeing.push(silent);
+            }
+        }
+        let least = freeing.iter().map(Vec::len).min().filter(|least| (1..=4).contains(least));
+        let mut expected: Vec<Vec<Name>> = freeing.into_iter().filter(|silent| Some(silent.len()) == least).collect();
+        let mut found = voices.hangs_on(&policy, Subject::Track, None);
+        found.iter_mut().for_each(|names| names.sort());
+        found.sort();
+        expected.sort();
+        prop_assert_eq!(found, expected);
     }
 }
 

@@ -90,6 +90,12 @@ impl Country {
         Country(number)
     }
 
+    /// The text that was packed; empty for no country, too.
+    pub fn text(self) -> String {
+        let bytes = self.0.to_be_bytes();
+        String::from_utf8_lossy(&bytes).trim_matches(['\0', '\u{1}']).to_owned()
+    }
+
     /// The packed bytes as a number; 0 is no country.
     pub fn number(self) -> u32 {
         self.0

@@ -4,6 +4,7 @@
 //! (when, numbers) ──▶ bars, or a line for each of a few ──▶ svg ──┐
 //!                └──▶ table ──────────────────────────────────────┴──▶ figure
 //! plays by the hour of the week ──▶ a field for each hour, the darker the more, beside those of its like
+//! plays by length, day, source, country ──▶ a bar for each, and a stroke where it usually ends
 //! ```
 
 use std::fmt::Write as _;
@@ -11,7 +12,8 @@ use std::fmt::Write as _;
 use maud::{Markup, html};
 
 use super::pages::when;
-use super::{Hour, Week};
+use super::texts::visible;
+use super::{Class, Divided, Habit, Hour};
 
 /// The picture in its own units; it is scaled to the page.
 const WIDE: f64 = 600.0;
@@ -85,7 +87,7 @@ fn figure(about: &str, names: &[&str], hours: &[Hour], most: u64, picture: &Mark
     }
 }
 
-/// The days of a week, from that of [`Week::plays`] on.
+/// The days of a week, from that of [`Habit::week`] on.
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 /// A field of an hour, and where the fields begin.
 const FIELD: f64 = 10.0;
@@ -93,17 +95,17 @@ const FIELD_HIGH: f64 = 14.0;
 const FIELDS_X: f64 = 30.0;
 const FIELDS_Y: f64 = 14.0;
 
-/// When somebody is played, beside those who are played as much: a small picture for each, and one table.
-pub(super) fn week(about: &str, of: &Week) -> Markup {
-    let all: u64 = of.plays.iter().map(|plays| u64::from(*plays)).sum();
-    let own: Vec<f64> = of.plays.iter().map(|plays| f64::from(*plays) / all.max(1) as f64).collect();
-    let usual = (!of.usual.is_empty()).then_some(&of.usual);
+/// When and how somebody is played, beside those who are played as much: small pictures on one scale each, and their numbers as tables.
+pub(super) fn habit(about: &str, of: &Habit) -> Markup {
+    let own = shares(&of.week, of.plays);
+    let usual: Option<Vec<f64>> = of.week.iter().map(|hour| hour.usual).collect();
+    let usual = usual.filter(|_| of.others > 0);
     html! {
         figure.chart.week {
-            figcaption { "By hour and weekday, UTC: " (all) " plays of the last " (of.window) }
+            figcaption { "By hour and weekday, UTC: " (of.plays) " plays of the last " (of.window) }
             div.fields {
                 (fields(&format!("This {about}"), &own))
-                @if let Some(usual) = usual { (fields(&format!("{} {about}s with as many plays", of.others), usual)) }
+                @if let Some(usual) = &usual { (fields(&format!("{} {about}s with as many plays", of.others), usual)) }
             }
             @if usual.is_none() { p.note { "Too few " (about) "s have about as many plays to compare it with." } }
             details {
@@ -113,10 +115,64 @@ pub(super) fn week(about: &str, of: &Week) -> Markup {
                     thead { tr { th scope="col" { "Hour" } @for day in DAYS { th.number scope="col" { (day) } } } }
                     tbody { @for hour in 0..24 { tr {
                         th scope="row" { (format!("{hour:02}:00")) }
-                        @for day in 0..DAYS.len() { td.number {
-                            (of.plays.get(24 * day + hour).copied().unwrap_or(0))
-                            @if let Some(usual) = usual { " " small { (format!("{:.1} %", 100.0 * usual.get(24 * day + hour).copied().unwrap_or(0.0))) } }
-                        } }
+                        @for day in 0..DAYS.len() { td.number { @if let Some(class) = of.week.get(24 * day + hour) { (class.plays) (usually(class)) } } }
+                    } } }
+                }
+            }
+        }
+        div.fields { @for divided in &of.divided { (bars_of(about, of, divided)) } }
+    }
+}
+
+fn shares(classes: &[Class], plays: u64) -> Vec<f64> {
+    classes.iter().map(|class| f64::from(class.plays) / plays.max(1) as f64).collect()
+}
+
+fn usually(class: &Class) -> Markup {
+    html! { @if let Some(usual) = class.usual { " " small { (format!("{:.1} %", 100.0 * usual)) } } }
+}
+
+/// A small picture of classes, in its own units.
+const SMALL_WIDE: f64 = 280.0;
+const SMALL_HIGH: f64 = 96.0;
+
+/// A bar for the share of each class, and a stroke across it where it usually ends.
+fn bars_of(about: &str, of: &Habit, divided: &Divided) -> Markup {
+    let own = shares(&divided.classes, of.plays);
+    let usual = || divided.classes.iter().filter_map(|class| class.usual);
+    let most = own.iter().copied().chain(usual()).fold(0.0, f64::max).max(1e-9);
+    let greatest =
+        own.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or("", |(at, _)| &divided.classes[at].name);
+    let (step, foot) = (SMALL_WIDE / own.len().max(1) as f64, SMALL_HIGH - FOOT);
+    let high = |share: f64| share / most * (foot - HEAD);
+    let end = |class: Option<&Class>| class.map_or("", |class| class.name.as_str()).to_owned();
+    let told =
+        format!("Plays of this {about} by {}: most in {greatest}; the numbers are in the table below", divided.by);
+    html! {
+        figure.chart.small {
+            figcaption { "By " (divided.by) }
+            svg viewBox=(format!("0 0 {SMALL_WIDE} {SMALL_HIGH}")) role="img" aria-label=(told) {
+                line.mark x1="0" x2=(SMALL_WIDE) y1=(foot) y2=(foot) {}
+                @for (place, (class, share)) in divided.classes.iter().zip(&own).enumerate() {
+                    rect.bar x=(short(place as f64 * step + step * 0.1)) y=(short(foot - high(*share))) width=(short(step * 0.8)) height=(short(high(*share))) { title { (visible(&class.name)) ": " (class.plays) } }
+                    @if let Some(usual) = class.usual {
+                        line.usual x1=(short(place as f64 * step)) x2=(short((place + 1) as f64 * step)) y1=(short(foot - high(usual))) y2=(short(foot - high(usual))) {}
+                    }
+                }
+                text.mark x="0" y="12" { (format!("{:.1} %", 100.0 * most)) }
+                text.mark x="0" y=(SMALL_HIGH - 4.0) { (visible(&end(divided.classes.first()))) }
+                text.mark.end x=(SMALL_WIDE) y=(SMALL_HIGH - 4.0) { (visible(&end(divided.classes.last()))) }
+            }
+            details {
+                summary { "As a table" }
+                table {
+                    caption { "Plays by " (divided.by) }
+                    thead { tr { th scope="col" { (divided.by) } th.number scope="col" { "Plays" } th.number scope="col" { "Share" } th.number scope="col" { "Usual" } } }
+                    tbody { @for (class, share) in divided.classes.iter().zip(&own) { tr {
+                        th scope="row" { bdi { (visible(&class.name)) } }
+                        td.number { (class.plays) }
+                        td.number { (format!("{:.1} %", 100.0 * share)) }
+                        td.number { @match class.usual { Some(usual) => (format!("{:.1} %", 100.0 * usual)), None => "–" } }
                     } } }
                 }
             }
@@ -173,24 +229,30 @@ mod tests {
         assert!(drawn.contains("y=\"59.0\"") && drawn.contains("height=\"43.0\""), "{drawn}");
         let drawn = lines("Verdicts", &["hold", "block"], &hours).into_string();
         assert!(drawn.contains("600.0,16.0") && drawn.contains("0.0,102.0"), "{drawn}");
-        let week = Week {
+        let class = |name: &str, plays: u32, usual: f64| Class { name: name.to_owned(), plays, usual: Some(usual) };
+        let hour = |hour: u32| if hour == 24 * 6 + 23 { 30 } else { u32::from(hour == 0) * 10 };
+        let lengths = vec![class("under 30 s", 10, 0.5), class("from 30 s on", 30, 0.5)];
+        let habit = Habit {
             window: "28d".to_owned(),
-            plays: (0..168).map(|hour| if hour == 24 * 6 + 23 { 30 } else { u32::from(hour == 0) * 10 }).collect(),
-            usual: vec![1.0 / 168.0; 168],
+            plays: 40,
             others: 9,
+            week: (0..168).map(|at| class("", hour(at), 1.0 / 168.0)).collect(),
+            divided: vec![Divided { by: "length", classes: lengths }],
         };
-        let drawn = super::week("account", &week).into_string();
+        let drawn = super::habit("account", &habit).into_string();
         // Monday at midnight is the first field, and a third as dark as Sunday's last one.
         assert!(drawn.contains("x=\"30\" y=\"14\" width=\"10\" height=\"14\" fill-opacity=\"0.40\""), "{drawn}");
         assert!(drawn.contains("x=\"260\" y=\"98\" width=\"10\" height=\"14\" fill-opacity=\"1.00\""), "{drawn}");
         assert!(drawn.contains("most on Sun at 23:00, 75.0 %") && drawn.contains("9 accounts with as many plays"));
-        assert_eq!(drawn.matches("<td class=\"number\">").count(), 168);
-        let alone = super::week("account", &Week { usual: Vec::new(), ..week }).into_string();
+        // Three quarters reach the top, and half two thirds of it.
+        assert!(drawn.contains("height=\"62.0\"") && drawn.matches("y1=\"36.7\" y2=\"36.7\"").count() == 2, "{drawn}");
+        assert_eq!(drawn.matches("<td class=\"number\">").count(), 168 + 6);
+        let alone = super::habit("account", &Habit { others: 0, divided: Vec::new(), ..habit }).into_string();
         assert!(alone.contains("Too few accounts") && alone.matches("<svg").count() == 1);
         for nothing in [
             bars("Decisions", "decisions", &[]),
             lines("Verdicts", &["hold"], &[]),
-            super::week("track", &Week::default()),
+            super::habit("track", &Habit { divided: vec![Divided::default()], ..Habit::default() }),
         ] {
             assert!(!nothing.into_string().contains("NaN"));
         }

@@ -159,8 +159,14 @@ pub struct Case {
     pub stands: bool,
     /// In a line.
     pub line: CaseLine,
-    /// What the audio, the plays and the metadata say, and the share of R that comes of each; from 0 to 1.
-    pub parts: Option<[f64; 3]>,
+    /// What the audio, the plays and the metadata say.
+    pub parts: Option<[Part; 3]>,
+    /// The verdict that R calls for by itself, where that is known: rules and people may say more or less.
+    pub by_risk: Option<String>,
+    /// The smallest sets of signals without which R would hold nothing.
+    pub hangs_on: Vec<Vec<String>>,
+    /// Those against whom nothing is held and whose numbers are most like its own, the nearest first.
+    pub alike: Vec<Alike>,
     /// What speaks against it.
     pub contributions: Vec<Contribution>,
     /// Why, in sentences.
@@ -173,8 +179,8 @@ pub struct Case {
     pub windows: Vec<String>,
     /// See `windows`.
     pub measures: Vec<Measure>,
-    /// When it is played, where it is.
-    pub week: Option<Week>,
+    /// When and how it is played, where it is.
+    pub habit: Option<Habit>,
     /// Who is linked to it, and why.
     pub linked: Vec<Linked>,
     /// What a person ruled, where that is in force.
@@ -238,17 +244,39 @@ pub struct Work {
     pub recording: Option<Recording>,
 }
 
-/// When somebody is played or plays, in UTC.
+/// When and how somebody is played or plays, beside those who are played, or play, as much.
 #[derive(Clone, Debug, Default)]
-pub struct Week {
+pub struct Habit {
     /// The window that is looked at.
     pub window: String,
-    /// Plays by the hour of the week, Monday from 0:00 on: 168 of them.
-    pub plays: Vec<u32>,
-    /// The mean share of those who are played, or play, as much.
-    pub usual: Vec<f64>,
-    /// How many those are.
+    /// Its plays.
+    pub plays: u64,
+    /// How many have about as many; 0 where they are too few to compare it with.
     pub others: usize,
+    /// By the hour of the week, Monday from 0:00 UTC on: 168 of them.
+    pub week: Vec<Class>,
+    /// By other classes.
+    pub divided: Vec<Divided>,
+}
+
+/// Plays by classes of one kind.
+#[derive(Clone, Debug, Default)]
+pub struct Divided {
+    /// By what.
+    pub by: &'static str,
+    /// The classes, in their order.
+    pub classes: Vec<Class>,
+}
+
+/// Plays of one class.
+#[derive(Clone, Debug, Default)]
+pub struct Class {
+    /// What people call it.
+    pub name: String,
+    /// How many.
+    pub plays: u32,
+    /// The mean share of those who are played, or play, as much, where there are enough of them.
+    pub usual: Option<f64>,
 }
 
 /// What a detector heard.
@@ -453,6 +481,28 @@ pub struct Contribution {
     pub value: f64,
     /// Its share of R.
     pub share: f64,
+    /// R and the verdict that it calls for if this signal had not spoken, where that is known.
+    pub without: Option<(f64, String)>,
+}
+
+/// A part of R.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Part {
+    /// What it says, from 0 to 1.
+    pub risk: f64,
+    /// What it weighs in R, in percent, where that is known.
+    pub weight: Option<u8>,
+}
+
+/// Somebody whose numbers are alike.
+#[derive(Clone, Debug, Default)]
+pub struct Alike {
+    /// Who.
+    pub id: String,
+    /// In which measures they differ most: its own number, and theirs.
+    pub differs: Vec<(String, f64, f64)>,
+    /// Whether a person looked at it and found it honest.
+    pub is_found_honest: bool,
 }
 
 /// A rule that somebody wrote.

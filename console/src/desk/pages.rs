@@ -2,13 +2,13 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::charts::week;
+use super::charts::habit;
 use super::differences::differences;
 use super::sessions::Session;
 use super::sound::{sound, works};
 use super::texts::{path_part, visible};
 use super::{
-    Appeal, CHOICES, Case, CaseLine, Cases, Decided, FRAUD, HONEST, InForce, OVERTURN, Queue, REASONS, Statement,
+    Appeal, CHOICES, Case, CaseLine, Cases, Decided, FRAUD, HONEST, InForce, OVERTURN, Part, Queue, REASONS, Statement,
     UPHOLD, WITHDRAW, Wanted,
 };
 use crate::Role;
@@ -351,31 +351,9 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
                 h2 { "Why" }
                 @if case.reasons.is_empty() { p { "Nothing speaks against it as of now." } }
                 ul { @for reason in &case.reasons { li { (visible(reason)) } } }
-                @if let Some([rc, rb, rp]) = case.parts {
-                    table.parts {
-                        caption { "R of three parts" }
-                        thead { tr { th scope="col" { "Part" } th.number scope="col" { "Risk" } } }
-                        tbody {
-                            @for (name, part) in [("content: what the audio says", rc), ("behaviour: what the plays say", rb), ("provenance: what metadata and uploads say", rp)] {
-                                tr { th scope="row" { (name) } td.number { (format!("{part:.4}")) } }
-                            }
-                        }
-                    }
-                }
-                @if !case.contributions.is_empty() {
-                    table {
-                        caption { "What each signal adds to R" }
-                        thead { tr { th scope="col" { "Signal" } th.number scope="col" { "Seen" } th.number scope="col" { "Adds" } th scope="col" { span.unseen { "Bar" } } } }
-                        tbody {
-                            @for part in &case.contributions {
-                                tr {
-                                    th scope="row" { (part.name) } td.number { (short(part.value)) } td.number { (format!("{:.4}", part.share)) }
-                                    td { meter min="0" max=(case.line.risk.max(0.0001)) value=(part.share) {} }
-                                }
-                            }
-                        }
-                    }
-                }
+                @if let Some(parts) = case.parts { (parts_of_risk(&parts)) }
+                @if !case.contributions.is_empty() { (signals(case)) }
+                (hangs_on(case))
                 @if !case.rules.is_empty() { h3 { "Rules that fired" } ul { @for rule in &case.rules { li { code { (visible(rule)) } } } } }
                 @if !case.hits.is_empty() {
                     h3 { "Rules that people wrote" }
@@ -386,7 +364,8 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
                 h2 { "Plays, beside all of its kind" }
                 (measures(case))
                 p.note { "The small number is the share of all " (subject) "s with a row in that window that have less." }
-                @if let Some(of) = &case.week { (week(subject, of)) }
+                @if let Some(of) = &case.habit { (habit(subject, of)) }
+                (alike(case))
             }
             section {
                 h2 { "Linked" }
@@ -573,6 +552,88 @@ fn past(decided: &Decided) -> Markup {
         " of " (decided.verdict) " at R " (format!("{:.2}", decided.risk))
         @if !decided.reason.is_empty() { ", " (decided.reason) }
         @if !decided.note.is_empty() { ": " q { (visible(&decided.note)) } }
+    }
+}
+
+/// R as a sum of its parts.
+fn parts_of_risk(parts: &[Part; 3]) -> Markup {
+    const NAMES: [&str; 3] =
+        ["content: what the audio says", "behaviour: what the plays say", "provenance: what metadata and uploads say"];
+    let added = |part: &Part| part.weight.map(|weight| format!("{:.4}", part.risk * f64::from(weight) / 100.0));
+    html! {
+        table.parts {
+            caption { "R of three parts" }
+            thead { tr { th scope="col" { "Part" } @for head in ["Risk", "Weight", "Adds"] { th.number scope="col" { (head) } } } }
+            tbody {
+                @for (name, part) in NAMES.iter().zip(parts) {
+                    tr {
+                        th scope="row" { (name) } td.number { (format!("{:.4}", part.risk)) }
+                        td.number { @match part.weight { Some(weight) => (format!("{weight} %")), None => "–" } }
+                        td.number { (added(part).as_deref().unwrap_or("–")) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What each signal adds, and what would be said without it.
+fn signals(case: &Case) -> Markup {
+    html! {
+        table {
+            caption { "What each signal adds to R, and what R would be without it" }
+            thead { tr {
+                th scope="col" { "Signal" } @for head in ["Seen", "Adds", "Without it"] { th.number scope="col" { (head) } } th scope="col" { span.unseen { "Bar" } }
+            } }
+            tbody {
+                @for part in &case.contributions {
+                    tr {
+                        th scope="row" { (part.name) } td.number { (short(part.value)) } td.number { (format!("{:.4}", part.share)) }
+                        td.number { @if let Some((r, called)) = &part.without { (format!("{r:.2} ")) (verdict(called)) } @else { "–" } }
+                        td { meter min="0" max=(case.line.risk.max(0.0001)) value=(part.share) {} }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What would change the verdict.
+fn hangs_on(case: &Case) -> Markup {
+    let Some(called) = &case.by_risk else { return Markup::default() };
+    let sets: Vec<String> = case.hangs_on.iter().map(|names| names.join(" and ")).collect();
+    html! {
+        h3 { "What would change it" }
+        p {
+            "By itself R calls for " (verdict(called))
+            @if *called != case.line.verdict { "; rules or people say " (verdict(&case.line.verdict)) }
+            ". "
+            @if called == "allow" { "Nothing would be held by it." }
+            @else if sets.is_empty() { "Five signals or more would have to be silent for nothing to be held." }
+            @else { "Nothing would be held without " (sets.join(", or without ")) "." }
+        }
+    }
+}
+
+/// Who is most like it and was left alone.
+fn alike(case: &Case) -> Markup {
+    if case.alike.is_empty() {
+        return Markup::default();
+    }
+    let subject = &case.line.subject;
+    html! {
+        h3 { "Most like it, and nothing is held" }
+        ul { @for other in &case.alike {
+            li {
+                a href=(address(subject, &other.id)) { (subject) " " bdi { (visible(&other.id)) } }
+                @if other.is_found_honest { ", which a person found honest" }
+                @if !other.differs.is_empty() { ": here " }
+                @for (place, (name, own, theirs)) in other.differs.iter().enumerate() {
+                    @if place > 0 { ", " } (name) " " (short(*own)) " (there " (short(*theirs)) ")"
+                }
+            }
+        } }
+        p.note { "Nearest in all measures of the longest window, each by its logarithm in standard deviations. Nobody says that they are honest unless it is told." }
     }
 }
 

@@ -27,7 +27,7 @@ use super::evidence::Words;
 use super::laws::{Beta, Law};
 use super::learned;
 use super::summary::instant;
-use super::views::{HitRow, RiskRow, RowKey, RowValue, VerdictRow, View};
+use super::views::{HitRow, RiskRow, RowKey, RowValue, VerdictRow, View, Voiced};
 
 /// Who decides by the policies of a run, and leaves people the last word.
 pub struct Judge {
@@ -330,9 +330,10 @@ impl Judge {
         }
         if self.tells_risks {
             let found = found.filter(|_| r > Risk::CLEAN);
+            let tier = judgement.and_then(|judgement| self.segments.tier(judgement.segment));
             judged.risks.push((
                 RowKey::Subject(subject, id.clone()),
-                found.map(|found| RowValue::Risk(Box::new(risk(&found, ruling.as_deref())))),
+                found.map(|found| RowValue::Risk(Box::new(risk(&found, ruling.as_deref(), tier)))),
             ));
         }
         r
@@ -459,7 +460,7 @@ fn ruled(ruling: &Ruling) -> String {
     format!("a person ruled on {}{why} [ruling: {what}]", instant(ruling.known_at))
 }
 
-fn risk(found: &Assessment, ruling: Option<&Ruling>) -> RiskRow {
+fn risk(found: &Assessment, ruling: Option<&Ruling>, tier: Option<&str>) -> RiskRow {
     let ten_thousandths = |parts: u16| f64::from(parts) / 10_000.0;
     let parts = found.parts().into_iter().map(|part| {
         json!({
@@ -474,7 +475,8 @@ fn risk(found: &Assessment, ruling: Option<&Ruling>) -> RiskRow {
         |ruling| json!({"name": format!("ruling.{}", ruling.kind.name()), "value": 0.0, "weight": 0.0, "share": 0.0}),
     );
     let parts = serde_json::Value::Array(parts.chain(ruled).collect()).to_string();
-    RiskRow { risks: [found.r, found.rc, found.rb, found.rp], parts }
+    let voiced = Voiced { voices: found.voices(), tier: tier.map(Box::from) };
+    RiskRow { risks: [found.r, found.rc, found.rb, found.rp], parts, voiced }
 }
 
 /// What a row of the catalogue says of its release.

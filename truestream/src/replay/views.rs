@@ -10,6 +10,7 @@ use datasets::tables::{Cell, Holds, IdKind};
 use features::WindowRow;
 use features::columns::{Column, Figure, columns};
 use features::profile::{self, Profile, track, uploader};
+use features::risk::Voices;
 use features::sequence::Sequence;
 use features::tally::Axis;
 use records::clause::{Clause, Effect};
@@ -394,6 +395,17 @@ pub struct RiskRow {
     pub risks: [Risk; 4],
     /// The contributions as a JSON array.
     pub parts: String,
+    /// What is asked of it beside.
+    pub voiced: Voiced,
+}
+
+/// What a risk is made of, and in which segment it is judged: enough to say what would be decided without some of its signals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Voiced {
+    /// The signals.
+    pub voices: Voices,
+    /// The tier by whose thresholds it is judged, where that has some of its own.
+    pub tier: Option<Box<str>>,
 }
 
 /// A row of `verdict`.

@@ -7,7 +7,7 @@
 //! ```
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
@@ -15,15 +15,15 @@ use std::time::{Duration, Instant};
 
 use console::Guest;
 use console::desk::{
-    AT_ONCE, AT_ONCE_MAX, Appeal, Audio, Bulk, CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk, FRAUD,
-    Group, HONEST, Hit, Hour, InForce, Linked, Measure, OVERTURN, Outcome, Overview, Queue, REASONS, SentFile,
-    Statement, UPHOLD, WITHDRAW, Wanted, Week,
+    AT_ONCE, AT_ONCE_MAX, Alike, Appeal, Audio, Bulk, CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk,
+    FRAUD, Group, HONEST, Hit, Hour, InForce, Linked, OVERTURN, Outcome, Overview, Part, Queue, REASONS, SentFile,
+    Statement, UPHOLD, WITHDRAW, Wanted,
 };
+use dataflows::clock::Tick;
 use datasets::formats::instant;
 use datasets::intake::Ids;
 use datasets::intake::pseudonyms::Whose;
-use datasets::tables::Cell;
-use features::tally::Axis;
+use records::policy::Shares;
 use records::{Deed, Id, LabelKind, Millis, Risk, Role, Subject, Verdict};
 use serde_json::Value;
 use sql::Users;
@@ -34,17 +34,18 @@ use super::cabinet::{self, BYTES_MAX, Cabinet, FILES_MAX};
 use super::crowds;
 use super::decisions::{Appealed, CONCERNED, Circumstances, Decision, Decisions, Filed, SECOND_USD, Sum};
 use super::exhibits::Exhibits;
+use super::likeness::Likeness;
 use super::lookup::Span;
 use super::pace::Pace;
 use super::people::People;
-use super::places::{Places, key_of};
+use super::places::Places;
 use super::samples::{Sampled, Samples};
 use super::shelf::{Asked, Shelf, Stated};
 use super::source::Progress;
 use super::state::now;
 use super::trends::Trends;
 use super::urgency::{Ranked, Ranking, USD_PER_PLAY, Urgency, Waiting, clock, id_of, payable, waits_hours};
-use crate::replay::views::{RowKey, RowValue, VerdictRow, View, window_counts};
+use crate::replay::views::{RiskRow, RowKey, RowValue, VerdictRow, View, Voiced};
 
 /// Cases on a page.
 const PER_PAGE: usize = 50;
@@ -52,11 +53,6 @@ const PER_PAGE: usize = 50;
 const CLAIMED_FOR: Duration = Duration::from_secs(600);
 /// Who said something about a case, and be it to skip it, is not offered it again for so long.
 const SAID_FOR_MS: Millis = 24 * 3_600_000;
-/// A subject is compared with so many of its kind at most: enough for a share, and for a page in time.
-const COMPARED_MAX: usize = 50_000;
-/// When somebody is played is laid beside so many of its cohort at most, and beside none where there are fewer than so many.
-const COHORT_MAX: usize = 2_000;
-const COHORT_MIN: u32 = 5;
 /// That somebody read a statement is written down once in so long, of each case.
 const READ_EVERY_SECS: f64 = 600.0;
 /// So many wrong codes are written down at once, and one in so long after that: whoever guesses must not fill the record, which is never shortened.
@@ -66,6 +62,8 @@ const WRONG_EVERY_SECS: f64 = 10.0;
 const LETTERS_MAX: usize = 64;
 /// So many signals are named in a statement.
 const SAID_MAX: usize = 5;
+/// So many ways out of a verdict are shown.
+const HANGS_SHOWN: usize = 3;
 const DAY_MS: Millis = 24 * 3_600_000;
 /// So many that are linked are shown.
 const LINKED_MAX: usize = 200;
@@ -106,6 +104,8 @@ pub struct Material {
     pub exhibits: Exhibits,
     /// What came with appeals.
     pub cabinet: Cabinet,
+    /// How long the longest window is.
+    pub longest_ms: Millis,
     /// Whether time goes on.
     pub progress: Arc<Progress>,
 }
@@ -414,78 +414,9 @@ impl ReviewDesk {
         open.filter_map(line).collect()
     }
 
-    /// What it has in each window, and where that lies among its like.
-    fn measures(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Measure> {
-        let (Some(key), axis) = (self.id(subject, id), Axis::from(subject)) else { return Vec::new() };
-        let windows = self.shelf.outline.labels.len();
-        let mut measures: Vec<Measure> = Vec::new();
-        for window in 0..windows {
-            let own = self.figures(stated, axis, RowKey::Window(window as u8, key.clone()));
-            if measures.is_empty() {
-                let measure =
-                    |(name, _): &(&str, f64)| Measure { name: (*name).to_owned(), cells: vec![None; windows] };
-                measures = own.iter().map(measure).collect();
-            }
-            let shares = self.shares_below(stated, axis, window as u8, &own);
-            for (measure, ((_, own), below)) in measures.iter_mut().zip(own.iter().zip(shares)) {
-                measure.cells[window] = Some((*own, below));
-            }
-        }
-        measures
-    }
-
-    /// The numbers of a row of a window view; nothing where there is none.
-    fn figures(&self, stated: &Stated, axis: Axis, key: RowKey) -> Vec<(&'static str, f64)> {
-        let mut figures = Vec::new();
-        stated.copy(View::Window(axis), &mut [Span::Row(key)].into(), 1, |_, value| {
-            figures = numbers(axis, value);
-            true
-        });
-        figures
-    }
-
-    /// Of each number, the share of its like that have less.
-    fn shares_below(&self, stated: &Stated, axis: Axis, window: u8, own: &[(&str, f64)]) -> Vec<f64> {
-        let (mut below, mut all) = (vec![0u64; own.len()], 0u64);
-        let first = |window: u8| RowKey::Window(window, Id::Number(0));
-        let mut part: VecDeque<Span> = [Span::Rows(first(window), Some(first(window + 1)))].into();
-        stated.copy(View::Window(axis), &mut part, if own.is_empty() { 0 } else { COMPARED_MAX }, |_, value| {
-            all += 1;
-            for ((_, theirs), ((_, own), below)) in numbers(axis, value).iter().zip(own.iter().zip(&mut below)) {
-                *below += u64::from(theirs < own);
-            }
-            true
-        });
-        below.into_iter().map(|below| below as f64 / all.max(1) as f64).collect()
-    }
-
-    /// When it is played, or plays, beside those who are played as much: between the same two powers of two of plays in the longest window, as
-    /// cohorts are elsewhere.
-    fn week(&self, stated: &Stated, subject: Subject, id: &str) -> Option<Week> {
-        let (axis, outline) = (Axis::from(subject), &self.shelf.outline);
-        let (own, weeks) = (self.id(subject, id)?, self.material.places.weeks());
-        let plays = weeks.of(axis, key_of(&own))?;
-        let size = |plays: &[u32]| plays.iter().map(|plays| u64::from(*plays)).sum::<u64>();
-        let power = size(&plays).checked_ilog2();
-        let (mut shares, mut others) = (vec![0.0; plays.len()], 0);
-        let mut looked_at = 0;
-        stated.copy(View::Window(axis), &mut [outline.rows_of_longest()].into(), COHORT_MAX, |key, value| {
-            looked_at += 1;
-            let (RowKey::Window(_, other), RowValue::Window(row)) = (key, &**value) else { return false };
-            let is_like = looked_at <= COMPARED_MAX && *other != own && u64::from(row.plays).checked_ilog2() == power;
-            let theirs = is_like.then(|| weeks.of(axis, key_of(other))).flatten();
-            if let Some(theirs) = theirs {
-                let all = size(&theirs) as f64;
-                shares.iter_mut().zip(theirs).for_each(|(share, plays)| *share += f64::from(plays) / all);
-                others += 1;
-            }
-            // Who is not looked at is taken, too, so that it ends.
-            theirs.is_some() || looked_at > COMPARED_MAX
-        });
-        shares.iter_mut().for_each(|share| *share /= f64::from(others.max(1)));
-        let usual = if others < COHORT_MIN { Vec::new() } else { shares };
-        let window = outline.labels.last().map(|label| label.to_string()).unwrap_or_default();
-        Some(Week { window, plays: plays.to_vec(), usual, others: others as usize })
+    /// Somebody of that id among its kind; `None` where no id of the kind is written so.
+    fn likeness<'a>(&'a self, stated: &'a Stated, subject: Subject, id: &str) -> Option<Likeness<'a>> {
+        Some(Likeness::of(&self.shelf.outline, stated, subject, self.id(subject, id)?))
     }
 
     /// Who shares devices with an account, and who plays in step with it.
@@ -546,6 +477,40 @@ impl ReviewDesk {
         found
     }
 
+    /// How R is mixed, what would be said without each signal, and on which of them the verdict hangs. Where another policy decided than the one
+    /// in force for everybody (a trial, or one of the past), its weights are not told.
+    fn weigh(&self, case: &mut Case, tick: Option<Tick>, subject: Subject, row: &RiskRow) {
+        let [_, rc, rb, rp] = row.risks.map(|risk| risk.share());
+        let mut parts = [rc, rb, rp].map(|risk| Part { risk, weight: None });
+        if let Some(policy) = tick.and_then(|tick| self.shelf.policy(tick)) {
+            let Voiced { voices, tier } = &row.voiced;
+            let tier = tier.as_deref();
+            let (r, weights) = voices.mixed(&policy, subject, &[]);
+            if r == row.risks[0] {
+                let Shares { content, behaviour, policy: provenance } = weights.shares();
+                let shares = [content, behaviour, provenance];
+                parts.iter_mut().zip(shares).for_each(|(part, share)| part.weight = Some(share.get()));
+                for signal in &mut case.contributions {
+                    let name = voices.alone.iter().map(|(name, _)| *name).find(|name| name.name() == signal.name);
+                    let without = name.map(|name| voices.without(&policy, subject, tier, &[name]));
+                    signal.without = without.map(|(r, verdict)| (r.share(), verdict.name().to_owned()));
+                }
+                let called = voices.without(&policy, subject, tier, &[]).1;
+                case.by_risk = Some(called.name().to_owned());
+                let sets = voices.hangs_on(&policy, subject, tier).into_iter().take(HANGS_SHOWN);
+                case.hangs_on = sets.map(|names| names.iter().map(|name| name.name().to_owned()).collect()).collect();
+            }
+        }
+        case.parts = Some(parts);
+    }
+
+    /// What people found about a look-alike.
+    fn found(&self, sum: &Sum, stated: &Stated, subject: Subject, alike: Alike) -> Alike {
+        let ruled = self.ruling(stated, subject, &alike.id).is_some_and(|ruling| ruling.ruling == "cleared");
+        let said = sum.last(subject.name(), &alike.id).is_some_and(|last| last.decided.choice == HONEST);
+        Alike { is_found_honest: ruled || said, ..alike }
+    }
+
     fn hits(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Hit> {
         let mut hits = Vec::new();
         let key = |place| RowKey::Hit(subject, id.to_owned(), place);
@@ -582,17 +547,6 @@ fn decides(guest: &Guest) -> bool {
 
 fn may_see(guest: &Guest, subject: Subject) -> bool {
     guest.role.may(if subject == Subject::Account { Deed::ReadListening } else { Deed::Read })
-}
-
-/// The numbers of a row, by name.
-fn numbers(axis: Axis, value: &RowValue) -> Vec<(&'static str, f64)> {
-    let RowValue::Window(row) = value else { return Vec::new() };
-    let number = |(name, cell)| match cell {
-        Cell::Count(count) => Some((name, count as f64)),
-        Cell::Float(number) => Some((name, number)),
-        _ => None,
-    };
-    window_counts(axis, row).into_iter().filter_map(number).collect()
 }
 
 /// Whether a second person has to agree: much money waits, what is blocked would be freed, or somebody is accused against whom nothing speaks.
@@ -830,7 +784,8 @@ impl Desk for ReviewDesk {
         let verdict = self.verdict_row(&stated, subject, id);
         let row = verdict_of(verdict.as_deref());
         let history: Vec<_> = sum.of(subject.name(), id).rev().map(|decision| decision.decided.clone()).collect();
-        let measures = self.measures(&stated, subject, id);
+        let likeness = self.likeness(&stated, subject, id);
+        let (measures, alike) = likeness.as_ref().map(Likeness::measures).unwrap_or_default();
         let ruling = self.ruling(&stated, subject, id);
         let appeal = self.last_appeal(&sum, subject, id);
         let track = self.id(subject, id).filter(|_| subject == Subject::Track);
@@ -853,7 +808,8 @@ impl Desk for ReviewDesk {
             frees_with_second: needs_second(&line, "override"),
             windows: self.shelf.outline.labels.iter().map(|label| label.to_string()).collect(),
             measures,
-            week: self.week(&stated, subject, id),
+            alike: alike.into_iter().map(|alike| self.found(&sum, &stated, subject, alike)).collect(),
+            habit: likeness.and_then(|own| own.habit(&self.material.places.habits(), self.material.longest_ms)),
             linked: self.linked(&stated, subject, id),
             hits: self.hits(&stated, subject, id),
             ruling,
@@ -876,9 +832,8 @@ impl Desk for ReviewDesk {
         }
         stated.copy(View::Risk, &mut [Span::Row(RowKey::Subject(subject, id.to_owned()))].into(), 1, |_, value| {
             if let RowValue::Risk(row) = &**value {
-                let [_, rc, rb, rp] = row.risks.map(|risk| risk.share());
-                case.parts = Some([rc, rb, rp]);
                 case.contributions = contributions(&row.parts);
+                self.weigh(&mut case, stated.tick(), subject, row);
             }
             true
         });
@@ -1092,6 +1047,7 @@ fn contributions(parts: &str) -> Vec<Contribution> {
         name: part["name"].as_str().unwrap_or_default().to_owned(),
         value: part["value"].as_f64().unwrap_or_default(),
         share: part["share"].as_f64().unwrap_or_default(),
+        without: None,
     };
     let mut contributions: Vec<Contribution> = parts.iter().map(part).collect();
     contributions.sort_by(|a, b| b.share.partial_cmp(&a.share).unwrap_or(Ordering::Equal));

@@ -186,7 +186,7 @@ impl Flow {
         }
         living.plan.wanted = before.as_ref().map(|before| before.tick);
         self.progress.begin();
-        living.context.weeks = Some(self.places.begin());
+        living.context.habits = Some(self.places.begin());
         Ok(Running { keeper: self.start(living, before)?, since })
     }
 

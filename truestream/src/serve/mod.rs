@@ -29,6 +29,7 @@ mod glossary;
 mod house;
 mod kafka;
 mod lag;
+mod likeness;
 mod listening;
 mod lookup;
 mod openapi;
@@ -179,6 +180,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         at_ready: OnceLock::new(),
     });
     let failure: Arc<Mutex<Option<Failure>>> = Arc::default();
+    let (clock, windows) = (&living.plan.clock, &living.plan.windows);
+    let longest_ms = windows.last().map_or(0, |window| clock.instant(*window) - clock.instant(0));
     let shelf = Arc::new(Shelf::new(
         living.plan.clock,
         names.clone(),
@@ -221,6 +224,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         places: places.clone(),
         exhibits,
         cabinet: Cabinet::of(&args.state),
+        longest_ms,
         progress: progress.clone(),
     };
     let desk =

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, RwLock};
 
 use dataflows::clock::Tick;
-use dataflows::weeks::Weeks;
+use dataflows::habits::Habits;
 use datasets::arrivals::{Contents, Listing, read_again};
 use datasets::log::{Disk, entries_of};
 use datasets::names::key_of_text;
@@ -46,8 +46,8 @@ struct Known {
     /// The genre of each track and the country of each account that tells one, by the last row that was read.
     genres: HashMap<Key, u16>,
     countries: HashMap<Key, u16>,
-    /// When subjects are played.
-    weeks: Arc<Weeks>,
+    /// When and how subjects are played.
+    habits: Arc<Habits>,
 }
 
 /// Words that very many rows have, by number.
@@ -89,12 +89,12 @@ impl Places {
     }
 
     /// The log is read from its first entry on again; until something is stated who asks hears what was known before. Where the dataflow
-    /// that begins is to count when subjects are played.
-    pub fn begin(&self) -> Arc<Weeks> {
+    /// that begins is to count when and how subjects are played.
+    pub fn begin(&self) -> Arc<Habits> {
         let next = Known::default();
-        let weeks = next.weeks.clone();
+        let habits = next.habits.clone();
         *self.next.lock().expect("nobody panics with it") = Some(next);
-        weeks
+        habits
     }
 
     /// What was read is stated.
@@ -154,9 +154,9 @@ impl Places {
         number.map(|number| known.words.words[usize::from(*number)].clone())
     }
 
-    /// When subjects are played.
-    pub fn weeks(&self) -> Arc<Weeks> {
-        self.known.read().expect("nobody panics with it").weeks.clone()
+    /// When and how subjects are played.
+    pub fn habits(&self) -> Arc<Habits> {
+        self.known.read().expect("nobody panics with it").habits.clone()
     }
 
     /// The first tracks of an artist or uploader of whose recordings something was heard, at most so many, in the order in which they came; and

@@ -8,6 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use arrow::array::AsArray;
+use datasets::formats::instant;
 use tempfile::TempDir;
 
 use crate::alive::{EVERY_MS, HOW, Service, requests, stream};
@@ -645,7 +646,7 @@ fn week(page: &str) -> Vec<u64> {
 }
 
 #[test]
-fn a_page_tells_when_somebody_is_played_and_so_does_one_after_a_start() {
+fn a_page_tells_when_and_how_somebody_is_played_and_so_does_one_after_a_start() {
     let folder = TempDir::new().expect("a folder");
     let state = folder.path().join("state");
     let service = Service::following(&state, world());
@@ -659,24 +660,40 @@ fn a_page_tells_when_somebody_is_played_and_so_does_one_after_a_start() {
         for row in texts(&service, &most) {
             let place = format!("/desk/case/{kind}/{}", row[0]);
             let plays: u64 = row[1].parse().expect("a number");
-            let week = week(&rita.get(&place).body);
+            let page = rita.get(&place).body;
+            let week = week(&page);
             assert_eq!(week.iter().sum::<u64>(), plays, "{place}");
-            told.push((place, week));
+            let divided = ["length", "source", "country", "day"].map(|by| divided(&page, by));
+            for divided in &divided {
+                assert_eq!(divided.values().sum::<u64>(), plays, "{place} {divided:?}");
+            }
+            told.push((place, week, divided));
         }
     }
     assert!(told.len() > 12, "{told:?}");
 
     // Hour by hour it is what the files say of those of whom nothing was told twice or taken back.
-    let plays = rows(&world().join("plays.parquet"), &["account_id", "ended_at"]);
+    let plays = rows(&world().join("plays.parquet"), &["account_id", "ended_at", "played_ms", "source", "country"]);
     let mut compared = 0;
-    for (place, week) in told.iter().filter(|(place, _)| place.contains("/account/")) {
-        let mut expected = vec![0; 168];
+    for (place, week, divided) in told.iter().filter(|(place, ..)| place.contains("/account/")) {
+        let (mut expected, mut by) = (vec![0; 168], [const { BTreeMap::<String, u64>::new() }; 4]);
         for play in plays.iter().filter(|play| place.ends_with(&format!("/{}", play[0]))) {
-            let since_monday = play[1].parse::<i64>().expect("an instant") - MONDAY;
-            expected[since_monday.div_euclid(3_600_000).rem_euclid(168) as usize] += 1;
+            let ended_at = play[1].parse::<i64>().expect("an instant");
+            expected[(ended_at - MONDAY).div_euclid(3_600_000).rem_euclid(168) as usize] += 1;
+            let or_not_told = |text: &str| if text.is_empty() { "not told".to_owned() } else { text.to_owned() };
+            let named = ["search", "library", "algorithmic", "editorial", "playlist"].contains(&play[3].as_str());
+            let source = if named { play[3].clone() } else { "other".to_owned() };
+            let day = instant::to_text(ended_at).chars().take(10).collect();
+            for (by, class) in by.iter_mut().zip([length(&play[2]), source, or_not_told(&play[4]), day]) {
+                *by.entry(class).or_default() += 1;
+            }
         }
         if expected.iter().sum::<u64>() == week.iter().sum::<u64>() {
             assert_eq!(*week, expected, "{place}");
+            for (shown, expected) in divided.iter().zip(&by) {
+                let shown: BTreeMap<_, _> = shown.clone().into_iter().filter(|(_, plays)| *plays > 0).collect();
+                assert!(shown == *expected || shown.contains_key("all others"), "{place}: {shown:?} {expected:?}");
+            }
             compared += 1;
         }
     }
@@ -687,10 +704,71 @@ fn a_page_tells_when_somebody_is_played_and_so_does_one_after_a_start() {
     let service = Service::start(&state, &["--time", "told"]);
     service.wait_until_stated();
     let rick = visitor(&service, &state, "rick", "reviewer");
-    for (place, before) in &told {
-        assert_eq!(week(&rick.get(place).body), *before, "{place}");
+    for (place, before, before_by) in &told {
+        let page = rick.get(place).body;
+        assert_eq!(week(&page), *before, "{place}");
+        assert_eq!(["length", "source", "country", "day"].map(|by| divided(&page, by)), *before_by, "{place}");
     }
     assert!(compared > 0, "of each of these accounts something was told twice: {told:?}");
+}
+
+/// The plays of each class that a page tells.
+fn divided(page: &str, by: &str) -> BTreeMap<String, u64> {
+    let plays = |row: Vec<String>| (row[0].clone(), row[1].parse().expect("a number"));
+    table(page, &format!("Plays by {by}<")).into_iter().map(plays).collect()
+}
+
+/// The class of a length, by the bounds that the documentation tells.
+fn length(played_ms: &str) -> String {
+    let bounds = [0, 5, 10, 20, 25, 28, 30, 31, 32, 35, 40, 60, 120, 240];
+    let played_ms: u64 = played_ms.parse().expect("a number");
+    let from = bounds.iter().rposition(|from| from * 1_000 <= played_ms).expect("from 0 on");
+    match bounds.get(from + 1) {
+        Some(to) => format!("{} to {to} s", bounds[from]),
+        None => format!("{} s and more", bounds[from]),
+    }
+}
+
+#[test]
+fn a_page_tells_what_a_verdict_hangs_on_and_who_is_like_it_and_left_alone() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let service = Service::following(&state, world());
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let verdicts = texts(
+        &service,
+        "SELECT subject || '/' || subject_id, verdict, CAST(r AS VARCHAR) AS told FROM verdict ORDER BY told, 1",
+    );
+    let known: BTreeSet<&str> = verdicts.iter().map(|row| row[0].as_str()).collect();
+    let (mut hanging, mut alike) = (0, 0);
+    for row in verdicts.iter().step_by(verdicts.len() / 12 + 1) {
+        let page = rita.get(&format!("/desk/case/{}", row[0])).body;
+        let number = |text: &String| text.trim().parse::<f64>().unwrap_or_else(|_| panic!("{text} in {page}"));
+        let parts = table(&page, "R of three parts");
+        let added: f64 = parts.iter().map(|part| number(&part[3])).sum();
+        assert!((added - row[2].parse::<f64>().expect("a number")).abs() < 0.00025, "{parts:?} {row:?}");
+
+        let without: Vec<(String, bool)> = table(&page, "What each signal adds")
+            .into_iter()
+            .map(|signal| (signal[0].clone(), signal[3].ends_with("allow")))
+            .collect();
+        let hangs = page.split("Nothing would be held without ").nth(1).and_then(|rest| rest.split(".<").next());
+        let hangs: Vec<&str> = hangs.map_or(Vec::new(), |sets| sets.split(", or without ").collect());
+        hanging += usize::from(!hangs.is_empty());
+        let by_one = |(name, frees): &(String, bool)| *frees && hangs.contains(&name.as_str());
+        match hangs.iter().all(|set| !set.contains(" and ")) {
+            true => assert!(hangs.is_empty() || without.iter().any(by_one), "{hangs:?} {without:?}"),
+            false => assert!(without.iter().all(|(_, frees)| !frees), "{hangs:?} {without:?}"),
+        }
+
+        let others = page.split("Most like it, and nothing is held").nth(1).and_then(|rest| rest.split("</ul>").next());
+        for other in others.unwrap_or("").split("href=\"/desk/case/").skip(1).filter_map(|rest| rest.split('"').next())
+        {
+            assert!(other != row[0] && !known.contains(other), "{other} is like {}", row[0]);
+            alike += 1;
+        }
+    }
+    assert!(hanging > 0 && alike > 0, "{hanging} {alike} of {verdicts:?}");
 }
 
 /// The rows of a table of a page, by its caption: the texts of the cells.
