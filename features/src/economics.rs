@@ -44,8 +44,12 @@ pub fn year_streams_of_a_track(attack: &Attack) -> f64 {
 
 /// Independent listeners that such a track shows, where each stream's account is drawn by chance: `n (1 - e^(-s/n))`.
 pub fn listeners_of_a_track(attack: &Attack) -> f64 {
-    let circles = (attack.accounts as f64 / attack.accounts_per_circle as f64).max(1.0);
-    circles * (1.0 - (-year_streams_of_a_track(attack) / circles).exp())
+    drawn(year_streams_of_a_track(attack), (attack.accounts as f64 / attack.accounts_per_circle as f64).max(1.0))
+}
+
+/// How many of `n` are among so many streams, each of which is of one of them drawn by chance.
+fn drawn(streams: f64, n: f64) -> f64 {
+    n * (1.0 - (-streams / n.max(1.0)).exp())
 }
 
 /// Whether its tracks have a share under the terms at all.
@@ -101,7 +105,10 @@ fn artist_gets_in(genre: Option<&str>, artist: &Artist, attacks: &Attacks, terms
     match terms.sharing {
         Sharing::ProRata => by_streams,
         Sharing::UserCentric => weight * terms.brings(Some(&artist.plan)) as f64 / MICROS * streams / of_listener,
-        Sharing::ArtistCentric => by_streams * boosted(streams, listeners as f64, terms) / attacks.mean_times,
+        // Those of a year hear it in some months, and no month has more of them than streams.
+        Sharing::ArtistCentric => {
+            by_streams * boosted(streams, drawn(streams, listeners as f64), terms) / attacks.mean_times
+        }
     }
 }
 
@@ -121,11 +128,10 @@ pub fn revenue(attack: &Attack, attacks: &Attacks, terms: &Terms) -> f64 {
     }
 }
 
-/// How many times its streams count: one artist per track would stay small, so it takes the boost where one track in the month is enough for it.
-/// And whoever has accounts play says that they chose to.
+/// How many times its streams count: a boost goes by artist, and nothing keeps an attacker from putting all tracks under one. And whoever has accounts
+/// play says that they chose to.
 fn times(attack: &Attack, terms: &Terms) -> f64 {
-    let streams = (attack.accounts * attack.streams_per_day) as f64 * DAYS / attack.tracks as f64;
-    let listeners = attack.accounts as f64 * (1.0 - (-streams / attack.accounts as f64).exp());
+    let (streams, listeners) = ((attack.accounts * attack.streams_per_day) as f64 * DAYS, attack.accounts as f64);
     boosted(streams, listeners, terms) * terms.boost.chosen_times as f64
 }
 

@@ -8,7 +8,7 @@ use features::economics::{
 };
 use records::attack::{Attack, Attacks};
 use records::policy::Percent;
-use records::royalty::{Pools, Sharing, Terms};
+use records::royalty::{Boost, Pools, Sharing, Terms};
 
 fn near(found: f64, expected: f64, by: f64) {
     assert!((found - expected).abs() <= by, "found {found}, expected {expected}");
@@ -157,6 +157,17 @@ fn who_attacks_says_that_every_stream_was_chosen() {
     assert_eq!(terms.fault(), None);
     terms.boost.chosen_times = 11;
     assert!(terms.fault().is_some_and(|fault| fault.contains("chosen_times 11, expected 1 to 10")));
+    // A boost goes by artist: whoever attacks has one artist for all tracks, however few streams a track has.
+    terms.boost.chosen_times = 1;
+    let all = attack.accounts * attack.streams_per_day * 30;
+    for (artist_streams, artist_listeners, times) in
+        [(all, attack.accounts, 4.0), (all + 1, attack.accounts, 1.0), (all, attack.accounts + 1, 1.0)]
+    {
+        let boost = Boost { artist_streams, artist_listeners, artist_times: 4, ..terms.boost.clone() };
+        let of_one = Boost { artist_times: 1, ..boost.clone() };
+        let earns = |boost| revenue(&attack, &attacks(4_000), &Terms { boost, ..terms.clone() });
+        near(earns(boost), times * earns(of_one), 1e-6);
+    }
     terms = Terms { close_days: u32::MAX, ..datasets::policy::terms(None).unwrap() };
     assert!(terms.fault().is_some_and(|fault| fault.contains("close_days")));
 }
@@ -195,6 +206,12 @@ fn an_honest_artist_is_paid_unless_the_terms_pay_nobody() {
     harsh = built_in.clone();
     harsh.noise.genres.push("pop".to_owned());
     assert!(gets("known_artist", &harsh) < 80.0 && gets("new_artist", &harsh) == 0.0);
+    // The listeners of a year are not those of a month: 125 streams have at most 125, and by chance some 80.
+    harsh = Terms { sharing: Sharing::ArtistCentric, ..built_in.clone() };
+    (harsh.boost.artist_streams, harsh.boost.artist_listeners) = (100, 100);
+    let unboosted = gets("new_artist", &harsh);
+    harsh.boost.artist_listeners = 60;
+    near(gets("new_artist", &harsh), harsh.boost.artist_times as f64 * unboosted, 1e-9);
     harsh = built_in.clone();
     harsh.threshold.streams_per_listener = 5;
     assert_eq!((gets("new_artist", &harsh), gets("known_artist", &harsh)), (0.0, 0.0));

@@ -93,6 +93,8 @@ impl Paid {
 
 /// Everybody in the catalogues under a policy.
 pub struct Economy {
+    /// What the policy is called.
+    pub policy: String,
     /// Its terms.
     pub terms: Terms,
     /// The attacks.
@@ -153,7 +155,7 @@ pub fn economy(folder: Option<&Path>, store: Option<&Path>) -> Result<Economy, F
             artist: artist.clone(),
         }));
     }
-    Ok(Economy { terms, balances, artists, foreign })
+    Ok(Economy { policy: policy.version.clone(), terms, balances, artists, foreign })
 }
 
 fn balance(of: &str, attack: &Attack, attacks: &Attacks, terms: &Terms, policy: &Policy) -> Result<Balance, Failure> {
@@ -205,8 +207,8 @@ pub fn run(args: &EconomicsArgs) -> Result<(), Failure> {
 }
 
 fn text(economy: &Economy) -> String {
-    let Economy { terms, balances, artists, foreign } = economy;
-    let mut text = String::new();
+    let Economy { policy, terms, balances, artists, foreign } = economy;
+    let mut text = format!("Under {policy:?}. ");
     let _ = writeln!(
         text,
         "Per account and month in {}, {}, paid {} days after the month\n",
@@ -250,7 +252,7 @@ fn text(economy: &Economy) -> String {
 }
 
 fn json(economy: &Economy) -> Value {
-    let Economy { terms, balances, artists, foreign } = economy;
+    let Economy { policy, terms, balances, artists, foreign } = economy;
     let row = |balance: &Balance| {
         let Balance { of, attack, verdict, is_eligible, now, unhindered } = balance;
         let unhindered: serde_json::Map<_, _> =
@@ -262,6 +264,7 @@ fn json(economy: &Economy) -> Value {
         })
     };
     json!({
+        "policy": policy,
         "currency": terms.currency,
         "sharing": terms.sharing,
         "attacks": balances.iter().map(row).collect::<Vec<_>>(),

@@ -242,7 +242,7 @@ fn newly_wronged(
 
 /// The catalogued attacks that pay, the artists who are not paid, and catalogues that cannot say so.
 fn misspent(folder: Option<&Path>, store: Option<&Path>) -> Result<Vec<String>, Failure> {
-    let Economy { terms, balances, artists, foreign } = economics::economy(folder, store)?;
+    let Economy { policy: _, terms, balances, artists, foreign } = economics::economy(folder, store)?;
     let currency = &terms.currency;
     let pays = |balance: &economics::Balance| {
         let profit = balance.pays()?;

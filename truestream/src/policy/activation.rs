@@ -187,11 +187,29 @@ pub(super) fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
     let mut all = policy::activations(store).map_err(input)?;
     // What is in the shadow decides nothing that could be taken back.
     all.retain(|one| one.stage != Some(Stage::Shadow));
-    let is_other = |one: &&Activation| Some(&one.digest) != all.last().map(|last| &last.digest);
-    let Some(before) = all.iter().rev().filter(|one| one.stage.is_none()).find(is_other) else {
+    let mut decided = decided_in_turn(&all);
+    // What is tried on some ends; what is in force for everybody is what is gone back to.
+    if all.last().is_none_or(|last| last.stage.is_none()) {
+        decided.pop();
+    }
+    let Some(before) = decided.pop() else {
         return Err(Failure::Input(format!("{}: there is no other policy to go back to", store.display())));
     };
     tell(&policy::activate(store, &before.folder(store), &said).map_err(input)?)
+}
+
+/// The policies that decided for everybody, each beside the one to go back to from it: what another replaced at the instant at which it began never
+/// decided, and whoever went back to one has left those that came after it for good.
+fn decided_in_turn(all: &[Activation]) -> Vec<&Activation> {
+    let mut turns: Vec<&Activation> = Vec::new();
+    for one in all.iter().filter(|one| one.stage.is_none()) {
+        turns.pop_if(|last| last.from_ms() == one.from_ms());
+        match turns.iter().position(|known| known.digest == one.digest) {
+            Some(place) => turns.truncate(place + 1),
+            None => turns.push(one),
+        }
+    }
+    turns
 }
 
 pub(super) fn withdraw(args: &WithdrawArgs) -> Result<(), Failure> {

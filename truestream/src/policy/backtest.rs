@@ -32,7 +32,9 @@ Examples:
   truestream policy backtest strict --data world
       whom the policy `strict` would newly hold or free, beside the built-in one
   truestream policy backtest strict --data world --against old -- --evidence heard --models registry
-      beside another policy, with evidence and models; what stands after -- goes to truestream replay")]
+      beside another policy, with evidence and models; what stands after -- goes to truestream replay
+  truestream policy backtest strict --data world -- --every 1h --windows 1h,24h,7d,28d
+      refreshed as truestream replay is, instead of every six hours over 24h, 7d and 28d")]
 pub(super) struct BacktestArgs {
     /// The policy
     policy: PathBuf,
@@ -59,6 +61,9 @@ pub(super) struct BacktestArgs {
     more: Vec<String>,
 }
 
+/// How often is refreshed, and over which windows, where nobody says: a threshold that is changed is explained while somebody waits, and the
+/// hourly refresh of a replay finds a few more verdicts at a few times the cost.
+const HOW: [&str; 4] = ["--every", "6h", "--windows", "24h,7d,28d"];
 /// More threads than this hardly make a replay of a month faster.
 const THREADS_MAX: usize = 4;
 
@@ -136,7 +141,8 @@ fn told(args: &BacktestArgs) -> Result<Told<'_>, Failure> {
     let labels = labels(&replayed.inputs()?)?;
     let stakes = Stakes::read(&replayed.inputs()?, [&old, &new], &labels, [&args.against, &args.policy])?;
     let moved = moved(&before, &after, &stakes, &labels);
-    Ok(Told { args, moved, stakes, apart, seconds: started.elapsed().as_secs_f64() })
+    let every = replayed.every.clone();
+    Ok(Told { args, every, moved, stakes, apart, seconds: started.elapsed().as_secs_f64() })
 }
 
 /// How the data is replayed under the policy beside which the other is laid.
@@ -151,6 +157,9 @@ fn line(args: &BacktestArgs, out: &Path) -> Result<ReplayArgs, Failure> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).to_string();
     if !args.more.iter().any(|option| option.starts_with("--workers") || option == "--hosts") {
         line.extend(["--workers", &threads]);
+    }
+    if !args.more.iter().any(|option| option.starts_with("--every") || option.starts_with("--windows")) {
+        line.extend(HOW);
     }
     line.extend(args.more.iter().map(String::as_str));
     parsed(line)
@@ -259,6 +268,8 @@ fn summed(moved: &[Moved]) -> BTreeMap<Way, Sum> {
 /// What there is to tell.
 struct Told<'a> {
     args: &'a BacktestArgs,
+    /// How often is refreshed.
+    every: String,
     moved: Vec<Moved>,
     stakes: Stakes,
     /// Why signals were found once for each, where they were.
@@ -279,7 +290,7 @@ impl Told<'_> {
     }
 
     fn text(&self) -> String {
-        let Told { args, moved, stakes, apart, seconds } = self;
+        let Told { args, every, moved, stakes, apart, seconds } = self;
         let (policy, against) = (args.policy.display(), args.against.display());
         let mut lines = vec![match moved.len() {
             0 => format!("{policy} beside {against}, {seconds:.1} s: nobody is decided otherwise"),
@@ -288,8 +299,8 @@ impl Told<'_> {
             ),
         }];
         lines.push(match apart {
-            None => "One replay: the same signals, decided by both".to_owned(),
-            Some(why) => format!("One replay, signals found for each: {why}"),
+            None => format!("One replay every {every}: the same signals, decided by both"),
+            Some(why) => format!("One replay every {every}, signals found for each: {why}"),
         });
         for ((subject, from, to), Sum { subjects: many, streams, labels }) in summed(moved) {
             let labels: Vec<String> = labels.iter().map(|(label, many)| format!("{many} {label}")).collect();
@@ -312,7 +323,7 @@ impl Told<'_> {
     }
 
     fn json(&self) -> String {
-        let Told { args, moved, stakes, apart, seconds } = self;
+        let Told { args, every, moved, stakes, apart, seconds } = self;
         let sums = summed(moved).into_iter().map(|((subject, from, to), Sum { subjects: many, streams, labels })| {
             json!({"subject": subject, "from": from, "to": to, "subjects": many, "streams": streams, "labels": labels})
         });
@@ -321,7 +332,7 @@ impl Told<'_> {
         let pay = stakes.pay.as_ref().map(Pay::json);
         let (uploads, stakes) = (stakes.uploads.json(), stakes.json(&self.decided()));
         let told = json!({
-            "policy": policy, "against": against, "seconds": seconds, "signals_apart": apart, "sums": sums, "moved": moved, "uploads": uploads, "stakes": stakes, "terms": pay,
+            "policy": policy, "against": against, "seconds": seconds, "every": every, "signals_apart": apart, "sums": sums, "moved": moved, "uploads": uploads, "stakes": stakes, "terms": pay,
         });
         format!("{told:#}")
     }

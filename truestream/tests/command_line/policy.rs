@@ -720,6 +720,26 @@ fn a_policy_that_is_tried_decides_about_those_who_are_drawn_and_nobody_else_and_
 }
 
 #[test]
+fn who_goes_back_twice_goes_further_back_and_never_to_what_was_gone_back_from() {
+    let scratch = TempDir::new().expect("a folder");
+    let store = text(&scratch.path().join("laws"));
+    let said = ["--store", &store, "--by", "ann", "--why", "x"];
+    for (name, from) in [("one", "2026-01-01"), ("two", "2026-01-02"), ("never", "2026-01-03"), ("three", "2026-01-03")]
+    {
+        let policy = folder(&[("policy.toml", &format!("version = \"{name}\""))]);
+        truestream(&[&["policy", "activate", &path(&policy), "--from", from][..], &said].concat()).good();
+    }
+    let back = |from: &str| truestream(&[&["policy", "rollback", "--from", from][..], &said].concat());
+    for (from, name) in [("2026-01-04", "two"), ("2026-01-05", "one")] {
+        assert!(back(from).good().out.contains(&format!("{name:?} is in force as of {from}")), "{name}");
+    }
+    back("2026-01-06").failed(4, &["no other policy to go back to"]);
+    let policy = folder(&[("policy.toml", "version = \"four\"")]);
+    truestream(&[&["policy", "activate", &path(&policy), "--from", "2026-01-07"][..], &said].concat()).good();
+    assert!(back("2026-01-08").good().out.contains("\"one\" is in force"));
+}
+
+#[test]
 fn a_check_says_of_whom_on_a_list_it_is_not_told_who_put_them_there() {
     let gate = datasets::policy::BUILT_IN.iter().find(|(name, _)| *name == "gate.toml").expect("a gate").1;
     let entries = "[trusted]\ntracks = ['t1', { id = 't2', by = 'ann', why = 'a hit', until = '2099-01-01' }, { id = 't3', by = 'ann', until = '2020-01-01' }]\n";
