@@ -1,4 +1,4 @@
-//! What a month that is opened again changes for each track.
+//! What a month that is opened again changes for each track, and for whom.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -10,10 +10,11 @@ use serde_json::Value as Json;
 
 use super::calendar::Month;
 use super::month::{Closed, Line};
+use super::streams::text_of;
 use crate::exit::Failure;
 
-/// A month as it was closed before: by track what was payable and held, in streams and money.
-pub struct Earlier(BTreeMap<String, Numbers>);
+/// A month as it was closed before: by track its distributor, and what was payable and held, in streams and money.
+pub struct Earlier(BTreeMap<String, (String, Numbers)>);
 
 /// Streams payable, held, withheld, ineligible; money payable and held.
 pub type Numbers = [u64; 6];
@@ -22,6 +23,8 @@ pub type Numbers = [u64; 6];
 pub struct Difference {
     /// The track.
     pub track: String,
+    /// Whose it was, and is; empty where nobody delivers it, or it had no stream.
+    pub distributors: [String; 2],
     /// What they were.
     pub before: Numbers,
     /// What they are.
@@ -36,8 +39,9 @@ impl Earlier {
     pub fn read(folder: &Path, month: Month) -> Result<Earlier, Failure> {
         let path = folder.join("royalty.parquet");
         let input = |error: datasets::Error| Failure::Input(error.to_string());
-        let columns =
-            ["month", "track_id", "payable", "held", "withheld", "ineligible", "payable_micros", "held_micros"];
+        let texts = ["month", "track_id", "distributor_id"];
+        let numbers = ["payable", "held", "withheld", "ineligible", "payable_micros", "held_micros"];
+        let columns = [&texts[..], &numbers].concat();
         let mut rows = Rows::open(&path, &columns).map_err(input)?;
         let mut earlier = BTreeMap::new();
         while rows.advance().map_err(input)? {
@@ -47,7 +51,7 @@ impl Earlier {
                 return Err(Failure::Input(format!("{}: found {of}, expected {text}", path.display())));
             }
             let number = |at| if let Value::Int(number) = rows.value(at) { number.unsigned_abs() } else { 0 };
-            earlier.insert(track.to_owned(), std::array::from_fn(|at| number(at + 2)));
+            earlier.insert(track.to_owned(), (text_of(rows.value(2)), std::array::from_fn(|at| number(at + 3))));
         }
         Ok(Earlier(earlier))
     }
@@ -59,13 +63,20 @@ fn numbers(line: &Line) -> Numbers {
 
 /// The tracks that differ, by id.
 pub fn between(Earlier(earlier): &Earlier, closed: &Closed) -> Vec<Difference> {
-    let now: BTreeMap<&str, Numbers> = closed.lines.iter().map(|line| (line.track.as_str(), numbers(line))).collect();
+    let side = |line: &Line| (line.distributor.clone(), numbers(line));
+    let now: BTreeMap<&str, _> = closed.lines.iter().map(|line| (line.track.as_str(), side(line))).collect();
     let gone = earlier.keys().map(String::as_str).filter(|track| !now.contains_key(track));
     let mut tracks: Vec<&str> = now.keys().copied().chain(gone).collect();
     tracks.sort_unstable();
     let difference = |track: &str| {
-        let [before, after] = [earlier.get(track), now.get(track)].map(|side| side.copied().unwrap_or_default());
-        (before != after).then(|| Difference { track: track.to_owned(), before, after })
+        let sides = [earlier.get(track), now.get(track)].map(|side| side.cloned().unwrap_or_default());
+        let [(was, before), (is, after)] = sides;
+        (was != is || before != after).then(|| Difference {
+            track: track.to_owned(),
+            distributors: [was, is],
+            before,
+            after,
+        })
     };
     tracks.into_iter().filter_map(difference).collect()
 }
@@ -121,7 +132,7 @@ mod tests {
 
     #[test]
     fn what_is_freed_moves_from_held_to_payable() {
-        let one = |before, after| Difference { track: "t".to_owned(), before, after };
+        let one = |before, after| Difference { track: "t".to_owned(), distributors: Default::default(), before, after };
         let freed = one([0, 3, 0, 0, 0, 200], [3, 0, 0, 0, 200, 0]);
         assert_eq!(moved(&[freed]), Moved { payable: [200, 0], held: [0, 200] });
         let shared_anew =

@@ -68,7 +68,7 @@ pub struct RoyaltiesArgs {
     #[arg(long, value_name = "AMOUNT")]
     pub pool: Option<String>,
     /// What is known when the month is closed; as many days after its end as the terms say, or the last instant of the tables if that is earlier.
-    /// Later than the tables: verdicts as of their last instant, rulings, corrections and the catalogue as of this one
+    /// Later than the tables: verdicts as of their last instant, rulings and corrections as of this one
     #[arg(long, value_name = "TIME")]
     pub close: Option<String>,
     /// The royalties of an earlier close of this month: what differs is told, and written as royalty_difference
@@ -137,10 +137,16 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
 /// When an input cannot be read, or the tables were made of other files.
 pub(crate) fn month_with(inputs: &Inputs, tables: &Path, terms: &Terms, at: Millis) -> Result<Closed, Failure> {
     let settings = Settings::read(tables)?;
-    let end_ms = settings.as_of_ms.map_or(at, |(_, last)| last);
+    let last = settings.as_of_ms.map_or(at, |(_, last)| last);
     let month = instant::to_text(at).get(..7).and_then(Month::read);
     let month = month.ok_or_else(|| Failure::Input(format!("{}: found an instant in no month", tables.display())))?;
-    month::close(inputs, tables, &settings, terms, month, Close { at: end_ms, judged_at: end_ms }, None)
+    let close = Close { at: last, listed_at: last.min(due(terms, month)), judged_at: last };
+    month::close(inputs, tables, &settings, terms, month, close, None)
+}
+
+/// When the month is closed, unless somebody says otherwise.
+fn due(terms: &Terms, month: Month) -> Millis {
+    month.end_ms + Millis::from(terms.close_days) * calendar::DAY_MS
 }
 
 /// What is known when the month is closed: verdicts as of a multiple of the refresh interval, as the tables tell them.
@@ -150,22 +156,25 @@ fn close(args: &RoyaltiesArgs, terms: &Terms, month: Month, settings: &Settings)
     let tick = |instant: Millis| instant.div_euclid(settings.every_ms) * settings.every_ms;
     let close = match &args.close {
         None => {
-            let due = month.end_ms + Millis::from(terms.close_days) * calendar::DAY_MS;
-            Close { at: tick(due.min(last)), judged_at: tick(due.min(last)) }
+            let at = tick(due(terms, month).min(last));
+            Close { at, listed_at: at, judged_at: at }
         }
         Some(text) => {
             let asked = instant::from_text(text);
             let asked = asked.ok_or_else(|| Failure::Usage(format!("--close {text}: expected a time")))?;
-            Close { at: asked, judged_at: tick(asked.min(last)) }
+            Close { at: asked, listed_at: asked.min(due(terms, month)), judged_at: tick(asked.min(last)) }
         }
     };
     let last_text = instant::to_minute(last);
-    if settings.emit == Emit::Last && close.judged_at != tick(last) {
+    // A verdict as of T speaks about the plays of its window: one that begins later says nothing of the days before.
+    let spoken_of = last - settings.windows.last().map_or(0, |(_, length)| *length);
+    if settings.emit == Emit::Last && (close.judged_at != tick(last) || spoken_of > month.start_ms) {
         return Err(Failure::Usage(format!(
-            "--tables {tables}: found --emit last, which is the default of replay and tells verdicts as of {last_text} alone; the month is closed as \
-             of {}: replay with --emit changes, or give --close {}",
-            instant::to_minute(close.at),
-            instant::to_text(last)
+            "--tables {tables}: found --emit last, which is the default of replay and tells verdicts as of {last_text} alone, which speak about plays from \
+             {} on; the month begins {} and is closed as of {}: replay with --emit changes",
+            instant::to_minute(spoken_of),
+            instant::to_minute(month.start_ms),
+            instant::to_minute(close.at)
         )));
     }
     if close.judged_at <= month.start_ms {
@@ -234,10 +243,10 @@ impl Told {
 
     /// That verdicts are not known up to the close, which the tables do not tell of.
     fn later_than_the_tables(&self) -> Option<String> {
-        let Close { at, judged_at } = self.close;
+        let Close { at, judged_at, .. } = self.close;
         (at > judged_at).then(|| {
             format!(
-                "verdicts, and streams, are those known at {}, the last instant that the tables tell of; rulings, corrections and the catalogue those known at the close",
+                "verdicts, and streams, are those known at {}, the last instant that the tables tell of; rulings and corrections those known at the close",
                 instant::to_minute(judged_at)
             )
         })

@@ -39,8 +39,11 @@ pub struct Closed {
 /// What is known when a month is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Close {
-    /// What people ruled, corrections and the catalogue: up to this instant.
+    /// What people ruled, and corrections: up to this instant.
     pub at: Millis,
+    /// The catalogue: up to this one, which is never later than the regular close. Who delivers a track afterwards, or takes it down, takes no
+    /// money that another has earned.
+    pub listed_at: Millis,
     /// Verdicts, and the plays that they judge: up to this one, which is never later. The tables tell it.
     pub judged_at: Millis,
 }
@@ -71,7 +74,7 @@ pub const NO_DISTRIBUTOR: &str = "no_distributor";
 pub struct Line {
     /// Its id as a text.
     pub track: String,
-    /// Its row of the catalogue in force at the close.
+    /// Its row of the catalogue in force at the regular close.
     pub artist: String,
     pub distributor: String,
     pub isrc: String,
@@ -138,7 +141,7 @@ pub fn close(
     pool: Option<Micros>,
 ) -> Result<Closed, Failure> {
     let kinds = id_kinds(inputs.by_table()).map_err(input)?;
-    let catalogue = catalogue(inputs, &kinds, close.at)?;
+    let catalogue = catalogue(inputs, &kinds, close.listed_at)?;
     let known = Known::read((tables, settings), (inputs, &kinds), &catalogue, close.at)?;
     let mut heard = Heard::new(circles(tables, close.at)?);
     listen(inputs, tables, &kinds, month, close, &known, &mut heard)?;

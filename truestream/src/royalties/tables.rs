@@ -99,9 +99,11 @@ fn changes(path: &Path, month: &str, differences: &[Difference]) -> Result<(), d
     let mut rows = Vec::new();
     for one in differences {
         let numbers = one.before.into_iter().chain(one.after).map(count);
-        rows.push([Value::Text(month), Value::Text(&one.track)].into_iter().chain(numbers).collect());
+        let [was, is] = &one.distributors;
+        let texts = [month, &one.track, was, is].map(Value::Text);
+        rows.push(texts.into_iter().chain(numbers).collect());
     }
-    write_rows(path, &columns(&["month", "track_id"], &names), &rows)
+    write_rows(path, &columns(&["month", "track_id", "distributor_id_before", "distributor_id_after"], &names), &rows)
 }
 
 /// A report per distributor, by the name of its file; tracks without one are reported to nobody.

@@ -74,7 +74,7 @@ fn a_month_is_shared_to_the_last_millionth_and_reported() {
     assert!(told.err.contains("warning: the tables know verdicts as of"), "{told:?}");
     let earlier = ["--close", "2026-01-02T06:00:00Z", "--out", "/nowhere"];
     let line_of = |out: [&'static str; 4]| [&line[..7], &out, &more].concat();
-    truestream(&line_of(earlier)).failed(2, &["--emit last", "--emit changes", "--close 2026-01-"]);
+    truestream(&line_of(earlier)).failed(2, &["--emit last", "--emit changes", "speak about plays from"]);
     let told = told.json();
     assert_eq!((&told["earlier_verdicts_known"], &told["verdicts_until"]), (&false.into(), &told["close"]));
     assert_eq!(micros(&told["pool"]), 1_000_010_000);
@@ -228,6 +228,61 @@ fn a_month_that_is_opened_again_says_what_changed() {
     ] {
         let told = truestream(&[&wrong[..], &more].concat());
         assert_eq!((told.code, told.err.contains(says)), (code, true), "{told:?}");
+    }
+}
+
+#[test]
+fn who_delivers_a_track_later_or_takes_it_down_takes_no_money_that_another_has_earned() {
+    let policy = strict();
+    let folder = TempDir::new().expect("a folder");
+    let words = |texts: &[Option<&str>]| -> ArrayRef { Arc::new(texts.iter().copied().collect::<StringArray>()) };
+    let day = |number: i64| Some(crate::data::MONDAY + number * 86_400_000);
+    // Four streams in January, and one in May, so that the tables tell of it.
+    let names: Vec<String> = (0..5).map(|number| format!("p{number}")).collect();
+    let ids: Vec<Option<&str>> = names.iter().map(|name| Some(name.as_str())).collect();
+    let plays = [
+        ("play_id", words(&ids), true),
+        ("ended_at", instants(&[1, 2, 3, 4, 130].map(day)), true),
+        ("account_id", words(&["a", "b", "a", "b", "a"].map(Some)), true),
+        ("track_id", words(&[Some("t"); 5]), true),
+        ("played_ms", whole(&[Some(200_000); 5]), true),
+    ];
+    write(&folder.path().join("plays.parquet"), &RecordBatch::try_from_iter_with_nullable(plays).expect("plays"), 64);
+    // Delivered by one, in February by another, taken down in May.
+    let tracks = [
+        ("track_id", words(&[Some("t"); 3]), true),
+        ("valid_from", instants(&[-30, 60, 120].map(day)), true),
+        ("distributor_id", words(&[Some("first"), Some("second"), None]), true),
+    ];
+    write(
+        &folder.path().join("tracks.parquet"),
+        &RecordBatch::try_from_iter_with_nullable(tracks).expect("tracks"),
+        64,
+    );
+    let [tables, early, late] = ["tables", "early", "late"].map(|name| text(&policy.path().join(name)));
+    let (data, policy_text) = (text(folder.path()), text(policy.path()));
+    let line =
+        ["replay", "--data", &data, "--out", &tables, "--every", "24h", "--windows", "7d", "--policy", &policy_text];
+    truestream(&[&line[..], &["--views", "verdict,account_group", "--emit", "changes"]].concat()).good();
+    let line =
+        ["royalties", "--data", &data, "--tables", &tables, "--month", "2026-01", "--policy", &policy_text, "--json"];
+    let regular = truestream(&[&line[..], &["--out", &early]].concat()).good().json();
+    let has_all = micros(&regular["payable"]) + micros(&regular["held"]) == micros(&regular["pool"]);
+    assert!(micros(&regular["pool"]) > 0 && has_all, "{regular:#}");
+    let again = ["--out", &late, "--close", "2026-06-01", "--against", &early];
+    let again = truestream(&[&line[..], &again].concat()).good().json();
+    assert_eq!((&again["lines_hash"], &again["differences"]), (&regular["lines_hash"], &0.into()), "{again:#}");
+    for out in [&early, &late] {
+        assert_eq!(rows(&Path::new(out).join("royalty.parquet"), &["track_id", "distributor_id"]), [["t", "first"]]);
+    }
+    // Tables of the last instant say nothing of January.
+    let line =
+        ["replay", "--data", &data, "--out", &text(&policy.path().join("last")), "--every", "24h", "--windows", "7d"];
+    truestream(&[&line[..], &["--views", "verdict,account_group", "--emit", "last"]].concat()).good();
+    let line = ["royalties", "--data", &data, "--tables", &text(&policy.path().join("last")), "--month", "2026-01"];
+    for close in [&[][..], &["--close", "2026-06-01"]] {
+        let told = truestream(&[&line[..], &["--out", "/nowhere"], close].concat());
+        told.failed(2, &["--emit last", "speak about plays from", "replay with --emit changes"]);
     }
 }
 
