@@ -54,6 +54,8 @@ pub struct Settings {
     pub limits: Limits,
     pub received: Received,
     pub consents: Consents,
+    /// Whether messages may be left out that an earlier import into the folder applied.
+    pub forget: bool,
 }
 
 /// What of a message is needed to put it in order.
@@ -61,7 +63,6 @@ pub struct Settings {
 #[allow(missing_docs)]
 pub struct Envelope {
     pub path: PathBuf,
-    pub kind: Kind,
     pub version: Version,
     pub sender: String,
     pub message_id: Option<String>,
@@ -94,11 +95,10 @@ impl Envelope {
 /// # Errors
 /// As [`message::read`].
 pub fn envelope(path: &Path, limits: Limits) -> Result<Envelope, Unread> {
-    let Message { kind, version, header, .. } = message::read_header(path, limits)?;
+    let Message { version, header, .. } = message::read_header(path, limits)?;
     let sender = header.sender.and_then(|sender| sender.id.or(sender.name)).unwrap_or_default();
     Ok(Envelope {
         path: path.to_owned(),
-        kind,
         version,
         sender,
         message_id: header.message_id,
@@ -117,12 +117,14 @@ pub enum Fate {
     Applied,
     /// The same message, byte for byte, was applied before.
     Repeated,
-    /// Another message has its id and came first.
+    /// Another message has its id and was received first.
     Conflicting,
     /// It is about a release or a track that another sender delivered and still has.
     Foreign,
     /// It is a test and changes nothing.
     Test,
+    /// An earlier import knew it, and its file was not named this time: only when it was received is kept.
+    Absent,
     /// It lacks its id or its time and has no place in the order.
     Incomplete,
     /// It cannot be read.
@@ -138,6 +140,7 @@ impl Fate {
             Fate::Conflicting => "conflicting",
             Fate::Foreign => "foreign",
             Fate::Test => "test",
+            Fate::Absent => "absent",
             Fate::Incomplete => "incomplete",
             Fate::Unread => "unread",
         }
@@ -224,8 +227,8 @@ pub struct Rows {
 pub struct Catalogue {
     settings: Settings,
     tracks: HashMap<String, Known>,
-    /// The tracks of each release that is not purged.
-    releases: HashMap<String, Vec<String>>,
+    /// Each release that is not purged: who delivered it, and its tracks.
+    releases: HashMap<String, (Option<String>, Vec<String>)>,
     /// Rows of the instant that is being applied: of two rows of a track the later message's holds.
     pending: BTreeMap<Id, Track>,
     /// The last rows of tracks that the register of consents has a word about, and those by what it is about.
@@ -390,17 +393,18 @@ impl Catalogue {
             deal: (*deal).clone(),
         }));
         rows.releases.push(sent.release_row(&release_id, main, &deals, tracks.len()));
-        self.hold(release_id, tracks);
+        self.hold(release_id, sent, tracks);
     }
 
     /// What the release held before it holds no more.
-    fn hold(&mut self, release_id: String, tracks: Vec<String>) {
+    fn hold(&mut self, release_id: String, sent: &Sent, tracks: Vec<String>) {
         for id in &tracks {
             if let Some(known) = self.tracks.get_mut(id) {
                 known.releases += 1;
             }
         }
-        for id in self.releases.insert(release_id, tracks).unwrap_or_default() {
+        let before = self.releases.insert(release_id, (sent.distributor_id.clone(), tracks));
+        for id in before.unwrap_or_default().1 {
             if let Some(known) = self.tracks.get_mut(&id) {
                 known.releases = known.releases.saturating_sub(1);
             }
@@ -410,7 +414,11 @@ impl Catalogue {
     /// From now on nothing is said of the release's tracks but that there were such.
     fn purge(&mut self, release: &Release, sent: &Sent, rows: &mut Rows) {
         let release_id = sent.release_id(release);
-        let tracks = self.releases.remove(&release_id).unwrap_or_default();
+        // It was received when nobody had delivered the release: what another brought since is not the sender's to purge.
+        if self.releases.get(&release_id).is_some_and(|(sender, _)| *sender != sent.distributor_id) {
+            return;
+        }
+        let (_, tracks) = self.releases.remove(&release_id).unwrap_or_default();
         rows.releases
             .push(ReleaseRow { status: "purged", ..sent.release_row(&release_id, release, &[], tracks.len()) });
         for id in tracks {
@@ -594,9 +602,8 @@ fn place(envelope: &Envelope) -> (Option<Millis>, Option<String>, String, PathBu
     (envelope.in_force(), envelope.message_id.clone(), envelope.sender.clone(), envelope.path.clone())
 }
 
-/// The messages that are their senders' to send, in the order in which they are applied; with what becomes of the others.
-pub(super) fn owned(mut envelopes: Vec<Envelope>, settings: &Settings) -> (Vec<Envelope>, Vec<Outcome>) {
-    envelopes.sort_by_cached_key(|one| (one.uploaded(), place(one)));
+/// Of the messages by receipt those that are their senders' to send, in the order in which they are applied; with what becomes of the others.
+pub(super) fn owned(envelopes: Vec<Envelope>, settings: &Settings) -> (Vec<Envelope>, Vec<Outcome>) {
     let (mut owners, mut theirs, mut others) = (Owners::default(), Vec::new(), Vec::new());
     for mut envelope in envelopes {
         // What cannot be read is told where it is applied.
@@ -626,7 +633,8 @@ pub(super) fn owned(mut envelopes: Vec<Envelope>, settings: &Settings) -> (Vec<E
 /// The releases and tracks that the message is about.
 fn about(message: &Message, envelope: &Envelope, settings: &Settings) -> Option<About> {
     let times = envelope.in_force().zip(envelope.uploaded())?;
-    let sent = Sent::of(message, times, message.header.message_id.as_ref()?);
+    let message_id = message.header.message_id.as_ref()?;
+    let sent = Sent::of(message, times, message_id);
     let is_purge = message.kind == Kind::Purge;
     let main = message.main_release().map(|main| sent.release_id(main)).filter(|_| !is_purge);
     let purged = message.purged.iter().filter(|_| is_purge).map(|release| sent.release_id(release));
@@ -637,11 +645,12 @@ fn about(message: &Message, envelope: &Envelope, settings: &Settings) -> Option<
         releases: main.iter().cloned().chain(purged).collect(),
         sender: sent.distributor_id.clone(),
         at: sent.in_force,
+        message_id: message_id.clone(),
         is_purge,
     })
 }
 
-/// The envelopes by the time at which they come into force, each once; with what becomes of the others.
+/// The envelopes by receipt, each message once: of those of one id the first that was received. With what becomes of the others.
 pub(super) fn order(envelopes: Vec<Envelope>, limits: Limits) -> (Vec<Envelope>, Vec<Outcome>) {
     let mut others = Vec::new();
     let mut set_aside = |envelope: Envelope, fate: Fate, reason: String| {
@@ -664,7 +673,7 @@ pub(super) fn order(envelopes: Vec<Envelope>, limits: Limits) -> (Vec<Envelope>,
             _ => ordered.push(envelope),
         }
     }
-    ordered.sort_by_cached_key(place);
+    ordered.sort_by_cached_key(|one| (one.uploaded(), place(one)));
     let mut many: HashMap<(String, Option<String>), u32> = HashMap::new();
     let key = |envelope: &Envelope| (envelope.sender.clone(), envelope.message_id.clone());
     ordered.iter().for_each(|envelope| *many.entry(key(envelope)).or_default() += 1);

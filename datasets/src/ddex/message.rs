@@ -73,6 +73,11 @@ impl Version {
         Version::NAMES.iter().find(|(name, ..)| *name == number).map(|(_, version, _)| *version)
     }
 
+    /// The version that people call so.
+    pub(super) fn of_name(name: &str) -> Option<Version> {
+        Version::NAMES.iter().find(|(.., known)| *known == name).map(|(_, version, _)| *version)
+    }
+
     /// As people write it: `4.3.2`.
     pub fn name(self) -> &'static str {
         Version::NAMES.iter().find(|(_, version, _)| *version == self).map_or("", |(.., name)| name)

@@ -20,10 +20,10 @@ use crate::Error;
 use crate::tables::{IdKind, Part, Row, TableWriter};
 
 /// Reads the messages at the paths, applies them in their order and writes the tables into the folder. When a message was received stays as
-/// an earlier import into the folder has it. `progress` hears of every message that was looked at, and again of every one that was applied.
+/// an earlier import into the folder has it, and a message that it applied must be among them. `progress` hears of every message that was looked at, and again of every one that was applied.
 ///
 /// # Errors
-/// When the folder cannot be written. A message that cannot be read is an outcome, not an error.
+/// When the folder cannot be written, or would lose messages. A message that cannot be read is an outcome, not an error.
 pub fn write(
     paths: &[PathBuf],
     out: &Path,
@@ -53,9 +53,11 @@ pub fn write(
         progress();
     }
     for envelope in &mut envelopes {
-        let known = envelope.hash.as_deref().and_then(|hash| receipts.of(hash));
-        envelope.received = known.or(envelope.received);
+        if let Some(hash) = &envelope.hash {
+            envelope.received = receipts.of(hash);
+        }
     }
+    outcomes.extend(receipts.of_absent(&envelopes, out, settings.forget)?);
     let (ordered, others) = order(envelopes, settings.limits);
     outcomes.extend(others);
     let (ordered, others) = owned(ordered, &settings);

@@ -189,6 +189,114 @@ fn whose_a_release_is_hangs_on_when_messages_came_and_not_on_when_they_say_they_
     );
 }
 
+/// The message without its second recording.
+fn without_second(text: &str) -> String {
+    let from = text.rfind("    <SoundRecording>").expect("a recording");
+    let until = text.find("    <Image>").expect("a picture");
+    let item = "<ResourceGroupContentItem><SequenceNumber>2</SequenceNumber><ReleaseResourceReference>A2</ReleaseResourceReference></ResourceGroupContentItem>";
+    edited(&format!("{}{}", &text[..from], &text[until..]), &[(item, "")])
+}
+
+/// What becomes of messages that are received one after the other, an instant each.
+fn as_they_come(folder: &Path, messages: &[(i64, String)], track_ids: TrackIds) -> Vec<Fate> {
+    let (mut paths, mut fates) = (Vec::new(), Vec::new());
+    for (number, (at, text)) in messages.iter().enumerate() {
+        paths.push(store(folder, &format!("{number}.xml"), text));
+        let outcomes = import(&paths, &folder.join("out"), Settings { track_ids, ..received(*at) });
+        fates = outcomes.iter().map(|outcome| outcome.fate).collect();
+    }
+    fates
+}
+
+#[test]
+fn a_purge_that_comes_after_what_was_made_later_gives_nothing_away() {
+    let folder = TempDir::new().expect("a folder");
+    let minute = 60_000;
+    let purge = edited(PURGE, &[("2026-02-01T10:00:00Z", "2026-01-09T10:00:00Z")]);
+    let fates = as_they_come(
+        folder.path(),
+        &[
+            (MADE, ERN_432.to_owned()),
+            (MADE + 5 * DAY + 5 * minute, update(10, PLAIN)),
+            (MADE + 5 * DAY + 6 * minute, purge),
+            (MADE + 7 * DAY, of_another(&update(12, PLAIN))),
+        ],
+        TrackIds::Release,
+    );
+    assert_eq!(fates, [Fate::Applied, Fate::Applied, Fate::Applied, Fate::Foreign]);
+    let rows = table(&folder.path().join("out"), "releases", &["status", "distributor_id", "message_id"]);
+    let told = ["live", "purged", "live"].into_iter().zip(["message-1", "message-9", "message-10"]);
+    let told: Vec<String> = told.map(|(status, id)| format!("{status} | PADPIDA2026010101A | {id}")).collect();
+    assert_eq!(rows, told);
+}
+
+#[test]
+fn an_old_version_that_comes_late_gives_no_track_away() {
+    let folder = TempDir::new().expect("a folder");
+    let old = without_second(&update(7, PLAIN));
+    let edits = [("0724384960650", "0724384960651"), ("QZ-TS1-26-00001", "QZTS12600002")];
+    let other = without_second(&of_another(&update(12, &edits)));
+    let messages = [(MADE + 5 * DAY, update(10, PLAIN)), (MADE + 6 * DAY, old), (MADE + 7 * DAY, other)];
+    assert_eq!(as_they_come(folder.path(), &messages, TrackIds::Isrc), [Fate::Applied, Fate::Applied, Fate::Foreign]);
+}
+
+#[test]
+fn who_purges_what_nobody_has_yet_purges_nothing_of_who_delivers_it() {
+    let folder = TempDir::new().expect("a folder");
+    let purge = of_another(&edited(PURGE, &[("2026-02-01T10:00:00Z", "2026-01-06T10:00:00Z")]));
+    let messages = [(MADE + DAY, purge), (MADE + 2 * DAY, ERN_432.to_owned())];
+    as_they_come(folder.path(), &messages, TrackIds::Release);
+    assert_eq!(table(&folder.path().join("out"), "releases", &["status", "message_id"]), ["live | message-1"]);
+    assert_eq!(table(&folder.path().join("out"), "tracks", &["title"]), ["First", "Second"]);
+}
+
+#[test]
+fn of_two_messages_of_one_id_the_one_that_was_received_first_counts() {
+    let folder = TempDir::new().expect("a folder");
+    let out = folder.path().join("out");
+    let second = without_second(&edited(ERN_432, &[("2026-01-05T10:00:00Z", "2026-01-04T10:00:00Z")]));
+    let messages = [(MADE, ERN_432.to_owned()), (MADE + 15 * DAY, second)];
+    assert_eq!(as_they_come(folder.path(), &messages, TrackIds::Release), [Fate::Applied, Fate::Conflicting]);
+    let first = format!("First | {MADE} | {MADE}");
+    assert_eq!(
+        table(&out, "tracks", &["title", "valid_from", "uploaded_at"]),
+        [first.clone(), first.replace("First", "Second")]
+    );
+}
+
+#[test]
+fn who_names_new_messages_only_is_refused_and_receipts_stay_whatever_is_named() {
+    let folder = TempDir::new().expect("a folder");
+    let out = folder.path().join("out");
+    let paths = [
+        store(folder.path(), "1.xml", ERN_432),
+        store(folder.path(), "2.xml", &of_another(&update(12, &[("0724384960650", "0724384960651")]))),
+        store(folder.path(), "3.xml", &of_another(&update(13, PLAIN))),
+    ];
+    import(&paths[..1], &out, received(MADE));
+    let before = std::fs::read(out.join("tracks.parquet")).expect("a table");
+    let refused = write(&paths[1..2], &out, received(MADE + 7 * DAY), || {}).expect_err("it would be lost").to_string();
+    assert!(["made of 1 messages", "1.xml", "--forget"].iter().all(|says| refused.contains(says)), "{refused}");
+    assert!(std::fs::read(out.join("tracks.parquet")).expect("a table") == before, "nothing is changed");
+
+    let forget = Settings { forget: true, ..received(MADE + 7 * DAY) };
+    let fates = |outcomes: Vec<Outcome>| outcomes.iter().map(|outcome| outcome.fate).collect::<Vec<_>>();
+    assert_eq!(fates(import(&paths[1..2], &out, forget)), [Fate::Absent, Fate::Applied]);
+    assert_eq!(table(&out, "tracks", &["distributor_id"]), ["PADPIDA2026010109X"; 2]);
+    // It may stay away; when it was received is known when it is there again, and whose the release is follows.
+    assert_eq!(fates(import(&paths[1..2], &out, received(MADE + 8 * DAY))), [Fate::Absent, Fate::Applied]);
+    let again = import(&paths, &out, received(MADE + 9 * DAY));
+    assert_eq!(fates(again), [Fate::Applied, Fate::Applied, Fate::Foreign]);
+    let came = [MADE, MADE + 7 * DAY, MADE + 9 * DAY].map(|at| at.to_string());
+    assert_eq!(table(&out, "messages", &["received_at"]), came);
+
+    // Who was believed at first is believed.
+    let believed = folder.path().join("believed");
+    import(&paths[..1], &believed, Settings::default());
+    import(&paths[..2], &believed, received(MADE + 7 * DAY));
+    assert_eq!(table(&believed, "tracks", &["uploaded_at"])[..2], [MADE.to_string(), MADE.to_string()]);
+}
+
 #[test]
 fn a_recording_that_is_one_track_whatever_it_is_released_on_is_whose_delivered_it() {
     let folder = TempDir::new().expect("a folder");
@@ -392,9 +500,9 @@ fn a_consent_for_one_voice_covers_no_other() {
         let sings = format!("Vocalist</Value></Role>{said}");
         let named = format!("Voice Machine</FullName></PartyName>{id}");
         let message = edited(ERN_432, &[(machine, &sings), ("Voice Machine</FullName></PartyName>", &named)]);
-        let out = folder.path().join("out");
-        import(&[store(folder.path(), "1.xml", &message)], &out, consents(folder.path(), &lines.concat()));
-        table(&out, "tracks", &["consent_ref"])[0].clone()
+        let out = TempDir::new().expect("a folder");
+        import(&[store(folder.path(), "1.xml", &message)], out.path(), consents(folder.path(), &lines.concat()));
+        table(out.path(), "tracks", &["consent_ref"])[0].clone()
     };
     let id = "<PartyId><ISNI>0000000000000002</ISNI></PartyId>";
     let artist = "PADPIDA2026010101A,,isni:0000000121032683,C-1,,\n";

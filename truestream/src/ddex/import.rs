@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use datasets::Error;
 use datasets::ddex::{self, Consents, Fate, Outcome, Settings, TrackIds};
 use serde_json::json;
 
@@ -26,11 +27,13 @@ Examples:
       tracks called by their ISRC, because the plays are; with data/plays.parquet there, `replay --data data` finds both
   truestream ddex import archive --out catalogue --received sent
       an archive of earlier years, whose senders' times are believed
+  truestream ddex import deliveries new --out catalogue
+      what came since, too: all messages are named each time, and one that an earlier import applied must be among them
   truestream ddex import deliveries --out catalogue --consents consents.csv
       with what rights holders consented to: recordings with a machine's vocals wait for it
 
 Exit codes: 0 done, 3 done and a message was set aside that should not have been (incomplete, another with its id, or about another sender's release or track), 4 a message
-that cannot be read (the others are in the tables), 5 the folder cannot be written.")]
+that cannot be read (the others are in the tables), or messages left out that an earlier import applied (nothing is changed), 5 the folder cannot be written.")]
 pub(super) struct ImportArgs {
     /// Messages, or folders whose XML files are messages
     #[arg(required = true, value_name = "FILE|DIR")]
@@ -48,6 +51,9 @@ pub(super) struct ImportArgs {
     /// The register of consents: CSV with distributor_id, isrc or party_id, consent_ref, valid_from, valid_until
     #[arg(long, value_name = "FILE")]
     consents: Option<PathBuf>,
+    /// Leave out messages that an earlier import into --out applied, and whose files are not named: the catalogue becomes as if they had never come
+    #[arg(long)]
+    forget: bool,
     /// Replace a tracks.parquet that was not made of messages
     #[arg(long)]
     replace: bool,
@@ -79,10 +85,13 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
         TrackIdArg::Isrc => TrackIds::Isrc,
     };
     let bar = progress_bar(files.len(), 2);
-    let settings = Settings { track_ids, received, consents, ..Settings::default() };
+    let settings = Settings { track_ids, received, consents, forget: args.forget, ..Settings::default() };
     let outcomes = ddex::write(&files, &args.out, settings, || bar.inc(1));
     bar.finish_and_clear();
-    let outcomes = outcomes.map_err(|error| Failure::Output(error.to_string()))?;
+    let outcomes = outcomes.map_err(|error| match error {
+        Error::Input(why) => Failure::Input(why),
+        other => Failure::Output(other.to_string()),
+    })?;
     print(&if args.json { json(args, &outcomes) } else { text(args, &outcomes) })?;
     verdict(&outcomes)
 }
