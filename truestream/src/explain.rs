@@ -23,9 +23,10 @@ use serde_json::{Map, Value as Json, json};
 
 use self::ledger::{Name, Row};
 use crate::exit::Failure;
-use crate::replay;
+use crate::ingredients::{Ingredient, Ingredients};
 use crate::replay::laws::is_tried_on;
 use crate::replay::waves::WAVE;
+use crate::replay::{self, ReplayArgs};
 use crate::scratch::Scratch;
 use crate::verify::{Emit, Settings};
 use crate::words::parsed;
@@ -102,6 +103,9 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let settings = Settings::read(&args.tables)?;
     if !settings.wrote("verdict") {
         return Err(Failure::Input(format!("{}: the replay wrote no verdicts", args.tables.display())));
+    }
+    if let Some(data) = &args.data {
+        refuse_other_plays(args, data)?;
     }
     if let (Some(count), Some(data)) = (args.sample, &args.data) {
         return sample::run(args, data, &settings, count);
@@ -196,6 +200,32 @@ fn rows(tables: &Path, args: &ExplainArgs, as_of: Millis) -> Result<Rowset, Fail
         })?;
     }
     Ok(rows)
+}
+
+/// Looks whether what is replayed again is what was replayed. Without the same plays nothing is found again; of tables whose rows have dates, and of plays that
+/// came since, an old day knows nothing, so that they have changed is told and no more.
+///
+/// # Errors
+/// When plays of the tables are not there.
+fn refuse_other_plays(args: &ExplainArgs, data: &Path) -> Result<(), Failure> {
+    let text = data.display().to_string();
+    let line = ["replay", "--data", &text, "--out", "-"].into_iter().chain(args.more.iter().map(String::as_str));
+    let inputs = parsed::<ReplayArgs>(line)?.inputs()?;
+    let (replayed, tables) = (Ingredients::read(&args.tables)?, args.tables.display());
+    if let Some(Ingredient { file, bytes, hash }) = replayed.lacking("plays", &inputs.plays)? {
+        return Err(Failure::Input(format!(
+            "--data {text}: {tables} was made of plays that are not here: {file}, {bytes} bytes, BLAKE3 {hash}; give the files that were replayed, or replay these"
+        )));
+    }
+    // What is labelled decides nothing.
+    for (table, files) in inputs.by_table().into_iter().filter(|(table, _)| *table != "labels") {
+        if let Some(other) = replayed.other(table, files)? {
+            eprintln!(
+                "truestream: warning: not what {tables} was made of: {other}; what is found anew may differ for that alone"
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Replays the same plays under the policy of a day alone.

@@ -10,6 +10,7 @@ pub mod explain;
 mod governance;
 pub mod import;
 pub mod index;
+pub mod ingredients;
 pub mod inject;
 pub mod inputs;
 pub mod learn;

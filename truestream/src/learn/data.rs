@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::examples::{Instants, Known, Span};
 use super::registry::{Lock, Registry, hash, write_whole};
 use crate::exit::Failure;
+use crate::ingredients;
 use crate::inputs::InputArgs;
 use crate::replay::{self, ReplayArgs, millis};
 use crate::words::parsed;
@@ -131,16 +132,9 @@ impl Manifest {
 }
 
 fn ingredient(table: &str, path: &Path) -> Result<Ingredient, Failure> {
-    let input = |error: std::io::Error| Failure::Input(format!("{}: {error}", path.display()));
-    let mut hasher = blake3::Hasher::new();
-    let mut file = fs::File::open(path).map_err(input)?;
-    let bytes = std::io::copy(&mut file, &mut hasher).map_err(input)?;
-    Ok(Ingredient {
-        table: table.to_owned(),
-        file: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        bytes,
-        hash: hasher.finalize().to_hex().to_string(),
-    })
+    let ingredients::Ingredient { bytes, hash, .. } = ingredients::Ingredient::of(path)?;
+    let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Ingredient { table: table.to_owned(), file, bytes, hash })
 }
 
 impl DataArgs {

@@ -32,6 +32,7 @@ use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use dataflows::clock::Tick;
@@ -45,10 +46,11 @@ use self::feed::Feed;
 pub(crate) use self::feed::speed;
 pub(crate) use self::laws::policy_of;
 pub(crate) use self::learned::able;
-use self::prepare::prepare;
+use self::prepare::{Prepared, prepare};
 use self::progress::Progress;
 pub use self::summary::{Summary, instant};
 use crate::exit::Failure;
+use crate::ingredients::Ingredients;
 
 /// Changes that may wait between the dataflow and the books before the dataflow waits.
 const CHANGES_WAITING_MAX: usize = 256;
@@ -121,6 +123,7 @@ fn flow(args: &ReplayArgs, other: Option<&Beside>) -> Result<(Summary, Option<&'
         prepared.warnings.iter().for_each(|warning| eprintln!("truestream: warning: {warning}"));
     }
     let feed = Arc::new(Feed::new(&mut prepared, args)?);
+    let hashing = hashing(args, &prepared);
     let outs = [args.out.as_path()].into_iter().chain(other.map(|other| other.out));
     let mut shelf = Vec::new();
     for (bench, out) in std::mem::take(&mut prepared.benches).into_iter().zip(outs) {
@@ -181,14 +184,23 @@ fn flow(args: &ReplayArgs, other: Option<&Beside>) -> Result<(Summary, Option<&'
         return Err(error);
     }
     progress.finish();
+    let ingredients = hashing.map(|hashing| hashing.join().expect("a reader of files does not panic")).transpose()?;
+    prepared.before.or_changed()?;
     let mut told = None;
     for mut books in shelf {
         books.repute()?;
-        let summary = Summary::new(args, &prepared, &feed, &books, started.elapsed());
+        let summary = Summary::new((args, ingredients.as_ref()), &prepared, &feed, &books, started.elapsed());
         books.finish(&prepared, &summary)?;
         told.get_or_insert(summary);
     }
     Ok((told.expect("somebody decides by the policies of the run"), prepared.apart))
+}
+
+/// Hashes what is read while it is read, where somebody is told: files that were just read are not fetched again.
+fn hashing(args: &ReplayArgs, prepared: &Prepared) -> Option<JoinHandle<Result<Ingredients, Failure>>> {
+    let inputs = prepared.inputs.clone();
+    let is_told = prepared.is_first_process && args.emit != Emit::None;
+    is_told.then(|| std::thread::spawn(move || Ingredients::of(&inputs)))
 }
 
 /// Enters the change into all books that ask for it.

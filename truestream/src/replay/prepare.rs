@@ -37,6 +37,7 @@ use super::views::{LINKS, VIEWS, View};
 use super::watch::Watch;
 use super::waves::{self, Counted};
 use crate::exit::Failure;
+use crate::ingredients::Before;
 
 /// The views for which subjects are judged.
 const JUDGED: [View; 6] = [View::Risk, View::Verdict, View::RuleHit, View::Ruling, View::Withheld, View::Reputation];
@@ -63,6 +64,8 @@ pub struct Prepared {
     pub first: Tick,
     /// The input files.
     pub inputs: Inputs,
+    /// How they were before anybody read them.
+    pub before: Before,
     /// The ids of the run.
     pub names: Arc<NameTable>,
     /// Accounts and networks.
@@ -128,6 +131,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
     if inputs.plays.is_empty() {
         return Err(Failure::Usage("no plays: give --data DIR or --plays FILE...".to_owned()));
     }
+    let before = Before::of(&inputs)?;
     let input = |error: datasets::Error| Failure::Input(error.to_string());
     let kinds = id_kinds(inputs.by_table()).map_err(input)?;
     let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
@@ -301,6 +305,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
         every_ms: setting.every_ms,
         first,
         inputs,
+        before,
         names,
         facts,
         listings: by_tick,

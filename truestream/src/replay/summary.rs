@@ -25,6 +25,7 @@ use super::judge::{Judge, Turned};
 use super::laws::Beta;
 use super::prepare::Prepared;
 use super::views::{RowKey, RowValue, VerdictRow, View, link_name};
+use crate::ingredients::Ingredients;
 
 /// How many suspects are told.
 const SUSPECTS_TOLD_MAX: usize = 5;
@@ -148,7 +149,13 @@ impl Turn {
 
 impl Summary {
     /// Of a run that has come to its end.
-    pub fn new(args: &ReplayArgs, prepared: &Prepared, feed: &Feed, books: &Books, elapsed: Duration) -> Summary {
+    pub fn new(
+        (args, ingredients): (&ReplayArgs, Option<&Ingredients>),
+        prepared: &Prepared,
+        feed: &Feed,
+        books: &Books,
+        elapsed: Duration,
+    ) -> Summary {
         let mut refused = BTreeMap::new();
         for refusal in books.refused() {
             *refused.entry((refusal.source.clone(), refusal.code.name())).or_insert(0) += 1;
@@ -191,13 +198,16 @@ impl Summary {
             elapsed,
             manifest: Value::Null,
         };
-        summary.manifest = summary.manifest_of(args, prepared, books.judge());
+        summary.manifest = summary.manifest_of((args, ingredients), prepared, books.judge());
         summary
     }
 
-    fn manifest_of(&self, args: &ReplayArgs, prepared: &Prepared, judge: Option<&Judge>) -> Value {
-        let paths = |files: &[std::path::PathBuf]| files.iter().map(|f| f.display().to_string()).collect::<Vec<_>>();
-        let inputs = &prepared.inputs;
+    fn manifest_of(
+        &self,
+        (args, ingredients): (&ReplayArgs, Option<&Ingredients>),
+        prepared: &Prepared,
+        judge: Option<&Judge>,
+    ) -> Value {
         let instant = |tick: Tick| (tick < Tick::MAX).then(|| prepared.plan.clock.instant(tick));
         let tried = |beta: &Beta| {
             let [from, until] = [beta.from, beta.until].map(instant);
@@ -225,8 +235,7 @@ impl Summary {
             "hindsight": args.hindsight,
             "first_as_of_ms": self.first_as_of,
             "last_as_of_ms": self.last_as_of,
-            "inputs": inputs.by_table().into_iter().map(|(table, files)| (table.to_owned(), json!(paths(files))))
-                .collect::<serde_json::Map<_, _>>(),
+            "inputs": ingredients,
         })
     }
 

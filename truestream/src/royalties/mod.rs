@@ -27,7 +27,9 @@ use serde_json::{Value, json};
 use self::calendar::Month;
 use self::month::{Close, Year};
 pub(crate) use self::month::{Closed, Line};
+use self::streams::other_inputs;
 use crate::exit::Failure;
+use crate::ingredients::Ingredients;
 use crate::inputs::InputArgs;
 use crate::replay;
 use crate::replay::laws::in_force;
@@ -52,7 +54,7 @@ docs/ROYALTIES.md says what each number means.
 Exit codes: 0 done, 2 options that cannot be, among them an --out that holds another close, 4 an input that cannot be read, 5 an output that
 cannot be written.")]
 pub struct RoyaltiesArgs {
-    /// Where the tables come from: the same files that the replay read
+    /// Where the tables come from: the files that the replay read, known by what is in them
     #[command(flatten)]
     pub input: InputArgs,
     /// What `truestream replay` made of them: verdict, payout_hold, account_group
@@ -112,6 +114,7 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     let policy_version = replay::policy_of(policy.as_deref())?.version;
     let close = close(args, &terms, month, &settings)?;
     let inputs = args.input.inputs()?;
+    let since = since_the_tables(&inputs, &args.tables, &settings, close)?;
     let closed = month::close(&inputs, &args.tables, &settings, &terms, month, close, pool)?;
     // Read before anything is written: it may be the folder that is replaced.
     let earlier = args.against.as_ref().map(|folder| difference::Earlier::read(folder, month)).transpose()?;
@@ -120,7 +123,7 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     let is_last_alone = settings.emit == Emit::Last;
     let otherwise = Vec::new();
     let mut told =
-        Told { month, close, is_last_alone, policy_version, terms, closed, pool_from, differences, otherwise };
+        Told { month, close, is_last_alone, since, policy_version, terms, closed, pool_from, differences, otherwise };
     if let Some(folder) = &args.against {
         told.otherwise = difference::made_otherwise(folder, &told.json())?;
     }
@@ -129,6 +132,40 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     }
     tables::write(&args.out, &told)?;
     Ok(told)
+}
+
+/// The tables that are others than those that were replayed: what people ruled, corrections and the catalogue, of which all counts that was known by a close
+/// later than the tables.
+///
+/// # Errors
+/// When others were replayed, and nothing says that they may have changed since.
+fn since_the_tables(
+    inputs: &Inputs,
+    tables: &Path,
+    settings: &Settings,
+    close: Close,
+) -> Result<Vec<&'static str>, Failure> {
+    let replayed = Ingredients::read(tables)?;
+    if let Some(other) = replayed.other("accounts", &inputs.accounts)? {
+        return Err(other_inputs(tables, &other));
+    }
+    let last = settings.as_of_ms.map_or(close.at, |(_, last)| last);
+    let mut since = Vec::new();
+    for (table, files) in
+        [("tracks", &inputs.tracks), ("corrections", &inputs.corrections), ("rulings", &inputs.rulings)]
+    {
+        match replayed.other(table, files)? {
+            None => {}
+            Some(_) if close.at > last => since.push(table),
+            Some(other) => {
+                let (refused, last) = (other_inputs(tables, &other), instant::to_minute(last));
+                return Err(Failure::Input(format!(
+                    "{refused}, or close later than {last}, the last instant of the tables (--close): what was known by then counts"
+                )));
+            }
+        }
+    }
+    Ok(since)
 }
 
 /// The month in which the instant lies, closed with all that the tables know, out of the fees of its accounts.
@@ -192,6 +229,8 @@ struct Told {
     close: Close,
     /// Whether the tables know the verdicts of no earlier instant.
     is_last_alone: bool,
+    /// Tables that are others than those that were replayed.
+    since: Vec<&'static str>,
     policy_version: String,
     terms: Terms,
     closed: Closed,
@@ -252,6 +291,13 @@ impl Told {
         })
     }
 
+    /// That the tables do not know all that counts.
+    fn changed_since(&self) -> Option<String> {
+        let names = self.since.join(", ");
+        (!names.is_empty())
+            .then(|| format!("{names}: others than were replayed; what they say was known by the close counts"))
+    }
+
     /// That a verdict that did not last is not known.
     fn last_alone(&self) -> Option<String> {
         self.is_last_alone.then(|| {
@@ -284,6 +330,7 @@ impl Told {
             "close": instant::to_text(self.close.at),
             "verdicts_until": instant::to_text(self.close.judged_at),
             "earlier_verdicts_known": !self.is_last_alone,
+            "changed_since": self.since,
             "is_over": self.close.judged_at >= self.month.end_ms,
             "policy_version": self.policy_version,
             "sharing": self.terms.sharing,
@@ -337,7 +384,7 @@ impl Told {
         if self.close.judged_at < self.month.end_ms {
             let _ = writeln!(text, "Note      the month is not over: the tables end before");
         }
-        let notes = [self.later_than_the_tables(), self.last_alone()];
+        let notes = [self.later_than_the_tables(), self.changed_since(), self.last_alone()];
         for note in notes.into_iter().flatten() {
             let _ = writeln!(text, "Note      {note}");
         }

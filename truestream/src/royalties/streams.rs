@@ -21,6 +21,7 @@ use features::tally::PAYABLE_MS;
 use records::{Id, IdSpace, Millis, Ruled, Ruling, Source, Subject, Track, Verdict};
 
 use crate::exit::Failure;
+use crate::ingredients::Ingredients;
 use crate::verify::Settings;
 
 fn input(error: datasets::Error) -> Failure {
@@ -55,13 +56,17 @@ pub(crate) fn each_stream(
     close: Millis,
     mut hear: impl FnMut(Stream),
 ) -> Result<(), Failure> {
-    same_files(inputs, tables)?;
+    // What was refused is known by file and row, so the plays must be the replay's; what they are called may have changed.
+    let replayed = Ingredients::read(tables)?;
+    if let Some(other) = replayed.other("plays", &inputs.plays)? {
+        return Err(other_inputs(tables, &other));
+    }
     let corrections = read_corrections(&inputs.corrections, kinds, &mut Vec::new()).map_err(input)?;
     let corrected: HashSet<u128> =
         corrections.into_iter().filter(|(_, at)| *at < close).map(|(play, _)| play).collect();
     let (refused, none) = (refused(tables)?, HashSet::new());
-    for path in &inputs.plays {
-        let refused = refused.get(&path.display().to_string()).unwrap_or(&none);
+    for (path, then) in inputs.plays.iter().zip(replayed.table("plays")) {
+        let refused = refused.get(&then.file).unwrap_or(&none);
         let columns =
             ["play_id", "account_id", "track_id", "ended_at", "arrived_at", "played_ms", "source", "playlist_id"];
         let mut rows = Rows::open(path, &columns).map_err(input)?;
@@ -325,15 +330,10 @@ pub(crate) fn text_of(value: Value<'_>) -> String {
     }
 }
 
-/// What was refused is known by file and row, so the files must be the replay's.
-pub(crate) fn same_files(inputs: &Inputs, tables: &Path) -> Result<(), Failure> {
-    let path = tables.join("run.json");
-    let wrong = |why: &dyn std::fmt::Display| Failure::Input(format!("{}: {why}", path.display()));
-    let text = std::fs::read_to_string(&path).map_err(|error| wrong(&error))?;
-    let run: serde_json::Value = serde_json::from_str(&text).map_err(|error| wrong(&error))?;
-    let given: Vec<String> = inputs.plays.iter().map(|path| path.display().to_string()).collect();
-    match run["inputs"]["plays"] == serde_json::json!(given) {
-        true => Ok(()),
-        false => Err(wrong(&format!("it was made of plays {}, given are {given:?}", run["inputs"]["plays"]))),
-    }
+/// Other files than those of which the tables speak.
+pub(crate) fn other_inputs(tables: &Path, other: &str) -> Failure {
+    let tables = tables.display();
+    Failure::Input(format!(
+        "{tables}: made of other files than given: {other}; give the files that were replayed, or replay these"
+    ))
 }

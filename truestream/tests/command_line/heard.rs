@@ -124,7 +124,7 @@ fn evidence_joins_the_tracks_of_its_recording_from_when_it_is_known_on() {
     assert_eq!(told["evidence"], counts);
     let refused = serde_json::json!([{"source": "evidence", "code": "out_of_range", "rows": 1}]);
     assert_eq!(told["refused"], refused);
-    assert!(told["run"]["inputs"]["evidence"][0].as_str().expect("a path").ends_with("evidence.parquet"));
+    assert!(told["run"]["inputs"]["evidence"][0]["file"].as_str().expect("a path").ends_with("evidence.parquet"));
     place.replay(&data, "changed", &["--evidence", &scanned, &later, "--workers", "3"]).good();
 
     let risks = |name: &str| rows(&place.path(name), "risk", &["diff", "r", "rc", "parts"]);

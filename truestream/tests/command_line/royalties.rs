@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use datasets::dsr;
 use tempfile::TempDir;
 
-use crate::data::{instants, read, rows, text, whole, write};
+use crate::data::{copy, instants, read, rewrite, rows, text, whole, with, write};
 use crate::process::{files, truestream};
 
 /// Whoever is suspected at all is blocked, and a track needs one stream.
@@ -284,6 +286,49 @@ fn who_delivers_a_track_later_or_takes_it_down_takes_no_money_that_another_has_e
         let told = truestream(&[&line[..], &["--out", "/nowhere"], close].concat());
         told.failed(2, &["--emit last", "speak about plays from", "replay with --emit changes"]);
     }
+}
+
+#[test]
+fn a_month_is_closed_over_the_files_that_were_replayed_wherever_they_lie() {
+    let policy = strict();
+    let [tables, moved, other, listed] = ["tables", "moved", "other", "listed"].map(|name| policy.path().join(name));
+    replayed(policy.path(), &tables, "changes");
+    [&moved, &other, &listed].into_iter().for_each(|folder| copy(crate::data::world(), folder));
+    let royalties = |data: &Path, out: &str, more: &[&str]| {
+        let (data, tables, out) = (text(data), text(&tables), text(&policy.path().join(out)));
+        let line = ["royalties", "--data", &data, "--tables", &tables, "--month", "2026-01", "--out", &out];
+        truestream(&[&line[..], &["--policy", &text(policy.path())], more].concat())
+    };
+    let told = royalties(crate::data::world(), "there", &["--json"]).good().json();
+    assert_eq!(royalties(&moved, "moved elsewhere", &["--json"]).good().json(), told);
+
+    // One play of another length, in a file of the same name and the same size.
+    rewrite(&other, "plays", 500, |plays| {
+        let column = plays.column_by_name("played_ms").expect("a column").clone();
+        let column = cast(&column, &DataType::Int64).expect("numbers");
+        let lengths = column.as_any().downcast_ref::<Int64Array>().expect("numbers");
+        let lengths: Vec<_> =
+            lengths.iter().enumerate().map(|(at, ms)| if at == 0 { ms.map(|ms| ms ^ 1) } else { ms }).collect();
+        with(&plays, "played_ms", whole(&lengths))
+    });
+    let says = ["plays: ", "other/plays.parquet: found ", "expected ", "give the files that were replayed"];
+    assert!(royalties(&other, "refused", &[]).failed(4, &says).out.is_empty());
+    assert!(!policy.path().join("refused").exists());
+    let explain = |data: &Path, id: &str| {
+        let (tables, data, law) = (text(&tables), text(data), text(policy.path()));
+        truestream(&["explain", "account", id, "--tables", &tables, "--data", &data, "--policy", &law])
+    };
+    let verdicts = rows(&tables.join("verdict.parquet"), &["subject", "subject_id"]);
+    let account = verdicts.iter().find(|row| row[0] == "account").expect("somebody is judged");
+    explain(&other, &account[1]).failed(4, &["made of plays that are not here", "replay these"]);
+
+    // Another catalogue is taken for a close that the tables do not reach, which says so.
+    rewrite(&listed, "tracks", 500, |tracks| tracks.slice(1, tracks.num_rows() - 1));
+    royalties(&listed, "refused", &[]).failed(4, &["tracks: ", "listed/tracks.parquet", "or close later than"]);
+    let told = royalties(&listed, "later", &["--close", "2026-03-01", "--json"]).good().json();
+    assert_eq!(told["changed_since"], serde_json::json!(["tracks"]));
+    let told = explain(&listed, &account[1]);
+    assert!(told.err.contains("warning: not what") && told.err.contains("tracks: "), "{told:?}");
 }
 
 /// A year of one stream a day, without this day, of a track that needs a listener more than it has.
