@@ -118,6 +118,7 @@ fn reports(told: &Told) -> BTreeMap<String, Report> {
             until: until.clone(),
             sender: "platform".to_owned(),
             recipient: line.distributor.clone(),
+            currency: told.terms.currency.clone(),
             year_days: [told.closed.year.known, told.closed.year.days],
             usages: Vec::new(),
         });
@@ -127,6 +128,7 @@ fn reports(told: &Told) -> BTreeMap<String, Report> {
             title: line.title.clone(),
             artist: line.artist_name.clone(),
             streams: [line.payable, line.held, line.withheld, line.ineligible],
+            micros: [line.paid_micros, line.held_micros],
         });
     }
     reports

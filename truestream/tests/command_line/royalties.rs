@@ -113,16 +113,17 @@ fn a_month_is_shared_to_the_last_millionth_and_reported() {
     for (column, sums) in ["payable", "held", "withheld", "ineligible"].iter().zip(&of) {
         assert_eq!(&by_track(&days, column, |_| true), sums, "{column}");
     }
-    // Reports are read back and say the same of every track that somebody delivered.
-    let mut reported: [BTreeMap<String, u64>; 4] = Default::default();
+    // Reports are read back and say the same of every track that somebody delivered, in streams and in money.
+    let mut reported: [BTreeMap<String, u64>; 6] = Default::default();
     for (name, bytes) in files(&out.join("dsr")) {
         let report =
             dsr::read(&String::from_utf8(bytes).expect("text")).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!((report.from.as_str(), report.until.as_str()), ("2026-01-01", "2026-01-31"));
-        assert_eq!(report.year_days, [2, 365], "the world lasts two days");
+        assert_eq!((report.year_days, report.currency.as_str()), ([2, 365], "EUR"), "the world lasts two days");
         for usage in report.usages {
-            let by_kind = reported.iter_mut().zip(usage.streams);
-            by_kind.for_each(|(kind, streams)| _ = kind.insert(usage.track.clone(), streams));
+            let numbers = usage.streams.into_iter().chain(usage.micros);
+            let by_kind = reported.iter_mut().zip(numbers);
+            by_kind.for_each(|(kind, number)| _ = kind.insert(usage.track.clone(), number));
         }
     }
     reported.iter_mut().for_each(|side| side.retain(|_, streams| *streams > 0));
@@ -134,7 +135,14 @@ fn a_month_is_shared_to_the_last_millionth_and_reported() {
     let of_delivered = |sums: &BTreeMap<String, u64>| -> BTreeMap<String, u64> {
         sums.iter().filter(has).map(|(track, count)| (track.clone(), *count)).collect()
     };
-    assert_eq!(reported, of.map(|kind| of_delivered(&kind)));
+    let money = ["payable_micros", "held_micros"].map(all);
+    assert_eq!(&reported[..4], &of.map(|kind| of_delivered(&kind)));
+    assert_eq!(&reported[4..], &money.map(|kind| of_delivered(&kind)));
+    // What is paid is reported to the last millionth; what waits for somebody to pay is in no report.
+    let [paid, held] = [4, 5].map(|kind| reported[kind].values().sum::<u64>());
+    assert_eq!(paid, micros(&told["payable"]));
+    assert_eq!(held + micros(&told["held_without_distributor"]), micros(&told["held"]));
+    assert!(paid > 0 && held > 0, "{paid} {held}");
 
     // The same again is the same bytes; other terms move money and lose none.
     let again = policy.path().join("again");
