@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::Millis;
 use crate::lists::Entry;
 use crate::policy::Percent;
+use crate::reputation::Record;
 
 /// What a finding leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +43,8 @@ pub enum Finding {
     DistributorBurst,
     /// Its distributor delivers more in a week than is allowed.
     DistributorRate,
+    /// Of what its distributor brought too much was stopped.
+    DistributorReputation,
     /// Too many fields are empty.
     Incomplete,
     /// It is too short or too long.
@@ -62,13 +65,16 @@ pub enum Finding {
     UploaderBurst,
     /// Its uploader uploads more in a week than is allowed.
     UploaderRate,
+    /// Of what its uploader brought too much was stopped.
+    UploaderReputation,
 }
 
 /// All that the gate can find, in the order of their names.
-pub const FINDINGS: [Finding; 13] = [
+pub const FINDINGS: [Finding; 15] = [
     Finding::ArtistProfile,
     Finding::DistributorBurst,
     Finding::DistributorRate,
+    Finding::DistributorReputation,
     Finding::Incomplete,
     Finding::Length,
     Finding::LowBitrate,
@@ -79,15 +85,17 @@ pub const FINDINGS: [Finding; 13] = [
     Finding::TitleWords,
     Finding::UploaderBurst,
     Finding::UploaderRate,
+    Finding::UploaderReputation,
 ];
 
 impl Finding {
     /// The code of the reason.
-    pub fn code(self) -> &'static str {
+    pub const fn code(self) -> &'static str {
         match self {
             Finding::ArtistProfile => "gate.artist_profile",
             Finding::DistributorBurst => "gate.distributor_burst",
             Finding::DistributorRate => "gate.distributor_rate",
+            Finding::DistributorReputation => "gate.distributor_reputation",
             Finding::Incomplete => "gate.incomplete",
             Finding::Length => "gate.length",
             Finding::LowBitrate => "gate.low_bitrate",
@@ -98,6 +106,7 @@ impl Finding {
             Finding::TitleWords => "gate.title_words",
             Finding::UploaderBurst => "gate.uploader_burst",
             Finding::UploaderRate => "gate.uploader_rate",
+            Finding::UploaderReputation => "gate.uploader_reputation",
         }
     }
 
@@ -110,6 +119,7 @@ impl Finding {
             ),
             Finding::DistributorBurst => burst("distributor", seen, against),
             Finding::DistributorRate => rate("distributor", seen, against),
+            Finding::DistributorReputation => reputation("distributor", seen, against),
             Finding::Incomplete => {
                 format!("{seen} of ISRC, artist, title, uploader and length are not given, {against} may be missing")
             }
@@ -131,6 +141,7 @@ impl Finding {
             Finding::TitleWords => format!("the title has {seen} words, {against} are allowed"),
             Finding::UploaderBurst => burst("uploader", seen, against),
             Finding::UploaderRate => rate("uploader", seen, against),
+            Finding::UploaderReputation => reputation("uploader", seen, against),
         }
     }
 }
@@ -142,6 +153,13 @@ fn rate(who: &str, seen: u64, against: u64) -> String {
 fn burst(who: &str, seen: u64, against: u64) -> String {
     format!(
         "upload {seen} of its {who} in the seven days up to it; in the four weeks before those there were {against}"
+    )
+}
+
+fn reputation(who: &str, seen: u64, against: u64) -> String {
+    format!(
+        "its {who} has a reputation of {seen} of 100, expected at least {against}: so much of what it brought is held, blocked or \
+         declared other than it sounds; what is overturned counts no more"
     )
 }
 
@@ -171,6 +189,7 @@ pub struct Limits {
     pub title: Title,
     pub near_titles: NearTitles,
     pub artist_profile: ArtistProfile,
+    pub reputation: LowReputation,
     /// Of whom nothing is asked: tracks that somebody approved, and who may bring what they like.
     pub trusted: Trusted,
 }
@@ -292,6 +311,23 @@ pub struct ArtistProfile {
     pub trusted: Vec<ArtistKey>,
 }
 
+/// How much of what an uploader or a distributor brought may be stopped, by their ledger of the moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct LowReputation {
+    pub action: Action,
+    /// A reputation of less is low.
+    pub below: Percent,
+}
+
+impl Default for LowReputation {
+    /// A gate that says nothing of reputations asks for none.
+    fn default() -> LowReputation {
+        LowReputation { action: Action::Ignore, below: Percent::default() }
+    }
+}
+
 /// An artist's word that an uploader delivers in their name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -316,7 +352,8 @@ pub const NEAR_BITS_MAX: u32 = 7;
 impl Limits {
     /// What of the numbers cannot be: what was found and what was expected.
     pub fn fault(&self) -> Option<String> {
-        let Limits { length, short_release, title, near_titles, .. } = self;
+        let Limits { length, short_release, title, near_titles, reputation, .. } = self;
+        let newcomer = Record::default().reputation() / 100;
         let is_plain = |phrase: &String| {
             !phrase.is_empty()
                 && phrase.split(' ').all(|word| !word.is_empty() && word.chars().all(char::is_alphanumeric))
@@ -336,6 +373,10 @@ impl Limits {
             () if near_titles.bits_max > NEAR_BITS_MAX => {
                 Some(format!("near_titles: found bits_max {}, expected at most {NEAR_BITS_MAX}", near_titles.bits_max))
             }
+            () if u16::from(reputation.below.get()) > newcomer => Some(format!(
+                "reputation: found below {}, expected at most {newcomer}, at which stands whom nobody knows yet",
+                reputation.below.get()
+            )),
             () if near_titles.days == 0 => Some("near_titles: found days 0, expected at least 1".to_owned()),
             () => strange.map(|phrase| {
                 format!("title: found the phrase {phrase:?}, expected words in lower case with single spaces")

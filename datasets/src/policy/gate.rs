@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use records::Millis;
-use records::gate::{ArtistProfile, Incomplete, Length, Limits, LowBitrate, NearTitles, Rates, ShortRelease, Title};
+use records::gate::{
+    ArtistProfile, Incomplete, Length, Limits, LowBitrate, LowReputation, NearTitles, Rates, ShortRelease, Title,
+};
 use serde::Deserialize;
 
 use super::lists::TrustedFile;
@@ -24,6 +26,9 @@ struct GateFile {
     title: Title,
     near_titles: NearTitles,
     artist_profile: ArtistProfile,
+    /// Gates that were written before there was such a rule go without.
+    #[serde(default)]
+    reputation: LowReputation,
     #[serde(default)]
     trusted: TrustedFile,
 }
@@ -31,7 +36,7 @@ struct GateFile {
 impl GateFile {
     fn read(self, path: &Path) -> Result<Limits, Error> {
         let GateFile { asked_from, incomplete, length, low_bitrate, short_release, uploader, .. } = self;
-        let GateFile { distributor, title, near_titles, artist_profile, trusted, .. } = self;
+        let GateFile { distributor, title, near_titles, artist_profile, reputation, trusted, .. } = self;
         let limits = Limits {
             asked_from,
             incomplete,
@@ -43,6 +48,7 @@ impl GateFile {
             title,
             near_titles,
             artist_profile,
+            reputation,
             trusted: trusted.into(),
         };
         match limits.fault() {
@@ -86,6 +92,10 @@ mod tests {
         let write = |text: &str| std::fs::write(folder.path().join(GATE.0), text).unwrap();
         write(&plain.replacen("week_max = 300", "week_max = 30", 1));
         assert_eq!(gate(Some(folder.path())).unwrap().uploader.week_max, Some(30));
+        // A gate from before there was the rule is a gate without it.
+        let (before, after) = plain.split_once("[reputation]").unwrap();
+        write(&format!("{before}{}", &after[after.find("[trusted]").unwrap()..]));
+        assert_eq!(gate(Some(folder.path())).unwrap().reputation, LowReputation::default());
         for (right, wrong, word) in [
             ("2026-01-01", "soon", "expected"),
             ("action = \"wait\"", "action = \"hold\"", "expected"),
@@ -93,6 +103,7 @@ mod tests {
             ("bits_max = 3", "bits_max = 8", "expected at most 7"),
             ("type beat", "Type beat", "in lower case"),
             ("share = 80", "share = 101", "0 to 100"),
+            ("below = 70", "below = 81", "expected at most 80"),
             ("[title]", "[titles]", "titles"),
         ] {
             assert!(plain.contains(right), "{right}");

@@ -14,14 +14,14 @@ use dataflows::river::Change;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind, Part, TableWriter, ViewFile, part_of};
 use records::clause::Clause;
-use records::{Refusal, Subject, Verdict};
+use records::{IdSpace, Refusal, Subject, Verdict};
 
 use super::args::{Emit, ReplayArgs};
 use super::declared::Declarations;
-use super::gate::Uploads;
+use super::gate::{Reputed, Uploads};
 use super::judge::{Judge, Rows};
 use super::prepare::{Bench, Prepared};
-use super::reputation::Reputations;
+use super::reputation::{Reputations, Role};
 use super::summary::Summary;
 use super::teller::{PlayFiles, Teller, Told};
 use super::views::{
@@ -47,6 +47,8 @@ pub struct Books {
     labels: Vec<Arc<str>>,
     teller: Teller,
     reputations: Option<Reputations>,
+    /// What comes to the gate, until all is known that it reads.
+    uploads: Option<Uploads>,
     open: Vec<Book>,
     refusals: Vec<Refusal>,
     /// Rows of window views that changed, where nothing is written.
@@ -84,7 +86,8 @@ impl Books {
                 judge: bench.judge,
                 sides: prepared.sides.clone(),
             },
-            reputations: prepared.reputations.take(),
+            reputations: bench.reputations,
+            uploads: bench.uploads,
             open: Vec::new(),
             refusals: Vec::new(),
             changed_rows: 0,
@@ -94,7 +97,6 @@ impl Books {
             books.create(&prepared.views, &prepared.plan.links)?;
         }
         bench.declarations.map_or(Ok(()), |declarations| books.declare(&declarations))?;
-        bench.uploads.map_or(Ok(()), |uploads| books.gate(&uploads))?;
         books.surge(bench.waves)?;
         Ok(books)
     }
@@ -156,8 +158,8 @@ impl Books {
 
     /// Enters what the catalogue and the evidence alone decide, for all ticks.
     fn declare(&mut self, declarations: &Declarations) -> Result<(), Failure> {
-        let is_asked = |book: &Book| matches!(book.view, View::PayoutHold | View::DisclosureLedger | View::Reputation);
-        if !self.open.iter().any(is_asked) {
+        let is_asked = |book: &Book| matches!(book.view, View::PayoutHold | View::DisclosureLedger);
+        if self.open.is_empty() || self.reputations.is_none() && !self.open.iter().any(is_asked) {
             return Ok(());
         }
         let names = self.names.clone();
@@ -170,15 +172,6 @@ impl Books {
         })
     }
 
-    /// Enters what the gate finds about uploads, for all ticks.
-    fn gate(&mut self, uploads: &Uploads) -> Result<(), Failure> {
-        if !self.open.iter().any(|book| book.view == View::Gate) {
-            return Ok(());
-        }
-        let names = self.names.clone();
-        uploads.flow(self.until, &names, |tick, rows| self.record(tick, View::Gate, rows))
-    }
-
     /// Enters the waves, for all ticks.
     fn surge(&mut self, waves: Vec<(Tick, Rows)>) -> Result<(), Failure> {
         let until = self.until;
@@ -186,10 +179,31 @@ impl Books {
         told.into_iter().try_for_each(|(tick, rows)| self.record(tick, View::Wave, rows))
     }
 
-    /// Enters what verdicts, declarations and the catalogue say of those who brought tracks and playlists, for all ticks.
-    pub fn repute(&mut self) -> Result<(), Failure> {
-        let Some(reputations) = self.reputations.take() else { return Ok(()) };
-        reputations.flow(self.until, |tick, rows| self.record(tick, View::Reputation, rows))
+    /// Enters, for all ticks, what verdicts, declarations and the catalogue say of those who brought tracks and playlists, and what the gate finds
+    /// about uploads, which reads that.
+    pub fn conclude(&mut self) -> Result<(), Failure> {
+        let (reputations, uploads) = (self.reputations.take(), self.uploads.take());
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let mut reputed: Vec<Reputed> = Vec::new();
+        if let Some(reputations) = reputations {
+            reputations.flow(self.until, |tick, touched, rows| {
+                reputed.extend(touched.iter().filter_map(|((role, key), record)| {
+                    let space = match role {
+                        Role::Uploader => IdSpace::Uploader,
+                        Role::Distributor => IdSpace::Distributor,
+                        Role::PlaylistOwner => return None,
+                    };
+                    Some((tick, (space, *key), record.map(|record| (record.reputation() / 100) as u8)))
+                }));
+                self.record(tick, View::Reputation, rows)
+            })?;
+        }
+        let names = self.names.clone();
+        uploads.map_or(Ok(()), |uploads| {
+            uploads.flow(self.until, &names, &reputed, |tick, rows| self.record(tick, View::Gate, rows))
+        })
     }
 
     /// Records what changed in a view at the tick.

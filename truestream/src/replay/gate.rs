@@ -1,13 +1,14 @@
-//! What the gate finds about uploads: each track beside its own row, its uploader's and distributor's other uploads, near titles and
-//! the artist it names.
+//! What the gate finds about uploads: each track beside its own row, its uploader's and distributor's other uploads and their records, near
+//! titles and the artist it names.
 //!
 //! ```text
 //! rows of the catalogue ──▶ those in force and uploaded, tick by tick ──┐
-//! limits of the policy in force ─────────────────────────────────────────┴──▶ touched tracks ──▶ gate
+//! records of who brought them (reputation.rs) ───────────────────────────┼──▶ touched tracks ──▶ gate
+//! limits of the policy in force ─────────────────────────────────────────┘
 //! ```
 //!
-//! No play has a say in it, so it does not pass through the dataflow. What is counted around a track is counted up to its own upload, so
-//! that a finding does not lapse when a flood is over.
+//! It does not pass through the dataflow. What is counted around a track is counted up to its own upload, so that a finding does not lapse when a
+//! flood is over; a record is that of the moment, so that an overturned verdict frees at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ use datasets::names::{NameTable, Naming};
 use datasets::tables::IdKind;
 use datasets::tables::rows::{self, Value};
 use features::title::{self, Neighbours};
-use records::gate::{Action, Finding, Found, Limits, Rates};
+use records::gate::{Action, Finding, Found, Limits, LowReputation, Rates};
 use records::lists::Entry;
 use records::{IdSpace, Key, Millis, Names};
 
@@ -176,22 +177,28 @@ impl Uploads {
         Uploads { laws, rows, events }
     }
 
-    /// Tells, tick by tick, what changes in `gate`, to the tick `until`.
+    /// Tells, tick by tick, what changes in `gate`, to the tick `until`; `reputed` are the reputations that change, by tick.
     pub fn flow(
         &self,
         until: Tick,
         names: &NameTable,
+        reputed: &[Reputed],
         mut tell: impl FnMut(Tick, Rows) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let Uploads { laws, rows, events } = self;
         let mut state = State::new(laws, rows);
         let mut turns = laws.iter().skip(1).peekable();
         let mut events = events.iter().copied().peekable();
+        let mut reputed = reputed.iter().copied().peekable();
         loop {
-            let next = [events.peek().map(|(tick, ..)| *tick), turns.peek().map(|law| law.from)];
+            let law = turns.peek().map(|law| law.from);
+            let next = [events.peek().map(|(tick, ..)| *tick), reputed.peek().map(|(tick, ..)| *tick), law];
             let Some(tick) = next.into_iter().flatten().min().filter(|tick| *tick <= until) else { return Ok(()) };
             while let Some((_, row, comes)) = events.next_if(|(at, ..)| *at == tick) {
                 if comes { state.enter(row) } else { state.leave(row) }
+            }
+            while let Some((_, deliverer, reputation)) = reputed.next_if(|(at, ..)| *at == tick) {
+                state.repute(deliverer, reputation);
             }
             if let Some(law) = turns.next_if(|law| law.from == tick) {
                 state.turn(law);
@@ -263,6 +270,8 @@ impl Passing {
 }
 
 type Deliverer = (IdSpace, Key);
+/// A reputation in whole percent, rounded down, from a tick on; `None` where nothing is told of its owner any more.
+pub type Reputed = (Tick, Deliverer, Option<u8>);
 type ReleaseKey = (Key, Key, i64);
 
 /// Uploads in the order of their instants, and those that came or went since anybody looked.
@@ -339,6 +348,8 @@ struct State<'a> {
     asked_from: Millis,
     at_gate: HashMap<Key, u32>,
     brought: HashMap<Deliverer, Brought>,
+    /// In whole percent, of those of whom something is told.
+    reputations: HashMap<Deliverer, u8>,
     /// Whose uploads changed.
     changed: BTreeSet<Deliverer>,
     profiles: HashMap<Key, Profile>,
@@ -364,6 +375,7 @@ impl<'a> State<'a> {
             asked_from: laws.iter().map(|law| law.limits.asked_from).min().unwrap_or(0),
             at_gate: HashMap::new(),
             brought: HashMap::new(),
+            reputations: HashMap::new(),
             changed: BTreeSet::new(),
             profiles: HashMap::new(),
             named: BTreeSet::new(),
@@ -437,6 +449,19 @@ impl<'a> State<'a> {
                 self.neighbours.remove(row.hash);
             }
             self.retitle(row);
+        }
+    }
+
+    /// A reputation is another: where it is low, or was, all that is asked of its owner is asked anew.
+    fn repute(&mut self, deliverer: Deliverer, reputation: Option<u8>) {
+        let before = match reputation {
+            Some(percent) => self.reputations.insert(deliverer, percent),
+            None => self.reputations.remove(&deliverer),
+        };
+        let low = |percent: Option<u8>| percent.filter(|percent| *percent < self.law.limits.reputation.below.get());
+        if low(before) != low(reputation) {
+            let brought = self.brought.get(&deliverer).into_iter().flat_map(|brought| &brought.sorted);
+            self.touched.extend(brought.filter(|(at, _)| *at >= self.asked_from).map(|(_, track)| *track));
         }
     }
 
@@ -570,6 +595,16 @@ impl<'a> State<'a> {
             note(rates.action, rate, week, rates.passed(week).unwrap_or(0), rates.passed(week).is_some());
             note(rates.action, burst, week, before, rates.is_burst(week, before));
         }
+        let LowReputation { action, below } = self.law.limits.reputation;
+        for deliverer in Self::deliverers(row) {
+            let finding = match deliverer.0 {
+                IdSpace::Uploader => Finding::UploaderReputation,
+                _ => Finding::DistributorReputation,
+            };
+            let low = self.reputations.get(&deliverer).filter(|percent| **percent < below.get());
+            let seen = low.map_or(0, |percent| u64::from(*percent));
+            note(action, finding, seen, u64::from(below.get()), low.is_some());
+        }
         let is_strange = self.is_strange(row);
         note(artist_profile.action, Finding::ArtistProfile, artist_profile.tracks_min, 0, is_strange);
         found.sort_unstable_by_key(|(found, _)| *found);
@@ -688,7 +723,7 @@ mod tests {
             }
             Ok(())
         };
-        uploads.flow(Tick::MAX - 1, &names, tell).expect("told");
+        uploads.flow(Tick::MAX - 1, &names, &[], tell).expect("told");
         state.into_keys().collect()
     }
 
@@ -733,6 +768,100 @@ mod tests {
         assert_eq!(found(keeper(|_| {}), all[1..].to_vec(), &[]), []);
         let later = |limits: &mut Limits| limits.asked_from = START + 2 * DAY_MS;
         assert_eq!(found(keeper(later), [all, vec![upload(10, 5, 2, START + 3 * DAY_MS)]].concat(), &[]), []);
+    }
+
+    /// A number that looks random, always the same for the same two (Steele, Lea and Flood: SplitMix64).
+    fn mixed(seed: u64, number: u64) -> u64 {
+        let mut z = seed.wrapping_add(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    #[test]
+    fn uploads_of_whom_too_much_was_stopped_are_found_while_that_is_so() {
+        const TICKS: Tick = 24;
+        let (mut found_ever, mut freed_ever) = (0, 0);
+        for seed in 0..100 {
+            let dice = |number: u64, what: u64, of: u64| mixed(seed, number * 16 + what) % of;
+            // Rows of a few tracks that change hands; of some nobody knows who brought them.
+            let uploads: Vec<Upload> = (0..40)
+                .map(|number| Upload {
+                    uploader: if dice(number, 0, 5) == 0 { Key::NONE } else { Key(dice(number, 1, 4)) },
+                    distributor: if dice(number, 2, 5) == 0 { Key::NONE } else { Key(dice(number, 3, 3)) },
+                    artist: Key::NONE,
+                    title: None,
+                    valid_from: (dice(number, 4, 3) > 0).then(|| START + dice(number, 5, 20) as Millis * 3_600_000),
+                    ..upload(dice(number, 6, 12), 0, 0, START - DAY_MS + dice(number, 7, 40) as Millis * 3_600_000)
+                })
+                .collect();
+            let spaces = [IdSpace::Uploader, IdSpace::Distributor];
+            let mut reputed: Vec<Reputed> = (100..150)
+                .map(|number| {
+                    let deliverer = (spaces[dice(number, 0, 2) as usize], Key(dice(number, 1, 4)));
+                    (dice(number, 2, TICKS), deliverer, (dice(number, 3, 4) > 0).then(|| dice(number, 4, 101) as u8))
+                })
+                .collect();
+            reputed.sort_by_key(|(tick, deliverer, _)| (*tick, *deliverer));
+            reputed.dedup_by_key(|(tick, deliverer, _)| (*tick, *deliverer));
+            let law = |from, below| {
+                let percent = records::policy::Percent::new(below).expect("a share");
+                let law = keeper(|limits| {
+                    limits.asked_from = START;
+                    limits.reputation = LowReputation { action: Action::Wait, below: percent };
+                });
+                Gatekeeper { from, ..law }
+            };
+            let turn = 8 + dice(1_000, 0, 8);
+            let hour = |instant: Millis| ((instant - START).max(0) / 3_600_000) as Tick;
+            let all = Uploads::new(vec![law(0, 60), law(turn, 40)], &uploads, &HashMap::new(), hour, 0);
+            let names = NameTable::new(|_| IdKind::Number);
+            let mut told: BTreeMap<(u64, &str), (u64, u64)> = BTreeMap::new();
+            let tell = |tick: Tick, rows: Rows| {
+                for (key, row) in rows {
+                    let RowKey::Finding(Id::Number(track), finding) = key else { panic!("{key:?}") };
+                    if !finding.code().ends_with("_reputation") {
+                        continue;
+                    }
+                    match row {
+                        Some(RowValue::Finding(row)) => {
+                            told.insert((track, finding.code()), (row.found.seen, row.found.against));
+                        }
+                        _ => freed_ever += u32::from(told.remove(&(track, finding.code())).is_some()),
+                    }
+                }
+                // The slow twin: rows at the gate as of now, each beside what is said last of who brought it.
+                let mut at_gate: BTreeMap<Key, &Passing> = BTreeMap::new();
+                for (_, number, comes) in all.events.iter().filter(|(at, ..)| *at <= tick) {
+                    let row = &all.rows[*number as usize];
+                    if *comes {
+                        at_gate.insert(row.track, row)
+                    } else {
+                        at_gate.remove(&row.track)
+                    };
+                }
+                let below = if tick >= turn { 40 } else { 60 };
+                let said = |deliverer: Deliverer| {
+                    let last = reputed.iter().rfind(|(at, whose, _)| *at <= tick && *whose == deliverer);
+                    last.and_then(|(_, _, percent)| *percent).map(u64::from).filter(|percent| *percent < below)
+                };
+                let mut expected = BTreeMap::new();
+                for row in at_gate.values().filter(|row| row.uploaded_at >= START) {
+                    for (code, deliverer) in [
+                        ("gate.uploader_reputation", (IdSpace::Uploader, row.uploader)),
+                        ("gate.distributor_reputation", (IdSpace::Distributor, row.distributor)),
+                    ] {
+                        let seen = said(deliverer).filter(|_| deliverer.1 != Key::NONE);
+                        expected.extend(seen.map(|seen| ((row.track.0, code), (seen, below))));
+                    }
+                }
+                found_ever += expected.len();
+                assert_eq!(told, expected, "seed {seed}, tick {tick}");
+                Ok(())
+            };
+            all.flow(TICKS, &names, &reputed, tell).expect("told");
+        }
+        assert!(found_ever > 1_000 && freed_ever > 100, "{found_ever} {freed_ever}");
     }
 
     #[test]

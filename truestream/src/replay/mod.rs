@@ -188,7 +188,7 @@ fn flow(args: &ReplayArgs, other: Option<&Beside>) -> Result<(Summary, Option<&'
     prepared.before.or_changed()?;
     let mut told = None;
     for mut books in shelf {
-        books.repute()?;
+        books.conclude()?;
         let summary = Summary::new((args, ingredients.as_ref()), &prepared, &feed, &books, started.elapsed());
         books.finish(&prepared, &summary)?;
         told.get_or_insert(summary);

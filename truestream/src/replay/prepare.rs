@@ -19,7 +19,7 @@ use datasets::tables::{IdKind, Inputs};
 use features::sequence;
 use features::signals::is_judged;
 use features::tally::Axis;
-use records::gate::Limits;
+use records::gate::{Action, Limits};
 use records::{Id, IdSpace, Key, Millis, Playlist, Refusal};
 use timely::CommunicationConfig;
 
@@ -89,8 +89,6 @@ pub struct Prepared {
     pub limits: Vec<(Tick, Limits)>,
     /// Why other signals speak where the second bench decides, if others do.
     pub apart: Option<&'static str>,
-    /// What reputations follow from, where they are asked for.
-    pub reputations: Option<Reputations>,
     /// The ids of the plays that are corrected, where plays are withheld.
     pub corrected: HashSet<u128>,
     /// Corrections as (arrival, play id), by arrival.
@@ -115,6 +113,8 @@ pub struct Bench {
     pub declarations: Option<Declarations>,
     /// What comes to the gate, where somebody asks.
     pub uploads: Option<Uploads>,
+    /// What reputations follow from, where they are asked for.
+    pub reputations: Option<Reputations>,
     /// Rows of `wave` that come or go, by tick.
     pub waves: Vec<(Tick, Rows)>,
 }
@@ -153,6 +153,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
     let laws: Vec<Vec<Law>> = laws.into_iter().map(|laws| laws::since(laws, first)).collect::<Result<_, _>>()?;
     let (has_rulings, rulings_digest) = (!ruled.is_empty(), rulings::digest(&ruled));
     let setting = setting.with_rules(args, laws.iter().flatten()).with_rulings(args, has_rulings);
+    let setting = setting.with_reputations(args, laws.iter().flatten())?;
     let asks_uploads = setting.views.contains(&View::Gate);
     let has_surges = laws.iter().flatten().any(|law| !law.surges.is_empty());
     let uploaded = match asks_uploads || has_surges {
@@ -215,6 +216,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
     let mut corrections: Vec<(Millis, u128)> = corrections.into_iter().map(|(id, at)| (at, id)).collect();
     corrections.sort_unstable();
 
+    let owners = if setting.reputes { Some(owners(&inputs, &kinds)?) } else { None };
     let (mut benches, mut judging): (Vec<Bench>, Vec<Judging>) = (Vec::new(), Vec::new());
     let mut asked = Vec::new();
     for ((bench, declarations), uploads) in laws.iter().zip(declarations).zip(uploads) {
@@ -240,7 +242,9 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
             Vec::new()
         });
         let declarations = declarations.filter(|_| setting.declares());
-        benches.push(Bench { judge, declarations, uploads, waves: waves::rows(&waves, bench, clock) });
+        let reputations = owners.as_ref().map(|owners| Reputations::new(names.clone(), &by_tick, owners, first));
+        let waves = waves::rows(&waves, bench, clock);
+        benches.push(Bench { judge, declarations, uploads, reputations, waves });
     }
     let clauses: Arc<[_]> = asked.into();
     for judge in benches.iter().filter_map(|bench| bench.judge.as_ref()) {
@@ -257,10 +261,6 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
             }),
         }
     }
-    let reputations = match setting.views.contains(&View::Reputation) {
-        true => Some(Reputations::new(names.clone(), &by_tick, owners(&inputs, &kinds)?, first)),
-        false => None,
-    };
     let facts = Arc::new(facts);
     let payments = {
         let facts = facts.clone();
@@ -290,7 +290,6 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
             false => Vec::new(),
         },
         apart: laws.get(1).and_then(|other| laws::travels_otherwise(&laws[0], other)),
-        reputations,
         corrected: match setting.views.contains(&View::Withheld) {
             true => corrections.iter().map(|(_, id)| *id).collect(),
             false => HashSet::new(),
@@ -488,6 +487,8 @@ struct Setting {
     views: Vec<View>,
     links: Vec<LinkKind>,
     cluster: Option<(usize, Vec<String>)>,
+    /// Whether a table is written for which somebody has to know what became of what who brought.
+    reputes: bool,
 }
 
 impl Setting {
@@ -497,7 +498,6 @@ impl Setting {
             return Err(Failure::Usage(format!("--every {}: expected {shortest} to 1d", args.every)));
         }
         let views = views(&args.views, args.emit)?;
-        let needs = |wanted: View| needs(&views, wanted);
         let mut windows = Vec::new();
         for label in &args.windows {
             windows.push((millis(label)?, Arc::from(label.as_str())));
@@ -507,25 +507,6 @@ impl Setting {
         windows.dedup_by_key(|(ms, _)| *ms);
         if windows.is_empty() || windows.len() > 12 {
             return Err(Failure::Usage(format!("--windows: {} windows; expected 1 to 12", windows.len())));
-        }
-        let whole = |ms: Millis, what: &str| match ms % every_ms {
-            0 => Ok(()),
-            _ => Err(Failure::Usage(format!(
-                "{what} is no multiple of the refresh interval {}; choose another --every",
-                args.every
-            ))),
-        };
-        for (ms, label) in &windows {
-            whole(*ms, &format!("the window {label}"))?;
-        }
-        if needs(View::Groups) {
-            whole(LINK_WINDOW_MS, "the window of account_group, 7d,")?;
-        }
-        if needs(View::Lockstep) {
-            whole(LOCKSTEP_WINDOW_MS, "the window of lockstep, 24h,")?;
-        }
-        if views.contains(&View::Sequences) || views.contains(&View::Network) {
-            whole(sequence::WINDOW_MS, "the window of sequences, 7d,")?;
         }
         if views.contains(&View::Scores) && args.models.is_none() {
             return Err(Failure::Usage("--views account_score needs --models REGISTRY".to_owned()));
@@ -546,7 +527,46 @@ impl Setting {
         links.sort_unstable();
         links.dedup();
         learned::refuse_windows(args, &windows)?;
-        Ok(Setting { every_ms, windows, views, links, cluster: cluster(args)? })
+        let reputes = views.contains(&View::Reputation);
+        let setting = Setting { every_ms, windows, views, links, cluster: cluster(args)?, reputes };
+        setting.refreshes_whole(args)?;
+        Ok(setting)
+    }
+
+    /// Every window is so many refreshes long.
+    fn refreshes_whole(&self, args: &ReplayArgs) -> Result<(), Failure> {
+        let whole = |ms: Millis, what: &str| match ms % self.every_ms {
+            0 => Ok(()),
+            _ => Err(Failure::Usage(format!(
+                "{what} is no multiple of the refresh interval {}; choose another --every",
+                args.every
+            ))),
+        };
+        for (ms, label) in &self.windows {
+            whole(*ms, &format!("the window {label}"))?;
+        }
+        if self.needs(View::Groups) {
+            whole(LINK_WINDOW_MS, "the window of account_group, 7d,")?;
+        }
+        if self.needs(View::Lockstep) {
+            whole(LOCKSTEP_WINDOW_MS, "the window of lockstep, 24h,")?;
+        }
+        if self.views.contains(&View::Sequences) || self.views.contains(&View::Network) {
+            whole(sequence::WINDOW_MS, "the window of sequences, 7d,")?;
+        }
+        Ok(())
+    }
+
+    /// With what became of what who brought, where the gate is written and a policy has it look at that.
+    fn with_reputations<'a>(
+        mut self,
+        args: &ReplayArgs,
+        laws: impl IntoIterator<Item = &'a Law>,
+    ) -> Result<Setting, Failure> {
+        let looks = |law: &Law| law.gate.reputation.action != Action::Ignore;
+        self.reputes |= self.views.contains(&View::Gate) && laws.into_iter().any(looks);
+        self.refreshes_whole(args)?;
+        Ok(self)
     }
 
     /// With what matches rules and what waves there are, where somebody wrote some and no table is named.
@@ -604,16 +624,17 @@ impl Setting {
     }
 
     fn judges(&self) -> bool {
-        self.views.iter().any(|view| JUDGED.contains(view))
+        self.reputes || self.views.iter().any(|view| JUDGED.contains(view))
     }
 
     fn declares(&self) -> bool {
-        self.views.iter().any(|view| matches!(view, View::PayoutHold | View::DisclosureLedger | View::Reputation))
+        self.reputes || self.views.iter().any(|view| matches!(view, View::PayoutHold | View::DisclosureLedger))
     }
 
-    /// Whether the view must be computed, to be written or for another.
-    fn needs(&self, view: View) -> bool {
-        needs(&self.views, view)
+    /// Whether the view must be computed, to be written or for another: groups and lockstep speak in judgements and features.
+    fn needs(&self, wanted: View) -> bool {
+        let rests_on_all = |view: &View| matches!(view, View::Features | View::AudienceFeatures(_) | View::Scores);
+        self.judges() || self.views.iter().any(|view| *view == wanted || rests_on_all(view))
     }
 
     /// Whose features are written beside those of accounts.
@@ -634,12 +655,6 @@ impl Setting {
         };
         self.views.iter().filter_map(axis).collect()
     }
-}
-
-/// Whether one of the views is this one, or is made of its rows: groups and lockstep speak in judgements and features.
-fn needs(views: &[View], wanted: View) -> bool {
-    let rests_on_all = |view: &View| matches!(view, View::Features | View::AudienceFeatures(_) | View::Scores);
-    views.iter().any(|view| *view == wanted || rests_on_all(view) || JUDGED.contains(view))
 }
 
 fn views(named: &[String], emit: Emit) -> Result<Vec<View>, Failure> {

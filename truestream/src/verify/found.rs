@@ -45,6 +45,8 @@ pub(super) struct FileLines {
     has_window: bool,
     has_diff: bool,
     forms: Vec<Form>,
+    /// Lines with one of these words are passed over.
+    beyond: &'static [&'static str],
     next: Option<Line>,
 }
 
@@ -55,6 +57,7 @@ impl FileLines {
         expected: &[(&str, Form)],
         windows: Option<Vec<String>>,
         has_diff: bool,
+        beyond: &'static [&'static str],
     ) -> Result<Result<FileLines, String>, Failure> {
         let unreadable = |error: datasets::Error| Failure::Input(error.to_string());
         let mut wanted = vec![("as_of", ColumnKind::Instant)];
@@ -74,6 +77,7 @@ impl FileLines {
             windows: windows.unwrap_or_default(),
             has_diff,
             forms: expected.iter().map(|(_, form)| *form).collect(),
+            beyond,
             next: None,
         };
         lines.step()?;
@@ -117,8 +121,15 @@ impl Lines for FileLines {
     }
 
     fn step(&mut self) -> Result<(), Failure> {
-        let more = self.rows.advance().map_err(|error| Failure::Input(error.to_string()))?;
-        self.next = if more { Some(self.read()?) } else { None };
+        self.next = None;
+        while self.rows.advance().map_err(|error| Failure::Input(error.to_string()))? {
+            let line = self.read()?;
+            let is_beyond = |cell: &Cell| matches!(cell, Cell::Text(word) if self.beyond.contains(&word.as_str()));
+            if !line.cells.iter().any(is_beyond) {
+                self.next = Some(line);
+                break;
+            }
+        }
         Ok(())
     }
 }

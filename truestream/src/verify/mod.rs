@@ -35,7 +35,7 @@ use self::compare::{Outcome, Plan};
 use self::expected::Query;
 use self::found::FileLines;
 pub(crate) use self::settings::{Emit, Settings};
-use self::views::{REFUSAL, Span, TextIds, VIEWS, View};
+use self::views::{BEYOND_SQL, GATE, REFUSAL, Span, TextIds, VIEWS, View};
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
 use crate::scratch::Scratch;
@@ -299,7 +299,8 @@ impl Oracle {
         let windows = query.windows();
         let names = (view.span == Span::Windows).then(|| windows.iter().map(|(name, _)| name.clone()).collect());
         let path = out.join(format!("{}.parquet", view.name));
-        let mut found = match FileLines::open(&path, &columns, names, self.settings.emit == Emit::Changes)? {
+        let beyond = if view.name == GATE { &BEYOND_SQL[..] } else { &[] };
+        let mut found = match FileLines::open(&path, &columns, names, self.settings.emit == Emit::Changes, beyond)? {
             Ok(found) => found,
             Err(why) => {
                 let mut outcome = Outcome::default();

@@ -2,6 +2,8 @@
 
 use std::ops::BitOr;
 
+use records::gate::Finding;
+
 /// The kinds of ids: the ids of one kind are texts everywhere, or numbers everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
@@ -97,6 +99,12 @@ impl View {
 
 /// The table that has no `as_of`: it is compared as a set.
 pub(super) const REFUSAL: &str = "refusal";
+
+/// The table of what is found about uploads.
+pub(super) const GATE: &str = "gate";
+
+/// What the gate finds by verdicts, which plain SQL does not define.
+pub(super) const BEYOND_SQL: [&str; 2] = [Finding::DistributorReputation.code(), Finding::UploaderReputation.code()];
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -205,7 +213,7 @@ pub(super) const VIEWS: &[View] = &[
         values: &["shared"],
     },
     View {
-        name: "gate",
+        name: GATE,
         sql: sql!("gate.sql"),
         span: Span::Fixed(0),
         keys: &[("track_id", Holds::Id(IdOf::Track)), ("rule", Holds::Word)],

@@ -268,11 +268,24 @@ fn reputations_are_what_verdicts_and_catalogue_say_at_every_instant() {
     /// Kinds and ids of those who brought it.
     type Brought = Vec<(&'static str, String)>;
     let steps = "[default]\nhold = 1\nescalate = 20\nblock = 40\nescalate_signals = 1\nblock_signals = 2";
-    let strict = folder(&[("policy.toml", "version = \"strict\""), ("thresholds.toml", steps)]);
+    let built_in: BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
+    // The archive is asked, too, and waits for low reputations.
+    let gate = built_in["gate.toml"].replacen("asked_from = \"2026-01-01\"", "asked_from = \"1970-01-01\"", 1);
+    let gate = gate.replacen("action = \"note\"\nbelow = 70", "action = \"wait\"\nbelow = 80", 1);
+    let strict = folder(&[("policy.toml", "version = \"strict\""), ("thresholds.toml", steps), ("gate.toml", &gate)]);
     let (data, tables) = (crate::data::world(), strict.path().join("tables"));
     let line = ["replay", "--data", &text(data), "--out", &text(&tables), "--every", "6h", "--windows", "24h"];
-    let more = ["--emit", "all", "--views", "verdict,reputation", "--policy", &path(&strict)];
+    let more = ["--emit", "all", "--views", "verdict,reputation,gate", "--policy", &path(&strict)];
     truestream(&[&line[..], &more].concat()).good();
+    let check = ["verify", "--data", &text(data), "--out", &text(&tables), "--view", "gate", "--sample", "3"];
+    truestream(&check).good();
+    // With nothing but the gate asked for it is the same, on four threads as well.
+    let alone = strict.path().join("alone");
+    let line = ["replay", "--data", &text(data), "--out", &text(&alone), "--every", "6h", "--windows", "24h"];
+    let more = ["--emit", "all", "--views", "gate", "--policy", &path(&strict), "--workers", "4"];
+    truestream(&[&line[..], &more].concat()).good();
+    let [one, four] = [&tables, &alone].map(|folder| std::fs::read(folder.join("gate.parquet")).expect("a table"));
+    assert!(one == four, "the gate is the same on four threads");
     // From when on.
     let mut owners: BTreeMap<(String, String), BTreeMap<i64, Brought>> = BTreeMap::new();
     for row in rows(&data.join("tracks.parquet"), &["track_id", "uploader_id", "distributor_id", "valid_from"]) {
@@ -335,9 +348,60 @@ fn reputations_are_what_verdicts_and_catalogue_say_at_every_instant() {
     found.retain(|row| verdicts.contains_key(&row[0]));
     found.sort();
     expected.sort();
+    waits_for_low_reputations(&tables, data, &expected);
     assert!(expected.len() > 20 && overturned_ever > 0, "{} rows, {overturned_ever} overturned", expected.len());
     let other = found.iter().zip(&expected).find(|(found, expected)| found != expected);
     assert_eq!((found.len(), other), (expected.len(), None));
+}
+
+/// What the gate finds by reputations, as of every instant of these: the rows in force of which the one or the other owner has less than 80.
+fn waits_for_low_reputations(tables: &Path, data: &Path, reputations: &[Vec<String>]) {
+    let mut of: BTreeMap<(&str, &str, &str), u64> = BTreeMap::new();
+    for row in reputations {
+        let share: f64 = row[8].parse().expect("a number");
+        of.insert((&row[0], &row[1], &row[2]), (share * 100.0 + 1e-9) as u64);
+    }
+    let mut listed: BTreeMap<String, BTreeMap<i64, Vec<String>>> = BTreeMap::new();
+    for row in
+        rows(&data.join("tracks.parquet"), &["track_id", "uploader_id", "distributor_id", "uploaded_at", "valid_from"])
+    {
+        listed.entry(row[0].clone()).or_default().insert(row[4].parse().unwrap_or(i64::MIN), row);
+    }
+    let instants: BTreeSet<&str> = reputations.iter().map(|row| row[0].as_str()).collect();
+    let mut expected: BTreeSet<Vec<String>> = BTreeSet::new();
+    for as_of in instants.iter().copied() {
+        let instant: i64 = as_of.parse().expect("milliseconds");
+        for versions in listed.values() {
+            let Some((_, row)) = versions.range(..instant).next_back() else { continue };
+            if !row[3].parse::<i64>().is_ok_and(|uploaded| uploaded < instant) {
+                continue;
+            }
+            for (kind, id) in [("distributor", &row[2]), ("uploader", &row[1])] {
+                if let Some(percent) = of.get(&(as_of, kind, id.as_str())).filter(|percent| **percent < 80) {
+                    let told = [
+                        as_of,
+                        row[0].as_str(),
+                        &format!("gate.{kind}_reputation"),
+                        "wait",
+                        &percent.to_string(),
+                        "80",
+                    ];
+                    expected.insert(told.map(str::to_owned).to_vec());
+                }
+            }
+        }
+    }
+    let columns = ["as_of", "track_id", "rule", "action", "seen", "against"];
+    let mut found = rows(&tables.join("gate.parquet"), &columns);
+    found.retain(|row| row[2].ends_with("_reputation") && instants.contains(row[0].as_str()));
+    assert!(found.len() > 20, "{} rows", found.len());
+    assert!(
+        found.iter().cloned().collect::<BTreeSet<_>>() == expected,
+        "{} rows, expected {}",
+        found.len(),
+        expected.len()
+    );
+    assert_eq!(found.len(), expected.len());
 }
 
 /// Rules of several kinds, one of which never matches.

@@ -1,5 +1,6 @@
 //! What people rule: verdicts, money and reputation are as if a mistake had never been, in a replay and in a service that lives.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -34,6 +35,10 @@ fn rulings(path: &Path, said: &[Said]) -> String {
 fn alone() -> TempDir {
     let folder = strict();
     std::fs::write(folder.path().join("flow.toml"), "floor = 100\ndamping = 50\nrounds = 2\n").expect("written");
+    // The gate asks the archive, too, whether who brought it is to be trusted.
+    let built_in: BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
+    let gate = built_in["gate.toml"].replacen("2026-01-01", "1970-01-01", 1).replacen("below = 70", "below = 80", 1);
+    std::fs::write(folder.path().join("gate.toml"), gate).expect("written");
     folder
 }
 
@@ -63,15 +68,22 @@ fn an_overturned_block_is_in_money_and_reputation_as_if_it_had_never_been() {
     let ever = rulings(&path("ever.parquet"), &said([0, 0]));
     for (name, file) in [("overturned", &late), ("never", &ever)] {
         replay(policy.path(), &path(name), &[&views[..], &["--rulings", file]].concat());
-        let last = ["--views", "withheld,payout_hold,reputation", "--rulings", file];
+        let last = ["--views", "withheld,payout_hold,reputation,gate", "--rulings", file];
         replay(policy.path(), &path(&format!("{name}-last")), &last);
     }
     let bytes = |run: &str, table: &str| std::fs::read(path(run).join(format!("{table}.parquet"))).expect("a table");
 
     // As of the end nothing is withheld or waits that would not.
-    for table in ["withheld", "payout_hold"] {
-        assert_eq!(bytes("overturned-last", table), bytes("never-last", table), "{table}");
+    for table in ["withheld", "payout_hold", "gate"] {
+        assert!(bytes("overturned-last", table) == bytes("never-last", table), "{table}");
     }
+    let of_reputation = |run: &str| {
+        let rules = rows(&path(run).join("gate.parquet"), &["rule"]).concat();
+        rules.iter().filter(|rule| rule.ends_with("_reputation")).count()
+    };
+    replay(policy.path(), &path("blocked-last"), &["--views", "gate"]);
+    let [blocked_for, overturned_for] = ["blocked-last", "overturned-last"].map(of_reputation);
+    assert!(overturned_for > 0 && blocked_for >= overturned_for, "{blocked_for} {overturned_for}");
     let columns = ["subject", "subject_id", "held", "escalated", "blocked", "reputation"];
     let [overturned, never] =
         ["overturned-last", "never-last"].map(|run| rows(&path(run).join("reputation.parquet"), &columns));
