@@ -142,7 +142,7 @@ fn a_month_is_shared_to_the_last_millionth_and_reported() {
     let [paid, held] = [4, 5].map(|kind| reported[kind].values().sum::<u64>());
     assert_eq!(paid, micros(&told["payable"]));
     assert_eq!(held + micros(&told["held_without_distributor"]), micros(&told["held"]));
-    assert!(paid > 0 && held > 0, "{paid} {held}");
+    assert!(held > 0, "nothing waits");
 
     // The same again is the same bytes; other terms move money and lose none.
     let again = policy.path().join("again");
