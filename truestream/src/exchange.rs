@@ -1,15 +1,16 @@
 //! `truestream exchange`: what was stopped here, so that others know it when it comes to them, and nobody learns who it was.
 //!
 //! ```text
-//! verdicts ──▶ stopped accounts, uploaders ──▶ devices and payments of many of them, recordings of each ──▶ keyed hashes ──▶ file
+//! verdicts ──▶ stopped accounts, uploaders ──▶ devices and payments of many of them, recordings of each ──▶ keyed hashes, sketches ──▶ file
 //! their file + our key ──▶ which of our devices, payments and recordings it names ──▶ through whom they came
 //! ```
 
 mod clusters;
 mod found;
+mod sounds;
 mod tags;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,12 +22,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use self::clusters::{Period, Sources};
+use self::sounds::{SKETCH_DIGITS, Sketches};
 use self::tags::Tagger;
 use crate::exit::Failure;
 use crate::verify::{Emit, Settings};
 
 /// The first line of a file says that it is one, and which.
-const FORMAT: &str = "truestream.exchange/2";
+const FORMAT: &str = "truestream.exchange/3";
 /// Fewer accounts or recordings are never exported: of fewer than three each of two knows the other.
 const K_MIN: u64 = 3;
 
@@ -82,7 +84,7 @@ struct ExportArgs {
     /// What `truestream replay` made of them, with the table verdict
     #[arg(long, value_name = "DIR")]
     tables: PathBuf,
-    /// What `truestream scan` wrote, for the hashes of files
+    /// What `truestream scan` wrote, for the hashes of files and what they sound like
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
     /// A file of at least 32 random bytes
@@ -115,7 +117,7 @@ struct FindArgs {
     /// The plays and the catalogue
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// What `truestream scan` wrote, for the hashes of files
+    /// What `truestream scan` wrote, for the hashes of files and what they sound like
     #[arg(long, value_name = "DIR")]
     evidence: Option<PathBuf>,
     /// The key under which it was exported
@@ -160,6 +162,8 @@ enum Kind {
     File,
     /// Their ISRCs.
     Isrc,
+    /// What they sound like.
+    Sound,
 }
 
 impl Kind {
@@ -169,6 +173,7 @@ impl Kind {
             Kind::Payment => "payment",
             Kind::File => "file",
             Kind::Isrc => "isrc",
+            Kind::Sound => "sound",
         }
     }
 }
@@ -202,7 +207,7 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
     clusters.iter().for_each(|cluster| text.push_str(&line(cluster)));
     std::fs::write(&args.out, text).map_err(|error| Failure::Output(format!("{}: {error}", args.out.display())))?;
     let count = |kind: Kind| clusters.iter().filter(|cluster| cluster.kind == kind).count();
-    let kinds = [Kind::Device, Kind::Payment, Kind::File, Kind::Isrc];
+    let kinds = [Kind::Device, Kind::Payment, Kind::File, Kind::Isrc, Kind::Sound];
     if args.json {
         let by_kind: serde_json::Map<_, _> =
             kinds.iter().map(|kind| (kind.name().to_owned(), json!(count(*kind)))).collect();
@@ -253,11 +258,20 @@ fn read(path: &Path) -> Result<(Head, Vec<Cluster>), Failure> {
     if head.format != FORMAT {
         return Err(wrong(0, &format!("found format {:?}, expected {FORMAT:?}", head.format)));
     }
-    let cluster = |(place, line): (usize, &str)| serde_json::from_str(line).map_err(|error| wrong(place, &error));
+    let cluster = |(place, line): (usize, &str)| {
+        let cluster: Cluster = serde_json::from_str(line).map_err(|error| wrong(place, &error))?;
+        match cluster.tags.iter().find(|tag| cluster.kind == Kind::Sound && tag.len() != SKETCH_DIGITS) {
+            None => Ok(cluster),
+            Some(tag) => {
+                let why = format!("found a sketch of {} digits, expected {SKETCH_DIGITS}", tag.len());
+                Err(wrong(place, &why))
+            }
+        }
+    };
     Ok((head, lines.map(cluster).collect::<Result<_, _>>()?))
 }
 
-/// Clusters of two files that share a tag.
+/// Clusters of two files that share a tag, or a sound.
 struct Common {
     kind: Kind,
     shared: usize,
@@ -267,15 +281,35 @@ struct Common {
 
 fn common(ours: &[Cluster], theirs: &[Cluster]) -> Vec<Common> {
     let mut common = Vec::new();
-    for one in ours {
+    let of = |one: &Cluster, other: &Cluster| [one, other].map(|cluster| (cluster.tags.len(), cluster.size_min));
+    for one in ours.iter().filter(|one| one.kind != Kind::Sound) {
         let tags: BTreeSet<&String> = one.tags.iter().collect();
         for other in theirs.iter().filter(|other| other.kind == one.kind) {
             let shared = other.tags.iter().filter(|tag| tags.contains(tag)).count();
             if shared > 0 {
-                let of = [one, other].map(|cluster| (cluster.tags.len(), cluster.size_min));
-                common.push(Common { kind: one.kind, shared, of });
+                common.push(Common { kind: one.kind, shared, of: of(one, other) });
             }
         }
+    }
+    // What sounds alike has no equal tag: sketches are looked up by their places.
+    let sounds: Vec<(&Cluster, &String)> = theirs
+        .iter()
+        .filter(|other| other.kind == Kind::Sound)
+        .flat_map(|other| other.tags.iter().map(move |sketch| (other, sketch)))
+        .collect();
+    let sketches = Sketches::of(sounds.iter().map(|(_, sketch)| *sketch));
+    for one in ours.iter().filter(|one| one.kind == Kind::Sound) {
+        let mut shared: BTreeMap<&Cluster, usize> = BTreeMap::new();
+        for sketch in &one.tags {
+            let alike = sketches.alike(sketch).into_iter();
+            let there: BTreeSet<&Cluster> = alike.map(|(number, _)| sounds[number as usize].0).collect();
+            there.into_iter().for_each(|other| *shared.entry(other).or_default() += 1);
+        }
+        common.extend(shared.into_iter().map(|(other, shared)| Common {
+            kind: Kind::Sound,
+            shared,
+            of: of(one, other),
+        }));
     }
     common.sort_by_key(|common| (common.kind, std::cmp::Reverse(common.shared)));
     common
@@ -303,6 +337,9 @@ fn compare(one: &Path, other: &Path, json: bool) -> Result<(), Failure> {
             "{:<8} {shared} in common, of at most {ours} here (at least {our_size} stopped) and {theirs} there (at least {their_size})",
             kind.name()
         );
+    }
+    if common.iter().any(|common| common.kind == Kind::Sound) {
+        let _ = writeln!(text, "{}", sounds::in_words());
     }
     let _ = write!(text, "{} pairs of clusters have something in common", common.len());
     print(&text)

@@ -11,13 +11,16 @@ use std::path::{Path, PathBuf};
 use datasets::tables::Inputs;
 use datasets::tables::read::id_kinds;
 use datasets::tables::rows::{Rows, Value};
+use features::sound::landmarks::figures;
 use features::standing::Course;
 use records::{Millis, Subject, Verdict};
 
+use super::sounds::{nobodys, sketch};
 use super::tags::Tagger;
 use super::{Cluster, Kind};
 use crate::exit::Failure;
 use crate::royalties::streams::{courses, ruled, text_of};
+use crate::scan::prints::kept;
 use crate::verify::Settings;
 
 fn input(error: datasets::Error) -> Failure {
@@ -28,6 +31,8 @@ fn input(error: datasets::Error) -> Failure {
 pub(super) struct Sources {
     inputs: Inputs,
     audio: Vec<PathBuf>,
+    /// Where a scan kept the prints of what it heard.
+    scans: Vec<PathBuf>,
 }
 
 impl Sources {
@@ -38,7 +43,8 @@ impl Sources {
             inputs.add_evidence(folder).map_err(input)?;
         }
         let audio = std::mem::take(&mut inputs.audio);
-        Ok(Sources { inputs, audio })
+        let scans = [Some(data), evidence].into_iter().flatten().map(Path::to_owned).collect();
+        Ok(Sources { inputs, audio, scans })
     }
 
     /// What people ruled, in files beside the folder.
@@ -54,6 +60,16 @@ impl Sources {
     /// Every account with its payment instrument.
     pub(super) fn payments(&self, hear: impl FnMut(String, String)) -> Result<(), Failure> {
         pairs(&self.inputs.accounts, ["account_id", "payment_id"], hear)
+    }
+
+    /// The sketch of what the file of this hash sounds like; `None` where no scan kept its print, or there is too little of it.
+    pub(super) fn sketch(&self, file: &str, tagger: &Tagger, secret: &str) -> Result<Option<String>, Failure> {
+        for scan in &self.scans {
+            if let Some(print) = kept(scan, file)? {
+                return Ok(sketch(tagger, &figures(&print), secret));
+            }
+        }
+        Ok(None)
     }
 
     /// Every row of the catalogue, with the hashes of the files of its recording.
@@ -92,7 +108,7 @@ impl Carried {
     /// The ids of a kind.
     pub(super) fn ids(&self, kind: Kind) -> Vec<&str> {
         match kind {
-            Kind::File => self.files.iter().map(String::as_str).collect(),
+            Kind::File | Kind::Sound => self.files.iter().map(String::as_str).collect(),
             Kind::Isrc => self.isrc.iter().map(String::as_str).collect(),
             Kind::Device | Kind::Payment => Vec::new(),
         }
@@ -185,7 +201,7 @@ pub(super) fn of(sources: &Sources, stopped: &Stopped, k: u64, tagger: &Tagger) 
         }));
     }
     let tracks = sources.tracks()?;
-    for kind in [Kind::File, Kind::Isrc] {
+    for kind in [Kind::File, Kind::Isrc, Kind::Sound] {
         let mut brought: BTreeMap<&String, BTreeSet<&str>> = BTreeMap::new();
         for track in &tracks {
             let Some(uploader) = &track.uploader else { continue };
@@ -193,16 +209,27 @@ pub(super) fn of(sources: &Sources, stopped: &Stopped, k: u64, tagger: &Tagger) 
                 brought.entry(uploader).or_default().extend(track.ids(kind));
             }
         }
-        let many = brought.into_iter().filter(|(_, ids)| ids.len() as u64 >= k);
-        clusters.extend(many.map(|(uploader, ids)| {
-            let count = ids.len() as u64;
-            let mut tags: Vec<String> = ids.iter().map(|id| tagger.tag(kind, id)).collect();
-            // So many that their number says no more than the size.
+        for (uploader, ids) in brought {
             let seed = format!("{}/{}/{uploader}", stopped.secret, kind.name());
-            tags.extend((count..above(count)).map(|number| tagger.nobodys(&format!("{seed}/{number}"))));
+            let mut tags = Vec::new();
+            for id in ids {
+                match kind {
+                    Kind::Sound => tags.extend(sources.sketch(id, tagger, &format!("{seed}/{id}"))?),
+                    _ => tags.push(tagger.tag(kind, id)),
+                }
+            }
+            let count = tags.len() as u64;
+            if count < k {
+                continue;
+            }
+            // So many that their number says no more than the size.
+            tags.extend((count..above(count)).map(|number| match kind {
+                Kind::Sound => nobodys(tagger, &format!("{seed}/{number}")),
+                _ => tagger.nobodys(&format!("{seed}/{number}")),
+            }));
             tags.sort_unstable();
-            Cluster { kind, size_min: rounded(count).max(k), tags }
-        }));
+            clusters.push(Cluster { kind, size_min: rounded(count).max(k), tags });
+        }
     }
     clusters.sort();
     Ok(clusters)

@@ -31,29 +31,34 @@ impl Tagger {
         Ok(Tagger::of(&bytes))
     }
 
-    fn of(bytes: &[u8]) -> Tagger {
+    pub(super) fn of(bytes: &[u8]) -> Tagger {
         Tagger { key: blake3::derive_key(CONTEXT, bytes) }
     }
 
     /// The tag of an id: 32 hexadecimal digits. Ids of different kinds have different tags.
     pub(super) fn tag(&self, kind: Kind, id: &str) -> String {
-        self.hash(kind.name(), id)
+        self.text(kind.name(), id)
     }
 
     /// A tag of no id at all.
     pub(super) fn nobodys(&self, seed: &str) -> String {
-        self.hash("nobody", seed)
+        self.text("nobody", seed)
     }
 
     /// The same for the same key.
     pub(super) fn check(&self) -> String {
-        self.hash("", "key check")
+        self.text("", "key check")
     }
 
-    fn hash(&self, kind: &str, id: &str) -> String {
+    fn text(&self, kind: &str, id: &str) -> String {
+        self.hash(kind, id.as_bytes())[..TAG_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// All bytes of the hash that a tag is made of.
+    pub(super) fn hash(&self, kind: &str, id: &[u8]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_keyed(&self.key);
-        hasher.update(kind.as_bytes()).update(&[0]).update(id.as_bytes());
-        hasher.finalize().as_bytes()[..TAG_BYTES].iter().map(|byte| format!("{byte:02x}")).collect()
+        hasher.update(kind.as_bytes()).update(&[0]).update(id);
+        *hasher.finalize().as_bytes()
     }
 }
 

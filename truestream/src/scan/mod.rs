@@ -24,7 +24,7 @@ mod impersonation;
 mod jobs;
 mod journal;
 mod preview;
-mod prints;
+pub(crate) mod prints;
 mod progress;
 mod report;
 mod resemblance;

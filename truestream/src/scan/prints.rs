@@ -17,6 +17,8 @@ use crate::exit::Failure;
 /// Changes whenever a print may.
 pub(super) const VERSION: u32 = 4;
 
+/// Where they are in the folder of a scan.
+const FOLDER: &str = "prints";
 /// Bytes of a landmark on disk.
 const LANDMARK_BYTES: usize = 10;
 /// Bytes of the hash at the end.
@@ -31,7 +33,7 @@ pub(super) struct Prints {
 impl Prints {
     /// Opens the folder.
     pub(super) fn open(out: &Path) -> Result<Prints, Failure> {
-        let folder = out.join("prints");
+        let folder = out.join(FOLDER);
         let ready = std::fs::create_dir_all(&folder).and_then(|()| sweep(&folder));
         ready.map_err(|error| Failure::Output(format!("{}: {error}", folder.display())))?;
         Ok(Prints { folder, listener: Listener::default() })
@@ -59,17 +61,35 @@ impl Prints {
 
     /// The print of a content.
     pub(super) fn read(&self, content: &str) -> Result<Print, Failure> {
-        let path = self.path(content);
-        let bytes = std::fs::read(&path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
-        print_of(&bytes).ok_or_else(|| {
-            let remedy = "remove it and scan again: its recording is heard anew";
-            Failure::Input(format!("{}: a damaged fingerprint; {remedy}", path.display()))
-        })
+        read(&self.path(content))
     }
 
     fn path(&self, content: &str) -> PathBuf {
-        self.folder.join(&content[..2]).join(format!("{content}.print"))
+        path_in(&self.folder, content)
     }
+}
+
+/// The print that a scan into the folder kept of a content; `None` where it kept none.
+///
+/// # Errors
+/// When it cannot be read, or is damaged.
+pub(crate) fn kept(scan: &Path, content: &str) -> Result<Option<Print>, Failure> {
+    // Tables may have come from elsewhere: what is no hash names no file.
+    let is_hash = content.len() == blake3::OUT_LEN * 2 && content.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let path = is_hash.then(|| path_in(&scan.join(FOLDER), content)).filter(|path| path.is_file());
+    path.map(|path| read(&path)).transpose()
+}
+
+fn path_in(folder: &Path, content: &str) -> PathBuf {
+    folder.join(&content[..2]).join(format!("{content}.print"))
+}
+
+fn read(path: &Path) -> Result<Print, Failure> {
+    let bytes = std::fs::read(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    print_of(&bytes).ok_or_else(|| {
+        let remedy = "remove it and scan again: its recording is heard anew";
+        Failure::Input(format!("{}: a damaged fingerprint; {remedy}", path.display()))
+    })
 }
 
 /// Frames, then landmark after landmark (frame, pitch, level; little-endian), then the hash of all that.

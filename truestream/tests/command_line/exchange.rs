@@ -8,7 +8,10 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use tempfile::TempDir;
 
 use crate::data::{MONDAY, instants, text, whole, write};
+use crate::music::{RATE_HZ, chance, music};
 use crate::process::truestream;
+use crate::scan::put;
+use crate::waves::wav;
 
 fn texts(values: impl IntoIterator<Item = Option<String>>) -> ArrayRef {
     Arc::new(values.into_iter().collect::<StringArray>())
@@ -137,6 +140,76 @@ fn two_parties_find_what_both_have_stopped_under_one_key_and_nothing_under_anoth
     assert_eq!(lines.len(), 4, "{written}");
     let again = export(folder.path(), &north, &shared, "again.jsonl", &[]);
     assert_eq!(std::fs::read(&again).expect("a file"), written.as_bytes());
+}
+
+/// A piece of music as another file has it: begun later, at another loudness, in eight bits and with some noise.
+fn encoded_anew(seed: u32) -> Vec<u8> {
+    let played = music(seed, 40.0, 1.0);
+    let noisy = |(at, sample): (usize, &i16)| {
+        let plain = f32::from(*sample) / 32_768.0 * 0.6 + (chance(seed, at as u32) - 0.5) * 0.01;
+        // Eight bits of a logarithm, as telephones had.
+        let companded = (1.0 + 255.0 * plain.abs()).ln() / 256_f32.ln();
+        let rounded = (companded * 127.0).round() / 127.0;
+        let sample = (256_f32.powf(rounded) - 1.0) / 255.0 * plain.signum();
+        (sample * 32_767.0) as i16
+    };
+    let begin = RATE_HZ as usize * 13 / 10;
+    wav(RATE_HZ, 1, &played[begin..].iter().enumerate().map(noisy).collect::<Vec<i16>>())
+}
+
+#[test]
+fn a_recording_that_was_encoded_anew_is_known_by_its_sound_and_another_is_not() {
+    let folder = TempDir::new().expect("a folder");
+    let (north, south) = (party(folder.path(), "north", 0), party(folder.path(), "south", 0));
+    let key = folder.path().join("key");
+    std::fs::write(&key, [7; 40]).expect("written");
+    let key = text(&key);
+    // Three recordings that both have, and one of each party's own.
+    let heard = |party: &(String, String), name: &str, sound: &dyn Fn(u32) -> Vec<u8>| {
+        let [audio, out] = ["audio", "heard"].map(|what| folder.path().join(format!("{name}-{what}")));
+        let own = if name == "north" { 100 } else { 200 };
+        for n in 0..4 {
+            put(&audio, &format!("{name}-track-{n}.wav"), &sound(if n < 3 { n } else { own }));
+        }
+        let catalogue = format!("{}/tracks.parquet", party.0);
+        let (audio, out) = (text(&audio), text(&out));
+        let line = ["scan", &audio, "--catalogue", &catalogue, "--out", &out, "--previews", "none"];
+        truestream(&[&line[..], &["--at", "2026-01-05T00:00:00Z"]].concat()).good();
+        out
+    };
+    let ours = heard(&north, "north", &|seed| wav(RATE_HZ, 1, &music(seed, 40.0, 1.0)));
+    let theirs = heard(&south, "south", &encoded_anew);
+    let told = |party: &(String, String), name: &str, heard: &str| {
+        export(folder.path(), party, &key, name, &["--k", "3", "--evidence", heard])
+    };
+    let (one, other) = (told(&north, "ours.jsonl", &ours), told(&south, "theirs.jsonl", &theirs));
+    let common = truestream(&["exchange", "compare", &one, &other, "--json"]).good().json();
+    let kinds: Vec<(&str, u64)> = common["common"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| (row["kind"].as_str().expect("a word"), row["shared"].as_u64().expect("a count")))
+        .collect();
+    assert_eq!(kinds, [("isrc", 5), ("sound", 3)], "{common:#}");
+    let line = ["exchange", "find", &other, "--data", &north.0, "--evidence", &ours, "--key-file", &key];
+    let found = truestream(&line).good().out;
+    assert!(
+        found.contains("sound    3 that they have stopped: 3 tracks through distributor north-delivers"),
+        "{found}"
+    );
+    assert!(!found.contains("file ") && found.contains("equal places of 128"), "{found}");
+
+    // A sketch that was cut is refused with its line, and so is a file of an earlier form.
+    let written = std::fs::read_to_string(&other).expect("a file");
+    let sound = written.lines().position(|line| line.contains("\"sound\"")).expect("there is one") + 1;
+    let cut = text(&folder.path().join("cut.jsonl"));
+    let sketch = written.lines().nth(sound - 1).and_then(|line| line.split('"').find(|word| word.len() == 1_024));
+    let sketch = sketch.expect("a sketch");
+    std::fs::write(&cut, written.replace(sketch, &sketch[..1_000])).expect("written");
+    let line = format!("line {sound}: found a sketch of 1000 digits, expected 1024");
+    truestream(&["exchange", "compare", &one, &cut]).failed(4, &[&line]);
+    std::fs::write(&cut, written.replacen("exchange/3", "exchange/2", 1)).expect("written");
+    truestream(&["exchange", "compare", &one, &cut]).failed(4, &["exchange/3"]);
 }
 
 /// The party's verdicts as changes: blocked from an hour on, until another.

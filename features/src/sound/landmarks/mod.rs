@@ -16,6 +16,7 @@
 mod align;
 mod confidence;
 mod duplicates;
+mod figures;
 mod listen;
 mod passage;
 mod search;
@@ -28,6 +29,7 @@ mod tests;
 pub use align::{Alignment, Overlay};
 pub use confidence::{ACCEPTED_SCORE_MIN, is_accepted};
 pub use duplicates::{DuplicateGroup, Likeness, duplicate_groups};
+pub use figures::figures;
 pub use listen::{FRAMES_PER_SECOND, Landmark, Listener, PASS_HZ, PITCHES_PER_OCTAVE, Print, RATE_HZ};
 pub use passage::{Common, Passage, copies, passages};
 pub use search::{Found, QUERY_SECONDS, search};
