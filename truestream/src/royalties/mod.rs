@@ -127,7 +127,7 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     if let Some(folder) = &args.against {
         told.otherwise = difference::made_otherwise(folder, &told.json())?;
     }
-    for part in told.last_alone().into_iter().chain(told.part_of_the_year()) {
+    for part in told.last_alone().into_iter().chain(told.part_of_the_year()).chain(told.nobody_delivers()) {
         eprintln!("truestream: warning: {part}");
     }
     tables::write(&args.out, &told)?;
@@ -251,6 +251,16 @@ impl Told {
     /// Tracks that no distributor delivers.
     fn nobodys(&self) -> impl Iterator<Item = &Line> {
         self.closed.lines.iter().filter(|line| line.held_because.is_some() && line.held > 0)
+    }
+
+    /// That the data names nobody at all who could be paid.
+    fn nobody_delivers(&self) -> Option<String> {
+        let is_so = self.nobodys().next().is_some() && self.closed.lines.iter().all(|line| line.held_because.is_some());
+        is_so.then(|| {
+            "no track with streams names a distributor, so all money waits: fill distributor_id of the catalogue with who is paid (where that is the uploader, \
+             with the uploader's id), replay and close again"
+                .to_owned()
+        })
     }
 
     /// The rules that go by twelve months, and how many tracks have no share by them that data of more days could give one.
@@ -401,6 +411,9 @@ impl Told {
                 money(waits),
                 nobodys.len()
             );
+        }
+        if let Some(nobody) = self.nobody_delivers() {
+            let _ = writeln!(text, "Note      {nobody}");
         }
         let _ = writeln!(text, "Withheld  {} streams: nobody listened", sum.withheld);
         let _ = writeln!(text, "Ineligible {} streams of tracks that have no share under the terms", sum.ineligible);

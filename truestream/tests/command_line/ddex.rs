@@ -363,6 +363,7 @@ fn what_a_purged_recording_earned_waits_for_somebody_to_pay() {
     let (told, json, rows, reports) = shared(&[delivered, ("2.xml", purge)]);
     let of_it = "  of it   100.000000 EUR for 96 streams of 2 tracks without a distributor: there is nobody to pay";
     assert!(told.contains("Payable   0.000000 EUR for 0 streams") && told.contains(of_it), "{told}");
+    assert!(told.contains("Note      no track with streams names a distributor, so all money waits: fill"), "{told}");
     assert_eq!(
         (&json["held"], &json["left"], &json["held_without_distributor_streams"]),
         (&"100.000000".into(), &"0.000000".into(), &96.into())
