@@ -72,6 +72,8 @@ struct World {
     /// Rows of the catalogue by tick: of a track at most one at a tick.
     releases: BTreeMap<(Tick, Key), (Release, Option<Millis>)>,
     segments: BTreeMap<(Tick, Key), u16>,
+    /// Where accounts are at home, by tick.
+    homes: BTreeMap<(Tick, Key), u16>,
     /// Which recording a content is, by tick.
     recordings: BTreeMap<(Tick, Key), Key>,
     /// What is heard of a content, by tick.
@@ -129,6 +131,9 @@ impl World {
         }
         for ((tick, distributor), segment) in &self.segments {
             events.entry(*tick).or_default().push(Event::Force(Entry::Segment(*distributor, *segment)));
+        }
+        for ((tick, account), home) in &self.homes {
+            events.entry(*tick).or_default().push(Event::Force(Entry::Territory(*account, *home)));
         }
         for ((tick, content), recording) in &self.recordings {
             events.entry(*tick).or_default().push(Event::Force(Entry::Recording(*content, *recording)));
@@ -273,8 +278,8 @@ fn flow_from(
     by_tick
 }
 
-/// A subject, its segment, whether it was heard, and what speaks against it.
-type Recounted = ((Subject, Key), u16, Option<HeardSound>, Vec<Signal>);
+/// A subject, its segment and territory, whether it was heard, and what speaks against it.
+type Recounted = ((Subject, Key), (u16, u16), Option<HeardSound>, Vec<Signal>);
 
 type Judgements = BTreeMap<(Subject, Key), Judgement>;
 /// The features of accounts, tracks and uploaders.
@@ -517,6 +522,9 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
     let mut segments: BTreeMap<Key, u16> = BTreeMap::new();
     world.segments.range(..(tick + 1, Key(0))).for_each(|((_, key), segment)| _ = segments.insert(*key, *segment));
     let segment = |distributor: Key| segments.get(&distributor).copied().unwrap_or(0);
+    let mut homes: BTreeMap<Key, u16> = BTreeMap::new();
+    world.homes.range(..(tick + 1, Key(0))).for_each(|((_, key), home)| _ = homes.insert(*key, *home));
+    let home = |account: &Key| (0, homes.get(account).copied().unwrap_or(0));
 
     let mut loads: BTreeMap<(Subject, Key), Load> = BTreeMap::new();
     let mut declared: BTreeMap<(Subject, Key), Catalogue> = BTreeMap::new();
@@ -563,10 +571,10 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
     };
     let mut judged: Vec<Recounted> = Vec::new();
     for account in silent(Subject::Account).filter(|account| !accounts.contains_key(account)) {
-        judged.push(((Subject::Account, account), 0, None, Vec::new()));
+        judged.push(((Subject::Account, account), home(&account), None, Vec::new()));
     }
     for account in accounts.keys() {
-        judged.push(((Subject::Account, *account), 0, None, signals(account, around(account))));
+        judged.push(((Subject::Account, *account), home(account), None, signals(account, around(account))));
     }
     let (uploaders, artists) = (state.of(Axis::Uploader), state.of(Axis::Artist));
     for (track, rows) in of(Axis::Track) {
@@ -591,7 +599,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
         };
         judged.push((
             (Subject::Track, track),
-            release.map_or(0, |release| segment(release.distributor)),
+            release.map_or((0, 0), |release| (segment(release.distributor), release.territory)),
             opinion.map(|opinion| HeardSound { words: opinion.words }),
             if rows.is_empty() { Vec::new() } else { of_track(&facts) },
         ));
@@ -609,14 +617,14 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
             let facts = OwnerFacts { rows: &rows, suspicious_accounts: share(owner), catalogue, audio };
             let segment = if subject == Subject::Distributor { segment(key) } else { 0 };
             let signals = if rows.is_empty() { Vec::new() } else { of_owner(&facts) };
-            judged.push((owner, segment, audio.map(|_| HeardSound { words: None }), signals));
+            judged.push((owner, (segment, 0), audio.map(|_| HeardSound { words: None }), signals));
         }
     }
-    let judgement = |(subject, segment, heard, signals): Recounted| {
+    let judgement = |(subject, (segment, territory), heard, signals): Recounted| {
         let learned =
             learned.get(&subject.1).filter(|_| subject.0 == Subject::Account).map(|(_, learned)| learned.clone());
         let ruling = ruled.get(&subject).map(|kind| Box::new(ruling(*kind)));
-        let judgement = Judgement { segment, heard, signals, learned, rules: Vec::new(), ruling };
+        let judgement = Judgement { segment, territory, heard, signals, learned, rules: Vec::new(), ruling };
         (!judgement.signals.is_empty() || judgement.ruling.is_some()).then_some((subject, judgement))
     };
     let mut judgements: Judgements = judged.into_iter().filter_map(judgement).collect();
@@ -688,6 +696,7 @@ fn clauses(world: &World) -> Arc<[Clause]> {
 struct Compared {
     signals: BTreeMap<(Subject, Name), u32>,
     segments: BTreeMap<(Subject, u16), u32>,
+    territories: BTreeMap<(Subject, u16), u32>,
     /// How often each rule that people wrote matched.
     rules: BTreeMap<u16, u32>,
     /// Judgements without a signal of the audio, of subjects that were heard.
@@ -700,6 +709,7 @@ impl Compared {
     fn add(&mut self, judgements: &Judgements) {
         for ((subject, _), judgement) in judgements {
             *self.segments.entry((*subject, judgement.segment)).or_default() += 1;
+            *self.territories.entry((*subject, judgement.territory)).or_default() += 1;
             let speaks = judgement.signals.iter().any(|signal| signal.name == Name::Audio);
             *self.clean.entry(*subject).or_default() += u32::from(judgement.heard.is_some() && !speaks);
             judgement.rules.iter().for_each(|rule| *self.rules.entry(*rule).or_default() += 1);
@@ -807,6 +817,7 @@ fn release(chance: &mut Chance) -> Release {
             declares_ai: chance.one_in(2),
             duration_ms: [None, Some(31_000), Some(200_000), Some(9_000_000)][chance.below(4) as usize],
         },
+        territory: 0,
     }
 }
 
@@ -885,6 +896,12 @@ fn small_world(seed: u64) -> World {
         let key = Key(among[chance.below(6) as usize]);
         world.rulings.insert((first + chance.below(2 * days), subject, key), kind);
     }
+    // Artists and accounts move, also such that nobody knows yet, and some leave every territory that matters.
+    world.releases.values_mut().for_each(|(release, _)| release.territory = chance.below(3) as u16);
+    for _ in 0..chance.below(40) {
+        let account = Key([0, 1, 2, 50, 51, 52, 53, 99][chance.below(8) as usize]);
+        world.homes.insert((first + chance.below(2 * days), account), chance.below(3) as u16);
+    }
     world
 }
 
@@ -913,7 +930,7 @@ fn judgements_equal_a_recount_in_small_worlds() {
         let workers = [1, 4][seed as usize / 2 % 2];
         hold(&small_world(seed), &policy, workers, &format!("seed {seed}"), &mut compared);
     }
-    let Compared { signals, segments, clean, features, rules } = compared;
+    let Compared { signals, segments, territories, clean, features, rules } = compared;
     let travelled = [Subject::Track, Subject::Artist, Subject::Uploader, Subject::Playlist, Subject::Distributor];
     let expected = travelled.map(|subject| (subject, Name::SuspiciousAccounts)).into_iter().chain([
         (Subject::Account, Name::SuspiciousTracks),
@@ -941,6 +958,8 @@ fn judgements_equal_a_recount_in_small_worlds() {
         assert!(unsaid.is_empty(), "{axis:?}: {unsaid:?} were never a number to compare");
     }
     assert!([Subject::Track, Subject::Distributor].iter().all(|subject| segments.contains_key(&(*subject, 1))));
+    let homes = [Subject::Account, Subject::Track].map(|subject| [0, 1, 2].map(|home| (subject, home)));
+    assert!(homes.iter().flatten().all(|home| territories.contains_key(home)), "{territories:?}");
 }
 
 #[test]
@@ -1054,6 +1073,7 @@ fn whole_world(spec: &WorldSpec) -> World {
                 uploader: some(&row.uploader_id),
                 distributor: some(&row.distributor_id),
                 metadata: Metadata::of(&row),
+                territory: 0,
             };
             let tick = row.valid_from.map_or(first, |at| clock().first_after(at).max(first));
             world.releases.insert((tick, key(&row.track_id)), (release, row.uploaded_at));
@@ -1117,7 +1137,7 @@ fn suspicion_reaches_the_copies_of_a_recording_while_they_are_copies() {
     for track in 0..3 {
         let metadata = Metadata { missing_fields: 0, declares_ai: true, duration_ms: Some(200_000) };
         let [artist, uploader, distributor] = [Key::NONE; 3];
-        let release = Release { content: Key(track), artist, uploader, distributor, metadata };
+        let release = Release { content: Key(track), artist, uploader, distributor, metadata, territory: 0 };
         world.releases.insert((first, Key(track)), (release, None));
         world.recordings.insert((first, Key(track)), Key(track));
     }
@@ -1167,7 +1187,7 @@ fn what_is_heard_comes_is_replaced_and_disappears_for_all_tracks_of_the_content_
         // Two tracks of one content, and one of another, each by an artist of its own.
         let metadata = Metadata { missing_fields: 0, declares_ai: true, duration_ms: Some(200_000) };
         let (content, artist) = (Key(track / 2), Key(track));
-        let release = Release { content, artist, uploader: Key::NONE, distributor: Key::NONE, metadata };
+        let release = Release { content, artist, uploader: Key::NONE, distributor: Key::NONE, metadata, territory: 0 };
         world.releases.insert((first, Key(track)), (release, None));
     }
     let says = |parts, words| Some(Opinion { risk: Risk::from_parts(parts), words: Some(words) });

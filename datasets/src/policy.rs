@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
 
 use records::declaring::{Consequence, Declaring, Own};
 use records::listening::Listening;
-use records::policy::{BySubject, Mix, Percent, Policy, Review, Rule, Thresholds};
-use records::{Millis, Subject};
+use records::policy::{BySubject, Local, Mix, Percent, Policy, Review, Rule, Thresholds};
+use records::{Millis, Subject, Territory};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 
@@ -90,6 +90,8 @@ pub fn built_in() -> Policy {
             weights: parse(&weights.0, weights.1)?,
             thresholds: thresholds.default.ok_or_else(|| Error::Input("thresholds.toml: no default".to_string()))?,
             tiers: thresholds.tier,
+            local_weights: BTreeMap::new(),
+            local_thresholds: thresholds.territory,
             rules: parse(&rules.0, rules.1)?,
             flow: parse(&flow.0, flow.1)?,
             review: Review::default(),
@@ -104,12 +106,18 @@ pub fn load(folder: &Path) -> Result<Policy, Error> {
     let mut policy = built_in();
     let PolicyFile { version } = read(folder, "policy.toml")?.ok_or_else(|| no_name(folder))?;
     policy.version = version;
-    if let Some(weights) = read::<BTreeMap<Subject, Mix>>(folder, "weights.toml")? {
-        weights.into_iter().for_each(|(subject, mix)| *policy.weights.of_mut(subject) = mix);
+    if let Some(weights) = read::<WeightsFile>(folder, "weights.toml")? {
+        let WeightsFile { account, artist, distributor, playlist, track, uploader, territory } = weights;
+        let kinds = [account, artist, distributor, playlist, track, uploader];
+        // In the order of the kinds, which is that of their names.
+        let given = Subject::ALL.into_iter().zip(kinds).filter_map(|(subject, mix)| Some((subject, mix?)));
+        given.for_each(|(subject, mix)| *policy.weights.of_mut(subject) = mix);
+        policy.local_weights = territory;
     }
     if let Some(thresholds) = read::<ThresholdsFile>(folder, "thresholds.toml")? {
         policy.thresholds = thresholds.default.unwrap_or(policy.thresholds);
         policy.tiers.extend(thresholds.tier);
+        policy.local_thresholds = thresholds.territory;
     }
     if let Some(rules) = read::<BTreeMap<Subject, BTreeMap<String, Rule>>>(folder, "rules.toml")? {
         lay_over(&mut policy.rules, rules, &folder.join("rules.toml"))?;
@@ -181,6 +189,21 @@ struct ThresholdsFile {
     default: Option<Thresholds>,
     #[serde(default)]
     tier: BTreeMap<String, Thresholds>,
+    #[serde(default)]
+    territory: BTreeMap<Territory, Local<Thresholds>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WeightsFile {
+    account: Option<Mix>,
+    artist: Option<Mix>,
+    distributor: Option<Mix>,
+    playlist: Option<Mix>,
+    track: Option<Mix>,
+    uploader: Option<Mix>,
+    #[serde(default)]
+    territory: BTreeMap<Territory, Local<Mix>>,
 }
 
 fn no_name(folder: &Path) -> Error {
@@ -258,6 +281,8 @@ fn parse<V: DeserializeOwned>(path: &Path, text: &str) -> Result<V, Error> {
 
 #[cfg(test)]
 mod tests {
+    use records::policy::{Origin, Segment};
+
     use super::*;
 
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -328,9 +353,39 @@ mod tests {
         assert_eq!(policy.version, "spring");
         assert_eq!(policy.rule_weight(Subject::Account, "edge"), 0);
         assert_eq!(policy.rule_weight(Subject::Track, "edge"), 6_000);
-        assert_eq!(policy.segment(Some("new")).1.steps().hold.get(), 1);
-        assert_eq!(policy.segment(Some("major")), built_in().segment(Some("major")));
-        assert_eq!(policy.segment(Some("unheard of")).0, "default");
+        fn of<'a>(policy: &'a Policy, tier: &str) -> (Segment<'a>, Thresholds) {
+            policy.segment(Subject::Track, Origin { tier: Some(tier), territory: None })
+        }
+        assert_eq!(of(&policy, "new").1.steps().hold.get(), 1);
+        assert_eq!(of(&policy, "major"), of(&built_in(), "major"));
+        assert_eq!(of(&policy, "unheard of").0, Segment::Default);
+    }
+
+    #[test]
+    fn a_territory_has_the_numbers_that_the_folder_gives_it() {
+        let named = ("policy.toml", "version = \"x\"");
+        let steps = "hold = 30\nescalate = 50\nblock = 80\nescalate_signals = 2\nblock_signals = 3";
+        let thresholds = format!("[territory.DE.account]\n{steps}");
+        let weights = "[territory.FR.track]\nheard = { content = 40, behaviour = 60, policy = 0 }\n\
+                       unheard = { content = 0, behaviour = 100, policy = 0 }";
+        let policy =
+            load(folder(&[named, ("thresholds.toml", &thresholds), ("weights.toml", weights)]).path()).unwrap();
+        assert_eq!(policy.segments(), ["default", "major", "probation", "territory.DE.account"]);
+        assert_eq!(policy.territories().map(|territory| territory.to_string()).collect::<Vec<_>>(), ["FR", "DE"]);
+        assert_eq!(policy.weights, built_in().weights);
+        for (right, wrong, words) in [
+            (".DE", ".de", vec!["found \"de\"", "two capitals"]),
+            (".DE", ".UK", vec!["found \"UK\"", "ISO 3166-1"]),
+            (".account", ".uploader", vec!["`uploader`", "`account` or `track`"]),
+            (".account", "", vec!["hold", "`account` or `track`"]),
+            ("hold = 30", "hold = 60", vec!["hold 60", "expected"]),
+        ] {
+            let message = refused(&[named, ("thresholds.toml", &thresholds.replacen(right, wrong, 1))]);
+            for word in [vec!["thresholds.toml"], words].concat() {
+                assert!(message.contains(word), "`{word}` is missing from: {message}");
+            }
+        }
+        assert!(refused(&[named, ("weights.toml", &weights.replace("FR", "XX"))]).contains("found \"XX\""));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //!                             └──▶ thresholds that lie elsewhere ──▶ the cases whose risk lies between
 //! ```
 
-use records::policy::{Steps, Thresholds};
-use records::{Policy, Risk, Subject};
+use records::policy::{Origin, Segment, Steps, Thresholds};
+use records::{Policy, Risk, Subject, Territory};
 
 use crate::signals::Name;
 
@@ -23,13 +23,19 @@ pub struct Revision<'a> {
 const UNSPREAD: [Name; 2] = [Name::SuspiciousTracks, Name::Learned];
 
 impl Revision<'_> {
-    /// Whether the risk of such a subject, against whom these signals speak, may be another or come about otherwise.
-    pub fn reweighs(&self, subject: Subject, names: impl IntoIterator<Item = Name>) -> bool {
-        self.remixes(subject) || names.into_iter().any(|name| self.recounts(subject, name.name()))
+    /// Whether the risk of such a subject in the territory, against whom these signals speak, may be another or come about otherwise.
+    pub fn reweighs(
+        &self,
+        (subject, territory): (Subject, Option<Territory>),
+        names: impl IntoIterator<Item = Name>,
+    ) -> bool {
+        self.remixes(subject, territory) || names.into_iter().any(|name| self.recounts(subject, name.name()))
     }
 
-    fn remixes(&self, subject: Subject) -> bool {
-        self.before.weights.of(subject) != self.now.weights.of(subject)
+    fn remixes(&self, subject: Subject, territory: Option<Territory>) -> bool {
+        // Which mix it is, and whose: the reasons say both.
+        let mixed = |policy: &Policy| (policy.mix(subject, territory), policy.local_mix(subject, territory).is_some());
+        mixed(self.before) != mixed(self.now)
     }
 
     fn recounts(&self, subject: Subject, name: &str) -> bool {
@@ -37,9 +43,9 @@ impl Revision<'_> {
         counted(self.before) != counted(self.now)
     }
 
-    /// The risks, from and to below, at which another verdict is called for in the segment of the tier, or the verdict has other words.
-    pub fn redraws(&self, tier: Option<&str>) -> Vec<(Risk, Option<Risk>)> {
-        let [(name, before), (other, now)] = [self.before.segment(tier), self.now.segment(tier)];
+    /// The risks, from and to below, at which another verdict is called for in the segment of such subjects, or the verdict has other words.
+    pub fn redraws(&self, subject: Subject, origin: Origin) -> Vec<(Risk, Option<Risk>)> {
+        let [(name, before), (other, now)] = [self.before, self.now].map(|policy| policy.segment(subject, origin));
         let mut drawn: Vec<(Risk, Option<Risk>)> = Vec::new();
         for (one, two) in lines(before).into_iter().zip(lines(now)).filter(|(one, two)| one != two) {
             drawn.push((one.min(two), Some(one.max(two))));
@@ -52,6 +58,11 @@ impl Revision<'_> {
         if (name, agree(before)) != (other, agree(now)) {
             drawn.push((lines(before)[1].min(lines(now)[1]), None));
         }
+        // Whoever is judged as one of a territory is told so.
+        let is_told = [name, other].iter().any(|segment| matches!(segment, Segment::Territory(..)));
+        if name != other && is_told {
+            drawn.push((lines(before)[0].min(lines(now)[0]), None));
+        }
         drawn
     }
 
@@ -63,7 +74,7 @@ impl Revision<'_> {
         let names = [self.before, self.now].into_iter().flat_map(|policy| policy.rules.account.keys());
         let mut spread = names.filter(|name| UNSPREAD.iter().all(|kept| kept.name() != name.as_str()));
         let reweighs = |name: &String| self.recounts(Subject::Account, name);
-        (self.remixes(Subject::Account) || spread.any(reweighs))
+        (self.remixes(Subject::Account, None) || spread.any(reweighs))
             .then_some("accounts are weighed otherwise, and what they spread is what they weigh")
     }
 }
@@ -78,10 +89,10 @@ fn lines(thresholds: Thresholds) -> [Risk; 3] {
 mod tests {
     use std::collections::BTreeMap;
 
-    use records::policy::{BySubject, Flow, Mix, Percent, Review, Rule, Shares, Weights};
+    use records::policy::{BySubject, Flow, Local, Mix, Percent, Review, Rule, Shares, Weights};
 
     use super::*;
-    use crate::risk::{decide, fuse};
+    use crate::risk::{decide, fuse_in};
     use crate::signals::{Seen, Signal};
 
     /// Numbers from a seed (splitmix64, Steele and others 2014).
@@ -119,6 +130,17 @@ mod tests {
 
     const NAMES: [Name; 5] = [Name::Edge, Name::SuspiciousTracks, Name::Learned, Name::MissingFields, Name::Audio];
     const SUBJECTS: [Subject; 2] = [Subject::Account, Subject::Track];
+    const HOMES: [&str; 2] = ["DE", "FR"];
+
+    fn territory(dice: &mut Dice) -> Territory {
+        Territory::of(HOMES[dice.below(2) as usize]).expect("a country")
+    }
+
+    /// Numbers of some kinds of subjects.
+    fn local<V>(dice: &mut Dice, value: impl Fn(&mut Dice) -> V) -> Local<V> {
+        let mut some = || (dice.below(2) == 0).then(|| value(dice));
+        Local { account: some(), track: some() }
+    }
 
     fn policy(dice: &mut Dice) -> Policy {
         let mut rules: BySubject<BTreeMap<String, Rule>> = BySubject::default();
@@ -139,6 +161,8 @@ mod tests {
             },
             thresholds: dice.thresholds(),
             tiers: BTreeMap::from([("major".to_owned(), dice.thresholds())]),
+            local_weights: BTreeMap::from([(territory(dice), local(dice, Dice::mix))]),
+            local_thresholds: BTreeMap::from([(territory(dice), local(dice, Dice::thresholds))]),
             rules,
             flow: Flow { floor: dice.percent(1, 50), damping: dice.percent(1, 100), rounds: 2 },
             review: Review::default(),
@@ -150,7 +174,9 @@ mod tests {
         let mut now = before.clone();
         let subject = SUBJECTS[dice.below(2) as usize];
         let name = NAMES[dice.below(5) as usize].name();
-        match dice.below(6) {
+        match dice.below(8) {
+            6 => _ = now.local_weights.insert(territory(dice), local(dice, Dice::mix)),
+            7 => _ = now.local_thresholds.insert(territory(dice), local(dice, Dice::thresholds)),
             0 => now.thresholds = dice.thresholds(),
             1 => *now.weights.of_mut(subject) = dice.mix(),
             2 => _ = now.tiers.remove("major"),
@@ -176,6 +202,8 @@ mod tests {
             let revision = Revision { before: &before, now: &now };
             let subject = SUBJECTS[dice.below(2) as usize];
             let tier = ["major", "minor"].get(dice.below(3) as usize).copied();
+            let territory = (dice.below(3) > 0).then(|| territory(dice));
+            let origin = Origin { tier, territory };
             let speaks = |name: Name, dice: &mut Dice| {
                 (dice.below(2) == 0).then(|| Signal {
                     name,
@@ -185,8 +213,8 @@ mod tests {
             };
             let signals: Vec<Signal> = NAMES.into_iter().filter_map(|name| speaks(name, dice)).collect();
             let judged = |policy: &Policy| {
-                let found = fuse(policy, subject, false, signals.clone());
-                let decision = decide(policy, subject, tier, &found);
+                let found = fuse_in(policy, (subject, territory), false, signals.clone());
+                let decision = decide(policy, subject, origin, &found);
                 // Words of what is allowed are not told.
                 let decision = (decision.verdict > records::Verdict::Allow).then_some(decision);
                 (found, decision)
@@ -194,12 +222,40 @@ mod tests {
             let [one, two] = [judged(&before), judged(&now)];
             let r = one.0.r;
             let within = |(from, to): &(Risk, Option<Risk>)| *from <= r && to.is_none_or(|to| r < to);
-            let is_touched = revision.reweighs(subject, signals.iter().map(|signal| signal.name))
-                || revision.redraws(tier).iter().any(within);
+            let is_touched = revision.reweighs((subject, territory), signals.iter().map(|signal| signal.name))
+                || revision.redraws(subject, origin).iter().any(within);
             assert!(is_touched || one == two, "seed {seed}: {one:?} {two:?}");
             *(if is_touched { &mut touched } else { &mut spared }) += 1;
         }
         assert!(touched > 500 && spared > 500, "{touched} touched, {spared} spared");
+    }
+
+    #[test]
+    fn numbers_of_a_territory_touch_nobody_elsewhere_and_nothing_that_travels() {
+        for seed in 0..200 {
+            let dice = &mut Dice(seed);
+            let before = policy(dice);
+            let mut now = before.clone();
+            let home = territory(dice);
+            now.local_weights.insert(home, local(dice, Dice::mix));
+            now.local_thresholds.insert(home, local(dice, Dice::thresholds));
+            let revision = Revision { before: &before, now: &now };
+            assert_eq!(revision.spreads_otherwise(), None);
+            let elsewhere = HOMES.map(Territory::of).into_iter().filter(|other| *other != Some(home));
+            for territory in elsewhere.chain([None]) {
+                for subject in Subject::ALL {
+                    let origin = Origin { tier: None, territory };
+                    assert!(
+                        !revision.reweighs((subject, territory), [Name::Edge]),
+                        "seed {seed}: {subject:?} {origin:?}"
+                    );
+                    assert_eq!(revision.redraws(subject, origin), [], "seed {seed}: {subject:?} {origin:?}");
+                }
+            }
+            // A tier's own thresholds go before those of a territory.
+            let origin = Origin { tier: Some("major"), territory: Some(home) };
+            assert_eq!(revision.redraws(Subject::Track, origin), []);
+        }
     }
 
     #[test]

@@ -12,8 +12,8 @@
 //! All is integer arithmetic in ten-thousandths: the same facts and policy give the same risk on every machine.
 
 use itertools::Itertools;
-use records::policy::{Shares, Weights};
-use records::{Contribution, Policy, Risk, Subject, Verdict};
+use records::policy::{Mix, Origin, Segment, Shares, Weights};
+use records::{Contribution, Policy, Risk, Subject, Territory, Verdict};
 
 use crate::apportion::divide;
 use crate::signals::{self, AccountFacts, Name, OwnerFacts, Part, Signal, TrackFacts, WHOLE};
@@ -47,8 +47,12 @@ pub struct Assessment {
     pub rb: Risk,
     /// What the metadata and the uploads say.
     pub rp: Risk,
-    /// The weights that were used.
+    /// The weights that were used ...
     pub weights: Weights,
+    /// ... of this mix ...
+    pub mix: Mix,
+    /// ... which is that of a territory, where it has one of its own.
+    pub territory: Option<Territory>,
     /// Whether audio evidence is given.
     pub heard: bool,
     /// Every signal that spoke and whose rule is on.
@@ -81,21 +85,32 @@ pub fn assess_owner(policy: &Policy, subject: Subject, facts: &OwnerFacts) -> As
     fuse(policy, subject, facts.audio.is_some(), signals::of_owner(facts))
 }
 
-/// One risk out of many signals; `heard` says whether audio evidence is given. Of the two mixes of a subject that was heard the one counts
-/// that says more, so that clean audio excuses no plays.
+/// [`fuse_in`], where no territory has a mix of its own, or none is asked for.
 pub fn fuse(policy: &Policy, subject: Subject, heard: bool, signals: Vec<Signal>) -> Assessment {
+    fuse_in(policy, (subject, None), heard, signals)
+}
+
+/// One risk out of many signals of a subject that is at home in the territory; `heard` says whether audio evidence is given. Of the two mixes of
+/// a subject that was heard the one counts that says more, so that clean audio excuses no plays.
+pub fn fuse_in(
+    policy: &Policy,
+    (subject, territory): (Subject, Option<Territory>),
+    heard: bool,
+    signals: Vec<Signal>,
+) -> Assessment {
     let mut evidence: Vec<Evidence> = signals.into_iter().filter_map(|signal| weigh(policy, subject, signal)).collect();
     evidence.sort_by_key(|evidence| evidence.signal.name);
 
     let [rc, rb, rp] = PARTS.map(|part| together(of_part(&evidence, part).map(|evidence| evidence.alone)));
-    let (r, weights) = loudest_mix(policy, subject, heard, [rc, rb, rp]);
+    let mix = policy.mix(subject, territory);
+    let territory = territory.filter(|_| policy.local_mix(subject, territory).is_some());
+    let (r, weights) = loudest_mix(mix, heard, [rc, rb, rp]);
     share_out(r, weights, [rc, rb, rp], &mut evidence);
-    Assessment { r, rc, rb, rp, weights, heard, evidence }
+    Assessment { r, rc, rb, rp, weights, mix, territory, heard, evidence }
 }
 
 /// R, and the weights that give it.
-fn loudest_mix(policy: &Policy, subject: Subject, heard: bool, parts: [Risk; 3]) -> (Risk, Weights) {
-    let mix = policy.weights.of(subject);
+fn loudest_mix(mix: Mix, heard: bool, parts: [Risk; 3]) -> (Risk, Weights) {
     let [unheard, audible] = [mix.unheard(), mix.heard()].map(|weights| (mixed(weights, parts), weights));
     if heard && audible.0 >= unheard.0 { audible } else { unheard }
 }
@@ -196,24 +211,24 @@ impl Voices {
 
     /// R if these signals had not spoken, all else equal, and the weights that give it. With none left out they are those of the
     /// [`Assessment`].
-    pub fn mixed(&self, policy: &Policy, subject: Subject, silent: &[Name]) -> (Risk, Weights) {
+    pub fn mixed(&self, policy: &Policy, subject: Subject, origin: Origin, silent: &[Name]) -> (Risk, Weights) {
         let of_part = |part| self.but(silent).filter(move |(name, _)| name.part() == part);
         let parts = PARTS.map(|part| together(of_part(part).map(|(_, alone)| alone)));
-        loudest_mix(policy, subject, self.heard, parts)
+        loudest_mix(policy.mix(subject, origin.territory), self.heard, parts)
     }
 
     /// R and the verdict that it calls for if these signals had not spoken.
-    pub fn without(&self, policy: &Policy, subject: Subject, tier: Option<&str>, silent: &[Name]) -> (Risk, Verdict) {
-        let (r, _) = self.mixed(policy, subject, silent);
-        let (_, thresholds) = policy.segment(tier);
+    pub fn without(&self, policy: &Policy, subject: Subject, origin: Origin, silent: &[Name]) -> (Risk, Verdict) {
+        let (r, _) = self.mixed(policy, subject, origin, silent);
+        let (_, thresholds) = policy.segment(subject, origin);
         let agreeing = strong(self.but(silent).map(|(_, alone)| alone));
         (r, thresholds.by_risk(r).min(thresholds.by_agreement(agreeing)))
     }
 
     /// The smallest sets of signals without which nothing would be held, the quietest first: those that a verdict hangs on. Empty where
     /// nothing is held, and where more than [`LEFT_OUT_MAX`] signals would have to be silent.
-    pub fn hangs_on(&self, policy: &Policy, subject: Subject, tier: Option<&str>) -> Vec<Vec<Name>> {
-        let frees = |silent: &[Name]| self.without(policy, subject, tier, silent).1 == Verdict::Allow;
+    pub fn hangs_on(&self, policy: &Policy, subject: Subject, origin: Origin) -> Vec<Vec<Name>> {
+        let frees = |silent: &[Name]| self.without(policy, subject, origin, silent).1 == Verdict::Allow;
         if frees(&[]) {
             return Vec::new();
         }
@@ -225,16 +240,16 @@ impl Voices {
     }
 }
 
-/// What is done about a subject of a distributor `tier`: what its risk calls for, but never more than the number of
-/// agreeing signals allows.
-pub fn verdict(policy: &Policy, tier: Option<&str>, assessment: &Assessment) -> Verdict {
-    let (_, thresholds) = policy.segment(tier);
+/// What is done about a subject of that origin: what its risk calls for, but never more than the number of agreeing signals
+/// allows.
+pub fn verdict(policy: &Policy, subject: Subject, origin: Origin, assessment: &Assessment) -> Verdict {
+    let (_, thresholds) = policy.segment(subject, origin);
     thresholds.by_risk(assessment.r).min(thresholds.by_agreement(assessment.strong()))
 }
 
 /// The [`verdict`] with its rules and reasons.
-pub fn decide(policy: &Policy, subject: Subject, tier: Option<&str>, assessment: &Assessment) -> Decision {
-    decide_in_words(policy, subject, tier, assessment, Told::default())
+pub fn decide(policy: &Policy, subject: Subject, origin: Origin, assessment: &Assessment) -> Decision {
+    decide_in_words(policy, subject, origin, assessment, Told::default())
 }
 
 /// What signals alone cannot say.
@@ -250,16 +265,22 @@ pub struct Told<'a> {
 pub fn decide_in_words(
     policy: &Policy,
     subject: Subject,
-    tier: Option<&str>,
+    origin: Origin,
     assessment: &Assessment,
     told: Told,
 ) -> Decision {
     let evidence = assessment.strongest_first();
     let rule = |evidence: &&Evidence| format!("{}.{}", subject.name(), evidence.signal.name.name());
     let mut reasons: Vec<String> = evidence.iter().take(NAMED).map(|evidence| reason(evidence, told)).collect();
-    reasons.push(arithmetic(policy, subject, assessment));
-    reasons.extend(restraint(policy, tier, assessment));
-    Decision { verdict: verdict(policy, tier, assessment), rules: evidence.iter().map(rule).collect(), reasons }
+    reasons.push(arithmetic(assessment));
+    let (segment, _) = policy.segment(subject, origin);
+    reasons.extend(matches!(segment, Segment::Territory(..)).then(|| format!("{JUDGED_AS}{segment}")));
+    reasons.extend(restraint(policy, subject, origin, assessment));
+    Decision {
+        verdict: verdict(policy, subject, origin, assessment),
+        rules: evidence.iter().map(rule).collect(),
+        reasons,
+    }
 }
 
 fn reason(evidence: &Evidence, told: Told) -> String {
@@ -273,23 +294,27 @@ fn reason(evidence: &Evidence, told: Told) -> String {
     format!("{}{more} [{} adds {}]", signal.words(), signal.name.name(), points(*share))
 }
 
+/// Before the name of the territory's segment whose thresholds hold, in the reasons.
+pub const JUDGED_AS: &str = "judged by the thresholds of ";
+
 /// How the risk came about.
-fn arithmetic(policy: &Policy, subject: Subject, assessment: &Assessment) -> String {
-    let Assessment { r, rc, rb, rp, weights, heard: was_heard, .. } = assessment;
+fn arithmetic(assessment: &Assessment) -> String {
+    let Assessment { r, rc, rb, rp, weights, mix, territory, heard: was_heard, .. } = assessment;
     let [wc, wb, wp] = percents(*weights);
-    let heard = policy.weights.of(subject).heard();
+    let heard = mix.heard();
+    let of = territory.map_or_else(String::new, |territory| format!(", by the weights of territory {territory}"));
     let silence = match (weights == &heard || percents(heard)[0] == 0, was_heard) {
         (true, _) => "",
         (false, true) => "; the audio was heard and says less than the rest, which it does not excuse",
         (false, false) => "; no audio evidence is given, so content counts nothing",
     };
     let [r, rc, rb, rp] = [r, rc, rb, rp].map(|risk| points(risk.parts()));
-    format!("risk {r} = {wc} % content {rc} + {wb} % behaviour {rb} + {wp} % policy {rp}{silence}")
+    format!("risk {r} = {wc} % content {rc} + {wb} % behaviour {rb} + {wp} % policy {rp}{of}{silence}")
 }
 
 /// Why less is done than the risk alone calls for.
-fn restraint(policy: &Policy, tier: Option<&str>, assessment: &Assessment) -> Option<String> {
-    let (segment, thresholds) = policy.segment(tier);
+fn restraint(policy: &Policy, subject: Subject, origin: Origin, assessment: &Assessment) -> Option<String> {
+    let (segment, thresholds) = policy.segment(subject, origin);
     let (called, allowed) = (thresholds.by_risk(assessment.r), thresholds.by_agreement(assessment.strong()));
     (called > allowed).then(|| {
         let strong = assessment.strong();

@@ -9,6 +9,7 @@ use datasets::policy::built_in;
 use features::WindowRow;
 use features::risk::{assess_account, decide};
 use features::signals::AccountFacts;
+use records::policy::Origin;
 use records::{Millis, Subject, Verdict};
 
 const MINUTE_MS: Millis = 60_000;
@@ -97,7 +98,7 @@ fn verdicts(plays: &[Heard]) -> Vec<(Verdict, u16, Vec<String>)> {
         };
         let rows = [1, 7, 28].map(|days| in_window(days * DAY_MS));
         let assessment = assess_account(&policy, &AccountFacts { rows: &rows, ..AccountFacts::default() });
-        let decision = decide(&policy, Subject::Account, None, &assessment);
+        let decision = decide(&policy, Subject::Account, Origin::default(), &assessment);
         (decision.verdict, assessment.r.parts(), decision.reasons)
     };
     (first..=last).map(|tick| judge(tick * EVERY_MS)).collect()

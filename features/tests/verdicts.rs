@@ -4,11 +4,13 @@
 
 use datasets::policy::built_in;
 use features::WindowRow;
-use features::risk::{Assessment, Decision, assess_account, assess_owner, assess_track, decide, fuse, verdict};
+use features::risk::{
+    Assessment, Decision, assess_account, assess_owner, assess_track, decide, fuse, fuse_in, verdict,
+};
 use features::signals::{AccountFacts, Catalogue, Name, OwnerFacts, Seen, Signal, TrackFacts, of_model};
 use proptest::prelude::*;
-use records::policy::{Percent, Rule};
-use records::{Disclosure, Id, Metadata, Millis, Policy, Risk, Subject, Track, Verdict};
+use records::policy::{Local, Origin, Percent, Rule, Steps, Thresholds};
+use records::{Disclosure, Id, Metadata, Millis, Policy, Risk, Subject, Territory, Track, Verdict};
 
 const DAY_MS: Millis = 86_400_000;
 const WINDOWS_DAYS: [u32; 3] = [1, 7, 28];
@@ -87,7 +89,7 @@ struct Case {
 }
 
 fn judged(policy: &Policy, name: &'static str, subject: Subject, assessment: Assessment) -> Case {
-    let decision = decide(policy, subject, None, &assessment);
+    let decision = decide(policy, subject, Origin::default(), &assessment);
     println!("{:>9} {:.2} {name}", decision.verdict, assessment.r.share());
     decision.reasons.iter().for_each(|reason| println!("            {reason}"));
     assert_eq!(assessment.parts().iter().map(|part| part.share).sum::<u16>(), assessment.r.parts(), "{name}");
@@ -538,7 +540,7 @@ fn audio_counts_where_it_was_heard_and_the_reasons_say_where_not() {
     let heard = assess_track(&policy, &TrackFacts { audio: Some(Risk::CERTAIN), ..facts });
     assert_eq!((unheard.rc, unheard.r), (Risk::CLEAN, Risk::CLEAN));
     assert_eq!((heard.rc, heard.r), (Risk::CERTAIN, Risk::from_parts(4_000)));
-    let reasons = decide(&policy, Subject::Track, None, &unheard).reasons;
+    let reasons = decide(&policy, Subject::Track, Origin::default(), &unheard).reasons;
     let expected = "risk 0.00 = 0 % content 0.00 + 75 % behaviour 0.00 + 25 % policy 0.00; \
                     no audio evidence is given, so content counts nothing";
     assert_eq!(reasons, [expected]);
@@ -559,7 +561,7 @@ fn clean_audio_excuses_no_plays() {
     let suspicious = assess_track(&policy, &TrackFacts { audio: Some(Risk::from_parts(9_500)), ..facts });
     assert_eq!((clean.r, clean.weights), (unheard.r, unheard.weights));
     assert!(unheard.r > Risk::CLEAN && suspicious.r > clean.r, "{suspicious:?}");
-    let reasons = decide(&policy, Subject::Track, None, &clean).reasons;
+    let reasons = decide(&policy, Subject::Track, Origin::default(), &clean).reasons;
     assert!(
         reasons.iter().any(|reason| reason.contains("the audio was heard and says less than the rest")),
         "{reasons:?}"
@@ -588,7 +590,7 @@ fn a_rule_that_is_off_counts_nothing_and_one_signal_alone_only_holds() {
     }
     let after = assess_account(&policy, &facts);
     assert!(after.r < before.r);
-    let decision = decide(&policy, Subject::Account, None, &after);
+    let decision = decide(&policy, Subject::Account, Origin::default(), &after);
     assert_eq!((decision.verdict, decision.rules), (Verdict::Hold, vec!["account.edge".to_string()]));
     assert!(
         decision.reasons.last().unwrap().contains("1 strong signals allow no more than hold"),
@@ -601,9 +603,53 @@ fn a_rule_that_is_off_counts_nothing_and_one_signal_alone_only_holds() {
 fn a_tier_that_answers_for_its_uploads_is_given_more_room_and_one_on_probation_less() {
     let policy = built_in();
     let case = account("device farm, alone", DEVICE_FARM);
-    let [major, usual, probation] =
-        [Some("major"), None, Some("probation")].map(|tier| features::risk::verdict(&policy, tier, &case.assessment));
+    let verdict = |tier: Option<&str>| {
+        let origin = Origin { tier, territory: None };
+        verdict(&policy, Subject::Account, origin, &case.assessment)
+    };
+    let [major, usual, probation] = [Some("major"), None, Some("probation")].map(verdict);
     assert!(major <= usual && usual <= probation);
+}
+
+#[test]
+fn a_territory_may_have_numbers_of_its_own_and_a_tier_goes_before_it() {
+    let mut policy = built_in();
+    let decided = |policy: &Policy, tier: Option<&str>, code: &str| {
+        let origin = Origin { tier, territory: Territory::of(code) };
+        let seen = Seen { window_ms: DAY_MS, count: 1, of: 1 };
+        let signals = vec![Signal { name: Name::Edge, strength: 10_000, seen }];
+        let found = fuse_in(policy, (Subject::Track, origin.territory), false, signals);
+        (found.r, decide(policy, Subject::Track, origin, &found))
+    };
+    let usual = decided(&policy, None, "DE");
+    assert_eq!(usual.1.verdict, Verdict::Hold);
+    let [france, germany] = ["FR", "DE"].map(|code| Territory::of(code).expect("a country"));
+    let percent = |share| Percent::new(share).expect("a share");
+    let steps = Steps { hold: percent(99), escalate: percent(99), block: percent(99), ..policy.thresholds.steps() };
+    let own = Local { account: None, track: Thresholds::new(steps) };
+    policy.local_thresholds.insert(germany, own);
+    // What an account weighs by, whose behaviour is everything.
+    policy.local_weights.insert(france, Local { account: None, track: Some(policy.weights.account) });
+
+    assert_eq!(decided(&policy, None, ""), usual, "a track without a country");
+    assert_eq!(decided(&policy, None, "SE"), usual, "a country that the policy does not name");
+    let (r, german) = decided(&policy, None, "DE");
+    assert_eq!((r, german.verdict), (usual.0, Verdict::Allow));
+    assert!(german.reasons.contains(&"judged by the thresholds of territory.DE.track".to_owned()), "{german:?}");
+    let (r, french) = decided(&policy, None, "fr");
+    assert!(
+        r > usual.0 && french.reasons.iter().any(|words| words.contains("by the weights of territory FR")),
+        "{french:?}"
+    );
+    assert_eq!(decided(&policy, Some("major"), "DE"), decided(&built_in(), Some("major"), "DE"), "a tier goes before");
+    // A tier without thresholds of its own is no tier.
+    assert_eq!(decided(&policy, Some("gold"), "DE").1, german);
+    let names = policy.segments();
+    assert_eq!(names, ["default", "major", "probation", "territory.DE.track"]);
+    assert!(names.iter().all(|name| policy.thresholds_of(name).is_some()));
+    for none in ["territory.DE.account", "territory.FR.track", "territory.de.track", "territory.DE.uploader", "gold"] {
+        assert_eq!(policy.thresholds_of(none), None, "{none}");
+    }
 }
 
 /// Any signals about a track, each name at most once.
@@ -655,19 +701,26 @@ proptest! {
 
     /// What would be said without some signals is what is said of who has all but those; and a verdict hangs on the smallest sets that free.
     #[test]
-    fn a_verdict_hangs_on_what_frees_when_it_is_silent(signals in signals(), heard: bool) {
-        let policy = built_in();
+    fn a_verdict_hangs_on_what_frees_when_it_is_silent(signals in signals(), heard: bool, local: bool) {
+        let mut policy = built_in();
+        let territory = Territory::of("DE").filter(|_| local);
+        let origin = Origin { tier: None, territory };
+        if let Some(germany) = territory {
+            let (weights, thresholds) = (policy.weights.account, policy.tiers["probation"]);
+            policy.local_weights.insert(germany, Local { account: None, track: Some(weights) });
+            policy.local_thresholds.insert(germany, Local { account: None, track: Some(thresholds) });
+        }
         let said = |silent: &[Name]| {
             let speak = signals.iter().copied().filter(|signal| !silent.contains(&signal.name)).collect();
-            let assessment = fuse(&policy, Subject::Track, heard, speak);
-            (assessment.r, verdict(&policy, None, &assessment))
+            let assessment = fuse_in(&policy, (Subject::Track, origin.territory), heard, speak);
+            (assessment.r, verdict(&policy, Subject::Track, origin, &assessment))
         };
         let voices = fuse(&policy, Subject::Track, heard, signals.clone()).voices();
         let names: Vec<Name> = voices.alone.iter().map(|(name, _)| *name).collect();
         let mut freeing: Vec<Vec<Name>> = Vec::new();
         for chosen in 0..1_u32 << names.len() {
             let silent: Vec<Name> = (0..names.len()).filter(|at| chosen & (1 << at) != 0).map(|at| names[at]).collect();
-            let without = voices.without(&policy, Subject::Track, None, &silent);
+            let without = voices.without(&policy, Subject::Track, origin, &silent);
             prop_assert_eq!(without, said(&silent));
             if without.1 == Verdict::Allow {
                 freeing.push(silent);
@@ -675,7 +728,7 @@ proptest! {
         }
         let least = freeing.iter().map(Vec::len).min().filter(|least| (1..=4).contains(least));
         let mut expected: Vec<Vec<Name>> = freeing.into_iter().filter(|silent| Some(silent.len()) == least).collect();
-        let mut found = voices.hangs_on(&policy, Subject::Track, None);
+        let mut found = voices.hangs_on(&policy, Subject::Track, origin);
         found.iter_mut().for_each(|names| names.sort());
         found.sort();
         expected.sort();
@@ -704,7 +757,7 @@ fn what_a_model_says_holds_from_where_it_is_sharp_or_the_policy_says() {
         fuse(policy, Subject::Account, false, signals)
     };
     let verdicts = |policy: &Policy, parts: [u64; 4]| {
-        parts.map(|parts| decide(policy, Subject::Account, None, &assessed(policy, parts)).verdict)
+        parts.map(|parts| decide(policy, Subject::Account, Origin::default(), &assessed(policy, parts)).verdict)
     };
     let built_in = built_in();
     let held = |from: [bool; 4]| from.map(|held| if held { Verdict::Hold } else { Verdict::Allow });

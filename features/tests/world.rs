@@ -11,6 +11,7 @@ use features::WindowRow;
 use features::risk::{Assessment, assess_account, assess_owner, assess_track, decide};
 use features::signals::suspicion::{Load, Silenced, Suspicion, suspicion};
 use features::signals::{AccountFacts, Catalogue, Following, OwnerFacts, Standing, TrackFacts};
+use records::policy::Origin;
 use records::{Id, Label, Metadata, Millis, Play, Policy, Risk, Subject, Track, Verdict};
 
 const HOUR_MS: Millis = 3_600_000;
@@ -264,7 +265,7 @@ fn judged(spec: &WorldSpec, days: &[Millis]) -> Tally {
         let plays = plays.iter().filter(|play| play.ended_at < as_of).collect();
         let seen = Seen { as_of, plays, tracks: &tracks, hosted: &hosted, created: &created };
         for (subject, assessment) in assess(&policy, &seen) {
-            let decision = decide(&policy, subject.0, None, &assessment);
+            let decision = decide(&policy, subject.0, Origin::default(), &assessment);
             let signals = assessment.evidence.iter().filter(|evidence| evidence.alone >= 2_000);
             loud.entry(subject.clone()).or_default().extend(signals.map(|evidence| evidence.signal.name.name()));
             let place = worst.entry(subject).or_default();

@@ -29,6 +29,7 @@ mod refusal;
 mod risk;
 mod role;
 mod ruling;
+mod territory;
 
 pub use catalogue::{
     Account, Disclosure, Distributor, Label, LabelKind, Metadata, Network, NetworkKind, Playlist, Track,
@@ -42,6 +43,7 @@ pub use refusal::{Code, Refusal};
 pub use risk::{Contribution, Risk, Subject, Verdict};
 pub use role::{Deed, Role};
 pub use ruling::{Ruled, Ruling, RulingKind, in_force};
+pub use territory::Territory;
 
 /// An instant: milliseconds since the Unix epoch, UTC.
 pub type Millis = i64;

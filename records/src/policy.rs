@@ -9,13 +9,16 @@
 //! the replay of an appeal. `docs/POLICY.md` explains each number to those who edit them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Risk, Subject, Verdict};
+use crate::{Risk, Subject, Territory, Verdict};
 
-/// The segment of a subject that no tier names.
+/// The segment of a subject that neither a tier nor a territory names.
 pub const DEFAULT_SEGMENT: &str = "default";
+/// Before the code of a territory and the kind of its subjects, in the name of their segment.
+const OF_TERRITORY: &str = "territory.";
 
 /// A share in whole percent, 0 to 100.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -365,6 +368,77 @@ impl<V> BySubject<V> {
     }
 }
 
+/// What holds in a territory for those kinds of subjects that have one: of accounts it is where they are registered, of tracks where their
+/// artist is at home.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct Local<V> {
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub account: Option<V>,
+    #[serde(default = "none", skip_serializing_if = "Option::is_none")]
+    pub track: Option<V>,
+}
+
+fn none<V>() -> Option<V> {
+    None
+}
+
+impl<V> Local<V> {
+    /// The value of `subject`, if it has one.
+    pub fn of(&self, subject: Subject) -> Option<&V> {
+        match subject {
+            Subject::Account => self.account.as_ref(),
+            Subject::Track => self.track.as_ref(),
+            Subject::Artist | Subject::Distributor | Subject::Playlist | Subject::Uploader => None,
+        }
+    }
+
+    fn of_mut(&mut self, subject: Subject) -> Option<&mut V> {
+        match subject {
+            Subject::Account => self.account.as_mut(),
+            Subject::Track => self.track.as_mut(),
+            Subject::Artist | Subject::Distributor | Subject::Playlist | Subject::Uploader => None,
+        }
+    }
+}
+
+/// Where a subject comes from, as far as a policy may tell subjects of one kind apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Origin<'a> {
+    /// The tier of its distributor, or `verified`.
+    pub tier: Option<&'a str>,
+    /// Where it is at home.
+    pub territory: Option<Territory>,
+}
+
+/// Whose thresholds hold for a subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Segment<'a> {
+    /// Everybody's.
+    Default,
+    /// Those of a tier.
+    Tier(&'a str),
+    /// Those of a territory for subjects of the kind.
+    Territory(Territory, Subject),
+}
+
+impl fmt::Display for Segment<'_> {
+    fn fmt(&self, into: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Segment::Default => into.write_str(DEFAULT_SEGMENT),
+            Segment::Tier(tier) => into.write_str(tier),
+            Segment::Territory(territory, subject) => write!(into, "{OF_TERRITORY}{territory}.{}", subject.name()),
+        }
+    }
+}
+
+/// The territory and the kind of subjects in the name of a segment.
+fn of_territory(segment: &str) -> Option<(Territory, Subject)> {
+    let (territory, subject) = segment.strip_prefix(OF_TERRITORY)?.split_once('.')?;
+    Some((Territory::try_from(territory.to_owned()).ok()?, Subject::named(subject)?))
+}
+
 /// Everything a verdict depends on besides the facts.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Policy {
@@ -376,6 +450,12 @@ pub struct Policy {
     pub thresholds: Thresholds,
     /// Thresholds by distributor tier.
     pub tiers: BTreeMap<String, Thresholds>,
+    /// The mix in a territory, where it has its own.
+    #[serde(default)]
+    pub local_weights: BTreeMap<Territory, Local<Mix>>,
+    /// Thresholds in a territory, where it has its own; a tier's own go before them.
+    #[serde(default)]
+    pub local_thresholds: BTreeMap<Territory, Local<Thresholds>>,
     /// What each signal counts, by its name.
     pub rules: BySubject<BTreeMap<String, Rule>>,
     /// How suspicion travels.
@@ -397,12 +477,69 @@ impl Policy {
         self.rules.of(subject).get(name)?.full_at
     }
 
-    /// The segment a tier belongs to, and its thresholds; a tier without its own takes the default.
-    pub fn segment(&self, tier: Option<&str>) -> (&str, Thresholds) {
-        match tier.and_then(|tier| self.tiers.get_key_value(tier)) {
-            Some((tier, thresholds)) => (tier, *thresholds),
-            None => (DEFAULT_SEGMENT, self.thresholds),
+    /// The mix of the parts for such a subject: its territory's, where that has its own.
+    pub fn mix(&self, subject: Subject, territory: Option<Territory>) -> Mix {
+        *self.local_mix(subject, territory).unwrap_or(self.weights.of(subject))
+    }
+
+    /// The mix that a territory has of its own.
+    pub fn local_mix(&self, subject: Subject, territory: Option<Territory>) -> Option<&Mix> {
+        self.local_weights.get(&territory?)?.of(subject)
+    }
+
+    /// The segment of such a subject, and its thresholds. A tier is what somebody signed who answers for the delivery, so its own go before
+    /// those of a territory; where neither has any, everybody's hold.
+    pub fn segment<'a>(&'a self, subject: Subject, origin: Origin) -> (Segment<'a>, Thresholds) {
+        let of_tier = origin.tier.and_then(|tier| self.tiers.get_key_value(tier));
+        if let Some((tier, thresholds)) = of_tier {
+            return (Segment::Tier(tier), *thresholds);
         }
+        let local = |territory: Territory| Some((territory, self.local_thresholds.get(&territory)?.of(subject)?));
+        match origin.territory.and_then(local) {
+            Some((territory, thresholds)) => (Segment::Territory(territory, subject), *thresholds),
+            None => (Segment::Default, self.thresholds),
+        }
+    }
+
+    /// The names of the segments that have thresholds.
+    pub fn segments(&self) -> Vec<String> {
+        let local = self.local_thresholds.iter().flat_map(|(territory, local)| {
+            let kinds = Subject::ALL.into_iter().filter(|kind| local.of(*kind).is_some());
+            kinds.map(|kind| Segment::Territory(*territory, kind).to_string())
+        });
+        [DEFAULT_SEGMENT.to_owned()].into_iter().chain(self.tiers.keys().cloned()).chain(local).collect()
+    }
+
+    /// The thresholds of the segment of that name, if it has its own.
+    pub fn thresholds_of(&self, segment: &str) -> Option<Thresholds> {
+        match (segment, self.tiers.get(segment)) {
+            (DEFAULT_SEGMENT, _) => Some(self.thresholds),
+            (_, Some(tier)) => Some(*tier),
+            (_, None) => {
+                let (territory, subject) = of_territory(segment)?;
+                self.local_thresholds.get(&territory)?.of(subject).copied()
+            }
+        }
+    }
+
+    /// Puts these thresholds in the place of those that the segment of that name has, if it has its own.
+    pub fn put_thresholds(&mut self, segment: &str, thresholds: Thresholds) {
+        let place = match segment {
+            DEFAULT_SEGMENT => Some(&mut self.thresholds),
+            tier if self.tiers.contains_key(tier) => self.tiers.get_mut(tier),
+            other => match of_territory(other) {
+                Some((territory, subject)) => {
+                    self.local_thresholds.get_mut(&territory).and_then(|local| local.of_mut(subject))
+                }
+                None => None,
+            },
+        };
+        place.into_iter().for_each(|place| *place = thresholds);
+    }
+
+    /// The territories that have numbers of their own.
+    pub fn territories(&self) -> impl Iterator<Item = Territory> {
+        self.local_weights.keys().chain(self.local_thresholds.keys()).copied()
     }
 }
 

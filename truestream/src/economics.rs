@@ -18,7 +18,7 @@ use features::economics::{Profit, artist_gets, at_its_best, caught, is_eligible,
 use features::risk::{fuse, verdict};
 use features::signals::{Name, Seen, Signal};
 use records::attack::{Artist, Attack, Attacks};
-use records::policy::Percent;
+use records::policy::{Origin, Percent};
 use records::royalty::{Sharing, Terms};
 use records::{Policy, Subject, Verdict};
 use serde_json::{Value, json};
@@ -160,7 +160,12 @@ pub fn economy(folder: Option<&Path>, store: Option<&Path>) -> Result<Economy, F
 
 fn balance(of: &str, attack: &Attack, attacks: &Attacks, terms: &Terms, policy: &Policy) -> Result<Balance, Failure> {
     let best = |terms: &Terms| at_its_best(attack, attacks, terms);
-    let verdict = verdict(policy, None, &fuse(policy, Subject::Account, false, signals(of, attack, policy)?));
+    let verdict = verdict(
+        policy,
+        Subject::Account,
+        Origin::default(),
+        &fuse(policy, Subject::Account, false, signals(of, attack, policy)?),
+    );
     let unhindered = |sharing| {
         let terms = Terms { sharing, ..terms.clone() };
         (sharing, profit(&best(&terms), attacks, &terms, 0.0))

@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use datasets::formats::instant;
 use datasets::policy::{self, Activation};
+use features::risk::JUDGED_AS;
+use records::policy::Steps;
 use records::{Millis, Subject};
 use serde_json::{Map, Value as Json, json};
 
@@ -387,6 +389,26 @@ impl Told<'_> {
                 let _ = writeln!(text, "  the tables were made under another policy than this one, {activated:?}");
             }
         }
+        if let Some(segment) = self.segment() {
+            let numbers = self.numbers(&segment).unwrap_or_default();
+            let wave = if version.contains(WAVE) && !numbers.is_empty() { " before the wave" } else { "" };
+            let _ = writeln!(text, "  thresholds of {segment}{numbers}{wave}");
+        }
+    }
+
+    /// The segment of the territory whose thresholds counted, where one's did.
+    fn segment(&self) -> Option<String> {
+        let (_, row) = self.row("verdict")?;
+        row["reasons"].as_array()?.iter().find_map(|reason| Some(plain(reason).strip_prefix(JUDGED_AS)?.to_owned()))
+    }
+
+    /// From which risks on what is done in the segment, where the policy of the day is known.
+    fn numbers(&self, segment: &str) -> Option<String> {
+        let given = self.args.policy.as_deref()?;
+        let folder = self.activation.as_ref().map_or_else(|| given.to_owned(), |activation| activation.folder(given));
+        let Steps { hold, escalate, block, .. } = policy::load(&folder).ok()?.thresholds_of(segment)?.steps();
+        let [hold, escalate, block] = [hold, escalate, block].map(|step| step.risk().share());
+        Some(format!(": hold from {hold:.2} on, escalate from {escalate:.2}, block from {block:.2}"))
     }
 
     fn json(&self) -> Json {
@@ -407,6 +429,7 @@ impl Told<'_> {
             "gate": self.all("gate").map(with_since).collect::<Vec<_>>(),
             "waves": self.all("wave").map(with_since).collect::<Vec<_>>(),
             "activation": self.activation,
+            "segment": self.segment(),
             "found_anew": self.is_same,
         })
     }

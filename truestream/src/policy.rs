@@ -20,12 +20,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use clap::{Args, Subcommand};
 use datasets::formats::instant;
 use datasets::policy::{self, Cases, PayoutCase, VerdictCase};
-use features::risk::{self, fuse};
+use features::risk::{self, fuse_in};
 use features::signals::{Name, Seen, Signal};
 use records::clause::Clause;
 use records::declaring::Declaring;
 use records::lists::Entry;
-use records::policy::Percent;
+use records::policy::{Mix, Origin, Percent};
 use records::{Millis, Policy, Risk, Subject};
 use serde_json::{Value, json};
 
@@ -271,9 +271,11 @@ fn misspent(folder: Option<&Path>, store: Option<&Path>) -> Result<Vec<String>, 
 fn idle(policy: &Policy) -> Vec<String> {
     let mut idle = Vec::new();
     for subject in Subject::ALL {
-        let mix = policy.weights.of(subject);
+        let local = policy.local_weights.values().filter_map(|local| local.of(subject));
+        let mixes: Vec<&Mix> = local.chain([policy.weights.of(subject)]).collect();
         let counts = |part: fn(records::policy::Shares) -> Percent| {
-            [mix.heard(), mix.unheard()].iter().any(|weights| part(weights.shares()).get() > 0)
+            let mut weights = mixes.iter().flat_map(|mix| [mix.heard(), mix.unheard()]);
+            weights.any(|weights| part(weights.shares()).get() > 0)
         };
         for (name, rule) in policy.rules.of(subject) {
             let of_part = match signal_name(name).map(Name::part) {
@@ -432,8 +434,9 @@ fn verdict(policy: &Policy, case: &VerdictCase) -> Result<Option<String>, Failur
             });
         }
     }
-    let found = fuse(policy, case.subject, case.heard, signals);
-    let verdict = risk::verdict(policy, case.tier.as_deref(), &found);
+    let origin = Origin { tier: case.tier.as_deref(), territory: case.territory };
+    let found = fuse_in(policy, (case.subject, origin.territory), case.heard, signals);
+    let verdict = risk::verdict(policy, case.subject, origin, &found);
     let is_within = case.risk_min.is_none_or(|least| found.r >= least.risk())
         && case.risk_max.is_none_or(|most| found.r <= most.risk());
     let told = |verdict: &str, r: Risk| format!("{verdict} at risk {:.2}", r.share());

@@ -3,8 +3,11 @@
 //! ```text
 //! dossiers ──▶ Accounts ──▶ own signals and risk ──┐
 //!                  suspicion ──▶ around ───────────┼──▶ Verdicts ──▶ judgement
-//!                  rulings ────────────────────────┘
+//!                  rulings, territories ───────────┘
 //! ```
+//!
+//! What an account spreads is weighed alike in all territories: what a territory weighs otherwise is said of its own accounts and of nobody they
+//! play beside.
 
 use std::sync::Arc;
 
@@ -90,7 +93,8 @@ impl Keep for Accounts {
         let before = self.policies.current().map(|(_, policy)| policy.clone());
         if let (true, Some(before), Some((_, now))) = (self.policies.open(tick), before, self.policies.current()) {
             let revision = Revision { before: &before, now };
-            let spreads = |said: &&Said| revision.reweighs(Subject::Account, said.own().map(|signal| signal.name));
+            let spreads =
+                |said: &&Said| revision.reweighs((Subject::Account, None), said.own().map(|signal| signal.name));
             let spreading = self.said.iter().filter(|(_, said)| !said.signals.is_empty() && spreads(said));
             self.dossiers.reopen_those(spreading.map(|(account, _)| *account));
         }
@@ -162,16 +166,20 @@ pub(super) enum Judge {
     Around(Risk),
     /// What a person ruled about it, as far as it is in force.
     Ruled(Option<Box<Ruling>>),
+    /// Its territory.
+    Territory(u16),
 }
 
 /// All that is new for the verdicts on accounts.
 pub(super) fn verdict_news<'scope>(
     own: StreamVec<'scope, Tick, OwnRisk>,
     around: StreamVec<'scope, Tick, (Key, Risk)>,
+    territories: StreamVec<'scope, Tick, (Key, u16)>,
     rulings: Option<StreamVec<'scope, Tick, RulingChange>>,
 ) -> StreamVec<'scope, Tick, (Key, Judge)> {
     let own = own.map(|own| (own.account, Judge::Own(own.signals, own.learned)));
-    let news = own.concat(around.map(|(account, risk)| (account, Judge::Around(risk))));
+    let territories = territories.map(|(account, territory)| (account, Judge::Territory(territory)));
+    let news = own.concat(around.map(|(account, risk)| (account, Judge::Around(risk)))).concat(territories);
     let Some(rulings) = rulings else { return news };
     news.concat(rulings.flat_map(|((subject, account), ruling)| {
         (subject == Subject::Account).then_some((account, Judge::Ruled(ruling)))
@@ -191,6 +199,8 @@ struct Case {
 pub(super) struct Verdicts {
     longest_ms: Millis,
     cases: HashMap<Key, Case>,
+    /// Of all accounts that have one, also of those against which nothing speaks yet.
+    territories: HashMap<Key, u16>,
     touched: HashSet<Key>,
 }
 
@@ -199,6 +209,7 @@ impl Verdicts {
         Verdicts {
             longest_ms: judging.windows_ms.last().copied().unwrap_or(0),
             cases: HashMap::new(),
+            territories: HashMap::new(),
             touched: HashSet::new(),
         }
     }
@@ -213,7 +224,14 @@ impl Keep for Verdicts {
             Judge::Own(signals, _) => signals.is_empty(),
             Judge::Around(risk) => *risk == Risk::CLEAN,
             Judge::Ruled(ruling) => ruling.is_none(),
+            Judge::Territory(_) => true,
         };
+        // It speaks against nobody, and is known before something does.
+        match judge {
+            Judge::Territory(0) => _ = self.territories.remove(&account),
+            Judge::Territory(territory) => _ = self.territories.insert(account, territory),
+            _ => {}
+        }
         if nothing && !self.cases.contains_key(&account) {
             return;
         }
@@ -222,6 +240,7 @@ impl Keep for Verdicts {
             Judge::Own(signals, learned) => (case.own, case.learned) = (signals, learned),
             Judge::Around(risk) => case.around = risk,
             Judge::Ruled(ruling) => case.ruling = ruling,
+            Judge::Territory(_) => {}
         }
         self.touched.insert(account);
     }
@@ -230,7 +249,8 @@ impl Keep for Verdicts {
         for account in self.touched.drain() {
             let Some(case) = self.cases.get_mut(&account) else { continue };
             let signals = case.own.iter().copied().chain(of_surroundings(self.longest_ms, case.around)).collect();
-            let judgement = judgement(0, None, signals, case.ruling.clone());
+            let territory = self.territories.get(&account).copied().unwrap_or_default();
+            let judgement = judgement((0, territory), None, signals, case.ruling.clone());
             let judgement = judgement.map(|judgement| Judgement { learned: case.learned.clone(), ..judgement });
             if judgement != case.said {
                 out.push(((Subject::Account, account), judgement.clone()));
@@ -243,13 +263,13 @@ impl Keep for Verdicts {
     }
 }
 
-/// The judgement of these signals and this ruling; `None` where there is neither.
+/// The judgement of these signals and this ruling, in the segment and the territory; `None` where there is neither.
 pub(super) fn judgement(
-    segment: u16,
+    (segment, territory): (u16, u16),
     heard: Option<Heard>,
     signals: Vec<Signal>,
     ruling: Option<Box<Ruling>>,
 ) -> Option<Judgement> {
     let is_spoken_of = !signals.is_empty() || ruling.is_some();
-    is_spoken_of.then_some(Judgement { segment, heard, signals, ruling, ..Judgement::default() })
+    is_spoken_of.then_some(Judgement { segment, territory, heard, signals, ruling, ..Judgement::default() })
 }

@@ -1,7 +1,7 @@
 //! Judges what is listened to: tracks, and the artists, uploaders, playlists and distributors behind them.
 //!
 //! ```text
-//! rows, stains, declarations, opinions, standing, segment, rulings ──▶ by subject ──▶ judgement, and the standing of an uploader and the following
+//! rows, stains, declarations, opinions, standing, segment, territory, rulings ──▶ by subject ──▶ judgement, and the standing of an uploader and the following
 //!                                                                            of an artist, where changed
 //! ```
 
@@ -41,6 +41,8 @@ pub(super) enum AudienceNews {
     Following(Following, i64),
     /// The segment holds now (+1) or no more (-1).
     Segment(u16, i64),
+    /// The territory holds now (+1) or no more (-1).
+    Territory(u16, i64),
     /// What a person ruled about it, as far as it is in force.
     Ruled(Option<Box<Ruling>>),
 }
@@ -121,6 +123,7 @@ struct Dossier {
     uploader: Held<Standing>,
     artist: Held<Following>,
     segment: Held<u16>,
+    territory: Held<u16>,
     ruling: Option<Box<Ruling>>,
     said: Option<Judgement>,
     standing: Standing,
@@ -176,7 +179,7 @@ impl Dossier {
     fn is_empty(&self) -> bool {
         let rows = self.rows.iter().all(Option::is_none);
         let held = self.release.0.is_empty() && self.uploader.0.is_empty() && self.segment.0.is_empty();
-        let held = held && self.copies.0.is_empty() && self.artist.0.is_empty();
+        let held = held && self.copies.0.is_empty() && self.artist.0.is_empty() && self.territory.0.is_empty();
         let heard = self.opinion.0.is_empty() && self.heard == (0, 0);
         let ruled = self.ruling.is_some();
         rows && held && heard && !ruled && self.stain == 0 && self.declared == Catalogue::default()
@@ -226,6 +229,7 @@ impl Keep for Audience {
             AudienceNews::Standing(standing, diff) => dossier.uploader.change(standing, diff),
             AudienceNews::Following(following, diff) => dossier.artist.change(following, diff),
             AudienceNews::Segment(segment, diff) => dossier.segment.change(segment, diff),
+            AudienceNews::Territory(territory, diff) => dossier.territory.change(territory, diff),
             AudienceNews::Ruled(ruling) => dossier.ruling = ruling,
         }
         if !std::mem::replace(&mut dossier.is_touched, true) {
@@ -243,8 +247,8 @@ impl Keep for Audience {
             rows.extend(dossier.judged_rows(windows));
             // Who is not in the longest window is in none, and nothing is said of them.
             let signals = if rows.is_empty() { Vec::new() } else { dossier.signals(subject, &rows) };
-            let (segment, ruling) = (dossier.segment.value(), dossier.ruling.clone());
-            let judged = judgement(segment, dossier.heard(subject), signals, ruling);
+            let (origin, ruling) = ((dossier.segment.value(), dossier.territory.value()), dossier.ruling.clone());
+            let judged = judgement(origin, dossier.heard(subject), signals, ruling);
             if judged != dossier.said {
                 out.push(Told::Judged(((subject, key), judged.clone())));
                 dossier.said = judged;

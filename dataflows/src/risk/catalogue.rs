@@ -3,7 +3,7 @@
 //! ```text
 //! entries ──▶ in force ──┬──▶ owners of a track, tracks of an uploader and of an artist
 //!                        ├──▶ what each track and all tracks of an owner declare
-//!                        ├──▶ tracks of a distributor ⋈ its segment
+//!                        ├──▶ tracks of a distributor ⋈ its segment; the territory of each track
 //!                        ├──▶ tracks of a content ⋈ what was heard of it
 //!                        └──▶ tracks of a content ⋈ the recording that it is
 //! ```
@@ -37,7 +37,7 @@ pub(super) struct Laws<'scope> {
     pub performed: ByKey<'scope, Key>,
     /// Each track with the recording that its content is, where those are told.
     pub copies: Coll<'scope, (Key, Key)>,
-    /// What each track declares, what was heard of it, and its segment.
+    /// What each track declares, what was heard of it, its segment and its territory.
     pub track_news: StreamVec<'scope, Tick, News>,
     /// What the tracks of each owner declare, what was heard of them, and a distributor's segment.
     pub owner_news: StreamVec<'scope, Tick, News>,
@@ -47,19 +47,23 @@ impl<'scope> Laws<'scope> {
     pub fn of(entries: StreamVec<'scope, Tick, Entry>, until: Tick) -> Laws<'scope> {
         let releases = entries.clone().flat_map(|entry| match entry {
             Entry::Release(track, release) => Some((track, release)),
-            Entry::Segment(..) | Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
+            Entry::Segment(..) | Entry::Territory(..) => None,
+            Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
         });
         let segments = entries.clone().flat_map(|entry| match entry {
             Entry::Segment(distributor, segment) => Some((distributor, segment)),
-            Entry::Release(..) | Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
+            Entry::Release(..) | Entry::Territory(..) => None,
+            Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
         });
         let recordings = entries.clone().flat_map(|entry| match entry {
             Entry::Recording(content, recording) => Some((content, recording)),
-            Entry::Release(..) | Entry::Segment(..) | Entry::Heard(..) | Entry::Ruling(..) => None,
+            Entry::Release(..) | Entry::Segment(..) | Entry::Territory(..) => None,
+            Entry::Heard(..) | Entry::Ruling(..) => None,
         });
         let heard = entries.flat_map(|entry| match entry {
             Entry::Heard(content, opinion) => Some((content, opinion)),
-            Entry::Release(..) | Entry::Segment(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
+            Entry::Release(..) | Entry::Segment(..) | Entry::Territory(..) => None,
+            Entry::Recording(..) | Entry::Ruling(..) => None,
         });
         let route = |entry: &(Key, Release)| mix(entry.0.0);
         let releases: Coll<(Key, Release)> =
@@ -114,6 +118,11 @@ impl<'scope> Laws<'scope> {
             updates(releases.clone(), |(_, release), diff| (release, diff)).flat_map(move |(release, diff)| {
                 release.owners().map(move |owner| declared(owner, release.metadata, diff))
             });
+        // Where no policy names a territory, nobody has one.
+        let at_home = releases.clone().filter(|(_, release)| release.territory != 0);
+        let territories = updates(at_home, |(track, release), diff| {
+            ((Subject::Track, track), AudienceNews::Territory(release.territory, diff as i64))
+        });
         let segment_of = |subject: Subject| {
             move |(key, segment): (Key, u16), diff: isize| ((subject, key), AudienceNews::Segment(segment, diff as i64))
         };
@@ -129,7 +138,10 @@ impl<'scope> Laws<'scope> {
                 .map(of_uploader)
                 .filter(|(uploader, _)| uploader.is_some())
                 .arrange_by_key_named("TracksOfUploader"),
-            track_news: by_track.concat(heard_by_track).concat(updates(track_segments, segment_of(Subject::Track))),
+            track_news: by_track
+                .concat(heard_by_track)
+                .concat(updates(track_segments, segment_of(Subject::Track)))
+                .concat(territories),
             owner_news: by_owner.concat(heard_by_owner).concat(updates(segments, segment_of(Subject::Distributor))),
         }
     }

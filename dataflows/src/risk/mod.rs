@@ -89,6 +89,8 @@ pub enum Entry {
     Release(Key, Release),
     /// The segment of a distributor: 0 is the default one, the others are numbered by who asks.
     Segment(Key, u16),
+    /// The territory of an account: 0 is none that matters, the others are numbered by who asks.
+    Territory(Key, u16),
     /// The recording that a content is, by a number that who asks gives it: contents of one number are copies of each other.
     Recording(Key, Key),
     /// What is heard of a content, of all who listened the one who is surest that something is wrong; `None` where nobody could hear
@@ -120,6 +122,8 @@ pub struct Release {
     pub distributor: Key,
     /// What of its metadata is there.
     pub metadata: Metadata,
+    /// Its territory: 0 is none that matters, the others are numbered by who asks.
+    pub territory: u16,
 }
 
 impl Release {
@@ -136,8 +140,10 @@ impl Release {
 /// What speaks against a subject as of now.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Judgement {
-    /// The segment whose thresholds apply.
+    /// The segment of its distributor, whose thresholds apply.
     pub segment: u16,
+    /// Its territory, whose thresholds apply where the segment has none, and whose weights.
+    pub territory: u16,
     /// What was heard, where its audio was: its risk is mixed with other weights then.
     pub heard: Option<Heard>,
     /// The signals, in no particular order of importance, but always the same.
@@ -185,7 +191,17 @@ pub(crate) type RulingChange = ((Subject, Key), Option<Box<Ruling>>);
 pub(crate) fn rulings<'scope>(entries: StreamVec<'scope, Tick, Entry>) -> StreamVec<'scope, Tick, RulingChange> {
     entries.flat_map(|entry| match entry {
         Entry::Ruling(subject, key, ruling) => Some(((subject, key), ruling)),
-        Entry::Release(..) | Entry::Segment(..) | Entry::Heard(..) | Entry::Recording(..) => None,
+        Entry::Release(..) | Entry::Segment(..) | Entry::Territory(..) => None,
+        Entry::Heard(..) | Entry::Recording(..) => None,
+    })
+}
+
+/// The territories of accounts, of what comes into force.
+fn territories<'scope>(entries: StreamVec<'scope, Tick, Entry>) -> StreamVec<'scope, Tick, (Key, u16)> {
+    entries.flat_map(|entry| match entry {
+        Entry::Territory(account, territory) => Some((account, territory)),
+        Entry::Release(..) | Entry::Segment(..) | Entry::Ruling(..) => None,
+        Entry::Heard(..) | Entry::Recording(..) => None,
     })
 }
 
@@ -244,6 +260,7 @@ pub fn judge<'scope>(
     let placed = listens::playlists(turns, longest, cadence, until).arrange_by_key_named("Placed");
     let rulings = judging.rulings.then(|| rulings(entries.clone()));
     let silent = rulings.as_ref().map(|rulings| silenced(rulings, Subject::Track));
+    let territories = territories(entries.clone());
     let laws = Laws::of(entries, until);
 
     let own = keep(news, "Accounts", route, until, Accounts::new(judging));
@@ -255,7 +272,7 @@ pub fn judge<'scope>(
     let travelled = suspicion::travel(listens, plays.clone(), silent.clone(), own.clone(), judging.flow(), until);
 
     let accounts = keep(
-        accounts::verdict_news(own, travelled.around, rulings.clone()),
+        accounts::verdict_news(own, travelled.around, territories, rulings.clone()),
         "AccountVerdicts",
         |news: &(Key, Judge)| mix(news.0.0),
         until,

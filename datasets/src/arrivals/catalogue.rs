@@ -6,7 +6,7 @@ use hashbrown::{HashMap, HashSet};
 use records::declaring::Declared;
 use records::{
     Account, Correction, Disclosure, Distributor, Id, IdSpace, Key, Label, Metadata, Millis, Network, Playlist,
-    Refusal, Ruled, Ruling, Subject, Track,
+    Refusal, Ruled, Ruling, Subject, Territory, Track,
 };
 
 use super::evidence::Contents;
@@ -45,6 +45,8 @@ pub struct Listing {
     pub metadata: Metadata,
     /// What it says of generative AI.
     pub declared: Declared,
+    /// Where its artist is at home, if it says a country that there is.
+    pub territory: Option<Territory>,
 }
 
 /// A row of the catalogue, as far as it is asked when it is uploaded.
@@ -114,6 +116,31 @@ pub fn read_facts(
     Ok(facts)
 }
 
+/// Reads in which of these territories accounts are registered, in no particular order; all others are left out. What is refused of the table is
+/// told by [`read_facts`].
+///
+/// # Errors
+/// When a file cannot be read or lacks a required column.
+pub fn read_territories(
+    paths: &[PathBuf],
+    kinds: &IdKinds,
+    territories: &[Territory],
+    naming: &mut Naming,
+) -> Result<Vec<(Key, Territory)>, Error> {
+    let mut homes = Vec::new();
+    let keep = |account: Account| {
+        let territory = account.country.as_deref().and_then(Territory::of);
+        homes.extend(
+            territory
+                .filter(|territory| territories.contains(territory))
+                .map(|territory| (account.account_id, territory)),
+        );
+    };
+    read_table(paths, kinds, keep, &mut Vec::new())?;
+    let keyed = |(account, territory)| Ok((naming.key_of(IdSpace::Account, Some(&account))?, territory));
+    homes.into_iter().map(keyed).collect()
+}
+
 /// Reads the catalogue, in no particular order; `contents` are the recordings that somebody listened to.
 ///
 /// # Errors
@@ -156,6 +183,7 @@ pub(super) fn listing(track: &Track, content: Key, naming: &mut Naming) -> Resul
                 .any(Disclosure::is_machine),
             has_consent: track.consent_ref.as_deref().is_some_and(|consent| !consent.trim().is_empty()),
         },
+        territory: track.country.as_deref().and_then(Territory::of),
     })
 }
 

@@ -16,7 +16,7 @@ mod survey;
 
 pub use catalogue::{
     Facts, Listing, RuledOn, Tier, Upload, judge_others, read_corrections, read_facts, read_listings, read_rulings,
-    read_tiers, read_uploads,
+    read_territories, read_tiers, read_uploads,
 };
 pub(crate) use decode::instants as instants_of;
 pub use decode::{Arrived, Suspect, Wanted};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use records::declaring::Declared;
 use records::policy::Percent;
-use records::{Disclosure, Millis, Subject, Verdict};
+use records::{Disclosure, Millis, Subject, Territory, Verdict};
 use serde::{Deserialize, Deserializer};
 
 use super::{TESTS, a_day, parse, read};
@@ -30,6 +30,7 @@ pub struct VerdictCase {
     pub name: String,
     pub subject: Subject,
     pub tier: Option<String>,
+    pub territory: Option<Territory>,
     /// Whether audio evidence is given.
     #[serde(default)]
     pub heard: bool,

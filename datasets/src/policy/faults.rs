@@ -6,7 +6,7 @@ use std::path::Path;
 
 use records::gate::Limits;
 use records::listening::Listening;
-use records::policy::{Flow, Mix, Review, Rule};
+use records::policy::{Flow, Review, Rule};
 use records::{Policy, Subject};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -15,8 +15,8 @@ use super::attacks::{attacks, own_attacks};
 use super::gate::{gate, own_gate};
 use super::terms::{own_terms, terms};
 use super::{
-    LISTENING, PolicyFile, REVIEW, ThresholdsFile, built_in, cases, clauses, declaring, lay_over, listening, load,
-    no_name, own_declaring, parse, pins, read, refuse_strangers, surges,
+    LISTENING, PolicyFile, REVIEW, ThresholdsFile, WeightsFile, built_in, cases, clauses, declaring, lay_over,
+    listening, load, no_name, own_declaring, parse, pins, read, refuse_strangers, surges,
 };
 use crate::Error;
 
@@ -35,7 +35,7 @@ pub fn faults(folder: &Path) -> Vec<Error> {
         Ok(None) => faults.push(no_name(folder)),
         Err(error) => faults.push(error),
     }
-    faults.extend(in_sections::<BTreeMap<Subject, Mix>>(folder, "weights.toml"));
+    faults.extend(in_sections::<WeightsFile>(folder, "weights.toml"));
     faults.extend(in_sections::<ThresholdsFile>(folder, "thresholds.toml"));
     faults.extend(in_sections::<BTreeMap<Subject, BTreeMap<String, Rule>>>(folder, "rules.toml"));
     if let Ok(rules) = read::<BTreeMap<Subject, BTreeMap<String, Rule>>>(folder, "rules.toml") {
@@ -88,10 +88,13 @@ fn strange_rules(given: BTreeMap<Subject, BTreeMap<String, Rule>>, path: &Path) 
 /// # Errors
 /// When the folder holds no policy.
 pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error> {
-    let Policy { version, weights, thresholds, tiers, rules, flow, review } = match folder {
+    let policy = match folder {
         Some(folder) => load(folder)?,
         None => built_in(),
     };
+    let Policy { version, weights, thresholds, tiers, local_weights, local_thresholds, rules, flow, review } = policy;
+    let mut weights = json!(weights);
+    weights["territory"] = json!(local_weights);
     let declaring = declaring(folder)?;
     let attacks = attacks(folder)?;
     let by_name: serde_json::Map<_, _> =
@@ -99,7 +102,7 @@ pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error
     let all = json!({
         "version": version,
         "weights": weights,
-        "thresholds": {"default": thresholds, "tier": tiers},
+        "thresholds": {"default": thresholds, "tier": tiers, "territory": local_thresholds},
         "rules": rules,
         "flow": flow,
         "review": review,
@@ -222,5 +225,11 @@ mod tests {
         let other = settings(Some(strict.path())).unwrap();
         let differ: Vec<&String> = flat.keys().filter(|name| flat[*name] != other[*name]).collect();
         assert_eq!(differ, ["rules.account.edge.weight", "version"]);
+        let steps = "hold = 30\nescalate = 50\nblock = 80\nescalate_signals = 2\nblock_signals = 3";
+        let local = folder(&[
+            ("policy.toml", "version = \"local\""),
+            ("thresholds.toml", &format!("[territory.DE.account]\n{steps}")),
+        ]);
+        assert_eq!(settings(Some(local.path())).unwrap()["thresholds.territory.DE.account.hold"], "30");
     }
 }

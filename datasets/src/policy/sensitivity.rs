@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use records::Policy;
-use records::policy::DEFAULT_SEGMENT;
 use records::sensitivity::Surge;
 use serde::Deserialize;
 
@@ -29,14 +27,13 @@ pub fn surges(folder: Option<&Path>) -> Result<Vec<Surge>, Error> {
         return Ok(surges);
     }
     // Another file's mistakes are told there.
-    let Policy { tiers, .. } = load(folder).unwrap_or_else(|_| built_in());
+    let policy = load(folder).unwrap_or_else(|_| built_in());
     let mut names = BTreeSet::new();
     for surge in &surges {
         let wrong = match surge {
             surge if !names.insert(&surge.name) => "found this name twice, expected one wave of each".to_owned(),
-            surge if surge.segment != DEFAULT_SEGMENT && !tiers.contains_key(&surge.segment) => {
-                let known: Vec<&str> = [DEFAULT_SEGMENT].into_iter().chain(tiers.keys().map(String::as_str)).collect();
-                format!("found segment {:?}, expected one of {}", surge.segment, known.join(", "))
+            surge if policy.thresholds_of(&surge.segment).is_none() => {
+                format!("found segment {:?}, expected one of {}", surge.segment, policy.segments().join(", "))
             }
             surge => match surge.fault() {
                 Some(fault) => fault,

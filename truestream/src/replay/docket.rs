@@ -1,7 +1,7 @@
 //! The cases that stand, filed so that those lie together that another policy touches.
 //!
 //! ```text
-//! (subject, judgement, risk) ──▶ files by kind, segment and signals that speak, in each by risk ──revision──▶ the cases it touches
+//! (subject, judgement, risk) ──▶ files by kind, segment, territory and signals that speak, in each by risk ──revision──▶ the cases it touches
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -9,13 +9,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use dataflows::risk::Judgement;
 use features::revision::Revision;
 use features::signals::Name;
+use records::policy::Origin;
 use records::{Key, Risk, Subject};
 
 /// A subject.
 pub type Who = (Subject, Key);
 
-/// All that is filed together: the kind of the subjects, their segment, and which signals speak against them.
-type File = (Subject, u16, Vec<Name>);
+/// All that is filed together: the kind of the subjects, their segment and territory, and which signals speak against them.
+type File = (Subject, (u16, u16), Vec<Name>);
 
 /// The cases that stand.
 #[derive(Default)]
@@ -25,7 +26,8 @@ pub struct Docket {
 }
 
 fn file((subject, _): Who, judgement: &Judgement) -> File {
-    (subject, judgement.segment, judgement.signals.iter().map(|signal| signal.name).collect())
+    let names = judgement.signals.iter().map(|signal| signal.name).collect();
+    (subject, (judgement.segment, judgement.territory), names)
 }
 
 impl Docket {
@@ -57,14 +59,15 @@ impl Docket {
     }
 
     /// The cases that may be decided otherwise, or for other reasons; nothing is read of any other.
-    pub fn touched<'a>(&self, revision: &Revision, tier: impl Fn(u16) -> Option<&'a str>) -> Vec<Who> {
+    pub fn touched<'a>(&self, revision: &Revision, origin: impl Fn((u16, u16)) -> Origin<'a>) -> Vec<Who> {
         let mut touched = Vec::new();
-        for ((subject, segment, names), cases) in &self.files {
-            if revision.reweighs(*subject, names.iter().copied()) {
+        for ((subject, numbers, names), cases) in &self.files {
+            let origin = origin(*numbers);
+            if revision.reweighs((*subject, origin.territory), names.iter().copied()) {
                 touched.extend(cases.iter().map(|(_, key)| (*subject, *key)));
                 continue;
             }
-            for (from, to) in revision.redraws(tier(*segment)) {
+            for (from, to) in revision.redraws(*subject, origin) {
                 let within = cases.range((from, Key(0))..).take_while(|(r, _)| to.is_none_or(|to| *r < to));
                 touched.extend(within.map(|(_, key)| (*subject, *key)));
             }
@@ -80,8 +83,8 @@ mod tests {
     use datasets::policy::built_in;
     use features::risk::fuse;
     use features::signals::{Seen, Signal};
-    use records::Policy;
-    use records::policy::{Percent, Thresholds};
+    use records::policy::{Local, Percent, Thresholds};
+    use records::{Policy, Territory};
 
     use super::*;
 
@@ -95,18 +98,24 @@ mod tests {
         let mut docket = Docket::default();
         for key in 0..100 {
             let names: &[Name] = if key % 2 == 0 { &[Name::Edge] } else { &[Name::Loop] };
-            let judgement = judgement(names, 100 + key as u16 * 90);
+            // One in ten is at home in the first territory.
+            let territory = u16::from(key % 10 == 0);
+            let judgement = Judgement { territory, ..judgement(names, 100 + key as u16 * 90) };
             let r = fuse(policy, Subject::Account, false, judgement.signals.clone()).r;
             docket.enter((Subject::Account, Key(key)), Some((judgement, r)));
         }
         docket
     }
 
+    fn home((_, territory): (u16, u16)) -> Origin<'static> {
+        Origin { tier: None, territory: if territory == 1 { Territory::of("DE") } else { None } }
+    }
+
     #[test]
     fn a_threshold_touches_who_lies_between_and_a_weight_whom_its_signal_speaks_against() {
         let before = built_in();
         let docket = docket(&before);
-        let touched = |now: &Policy| docket.touched(&Revision { before: &before, now }, |_| None);
+        let touched = |now: &Policy| docket.touched(&Revision { before: &before, now }, home);
         assert!(touched(&before).is_empty());
 
         let mut now = before.clone();
@@ -123,7 +132,18 @@ mod tests {
 
         let mut now = before.clone();
         now.rules.account.get_mut("edge").unwrap().weight = Percent::new(1).unwrap();
-        assert_eq!(touched(&now), (0..100).step_by(2).map(|key| (Subject::Account, Key(key))).collect::<Vec<_>>());
+        let each = |step: usize| (0..100).step_by(step).map(|key| (Subject::Account, Key(key))).collect::<Vec<_>>();
+        assert_eq!(touched(&now), each(2));
+
+        // Numbers of a territory touch who is at home there.
+        let germany = Territory::of("DE").unwrap();
+        let mut now = before.clone();
+        now.local_weights.insert(germany, Local { account: Some(before.weights.track), track: None });
+        assert_eq!(touched(&now), each(10));
+        let mut now = before.clone();
+        now.local_thresholds.insert(germany, Local { account: Thresholds::new(steps), track: None });
+        let found = touched(&now);
+        assert!(found.len() > 1 && found.iter().all(|(_, Key(key))| key % 10 == 0), "{found:?}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use timely::worker::Worker;
 
 use super::args::ReplayArgs;
 use super::drive::{ASLEEP, Next, Source, drive};
-use super::judge::release;
+use super::judge::{Segments, release};
 use super::prepare::Prepared;
 use crate::exit::Failure;
 
@@ -45,6 +45,7 @@ pub struct Feed {
     /// Segments and findings by the tick from which each is in force, as far as somebody asks for them.
     entries: Vec<(Tick, Entry)>,
     asks_for_releases: bool,
+    segments: Segments,
     corrections: Vec<(Millis, u128)>,
     refusals: Vec<Refusal>,
     sort_plays_max: usize,
@@ -74,6 +75,7 @@ impl Feed {
             listings: std::mem::take(&mut prepared.listings),
             entries: std::mem::take(&mut prepared.entries),
             asks_for_releases: prepared.plan.asks_for_releases(),
+            segments: prepared.segments.clone(),
             corrections: std::mem::take(&mut prepared.corrections),
             refusals: std::mem::take(&mut prepared.refusals),
             sort_plays_max: args.sort_plays_max,
@@ -209,7 +211,7 @@ where
         while let Some((_, listing)) = self.listings.next_if(|(at, _)| *at <= tick) {
             plays.send(Inflow::Track(listed(listing)));
             if feed.asks_for_releases {
-                entries.send(Entry::Release(listing.track, release(listing)));
+                entries.send(Entry::Release(listing.track, release(listing, &feed.segments)));
             }
         }
         while let Some((_, entry)) = self.in_force.next_if(|(at, _)| *at <= tick) {

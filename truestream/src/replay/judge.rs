@@ -17,9 +17,10 @@ use dataflows::risk::{Judgement, JudgementChange, Release};
 use datasets::arrivals::{Listing, Tier};
 use datasets::names::NameTable;
 use features::revision::Revision;
-use features::risk::{Assessment, Told, decide_in_words, fuse};
+use features::risk::{Assessment, Told, decide_in_words, fuse_in};
 use records::clause::{Clause, Effect};
-use records::{Names, Policy, Risk, Ruling, RulingKind, Subject, Verdict};
+use records::policy::Origin;
+use records::{Names, Policy, Risk, Ruling, RulingKind, Subject, Territory, Verdict};
 use serde_json::json;
 
 use super::docket::{Docket, Who};
@@ -45,7 +46,7 @@ pub struct Judge {
     pub clauses: Vec<(Arc<Clause>, u64)>,
     /// The place of the first of them among the rules that are asked.
     pub first_rule: u16,
-    /// The tiers that have thresholds of their own.
+    /// The tiers and territories that have numbers of their own.
     pub segments: Segments,
     /// Whether somebody asks for the rows of `risk`.
     pub tells_risks: bool,
@@ -85,28 +86,52 @@ pub struct Turned {
 /// The tier of verified distributors whose own has no thresholds.
 const VERIFIED: &str = "verified";
 
-/// The tiers that have thresholds of their own under some policy, in order.
+/// The tiers and the territories that have numbers of their own under some policy, each in order.
 #[derive(Clone, Debug)]
-pub struct Segments(Arc<[String]>);
+pub struct Segments {
+    tiers: Arc<[String]>,
+    territories: Arc<[Territory]>,
+}
 
 impl Segments {
-    /// Of all these policies.
+    /// Of all these policies, and of those that are tried beside them.
     pub fn new<'a>(laws: impl IntoIterator<Item = &'a Law>) -> Segments {
-        let tiers: BTreeSet<&String> = laws.into_iter().flat_map(|law| law.policy.tiers.keys()).collect();
-        Segments(tiers.into_iter().cloned().collect())
+        let (mut tiers, mut territories) = (BTreeSet::new(), BTreeSet::new());
+        for law in laws {
+            for policy in [&law.policy].into_iter().chain(law.betas.iter().map(|beta| &beta.policy)) {
+                tiers.extend(policy.tiers.keys());
+                territories.extend(policy.territories());
+            }
+        }
+        Segments { tiers: tiers.into_iter().cloned().collect(), territories: territories.into_iter().collect() }
     }
 
     /// The number under which the distributor's segment travels: that of its tier, or of those who are verified; 0 where neither has
     /// thresholds of its own.
     pub fn of(&self, tier: &Tier) -> u16 {
-        let place = |name: &str| self.0.iter().position(|known| known == name);
+        let place = |name: &str| self.tiers.iter().position(|known| known == name);
         let at = tier.tier.as_deref().and_then(place).or(place(VERIFIED).filter(|_| tier.is_verified));
         at.map_or(0, |at| at as u16 + 1)
     }
 
-    fn tier(&self, segment: u16) -> Option<&str> {
-        let at = usize::from(segment).checked_sub(1)?;
-        self.0.get(at).map(String::as_str)
+    /// The territories that some policy names.
+    pub fn territories(&self) -> &[Territory] {
+        &self.territories
+    }
+
+    /// The number under which a territory travels; 0 where no policy names it.
+    pub fn of_territory(&self, territory: Option<Territory>) -> u16 {
+        let place = territory.and_then(|territory| self.territories.binary_search(&territory).ok());
+        place.map_or(0, |at| at as u16 + 1)
+    }
+
+    /// What the numbers of a judgement stand for.
+    fn origin(&self, (segment, territory): (u16, u16)) -> Origin<'_> {
+        let [segment, territory] = [segment, territory].map(|number| usize::from(number).checked_sub(1));
+        Origin {
+            tier: segment.and_then(|at| self.tiers.get(at)).map(String::as_str),
+            territory: territory.and_then(|at| self.territories.get(at)).copied(),
+        }
     }
 }
 
@@ -264,10 +289,10 @@ impl Judge {
     /// touches nothing changes.
     fn touched(&self, before: &[Arc<Policy>]) -> HashSet<Who> {
         let now = self.deciding();
-        let tier = |segment: u16| self.segments.tier(segment);
+        let origin = |numbers: (u16, u16)| self.segments.origin(numbers);
         let pairs = before.iter().flat_map(|before| now.iter().map(move |now| Revision { before, now }));
         let touched = pairs.flat_map(|revision| {
-            self.docket.iter().flat_map(|docket| docket.touched(&revision, tier)).collect::<Vec<_>>()
+            self.docket.iter().flat_map(|docket| docket.touched(&revision, origin)).collect::<Vec<_>>()
         });
         touched.chain(self.decided.iter().copied()).chain(self.matching.keys().copied()).collect()
     }
@@ -294,8 +319,10 @@ impl Judge {
         let (subject, key) = who;
         let id = LazyCell::new(|| names.id(subject.space(), key).to_string());
         let (policy, _) = self.policy_for(subject, &id);
-        let fused =
-            |judgement: &Judgement| fuse(&policy, subject, judgement.heard.is_some(), judgement.signals.clone());
+        let fused = |judgement: &Judgement| {
+            let Origin { territory, .. } = self.segments.origin((judgement.segment, judgement.territory));
+            fuse_in(&policy, (subject, territory), judgement.heard.is_some(), judgement.signals.clone())
+        };
         let mut found = judgement.map(fused).filter(|found| found.r > Risk::CLEAN);
         let r = found.as_ref().map_or(Risk::CLEAN, |found| found.r);
         let rules = judgement.map(|judgement| judgement.rules.clone()).unwrap_or_default();
@@ -330,10 +357,11 @@ impl Judge {
         }
         if self.tells_risks {
             let found = found.filter(|_| r > Risk::CLEAN);
-            let tier = judgement.and_then(|judgement| self.segments.tier(judgement.segment));
+            let numbers = judgement.map_or((0, 0), |judgement| (judgement.segment, judgement.territory));
+            let origin = self.segments.origin(numbers);
             judged.risks.push((
                 RowKey::Subject(subject, id.clone()),
-                found.map(|found| RowValue::Risk(Box::new(risk(&found, ruling.as_deref(), tier)))),
+                found.map(|found| RowValue::Risk(Box::new(risk(&found, ruling.as_deref(), origin)))),
             ));
         }
         r
@@ -390,9 +418,10 @@ impl Judge {
         judgement: &Judgement,
         found: &Assessment,
     ) -> (Option<VerdictRow>, Option<u16>) {
-        let Judgement { segment, heard, learned, rules, ruling, .. } = judgement;
+        let Judgement { segment, territory, heard, learned, rules, ruling, .. } = judgement;
         let (policy, policy_version) = self.policy_for(subject, id);
-        let by_risk = features::risk::verdict(&policy, self.segments.tier(*segment), found);
+        let numbers = (*segment, *territory);
+        let by_risk = features::risk::verdict(&policy, subject, self.segments.origin(numbers), found);
         let acting: Vec<u16> =
             rules.iter().copied().filter(|rule| self.clause(*rule).effect(id) == Effect::Acts).collect();
         let gravest = acting.iter().copied().min_by_key(|rule| (Reverse(self.clause(*rule).action), *rule));
@@ -412,12 +441,11 @@ impl Judge {
                 VerdictRow { r, verdict, reasons: Vec::new(), reasons_json, rules_json, policy_version, models_json };
             return (Some(row), decides);
         }
-        let tier = self.segments.tier(*segment);
         let heard = heard.and_then(|heard| self.words.get(heard.words?));
         let words = learned.as_ref().map(|learned| learned::words(learned, &self.models));
         let model = learned.as_ref().and_then(|learned| self.models.get(usize::from(learned.model)));
         let told = Told { heard: heard.as_deref(), learned: words.as_deref() };
-        let mut decision = decide_in_words(&policy, subject, tier, found, told);
+        let mut decision = decide_in_words(&policy, subject, self.segments.origin(numbers), found, told);
         for rule in acting {
             let clause = self.clause(rule);
             decision.rules.push(format!("rule.{}", clause.id));
@@ -460,7 +488,7 @@ fn ruled(ruling: &Ruling) -> String {
     format!("a person ruled on {}{why} [ruling: {what}]", instant(ruling.known_at))
 }
 
-fn risk(found: &Assessment, ruling: Option<&Ruling>, tier: Option<&str>) -> RiskRow {
+fn risk(found: &Assessment, ruling: Option<&Ruling>, origin: Origin) -> RiskRow {
     let ten_thousandths = |parts: u16| f64::from(parts) / 10_000.0;
     let parts = found.parts().into_iter().map(|part| {
         json!({
@@ -475,12 +503,14 @@ fn risk(found: &Assessment, ruling: Option<&Ruling>, tier: Option<&str>) -> Risk
         |ruling| json!({"name": format!("ruling.{}", ruling.kind.name()), "value": 0.0, "weight": 0.0, "share": 0.0}),
     );
     let parts = serde_json::Value::Array(parts.chain(ruled).collect()).to_string();
-    let voiced = Voiced { voices: found.voices(), tier: tier.map(Box::from) };
+    let Origin { tier, territory } = origin;
+    let voiced = Voiced { voices: found.voices(), tier: tier.map(Box::from), territory };
     RiskRow { risks: [found.r, found.rc, found.rb, found.rp], parts, voiced }
 }
 
-/// What a row of the catalogue says of its release.
-pub fn release(row: &Listing) -> Release {
-    let Listing { content, artist, uploader, distributor, metadata, .. } = *row;
-    Release { content, artist, uploader, distributor, metadata }
+/// What a row of the catalogue says of its release, under the numbers of these segments.
+pub fn release(row: &Listing, segments: &Segments) -> Release {
+    let Listing { content, artist, uploader, distributor, metadata, territory, .. } = *row;
+    let territory = segments.of_territory(territory);
+    Release { content, artist, uploader, distributor, metadata, territory }
 }

@@ -72,9 +72,11 @@ pub struct Prepared {
     pub facts: Arc<Facts>,
     /// The catalogue by the tick from which each row is in force.
     pub listings: Vec<(Tick, Listing)>,
-    /// The segments of the distributors and what was heard by the tick from which each is in force; of these only which
+    /// The segments of the distributors, the territories of the accounts and what was heard by the tick from which each is in force; of these only which
     /// recordings are copies where features of tracks are wanted and nobody is judged, else nothing.
     pub entries: Vec<(Tick, Entry)>,
+    /// The tiers and territories that have numbers of their own.
+    pub segments: Segments,
     /// What was heard, counted; `None` where nobody listened.
     pub heard: Option<HeardCounts>,
     /// Of what people ruled: the same where it is the same.
@@ -205,6 +207,13 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
     if setting.judges() {
         let segment = |(tick, row): &(Tick, Tier)| (*tick, Entry::Segment(row.distributor, segments.of(row)));
         entries.extend(tiers.iter().map(segment));
+        if !segments.territories().is_empty() {
+            // The accounts once more, for what only few ask.
+            let homes = arrivals::read_territories(&inputs.accounts, &kinds, segments.territories(), &mut naming);
+            let home =
+                |(account, territory)| (first, Entry::Territory(account, segments.of_territory(Some(territory))));
+            entries.extend(homes.map_err(input)?.into_iter().map(home));
+        }
         entries.extend(findings);
         let hindsight = args.hindsight.then(|| clock.instant(until));
         entries.extend(Rulings::new(clock, hindsight).flow(ruled, first));
@@ -280,6 +289,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
         warnings: learned::warnings(args, &setting.links),
         wanted: wanted(&plan),
         entries,
+        segments,
         models: scorers.names,
         sides: sides.into_iter().map(|(side, scorers)| (side, scorers.names)).collect(),
         rulings_digest,

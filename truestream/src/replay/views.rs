@@ -16,8 +16,9 @@ use features::tally::Axis;
 use records::clause::{Clause, Effect};
 use records::declaring::{Doubt, Ledger};
 use records::gate::{Action, Finding, Found};
+use records::policy::Origin;
 use records::reputation::Record;
-use records::{Id, IdSpace, Millis, Risk, Ruling, Subject, Verdict};
+use records::{Id, IdSpace, Millis, Risk, Ruling, Subject, Territory, Verdict};
 
 /// A table that a replay can write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -406,6 +407,15 @@ pub struct Voiced {
     pub voices: Voices,
     /// The tier by whose thresholds it is judged, where that has some of its own.
     pub tier: Option<Box<str>>,
+    /// Its territory, where some policy has numbers for it.
+    pub territory: Option<Territory>,
+}
+
+impl Voiced {
+    /// Where the subject comes from.
+    pub fn origin(&self) -> Origin<'_> {
+        Origin { tier: self.tier.as_deref(), territory: self.territory }
+    }
 }
 
 /// A row of `verdict`.

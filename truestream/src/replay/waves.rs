@@ -15,7 +15,7 @@ use dataflows::clock::{Clock, Tick};
 use datasets::arrivals::{Facts, Grouping, Upload};
 use features::season::Season;
 use features::title::{self, Neighbours};
-use records::policy::DEFAULT_SEGMENT;
+use records::policy::Thresholds;
 use records::sensitivity::{Measure, Surge};
 use records::{Key, Millis, Policy};
 
@@ -260,13 +260,14 @@ pub(super) fn in_waves<'a>(
 
 /// The policy while the wave lasts; its name says so.
 fn tightened(policy: Policy, wave: &Wave) -> Policy {
-    let Policy { version, mut thresholds, mut tiers, .. } = policy.clone();
     let Surge { name, segment, .. } = &wave.surge;
-    match tiers.get_mut(segment) {
-        Some(tier) => *tier = wave.surge.tightened(*tier),
-        None => thresholds = wave.surge.tightened(thresholds),
-    }
-    Policy { version: format!("{version}{WAVE}{name}"), thresholds, tiers, ..policy }
+    let mut now = Policy { version: format!("{}{WAVE}{name}", policy.version), ..policy };
+    now.put_thresholds(segment, wave.surge.tightened(thresholds_of(&now, segment)));
+    now
+}
+
+fn thresholds_of(policy: &Policy, segment: &str) -> Thresholds {
+    policy.thresholds_of(segment).expect("a wave names segments that have thresholds")
 }
 
 /// Between the name of a policy and that of a wave.
@@ -278,10 +279,7 @@ pub fn rows(waves: &[Wave], laws: &[Law], clock: Clock) -> Vec<(Tick, Rows)> {
     for wave in waves {
         let Surge { name, measure, segment, hours, .. } = &wave.surge;
         let policy = &laws[wave.law].policy;
-        let before = match segment.as_str() {
-            DEFAULT_SEGMENT => policy.thresholds,
-            tier => policy.tiers[tier],
-        };
+        let before = thresholds_of(policy, segment);
         let steps = [before, wave.surge.tightened(before)].map(|thresholds| thresholds.steps());
         let Season { seen, expected, deviation } = wave.began;
         let [before, now] = steps.map(|steps| [steps.hold, steps.escalate, steps.block].map(|step| step.get()));
@@ -313,7 +311,7 @@ pub fn rows(waves: &[Wave], laws: &[Law], clock: Clock) -> Vec<(Tick, Rows)> {
 
 #[cfg(test)]
 mod tests {
-    use records::policy::Percent;
+    use records::policy::{DEFAULT_SEGMENT, Percent};
     use records::sensitivity::Floor;
 
     use super::*;

@@ -483,21 +483,20 @@ impl ReviewDesk {
         let [_, rc, rb, rp] = row.risks.map(|risk| risk.share());
         let mut parts = [rc, rb, rp].map(|risk| Part { risk, weight: None });
         if let Some(policy) = tick.and_then(|tick| self.shelf.policy(tick)) {
-            let Voiced { voices, tier } = &row.voiced;
-            let tier = tier.as_deref();
-            let (r, weights) = voices.mixed(&policy, subject, &[]);
+            let (Voiced { voices, .. }, origin) = (&row.voiced, row.voiced.origin());
+            let (r, weights) = voices.mixed(&policy, subject, origin, &[]);
             if r == row.risks[0] {
                 let Shares { content, behaviour, policy: provenance } = weights.shares();
                 let shares = [content, behaviour, provenance];
                 parts.iter_mut().zip(shares).for_each(|(part, share)| part.weight = Some(share.get()));
                 for signal in &mut case.contributions {
                     let name = voices.alone.iter().map(|(name, _)| *name).find(|name| name.name() == signal.name);
-                    let without = name.map(|name| voices.without(&policy, subject, tier, &[name]));
+                    let without = name.map(|name| voices.without(&policy, subject, origin, &[name]));
                     signal.without = without.map(|(r, verdict)| (r.share(), verdict.name().to_owned()));
                 }
-                let called = voices.without(&policy, subject, tier, &[]).1;
+                let called = voices.without(&policy, subject, origin, &[]).1;
                 case.by_risk = Some(called.name().to_owned());
-                let sets = voices.hangs_on(&policy, subject, tier).into_iter().take(HANGS_SHOWN);
+                let sets = voices.hangs_on(&policy, subject, origin).into_iter().take(HANGS_SHOWN);
                 case.hangs_on = sets.map(|names| names.iter().map(|name| name.name().to_owned()).collect()).collect();
             }
         }

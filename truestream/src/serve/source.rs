@@ -21,7 +21,7 @@ use dataflows::river::{Change, Ends, Ledger};
 use dataflows::windows::Inflow;
 use datasets::arrivals::{Grouping, Hearing, Incoming, Listing, News, Suspect, Tier};
 use datasets::log::{self, Durable, LogError, Offsets, Reader};
-use records::{Code, Key, Millis, Refusal};
+use records::{Code, Key, Millis, Refusal, Territory};
 use timely::worker::Worker;
 
 use super::places::{Place, Places};
@@ -124,6 +124,8 @@ struct Held {
     claims: Vec<Claim>,
     listings: Vec<Listing>,
     tiers: Vec<Tier>,
+    /// Accounts, by the numbers of their territories.
+    territories: Vec<(Key, u16)>,
     refusals: Vec<Refusal>,
     /// Subjects about whom other rulings may be in force.
     ruled: BTreeSet<Who>,
@@ -135,7 +137,8 @@ struct Held {
 
 impl Held {
     fn add(&mut self, other: Held) {
-        let Held { claims, listings, tiers, refusals, ruled, hearings, groupings, turning } = other;
+        let Held { claims, listings, tiers, territories, refusals, ruled, hearings, groupings, turning } = other;
+        self.territories.extend(territories);
         self.turning = turning.or(self.turning.take());
         self.claims.extend(claims);
         self.listings.extend(listings);
@@ -160,7 +163,7 @@ pub struct Questions {
     pub clock: Clock,
     /// So many ticks after its end, or its arrival, a play is kept.
     pub kept: Tick,
-    /// The tiers that have thresholds of their own, where somebody judges.
+    /// The tiers and territories that have numbers of their own, where somebody judges.
     pub segments: Option<Segments>,
     /// Gives what was heard in words a number.
     pub words: Arc<Words>,
@@ -361,7 +364,18 @@ impl FromLog {
                     self.hold_dated(row.valid_from, |held| held.listings.push(row));
                 }
             }
-            News::Accounts(accounts) => self.places.register(accounts),
+            News::Accounts(accounts) => {
+                let named = self.segments.as_ref().filter(|segments| !segments.territories().is_empty());
+                if let Some(segments) = named {
+                    let number = |country: &str| segments.of_territory(Territory::of(country));
+                    let home =
+                        |(account, country): &(Key, Option<String>)| (*account, country.as_deref().map_or(0, number));
+                    let homes: Vec<(Key, u16)> = accounts.iter().map(home).collect();
+                    // The row has no date: it is in force from when it is known.
+                    self.hold_dated(None, |held| held.territories.extend(homes));
+                }
+                self.places.register(accounts);
+            }
             News::Tiers(tiers) => {
                 for row in tiers {
                     self.hold_dated(row.valid_from, |held| held.tiers.push(row));
@@ -462,9 +476,10 @@ impl Source for FromLog {
 
     fn send(&mut self, tick: Tick, ends: &mut Ends) -> Result<(), Failure> {
         let held = self.held.remove(&tick).unwrap_or_default();
-        let Held { claims, mut listings, mut tiers, refusals, ruled, hearings, groupings, turning } = held;
+        let Held { claims, mut listings, mut tiers, territories, refusals, ruled, hearings, groupings, turning } = held;
         turning.into_iter().for_each(|turning| _ = self.said.send(Said::Turning(tick, turning)));
-        self.unawaited += claims.len() + listings.len() + tiers.len() + hearings.len() + groupings.len() + 1;
+        self.unawaited +=
+            claims.len() + listings.len() + tiers.len() + territories.len() + hearings.len() + groupings.len() + 1;
         claims.into_iter().for_each(|claim| ends.claims.send(claim));
         refusals.into_iter().for_each(|refusal| ends.refusals.send(refusal));
         // Of the rows of a track that come into force at one tick only the latest does, and none after a later one. Of two
@@ -477,8 +492,8 @@ impl Source for FromLog {
             if *in_force <= row.valid_from {
                 *in_force = row.valid_from;
                 ends.plays.send(Inflow::Track(listed(&row)));
-                if self.segments.is_some() {
-                    ends.entries.send(Entry::Release(row.track, release(&row)));
+                if let Some(segments) = &self.segments {
+                    ends.entries.send(Entry::Release(row.track, release(&row, segments)));
                 }
             }
         }
@@ -494,6 +509,9 @@ impl Source for FromLog {
                 }
             }
         }
+        // Of two rows of an account the one that came last is meant.
+        let homes: BTreeMap<Key, u16> = territories.into_iter().collect();
+        homes.into_iter().for_each(|(account, home)| ends.entries.send(Entry::Territory(account, home)));
         let turns = ruled.into_iter().filter_map(|who| self.rulings.turn(who, tick));
         hearings.into_iter().for_each(|row| self.sounding.hear(row));
         groupings.into_iter().for_each(|row| self.sounding.group(row));

@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ kafka │ watched │ broken │ killed │ full │ loaded │ sameness │ cluster │ scan │ heard │ heard_alive │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ gate │ exchange │ explained │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ kafka │ watched │ broken │ killed │ full │ loaded │ sameness │ cluster │ scan │ heard │ heard_alive │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ territory │ gate │ exchange │ explained │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
 //! ```
 
 mod access;
@@ -38,6 +38,7 @@ mod royalties;
 mod rulings;
 mod sameness;
 mod scan;
+mod territory;
 mod told;
 mod watched;
 
