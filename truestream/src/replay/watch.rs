@@ -240,6 +240,7 @@ mod tests {
             floor: Floor { hold, escalate, block },
             lasts_hours,
             lasts_max_hours: 15,
+            relaxes: Vec::new(),
         }
     }
 

@@ -1,8 +1,8 @@
-//! Surges that tighten thresholds for a time: found in the dated rows of catalogue, accounts and copies, laid over the policies of a run.
+//! Surges that tighten thresholds, and relax those of whom one trusts, for a time: found in the dated rows of catalogue, accounts and copies, laid over the policies of a run.
 //!
 //! ```text
 //! uploads, near titles, new accounts, copies ──season──▶ surges, tick by tick ──▶ waves, each from a tick to another
-//! policies ──────────────────────────────────────────────────────────────────┴──▶ policies with lower thresholds while waves last
+//! policies ──────────────────────────────────────────────────────────────────┴──▶ policies with other thresholds while waves last
 //! ```
 //!
 //! What is counted are uploads, sign-ups and copies, which no verdict changes: a wave cannot feed itself. Counting what is held would let it,
@@ -16,7 +16,7 @@ use datasets::arrivals::{Facts, Grouping, Upload};
 use features::season::Season;
 use features::title::{self, Neighbours};
 use records::policy::Thresholds;
-use records::sensitivity::{Measure, Surge};
+use records::sensitivity::{Measure, Relief, Surge};
 use records::{Key, Millis, Policy};
 
 use super::judge::Rows;
@@ -231,7 +231,7 @@ impl Swell {
     }
 }
 
-/// The policies, with lower thresholds while waves last: another law at every tick at which a wave begins or ends.
+/// The policies, with other thresholds while waves last: another law at every tick at which a wave begins or ends.
 pub fn over(laws: Vec<Law>, waves: &[Wave]) -> Vec<Law> {
     let mut turns: Vec<Tick> = laws.iter().map(|law| law.from).collect();
     turns.extend(waves.iter().flat_map(|wave| [wave.from, wave.until]));
@@ -254,15 +254,22 @@ pub(super) fn in_waves<'a>(
     waves: impl IntoIterator<Item = &'a Wave>,
     tick: Tick,
 ) -> Policy {
-    let lasting = waves.into_iter().filter(|wave| wave.law == place && (wave.from..wave.until).contains(&tick));
-    lasting.fold((*laws[place].policy).clone(), tightened)
+    let is_lasting = |wave: &&Wave| wave.law == place && (wave.from..wave.until).contains(&tick);
+    let lasting: Vec<&Wave> = waves.into_iter().filter(is_lasting).collect();
+    let usual = &*laws[place].policy;
+    lasting.iter().fold(usual.clone(), |now, wave| in_wave(usual, now, wave, &lasting))
 }
 
-/// The policy while the wave lasts; its name says so.
-fn tightened(policy: Policy, wave: &Wave) -> Policy {
-    let Surge { name, segment, .. } = &wave.surge;
-    let mut now = Policy { version: format!("{}{WAVE}{name}", policy.version), ..policy };
+/// The policy as it is now, under one more of the lasting waves; its name says so. What any of them tightens none relaxes.
+fn in_wave(usual: &Policy, mut now: Policy, wave: &Wave, lasting: &[&Wave]) -> Policy {
+    let Surge { name, segment, relaxes, .. } = &wave.surge;
+    now.version += &format!("{WAVE}{name}");
     now.put_thresholds(segment, wave.surge.tightened(thresholds_of(&now, segment)));
+    let is_tightened = |relief: &&Relief| lasting.iter().any(|wave| wave.surge.segment == relief.segment);
+    for relief in relaxes.iter().filter(|relief| !is_tightened(relief)) {
+        let [usual, before] = [usual, &now].map(|policy| thresholds_of(policy, &relief.segment));
+        now.put_thresholds(&relief.segment, relief.relaxed(usual, before));
+    }
     now
 }
 
@@ -277,16 +284,13 @@ pub const WAVE: &str = " + wave ";
 pub fn rows(waves: &[Wave], laws: &[Law], clock: Clock) -> Vec<(Tick, Rows)> {
     let mut rows: BTreeMap<Tick, BTreeMap<RowKey, Option<RowValue>>> = BTreeMap::new();
     for wave in waves {
-        let Surge { name, measure, segment, hours, .. } = &wave.surge;
+        let Surge { name, measure, segment, hours, relaxes, .. } = &wave.surge;
         let policy = &laws[wave.law].policy;
         let before = thresholds_of(policy, segment);
-        let steps = [before, wave.surge.tightened(before)].map(|thresholds| thresholds.steps());
         let Season { seen, expected, deviation } = wave.began;
-        let [before, now] = steps.map(|steps| [steps.hold, steps.escalate, steps.block].map(|step| step.get()));
-        let effect = format!(
-            "hold from {} on instead of {}, escalate from {} instead of {}, block from {} instead of {} (whole percent)",
-            now[0], before[0], now[1], before[1], now[2], before[2]
-        );
+        let effect = [tightened_in_words(before, wave.surge.tightened(before))].into_iter();
+        let effect =
+            effect.chain(relaxes.iter().map(|relief| relaxed_in_words(relief, policy))).collect::<Vec<_>>().join("; ");
         let row = |until: Tick| WaveRow {
             measure: measure.name(),
             segment: segment.clone(),
@@ -309,10 +313,32 @@ pub fn rows(waves: &[Wave], laws: &[Law], clock: Clock) -> Vec<(Tick, Rows)> {
     rows.into_iter().map(|(tick, rows)| (tick, rows.into_iter().collect())).collect()
 }
 
+/// What a wave does to those whom it tightens.
+fn tightened_in_words(before: Thresholds, now: Thresholds) -> String {
+    let [before, now] = [before, now].map(|thresholds| thresholds.steps());
+    let [before, now] = [before, now].map(|steps| [steps.hold, steps.escalate, steps.block].map(|step| step.get()));
+    format!(
+        "hold from {} on instead of {}, escalate from {} instead of {}, block from {} instead of {} (whole percent)",
+        now[0], before[0], now[1], before[1], now[2], before[2]
+    )
+}
+
+/// And to those whom it relaxes.
+fn relaxed_in_words(relief: &Relief, policy: &Policy) -> String {
+    let usual = thresholds_of(policy, &relief.segment);
+    let [before, now] = [usual, relief.relaxed(usual, usual)].map(|thresholds| thresholds.steps());
+    let [before, now] = [before, now].map(|steps| [steps.hold, steps.escalate].map(|step| step.get()));
+    format!(
+        "relaxes {} while no wave tightens it: hold from {} on instead of {}, escalate from {} instead of {}",
+        relief.segment, now[0], before[0], now[1], before[1]
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    use datasets::policy::{built_in, declaring, gate};
     use records::policy::{DEFAULT_SEGMENT, Percent};
-    use records::sensitivity::Floor;
+    use records::sensitivity::{Ceiling, Floor};
 
     use super::*;
 
@@ -331,6 +357,7 @@ mod tests {
             floor: Floor { hold, escalate, block },
             lasts_hours: 10,
             lasts_max_hours: 30,
+            relaxes: Vec::new(),
         }
     }
 
@@ -355,6 +382,47 @@ mod tests {
         assert_eq!(waves(&[long, vec![60]].concat()), [(5, 35), (60, 70)]);
         // A policy that ends takes its waves along.
         assert_eq!(waves(&[195]), [(195, 200)]);
+    }
+
+    #[test]
+    fn a_wave_relaxes_whom_one_trusts_unless_another_tightens_them() {
+        let percent = |share| Percent::new(share).expect("a share");
+        let ceiling = Ceiling { hold: percent(60), escalate: percent(90) };
+        let relaxes = |segment: &str| vec![Relief { segment: segment.to_owned(), points: 5, ceiling }];
+        let wave = |surge: Surge, from, until| Wave {
+            surge,
+            law: 0,
+            from,
+            until,
+            ends: vec![(from, until)],
+            began: Season { seen: 9, expected: 1.0, deviation: 1.0 },
+        };
+        let trusting = Surge { relaxes: relaxes("major"), ..surge() };
+        let tightening = Surge { name: "titles".to_owned(), segment: "major".to_owned(), ..surge() };
+        let waves = [wave(trusting.clone(), 2, 20), wave(trusting, 5, 15), wave(tightening, 10, 12)];
+        let law = Law {
+            from: 0,
+            policy: Arc::new(built_in()),
+            rules: Vec::new(),
+            declaring: declaring(None).expect("built in"),
+            gate: gate(None).expect("built in"),
+            surges: Vec::new(),
+            betas: Vec::new(),
+        };
+        let laws = over(vec![law.clone()], &waves);
+        let holds = |segment: &str| -> Vec<(Tick, u8)> {
+            let hold = |law: &Law| (law.from, thresholds_of(&law.policy, segment).steps().hold.get());
+            laws.iter().map(hold).collect()
+        };
+        assert_eq!(holds("major"), [(0, 50), (2, 55), (5, 60), (10, 45), (12, 60), (15, 55), (20, 50)]);
+        assert_eq!(holds("default"), [(0, 40), (2, 35), (5, 30), (10, 30), (12, 30), (15, 35), (20, 40)]);
+        assert!(laws.iter().all(|law| thresholds_of(&law.policy, "probation") == built_in().tiers["probation"]));
+        assert_eq!(laws[6].policy, law.policy, "and all is as before");
+        let said = rows(&waves[..1], &[law], Clock::new(HOUR_MS)).remove(0).1.remove(0).1;
+        let Some(RowValue::Wave(row)) = said else { panic!("a row") };
+        let words =
+            "; relaxes major while no wave tightens it: hold from 55 on instead of 50, escalate from 75 instead of 70";
+        assert!(row.effect.ends_with(words), "{}", row.effect);
     }
 
     #[test]

@@ -595,6 +595,67 @@ fn a_service_lives_through_waves_as_a_replay_does_though_it_is_killed_in_between
 }
 
 #[test]
+fn a_wave_relaxes_whom_one_trusts_frees_nobody_whom_people_stopped_and_is_over() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path();
+    let steps = |hold: u8, escalate: u8| {
+        format!(
+            "[territory.DE.account]\nhold = {hold}\nescalate = {escalate}\nblock = 90\nescalate_signals = 2\nblock_signals = 3\n"
+        )
+    };
+    let relaxes =
+        "relaxes = [{ segment = 'territory.DE.account', points = 20, ceiling = { hold = 70, escalate = 100 } }]\n";
+    let named = |version: &str, hold: u8, escalate: u8, relaxes: &str| {
+        let files =
+            [("thresholds.toml", steps(hold, escalate)), ("sensitivity.toml", format!("{}{relaxes}", gate::WAVE))];
+        policy(path, version, &files.each_ref().map(|(name, text)| (*name, text.as_str())))
+    };
+    let usual = named("usual", 40, 75, "");
+    let relaxing = named("relaxing", 40, 75, relaxes);
+    // What the wave makes of it: twenty points more, and no more than the usual one for block.
+    let raised = named("raised", 60, 90, "");
+    let views = ["account_window", "risk", "verdict", "wave", "ruling"];
+    for hours in [54, 96] {
+        let data = flooded(&path.join(format!("{hours} hours")), hours);
+        // Many accounts are at home where one trusts them, and a person stopped one of these.
+        let homes = (0..20).map(|n| (n == 0 || n % 2 == 1).then(|| "DE".to_owned()));
+        let ids = gate::texts((0..20).map(|n| Some(format!("a{n}"))));
+        gate::table(&data.join("accounts.parquet"), vec![("account_id", ids), ("country", gate::texts(homes))]);
+        let one = |word: &str| gate::texts([Some(word.to_owned())]);
+        let ruling = [("subject", "account"), ("subject_id", "a0"), ("ruling", "confirmed"), ("verdict", "block")];
+        let mut ruling: Vec<_> = ruling.map(|(name, word)| (name, one(word))).into();
+        ruling.push(("known_at", instants(&[Some(MONDAY)])));
+        gate::table(&data.join("rulings.parquet"), ruling);
+        let decided = |policy: &str| {
+            let (tables, as_of) = replayed(&HOW, &data, path, &views, &["--policy", policy]);
+            let columns = ["subject", "subject_id", "verdict", "r", "policy_version"];
+            (rows(&tables.join("verdict.parquet"), &columns), tables, as_of)
+        };
+        let of = |policy: &str| decided(policy).0.into_iter().map(|row| row[..4].to_vec()).collect::<Vec<_>>();
+        let [by_usual, by_raised] = [&usual, &raised].map(|policy| of(policy));
+        let (found, tables, as_of) = decided(&relaxing);
+        let versions: BTreeSet<&str> = found.iter().map(|row| row[4].as_str()).collect();
+        let lasts = hours == 54;
+        assert_eq!(versions, BTreeSet::from([if lasts { "relaxing + wave flood" } else { "relaxing" }]));
+        let rest: Vec<_> = found.iter().map(|row| row[..4].to_vec()).collect();
+        assert_eq!(&rest, if lasts { &by_raised } else { &by_usual }, "{hours}: {by_usual:?}");
+        assert!(!lasts || by_usual.len() > by_raised.len(), "somebody is freed: {by_usual:?}");
+        let is_stopped = |row: &&Vec<String>| row[1] == "a0" && row[2] == "block";
+        assert_eq!(rest.iter().filter(is_stopped).count(), 1, "by a person, and stays so");
+        let told = truestream(&["explain", "account", "a0", "--tables", &text(&tables), "--policy", &relaxing]).good();
+        let words = "; relaxes territory.DE.account while no wave tightens it: hold from 60 on instead of 40";
+        assert_eq!(told.out.contains(words), lasts, "{told:?}");
+
+        let follow = ["--follow", &text(&data), "--policy", &relaxing, "--workers", "4"];
+        let service = Service::start(&path.join(format!("state {hours}")), &follow);
+        service.wait_until_followed();
+        service.wait_as_of(as_of);
+        service.states(&tables, &views);
+        service.running.kill();
+    }
+}
+
+#[test]
 fn a_service_takes_up_a_policy_with_waves_while_it_runs() {
     let folder = TempDir::new().expect("a folder");
     let (path, data) = (folder.path(), flooded(&folder.path().join("flooded"), 54));
