@@ -169,7 +169,9 @@ fn print(text: &str) -> Result<(), Failure> {
 /// Every mistake of the policy in the folder, of the built-in one without a folder, as the store measures it.
 fn faults(own: Option<&Path>, store: Option<&Path>) -> Result<Vec<String>, Failure> {
     let mut faults: Vec<String> = own.map(policy::faults).unwrap_or_default().iter().map(ToString::to_string).collect();
-    faults.extend(clauses::faults(&policy::clauses(own).unwrap_or_default()));
+    let rules = policy::clauses(own).unwrap_or_default();
+    faults.extend(clauses::faults(&rules));
+    faults.extend(clauses::strange_columns(&rules));
     if faults.is_empty() {
         faults.extend(misspent(own, store)?);
     }
@@ -197,17 +199,22 @@ fn check(CheckArgs { one: args, store, data, artists_max, more }: &CheckArgs) ->
         false => Vec::new(),
     };
     let lists = if faults.is_empty() { untold(own)? } else { Vec::new() };
+    let warnings = if faults.is_empty() { doubtful(own)? } else { Vec::new() };
     let name = args.policy.display();
     match args.json {
         true => {
             let name = name.to_string();
             print(&format!(
                 "{:#}",
-                json!({"policy": name, "faults": faults, "never_counts": idle, "lists": lists, "artists_wronged": wronged})
+                json!({
+                    "policy": name, "faults": faults, "never_counts": idle, "lists": lists, "warnings": warnings,
+                    "artists_wronged": wronged,
+                })
             ))?;
         }
         false => {
             let mut lines = faults.clone();
+            lines.extend(warnings.iter().map(|warning| format!("warning: {warning}")));
             lines.extend(idle.iter().chain(&lists).map(|note| format!("note: {note}")));
             lines.extend(wronged.map(|many| format!("note: honest artists that are newly wronged: {many}")));
             lines.extend(faults.is_empty().then(|| format!("{name}: in order")));
@@ -302,6 +309,33 @@ fn expired(own: Option<&Path>) -> Result<Vec<String>, Failure> {
     let rules = policy::clauses(own).map_err(input)?.into_iter().map(|rule| rule.clause);
     let told = |rule: Clause| format!("rule {:?} has expired at {}", rule.id, instant::to_text(rule.expires));
     Ok(rules.filter(|rule| rule.expires <= now).map(told).collect())
+}
+
+/// Before this day nobody uploaded music to a service: the Internet Underground Music Archive, the first that took some, began in 1993.
+const ASKED_MIN: &str = "1993-01-01";
+/// From so many years after today on a day is taken for a slip of the pen.
+const ASKED_YEARS: i64 = 10;
+
+/// What can be and is hardly meant: rules about windows that nobody runs, and days that ask everybody or nobody.
+fn doubtful(own: Option<&Path>) -> Result<Vec<String>, Failure> {
+    let least = instant::from_text(ASKED_MIN).expect("a day");
+    let most = now() + ASKED_YEARS * 365 * 86_400_000;
+    let days = [
+        ("disclosure.toml: required_from", policy::declaring(own).map_err(input)?.required_from),
+        ("gate.toml: asked_from", policy::gate(own).map_err(input)?.asked_from),
+    ];
+    let told = |(what, day): (&str, Millis)| match day {
+        day if day < least => Some(format!(
+            "{what} is {}, before {ASKED_MIN}: every upload of which it is known when is asked",
+            instant::to_text(day)
+        )),
+        day if day > most => {
+            Some(format!("{what} is {}, in more than {ASKED_YEARS} years: no upload is asked", instant::to_text(day)))
+        }
+        _ => None,
+    };
+    let rules = policy::clauses(own).map_err(input)?;
+    Ok(days.into_iter().filter_map(told).chain(clauses::unusual_windows(&rules)).collect())
 }
 
 fn now() -> Millis {

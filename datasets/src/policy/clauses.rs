@@ -19,6 +19,8 @@ pub struct TestedClause {
     pub clause: Clause,
     /// Rows that it must match, and rows that it must not; none of a rule that is itself a row of a table.
     pub tests: Vec<ClauseTest>,
+    /// The columns that cells of its table test, its own cells or others; none of a rule that is written out.
+    pub columns: Vec<String>,
 }
 
 /// A row, and whether the rule must match it.
@@ -87,8 +89,9 @@ pub fn clauses(folder: Option<&Path>) -> Result<Vec<TestedClause>, Error> {
     let path = folder.join(DECISIONS);
     match std::fs::read_to_string(&path) {
         Ok(table) => {
-            let untested = |clause| (DECISIONS, TestedClause { clause, tests: Vec::new() });
-            rules.extend(decisions::rules(&path, &table)?.into_iter().map(untested));
+            let decisions::Table { columns, rules: rows } = decisions::rules(&path, &table)?;
+            let untested = |clause| (DECISIONS, TestedClause { clause, tests: Vec::new(), columns: columns.clone() });
+            rules.extend(rows.into_iter().map(untested));
         }
         Err(missing) if missing.kind() == ErrorKind::NotFound => {}
         Err(source) => return Err(Error::io(&path, source)),
@@ -128,6 +131,6 @@ impl Written {
             from,
             expires,
         };
-        TestedClause { clause, tests }
+        TestedClause { clause, tests, columns: Vec::new() }
     }
 }

@@ -25,11 +25,19 @@ const ALLOWED: [&str; 4] = ["ground", "shadow", "rollout_percent", "from"];
 /// Whatever the value is.
 const ANY: &str = "-";
 
+/// A table of rules.
+pub(super) struct Table {
+    /// The columns that its cells test; one without a name holds nothing.
+    pub columns: Vec<String>,
+    /// Its rules, in their order.
+    pub rules: Vec<Clause>,
+}
+
 /// The rules of a table that was read from the path.
 ///
 /// # Errors
 /// The first cell that cannot be, with its line and column, what was found and what was expected.
-pub(super) fn rules(path: &Path, text: &str) -> Result<Vec<Clause>, Error> {
+pub(super) fn rules(path: &Path, text: &str) -> Result<Table, Error> {
     let wrong = |what: String| Error::Input(format!("{}: {what}", path.display()));
     // Spreadsheets mark UTF-8, and where a comma divides numbers they put semicolons between cells.
     let text = text.trim_start_matches('\u{feff}');
@@ -52,7 +60,13 @@ pub(super) fn rules(path: &Path, text: &str) -> Result<Vec<Clause>, Error> {
             Row { columns: &columns, cells: &record }.rule().map_err(|what| wrong(format!("line {line}: {what}")))?,
         );
     }
-    Ok(rules)
+    let tested = columns.iter().filter(|column| !column.is_empty() && !is_own(column)).map(str::to_owned);
+    Ok(Table { columns: tested.collect(), rules })
+}
+
+/// Whether the column says something about the rule itself.
+fn is_own(column: &str) -> bool {
+    NEEDED.contains(&column) || ALLOWED.contains(&column)
 }
 
 struct Row<'a> {
@@ -94,7 +108,6 @@ impl Row<'_> {
 
     /// The conditions of the columns that are none of the rule's own.
     fn tests(&self) -> Result<Vec<String>, String> {
-        let is_own = |column: &str| NEEDED.contains(&column) || ALLOWED.contains(&column);
         let tested = self.columns.iter().zip(self.cells.iter()).filter(|(column, _)| !is_own(column));
         tested.filter(|(_, cell)| !cell.is_empty() && *cell != ANY).map(|(column, cell)| test(column, cell)).collect()
     }
@@ -160,7 +173,7 @@ mod tests {
         "id,version,subject,window,plays,skipped,action,code,reason,owner,expires,shadow,rollout_percent,from";
 
     fn read(text: &str) -> Result<Vec<Clause>, String> {
-        rules(Path::new("decisions.csv"), text).map_err(|error| error.to_string())
+        rules(Path::new("decisions.csv"), text).map(|table| table.rules).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -183,6 +196,10 @@ mod tests {
             format!("\u{feff}{HEAD}\n{rows}").replace("\"many plays, few skipped\"", "few").replace(',', ";");
         assert_eq!(read(&semicolons).unwrap()[1], found[1]);
         assert_eq!(read(HEAD).unwrap(), []);
+        let columns = rules(Path::new("decisions.csv"), &format!("{HEAD},,\n")).map(|table| table.columns);
+        assert!(columns.is_err(), "two columns without a name");
+        let columns = rules(Path::new("decisions.csv"), &format!("{HEAD},\n")).unwrap().columns;
+        assert_eq!(columns, ["plays", "skipped"]);
     }
 
     #[test]

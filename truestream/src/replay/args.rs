@@ -11,6 +11,9 @@ use crate::inputs::InputArgs;
 /// A device of more accounts than this links nobody, unless an option says otherwise.
 pub const HUB: u32 = 50;
 
+/// The windows of a run that names none.
+pub const USUAL_WINDOWS: &str = "1h,24h,7d,28d";
+
 /// Replays plays into the tables: rolling windows, groups of accounts, lockstep, risk and verdicts.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "\
@@ -42,7 +45,7 @@ pub struct ReplayArgs {
     #[arg(long, default_value = "1h")]
     pub every: String,
     /// Window lengths, each a multiple of the refresh interval
-    #[arg(long, value_delimiter = ',', default_value = "1h,24h,7d,28d")]
+    #[arg(long, value_delimiter = ',', default_value = USUAL_WINDOWS)]
     pub windows: Vec<String>,
     /// Which tables; unless named all but those for models (account_features, track_features, uploader_features,
     /// account_sequence, account_network, account_score)

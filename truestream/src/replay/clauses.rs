@@ -4,6 +4,7 @@
 //! conditions.toml, decisions.csv ──▶ typed conditions ──their test rows──▶ rules ──windows of the run──▶ what the dataflow asks
 //! ```
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use features::condition::Condition;
 use records::Millis;
 use records::clause::Clause;
 
-use super::args::millis;
+use super::args::{USUAL_WINDOWS, millis};
 use super::laws::Law;
 use crate::exit::Failure;
 
@@ -39,6 +40,36 @@ pub fn faults(rules: &[TestedClause]) -> Vec<String> {
         Some(format!("{file}: rule {:?}: {fault}", rule.clause.id))
     };
     rules.iter().filter_map(fault).collect()
+}
+
+/// Columns of the table of rules that no subject of its rules has. Over empty cells they test nothing, so they hurt no replay of what was
+/// activated; but a misspelt column must not look like one that lets everything pass.
+pub fn strange_columns(rules: &[TestedClause]) -> Vec<String> {
+    let columns: BTreeSet<&String> = rules.iter().flat_map(|rule| &rule.columns).collect();
+    let table = || rules.iter().filter(|rule| !rule.columns.is_empty());
+    let is_known = |column: &str| {
+        let row = BTreeMap::from([(column.to_owned(), 0)]);
+        table().any(|rule| row_of(rule.clause.subject.into(), &row).is_ok())
+    };
+    let subjects: BTreeSet<&str> = table().map(|rule| rule.clause.subject.name()).collect();
+    let windows: Vec<String> = subjects.into_iter().map(|subject| format!("{subject}_window")).collect();
+    let fault = |column: &String| {
+        format!("decisions.csv: found the column {column:?}, expected a column of {}", windows.join(" or "))
+    };
+    columns.into_iter().filter(|column| !is_known(column)).map(fault).collect()
+}
+
+/// Rules about windows that a replay or a service has only if it is asked for them.
+pub fn unusual_windows(rules: &[TestedClause]) -> Vec<String> {
+    let usual: Vec<Millis> = USUAL_WINDOWS.split(',').filter_map(|label| millis(label).ok()).collect();
+    let is_unusual = |rule: &&TestedClause| millis(&rule.clause.window).is_ok_and(|length| !usual.contains(&length));
+    let told = |TestedClause { clause, .. }: &TestedClause| {
+        let (id, window) = (&clause.id, &clause.window);
+        format!(
+            "rule {id:?} reads the window {window}: replays and services have {USUAL_WINDOWS}, and refuse the policy unless --windows names {window}"
+        )
+    };
+    rules.iter().filter(is_unusual).map(told).collect()
 }
 
 fn test(rule: &TestedClause) -> Result<(), String> {

@@ -38,7 +38,7 @@ use std::time::{Duration, Instant};
 use dataflows::clock::Tick;
 use dataflows::river::{self, Change, Ledger};
 
-pub use self::args::{Emit, ReplayArgs, millis};
+pub use self::args::{Emit, ReplayArgs, USUAL_WINDOWS, millis};
 use self::books::Books;
 use self::cluster::Cluster;
 pub(crate) use self::evidence::in_words;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::replay::{Emit, ReplayArgs};
+use crate::replay::{Emit, ReplayArgs, USUAL_WINDOWS};
 
 /// Takes plays in over HTTP and keeps every table current; what it said it took survives any crash.
 #[derive(Args, Clone, Debug)]
@@ -54,7 +54,7 @@ pub struct ServeArgs {
     #[arg(long, default_value = "1min")]
     pub every: String,
     /// Window lengths, each a multiple of the refresh interval
-    #[arg(long, value_delimiter = ',', default_value = "1h,24h,7d,28d")]
+    #[arg(long, value_delimiter = ',', default_value = USUAL_WINDOWS)]
     pub windows: Vec<String>,
     /// Which views; unless named all that a living service can keep
     #[arg(long, value_delimiter = ',', value_name = "VIEW")]

@@ -565,6 +565,16 @@ fn a_table_of_rules_decides_as_the_same_rules_written_out() {
     assert_eq!(idle.filter(|told| told.contains("has expired at 2020-07-01")).count(), 2, "{told:#}");
     truestream(&["policy", "check", &path(&policy), "--store", "/nowhere"]).failed(2, &["/nowhere", "no folder"]);
     truestream(&["economics", "--store", "/nowhere"]).failed(2, &["/nowhere", "no folder"]);
+    // A misspelt column tests nothing, which must not be taken for a test that everybody passes.
+    let rows = "id,version,subject,window,plays,listners,action,code,reason,owner,expires\n\
+                a,1,account,24h,>= 20,,hold,T1,many plays,ann,2030-01-01\n\
+                b,1,playlist,24h,>= 20,-,hold,T1,many plays,ann,2030-01-01\n";
+    let with = |rows: &str| folder(&[("policy.toml", "version = \"x\""), ("decisions.csv", rows)]);
+    let told = truestream(&["policy", "check", &path(&with(rows))]).failed(4, &["1 mistake"]);
+    let says = "decisions.csv: found the column \"listners\", expected a column of account_window or playlist_window";
+    assert!(told.out.contains(says), "{told:?}");
+    // Of playlists alone.
+    truestream(&["policy", "check", &path(&with(&rows.replace("listners", "listeners")))]).good();
     let policy = folder(&[("policy.toml", "version = \"x\""), ("decisions.csv", "id,version\n")]);
     let told = truestream(&["policy", "check", &path(&policy)]);
     assert!(told.code == Some(4) && told.out.contains("decisions.csv: found no column \"subject\""), "{told:?}");
@@ -801,6 +811,32 @@ fn who_goes_back_twice_goes_further_back_and_never_to_what_was_gone_back_from() 
     let policy = folder(&[("policy.toml", "version = \"four\"")]);
     truestream(&[&["policy", "activate", &path(&policy), "--from", "2026-01-07"][..], &said].concat()).good();
     assert!(back("2026-01-08").good().out.contains("\"one\" is in force"));
+}
+
+#[test]
+fn a_check_warns_of_what_is_hardly_meant() {
+    let built_in = |name: &str| datasets::policy::BUILT_IN.iter().find(|(file, _)| *file == name).expect("a file").1;
+    let dated = |file: &str, day: &str| built_in(file).replacen("2026-01-01", day, 1);
+    let warned = |declared: &str, asked: &str, window: &str| {
+        let policy = folder(&[
+            ("policy.toml", "version = \"x\""),
+            ("disclosure.toml", &dated("disclosure.toml", declared)),
+            ("gate.toml", &dated("gate.toml", asked)),
+            ("conditions.toml", &CONDITIONS.replace("24h", window)),
+        ]);
+        let told = truestream(&["policy", "check", &path(&policy), "--json"]).good().json();
+        let warnings = told["warnings"].as_array().expect("a list").iter();
+        warnings.map(|warning| warning.as_str().expect("words").to_owned()).collect::<Vec<_>>()
+    };
+    assert!(warned("2020-01-01", "2027-01-01", "1d").is_empty());
+    let found = warned("1900-01-01", "9999-01-01", "25h");
+    for (said, times) in [
+        ("disclosure.toml: required_from is 1900-01-01T00:00:00Z, before 1993-01-01: every upload", 1),
+        ("gate.toml: asked_from is 9999-01-01T00:00:00Z, in more than 10 years: no upload is asked", 1),
+        ("reads the window 25h: replays and services have 1h,24h,7d,28d, and refuse", 4),
+    ] {
+        assert_eq!(found.iter().filter(|warning| warning.contains(said)).count(), times, "{said}: {found:#?}");
+    }
 }
 
 #[test]
