@@ -26,7 +26,8 @@ pub struct Declaring {
     pub required_from: Millis,
     /// A track that does not say whether generative AI was used.
     pub undeclared: Consequence,
-    /// A track whose vocals a machine made, in whole or part, without a reference of a consent.
+    /// A track whose vocals a machine made, in whole or part, or that is all a machine's and does not say whose its vocals are; without a reference of a
+    /// consent.
     pub no_consent: Consequence,
     /// A track that says no AI was used, and sounds like a machine's or says of a part that it is one's.
     pub contradicted: Consequence,
@@ -92,7 +93,7 @@ impl Doubt {
     pub fn words(self) -> &'static str {
         match self {
             Doubt::Undeclared => "does not say whether generative AI was used; saying so, whatever it says, ends this",
-            Doubt::NoConsent => "a machine made vocals, and no consent of whose voice it is is referred to",
+            Doubt::NoConsent => "a machine made vocals, or all, and no consent of whose voice it is is referred to",
             Doubt::Contradicted => "says that no generative AI was used, and sounds like a machine's",
             Doubt::Inconsistent => "says that no generative AI was used, and that a machine made a part of it",
         }
@@ -104,7 +105,9 @@ impl Declaring {
     pub fn doubts(&self, said: Declared, uploaded_at: Option<Millis>, heard: Option<Risk>) -> Vec<Doubt> {
         // A track of unknown age is not held for what could not be said when it was uploaded.
         let is_asked = uploaded_at.is_some_and(|at| at >= self.required_from);
-        let sung_by_machine = said.vocals.is_some_and(Disclosure::is_machine);
+        // Where all is a machine's so is the voice, unless the track says that it is none's: who says less must not be asked for less.
+        let sung_by_machine = said.vocals.or(said.whole.filter(|whole| *whole == Disclosure::All));
+        let sung_by_machine = sung_by_machine.is_some_and(Disclosure::is_machine);
         let denies = said.whole == Some(Disclosure::None);
         let found = [
             (Doubt::Undeclared, self.undeclared, is_asked && said.whole.is_none()),
@@ -253,7 +256,7 @@ mod tests {
         for (uploaded_at, expected) in [(Some(100), vec![Doubt::Undeclared]), (Some(99), vec![]), (None, vec![])] {
             assert_eq!(policy.doubts(said(None), uploaded_at, None), expected);
         }
-        for word in [Disclosure::All, Disclosure::Partly, Disclosure::None] {
+        for word in [Disclosure::Partly, Disclosure::None] {
             assert_eq!(policy.doubts(said(Some(word)), Some(100), None), []);
         }
         let lenient = Declaring { undeclared: Consequence::Ignore, ..policy };
@@ -273,6 +276,12 @@ mod tests {
         assert_eq!(policy.doubts(sung(Some(Disclosure::All), true), Some(100), None), []);
         assert_eq!(policy.doubts(sung(Some(Disclosure::None), false), Some(100), None), []);
         assert_eq!(policy.doubts(sung(None, false), Some(100), None), []);
+        // All of it is all of its voice, unless it says that it is not.
+        let all = |vocals, has_consent| Declared { whole: Some(Disclosure::All), ..sung(vocals, has_consent) };
+        assert_eq!(policy.doubts(all(None, false), Some(100), None), [Doubt::NoConsent]);
+        assert_eq!(policy.doubts(all(None, true), Some(100), None), []);
+        assert_eq!(policy.doubts(all(Some(Disclosure::None), false), Some(100), None), []);
+        assert_eq!(policy.doubts(all(None, false), Some(99), None), []);
     }
 
     #[test]
