@@ -16,7 +16,7 @@ use twox_hash::xxhash3_128::Hasher;
 
 use super::check::check;
 use super::consents::{Consents, Whose};
-use super::disclosure::{Part, Parts};
+use super::disclosure::{self, Part, Parts};
 use super::message::{self, Contributor, Deal, Kind, Message, Party, Release, Resource, Said, Version};
 use super::owners::{About, Owners};
 use super::received::{Received, hash};
@@ -256,8 +256,13 @@ impl Voiced {
         if let Some(reference) = self.recording.as_ref().and_then(|key| consents.of(key, at)) {
             return Some(reference.to_owned());
         }
-        let mut references: Vec<&str> = self.voices.iter().map(|key| consents.of(key, at)).collect::<Option<_>>()?;
-        references.dedup();
+        let mut references = Vec::new();
+        for key in &self.voices {
+            let reference = consents.of(key, at)?;
+            if !references.contains(&reference) {
+                references.push(reference);
+            }
+        }
         (!references.is_empty()).then(|| references.join(" + "))
     }
 }
@@ -336,12 +341,11 @@ impl Catalogue {
         let known = |whose| Some((distributor.clone(), whose)).filter(|key| consents.knows(key));
         let recording = resource.isrc.clone().map(Whose::Recording).and_then(known);
         // One voice's consent says nothing of another's: of whoever sings with a machine, or might, there must be one.
-        let sings =
-            |one: &&Contributor| Part::of(one).contains(&Part::Vocals) && one.disclosure() != Some(Disclosure::None);
-        let singers = resource.contributors.iter().filter(sings).map(|one| Some(&one.party));
-        let parties = std::iter::once(resource.artist.as_ref()).chain(singers);
-        let voices = parties.map(|party| known(Whose::Party(party?.id.clone()?)));
-        let voices = voices.collect::<Option<Vec<_>>>().unwrap_or_default();
+        let sings = |one: &&Contributor| disclosure::sings(resource, one) && one.disclosure() != Some(Disclosure::None);
+        let singers = resource.contributors.iter().filter(sings);
+        let voice = |one: &Contributor| known(Whose::Party(one.party.id.clone()?));
+        let voices = resource.artists.iter().chain(singers).map(voice).collect::<Option<Vec<_>>>();
+        let voices = voices.filter(|_| !resource.artists.is_empty()).unwrap_or_default();
         let voiced = Voiced { row: track.clone(), recording, voices };
         for key in voiced.keys() {
             self.voices.entry(key.clone()).or_default().insert(id.clone());
@@ -373,7 +377,7 @@ impl Catalogue {
                 resource_subject(resource),
                 &id,
                 resource.contains_ai.as_ref(),
-                Parts::of(&resource.contributors),
+                Parts::of(resource),
             ));
             if !resource.kind.is_played() {
                 continue;
@@ -475,18 +479,10 @@ fn resource_subject(resource: &Resource) -> &'static str {
     }
 }
 
-/// The display artist first, then the contributors.
+/// The display artists first, then the contributors.
 fn contributors(resource: &Resource, track_id: &str, valid_from: Millis) -> Vec<ContributorRow> {
-    let artist = resource.artist.iter().map(|artist| Contributor {
-        party: artist.clone(),
-        dangling: None,
-        roles: vec!["MainArtist".to_owned()],
-        instruments: Vec::new(),
-        ai: None,
-        special: None,
-        at: resource.at,
-    });
-    let all = artist.chain(resource.contributors.iter().cloned()).zip(0..);
+    let artists = resource.artists.iter().filter(|artist| artist.party.is_known());
+    let all = artists.chain(&resource.contributors).cloned().zip(0..);
     let row = |(contributor, number): (Contributor, u64)| ContributorRow {
         track_id: track_id.to_owned(),
         valid_from,
@@ -530,8 +526,8 @@ impl<'a> Sent<'a> {
 
     fn track(&self, resource: &Resource, main: &Release, released_at: Option<Millis>, id: &str) -> Track {
         let own = |resource: &Option<String>, release: &Option<String>| resource.clone().or_else(|| release.clone());
-        let parts = Parts::of(&resource.contributors);
-        let artist = resource.artist.as_ref();
+        let parts = Parts::of(resource);
+        let artist = resource.artist();
         let artist_id =
             artist.and_then(|artist| artist.id.clone().or_else(|| Some(name_key(&[artist.name.as_deref()?]))));
         let recording = resource.isrc.as_deref().or(resource.proprietary_id.as_deref());

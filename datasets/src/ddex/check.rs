@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use records::{Disclosure, Millis};
 use serde::Serialize;
 
-use super::disclosure::{Part, Parts};
+use super::disclosure::{Part, Parts, sings, untold};
 use super::message::{
     Contributor, DAY_MS, Deal, Header, Kind, Message, Party, Release, Repeated, Resource, ResourceKind, Said,
 };
@@ -261,8 +261,18 @@ fn release_name(release: &Release) -> String {
 fn resource(message: &Message, resource: &Resource, found: &mut Found) {
     let subject = name(resource);
     metadata(resource, &subject, found);
+    for artist in &resource.artists {
+        dangling(artist, "display artist", &subject, found);
+    }
     for contributor in &resource.contributors {
         self::contributor(contributor, &subject, found);
+    }
+    for edition in &resource.other_editions {
+        let wrong = format!(
+            "it is another edition, {}: only the first becomes a track; what each says of generative AI counts for it",
+            shown(&edition.word)
+        );
+        found.warning("other_edition", edition.at, &subject, wrong, "send a recording for each");
     }
     declaration(message, resource.contains_ai.as_ref(), &subject, found);
     contradictions(resource, &subject, found);
@@ -303,7 +313,7 @@ fn metadata(resource: &Resource, subject: &str, found: &mut Found) {
     }
     for (code, is_missing, element) in [
         ("no_title", resource.title.is_none(), "a title"),
-        ("no_artist", resource.artist.is_none(), "a display artist"),
+        ("no_artist", resource.artist().is_none(), "a display artist"),
     ] {
         if is_missing {
             found.warning(code, resource.at, subject, format!("{element} is missing"), "complete the metadata");
@@ -320,11 +330,15 @@ fn is_isrc(isrc: &str) -> bool {
         && bytes[5..].iter().all(u8::is_ascii_digit)
 }
 
-fn contributor(contributor: &Contributor, subject: &str, found: &mut Found) {
+fn dangling(contributor: &Contributor, what: &str, subject: &str, found: &mut Found) {
     if let Some(said) = &contributor.dangling {
-        let wrong = format!("the contributor refers to the party {}, which PartyList does not have", shown(&said.word));
+        let wrong = format!("the {what} refers to the party {}, which PartyList does not have", shown(&said.word));
         found.error("dangling_party", said.at, subject, wrong, "list the party, or correct the reference");
     }
+}
+
+fn contributor(contributor: &Contributor, subject: &str, found: &mut Found) {
+    dangling(contributor, "contributor", subject, found);
     if let Some(said) = &contributor.special
         && !contributor.is_generative()
     {
@@ -434,7 +448,8 @@ fn undeclared(message: &Message, resource: &Resource, subject: &str, found: &mut
 
 /// What is said of vocals, instruments and post-production beside what is said of the whole.
 fn parts(resource: &Resource, subject: &str, found: &mut Found) {
-    let parts = Parts::of(&resource.contributors);
+    let parts = Parts::of(resource);
+    let whole = resource.contains_ai.as_ref().and_then(Said::disclosure);
     if let Some(said) = &resource.contains_ai
         && said.disclosure() == Some(Disclosure::Partly)
         && resource
@@ -446,19 +461,37 @@ fn parts(resource: &Resource, subject: &str, found: &mut Found) {
             "ContainsAI is Partly, but no contributor says which part: vocals, instruments, post-production".to_owned();
         found.warning("partly_of_what", said.at, subject, wrong, "give the contributors AiContribution");
     }
-    if let Some(ai) = parts.vocals.filter(|ai| *ai != Disclosure::None) {
-        let singers = resource.contributors.iter().filter(|one| Part::of(one).contains(&Part::Vocals));
+    if resource.is_instrumental.is_none() {
+        for (contributor, role) in resource.contributors.iter().filter_map(|one| Some((one, untold(one)?))) {
+            let wrong = format!(
+                "{} is a machine, or worked with one, and what it did is not known ({}): it may be the voice",
+                who(contributor),
+                shown(role)
+            );
+            let fix = "name a role of the standard, or declare IsInstrumental";
+            found.warning("untold_part", contributor.at, subject, wrong, fix);
+        }
+    }
+    let sung = parts.vocals.filter(|ai| ai.is_machine());
+    // Where all is a machine's and nobody says that nobody sings, so is the voice.
+    if let Some(ai) = sung.or(whole.filter(|whole| *whole == Disclosure::All && parts.vocals.is_none())) {
+        let singers = resource.contributors.iter().filter(|one| sings(resource, one));
         let at = singers.filter(|one| one.disclosure().is_some()).map(|one| one.at).next().unwrap_or(resource.at);
+        let said = if sung.is_some() { "vocals are declared" } else { "all is declared" };
         let wrong = format!(
-            "vocals are declared as a machine's ({}): without a consent of whose voice it is they are not paid, and ERN has no element for one",
+            "{said} as a machine's ({}): without a consent of whose voice it is it is not paid, and ERN has no element for one",
             ai.name()
         );
-        let fix = "have the platform register the consent, by ISRC or by the party whose voice it is";
+        let fix = match sung {
+            Some(_) => "have the platform register the consent, by ISRC or by the party whose voice it is",
+            None => {
+                "have the platform register the consent, by ISRC or by the party whose voice it is; or declare IsInstrumental"
+            }
+        };
         found.add(Severity::Note, "consent_needed", at, subject, wrong, fix);
     }
     if let Some(said) = &resource.people_sing
-        && (parts.vocals == Some(Disclosure::All)
-            || resource.contains_ai.as_ref().and_then(Said::disclosure) == Some(Disclosure::All))
+        && (parts.vocals == Some(Disclosure::All) || whole == Some(Disclosure::All))
     {
         let wrong =
             "people are said to sing (vocal performance), but all vocals are declared as generative AI".to_owned();

@@ -5,14 +5,15 @@
 //! ```
 //!
 //! The standard has no element for the parts. Who did what does, and each contributor may say how much of it a machine did.
-//! Nothing said is never `None`: a part is declared free of generative AI where everybody who made it says so.
+//! Nothing said is never `None`: a part is declared free of generative AI where everybody who made it says so, and vocals where there are none. What a
+//! machine did, and nobody can tell, counts as vocals, because only of them more is asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 use records::Disclosure;
 
-use super::message::Contributor;
+use super::message::{Contributor, Resource};
 
 /// A part of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,23 +34,76 @@ impl Part {
         }
     }
 
-    /// The parts that a contributor made, by roles and instruments.
+    /// The parts that a contributor made, by roles and instruments, as far as they are known.
     pub fn of(contributor: &Contributor) -> Vec<Part> {
-        let mut parts: Vec<Part> = contributor.roles.iter().filter_map(|role| Part::of_role(role)).collect();
+        let of_roles = contributor.roles.iter().filter_map(|role| parts_of_role(role)).flatten();
         // A singer is sometimes a performer whose instrument is the voice.
-        parts.extend(contributor.instruments.iter().map(|instrument| match Part::of_role(instrument) {
-            Some(Part::Vocals) => Part::Vocals,
-            _ if instrument.to_ascii_lowercase().contains("vocal") => Part::Vocals,
-            _ => Part::Instruments,
-        }));
+        let of_instruments = contributor.instruments.iter().flat_map(|instrument| parts_of_instrument(instrument));
+        let mut parts: Vec<Part> = of_roles.chain(of_instruments).collect();
         parts.sort_unstable();
         parts.dedup();
         parts
     }
+}
 
-    fn of_role(role: &str) -> Option<Part> {
-        ROLES.get(&role.to_ascii_lowercase()).copied()
+/// Of what a machine did and nobody can tell, the role: there is none, or one that is not known.
+pub(super) fn untold(contributor: &Contributor) -> Option<&str> {
+    // An instrument tells the part whatever the role is: who plays the guitar may be a performer.
+    if !contributor.disclosure().is_some_and(Disclosure::is_machine) || !contributor.instruments.is_empty() {
+        return None;
     }
+    match contributor.roles.is_empty() {
+        true => Some("no role"),
+        false => contributor.roles.iter().map(String::as_str).find(|role| parts_of_role(role).is_none()),
+    }
+}
+
+/// Whether the contributor's is a voice, or may be: of what a machine did and nobody can tell, unless there are no vocals.
+pub(super) fn sings(resource: &Resource, contributor: &Contributor) -> bool {
+    let may_be = || resource.is_instrumental.is_none() && untold(contributor).is_some();
+    Part::of(contributor).contains(&Part::Vocals) || may_be()
+}
+
+/// The parts that a role speaks of; `None` where it is not known.
+fn parts_of_role(role: &str) -> Option<Vec<Part>> {
+    let parts = ROLES.parts.get(&plain(role)).cloned().unwrap_or_else(|| parts_of_words(role));
+    (!parts.is_empty() || ROLES.whole.contains(&plain(role))).then_some(parts)
+}
+
+fn parts_of_instrument(instrument: &str) -> Vec<Part> {
+    let parts = ROLES.parts.get(&plain(instrument)).cloned().unwrap_or_else(|| parts_of_words(instrument));
+    match parts.contains(&Part::Vocals) || plain(instrument).contains("vocal") {
+        true => vec![Part::Vocals],
+        false => vec![Part::Instruments],
+    }
+}
+
+/// The parts that somebody's own words speak of.
+fn parts_of_words(text: &str) -> Vec<Part> {
+    let words = words(text);
+    let speaks = |of: &HashSet<String>| words.iter().any(|word| of.contains(word));
+    let parts = [(Part::Vocals, speaks(&ROLES.vocal_words)), (Part::Instruments, speaks(&ROLES.instrument_words))];
+    parts.into_iter().filter(|(_, speaks)| *speaks).map(|(part, _)| part).collect()
+}
+
+/// `Lead Vocalist`, `lead-vocalist` and `LeadVocalist` are one.
+fn plain(role: &str) -> String {
+    role.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase()
+}
+
+/// `LeadVocals` and `lead vocals` have the words `lead` and `vocals`.
+fn words(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut was_lower) = (Vec::new(), String::new(), false);
+    for letter in text.chars() {
+        let begins = !letter.is_alphanumeric() || (was_lower && letter.is_uppercase());
+        if begins && !word.is_empty() {
+            words.push(std::mem::take(&mut word));
+        }
+        was_lower = letter.is_lowercase();
+        word.extend(letter.to_lowercase().filter(|letter| letter.is_alphanumeric()));
+    }
+    words.push(word);
+    words
 }
 
 #[derive(serde::Deserialize)]
@@ -60,15 +114,29 @@ struct RolesFile {
     vocals: Vec<String>,
     instruments: Vec<String>,
     postproduction: Vec<String>,
+    whole: Vec<String>,
+    vocal_words: HashSet<String>,
+    instrument_words: HashSet<String>,
 }
 
-static ROLES: LazyLock<HashMap<String, Part>> = LazyLock::new(|| {
+struct Roles {
+    parts: HashMap<String, Vec<Part>>,
+    whole: HashSet<String>,
+    vocal_words: HashSet<String>,
+    instrument_words: HashSet<String>,
+}
+
+static ROLES: LazyLock<Roles> = LazyLock::new(|| {
     let file: RolesFile = toml::from_str(include_str!("roles.toml")).expect("the built-in roles are read by a test");
-    let of = |part, words: Vec<String>| words.into_iter().map(move |word| (word.to_ascii_lowercase(), part));
-    of(Part::Vocals, file.vocals)
-        .chain(of(Part::Instruments, file.instruments))
-        .chain(of(Part::Postproduction, file.postproduction))
-        .collect()
+    let of = |part, words: Vec<String>| words.into_iter().map(move |word| (plain(&word), vec![part]));
+    let vocals = of(Part::Vocals, file.vocals);
+    let instruments = of(Part::Instruments, file.instruments);
+    Roles {
+        parts: vocals.chain(instruments).chain(of(Part::Postproduction, file.postproduction)).collect(),
+        whole: file.whole.iter().map(|role| plain(role)).collect(),
+        vocal_words: file.vocal_words,
+        instrument_words: file.instrument_words,
+    }
 });
 
 /// What a recording declares of its parts; `None` where nothing is said.
@@ -82,13 +150,17 @@ pub struct Parts {
 
 impl Parts {
     /// What the contributors say together.
-    pub fn of(contributors: &[Contributor]) -> Parts {
-        let part = |part: Part| {
-            let who = contributors.iter().filter(|contributor| Part::of(contributor).contains(&part));
-            together(who.map(Contributor::disclosure))
+    pub fn of(resource: &Resource) -> Parts {
+        let said = |is_of: &dyn Fn(&Contributor) -> bool| -> Vec<Option<Disclosure>> {
+            resource.contributors.iter().filter(|one| is_of(one)).map(Contributor::disclosure).collect()
         };
+        let part = |part: Part| together(&said(&|one| Part::of(one).contains(&part)));
+        let sung = said(&|one| sings(resource, one));
         Parts {
-            vocals: part(Part::Vocals),
+            vocals: match sung.is_empty() && resource.is_instrumental.is_some() {
+                true => Some(Disclosure::None),
+                false => together(&sung),
+            },
             instruments: part(Part::Instruments),
             postproduction: part(Part::Postproduction),
         }
@@ -97,8 +169,7 @@ impl Parts {
 
 /// What several say together: all only where everybody says all, none only where everybody says none, partly where somebody
 /// says all or partly; else nothing.
-fn together(said: impl Iterator<Item = Option<Disclosure>>) -> Option<Disclosure> {
-    let said: Vec<Option<Disclosure>> = said.collect();
+fn together(said: &[Option<Disclosure>]) -> Option<Disclosure> {
     let everybody = |word| !said.is_empty() && said.iter().all(|one| *one == Some(word));
     let somebody = said.iter().any(|one| matches!(one, Some(Disclosure::All | Disclosure::Partly)));
     match () {
@@ -126,7 +197,7 @@ mod tests {
             (vec![Some(All), Some(Never)], Some(Partly)),
             (vec![Some(Partly)], Some(Partly)),
         ] {
-            assert_eq!(together(said.iter().copied()), expected, "{said:?}");
+            assert_eq!(together(&said), expected, "{said:?}");
         }
     }
 
@@ -134,8 +205,21 @@ mod tests {
     fn roles_are_words_of_one_part_each() {
         let file: RolesFile = toml::from_str(include_str!("roles.toml")).unwrap();
         let words = file.vocals.len() + file.instruments.len() + file.postproduction.len();
-        assert_eq!(ROLES.len(), words);
-        assert_eq!(Part::of_role("leadvocalist"), Some(Part::Vocals));
-        assert_eq!(Part::of_role("Composer"), None);
+        assert_eq!(ROLES.parts.len(), words);
+        assert!(ROLES.whole.iter().all(|role| !ROLES.parts.contains_key(role)));
+        assert!(ROLES.vocal_words.is_disjoint(&ROLES.instrument_words));
+        for (role, parts) in [
+            ("leadvocalist", Some(vec![Part::Vocals])),
+            ("Lead Vocals", Some(vec![Part::Vocals])),
+            ("backing-singer", Some(vec![Part::Vocals])),
+            ("vocals & guitar", Some(vec![Part::Vocals, Part::Instruments])),
+            ("ElectricGuitar", Some(vec![Part::Instruments])),
+            ("Vocal Editing Engineer", Some(vec![Part::Postproduction])),
+            ("Composer", Some(vec![])),
+            ("Grapefruit", None),
+            ("UserDefined", None),
+        ] {
+            assert_eq!(parts_of_role(role), parts, "{role}");
+        }
     }
 }

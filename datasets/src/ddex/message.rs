@@ -130,6 +130,11 @@ pub struct Party {
 }
 
 impl Party {
+    /// Whether it has an id or a name.
+    pub fn is_known(&self) -> bool {
+        self.id.is_some() || self.name.is_some()
+    }
+
     /// Whether both are the same somebody, wherever they are named.
     pub fn is_as(&self, other: &Party) -> bool {
         (&self.id, &self.name) == (&other.id, &other.name)
@@ -205,7 +210,8 @@ pub struct Resource {
     pub proprietary_id: Option<String>,
     pub title: Option<String>,
     pub version: Option<String>,
-    pub artist: Option<Party>,
+    /// The display artists, the main one first.
+    pub artists: Vec<Contributor>,
     pub contributors: Vec<Contributor>,
     pub label: Option<String>,
     pub genre: Option<String>,
@@ -213,11 +219,21 @@ pub struct Resource {
     pub duration_ms: Option<u64>,
     pub duration_unread: Option<Said>,
     pub audio_uri: Option<String>,
+    /// What all editions together declare: the gravest word.
     pub contains_ai: Option<Said>,
     /// `HasVocalPerformance` or `HasForegroundVocalPerformance`: people sing.
     pub people_sing: Option<Said>,
     pub is_instrumental: Option<Said>,
+    /// Editions but the first, which alone becomes a track, by their ISRCs.
+    pub other_editions: Vec<Said>,
     pub at: Place,
+}
+
+impl Resource {
+    /// The main display artist, who is known by something.
+    pub fn artist(&self) -> Option<&Party> {
+        self.artists.first().map(|artist| &artist.party).filter(|party| party.is_known())
+    }
 }
 
 /// A release: an album, a single, or one track of it that is also sold alone.
@@ -509,8 +525,9 @@ fn resource(element: &Element, named: &Named) -> Resource {
     };
     // 3.8 says most of it by territory; 4.3 says some of it by edition.
     let details = by_territory(element);
-    let edition = element.children.iter().find(|child| child.name.ends_with("Edition"));
-    let places: Vec<&Element> = [Some(element), edition, details].into_iter().flatten().collect();
+    let mut editions = editions(element);
+    let places: Vec<&Element> = [Some(element), editions.next(), details].into_iter().flatten().collect();
+    let others: Vec<&Element> = editions.collect();
     let first = |paths: &[&str]| places.iter().find_map(|place| place.text_at(paths)).map(str::to_owned);
     let said = |name: &str| {
         places.iter().find_map(|place| place.find(name)).map(Said::of).filter(|said| !said.word.is_empty())
@@ -527,19 +544,45 @@ fn resource(element: &Element, named: &Named) -> Resource {
         proprietary_id: own_id.and_then(proprietary),
         title: title(&places),
         version: first(&["DisplayTitle/SubTitle", "ReferenceTitle/SubTitle", "Title/SubTitle"]),
-        artist: artist(&places, named),
-        contributors: places.iter().flat_map(|place| contributors(place, named)).collect(),
+        artists: artists(&places, named),
+        contributors: places.iter().chain(&others).flat_map(|place| contributors(place, named)).collect(),
         label: first(&["LabelName"]),
         genre: first(&["DisplayGenre/GenreText", "Genre/GenreText"]),
         language: first(&["LanguageOfPerformance"]),
         duration_ms,
         duration_unread: duration.filter(|_| duration_ms.is_none()),
         audio_uri: places.iter().find_map(|place| audio_uri(place)),
-        contains_ai: said("ContainsAI"),
+        contains_ai: gravest(said("ContainsAI"), &others),
         people_sing: truly("HasForegroundVocalPerformance").or_else(|| truly("HasVocalPerformance")),
         is_instrumental: truly("IsInstrumental"),
+        other_editions: others.into_iter().map(edition).collect(),
         at: element.place(),
     }
+}
+
+/// The editions of a recording or video: the first is read, of the others what they declare of generative AI.
+pub(super) fn editions(element: &Element) -> impl Iterator<Item = &Element> {
+    element.children.iter().filter(|child| child.name.ends_with("Edition"))
+}
+
+fn edition(element: &Element) -> Said {
+    let isrc = element.text_at(&["ResourceId/ISRC"]).map(plain_isrc);
+    Said { word: isrc.unwrap_or_else(|| "without ISRC".to_owned()), at: element.place() }
+}
+
+/// What is said, or what one of the other editions says that declares more.
+fn gravest(said: Option<Said>, others: &[&Element]) -> Option<Said> {
+    let gravity = |said: &Said| match said.disclosure() {
+        Some(Disclosure::All) => 2,
+        Some(Disclosure::Partly) => 1,
+        // Who says nothing is not made to say None by another edition.
+        Some(Disclosure::None) | None => 0,
+    };
+    let said_there = others.iter().filter_map(|edition| edition.find("ContainsAI")).map(Said::of);
+    said_there.fold(said, |gravest, other| match gravity(&other) > gravest.as_ref().map_or(0, gravity) {
+        true => Some(other),
+        false => gravest,
+    })
 }
 
 /// The details for the world, else the first ones.
@@ -554,24 +597,50 @@ fn title(places: &[&Element]) -> Option<String> {
     places.iter().find_map(|place| place.text_at(&paths)).map(str::to_owned)
 }
 
-/// The main artist, else the first one, else the name alone.
-fn artist(places: &[&Element], named: &Named) -> Option<Party> {
-    let artists = || places.iter().flat_map(|place| place.all("DisplayArtist"));
+/// The display artists: main artists first, then by number; the name alone where nobody else is known.
+fn artists(places: &[&Element], named: &Named) -> Vec<Contributor> {
     let role = |artist: &Element| {
         let role = artist.find("DisplayArtistRole").or_else(|| artist.find("ArtistRole"));
-        role.map(|role| word_of(role) == "MainArtist").unwrap_or_default()
+        role.map(|role| word_of(role).to_owned()).filter(|role| !role.is_empty())
     };
     let number =
-        |artist: &&Element| artist.attribute("SequenceNumber").and_then(|n| n.parse::<u64>().ok()).unwrap_or(u64::MAX);
-    let chosen = artists().min_by_key(|artist| (!role(artist), number(artist)));
-    let found = chosen.map(|artist| match artist.text_at(&["ArtistPartyReference"]) {
-        Some(reference) => named.get(reference).cloned().unwrap_or_default(),
-        None => party(artist),
-    });
-    let name = || places.iter().find_map(|place| place.text_at(&["DisplayArtistName"])).map(str::to_owned);
-    match found {
-        Some(party) if party.name.is_some() || party.id.is_some() => Some(party),
-        _ => name().map(|name| Party { name: Some(name), ..Party::default() }),
+        |artist: &Element| artist.attribute("SequenceNumber").and_then(|n| n.parse::<u64>().ok()).unwrap_or(u64::MAX);
+    let mut found: Vec<&Element> = places.iter().flat_map(|place| place.all("DisplayArtist")).collect();
+    found.sort_by_cached_key(|artist| (role(artist).as_deref() != Some("MainArtist"), number(artist)));
+    let artist = |element: &Element| {
+        let reference = element.find("ArtistPartyReference").filter(|reference| !reference.text.is_empty());
+        let (party, dangling) = referred(element, reference, named);
+        let roles = role(element).into_iter().collect();
+        Contributor { party, dangling, roles, instruments: Vec::new(), ai: None, special: None, at: element.place() }
+    };
+    let mut artists: Vec<Contributor> = found.into_iter().map(artist).collect();
+    if artists.first().is_none_or(|artist| !artist.party.is_known())
+        && let Some(name) =
+            places.iter().find_map(|place| place.find("DisplayArtistName")).filter(|name| !name.text.is_empty())
+    {
+        let party = Party { name: Some(name.text.clone()), ..Party::default() };
+        match artists.first_mut() {
+            Some(first) => first.party = party,
+            None => artists.push(Contributor {
+                party,
+                dangling: None,
+                roles: vec!["MainArtist".to_owned()],
+                instruments: Vec::new(),
+                ai: None,
+                special: None,
+                at: name.place(),
+            }),
+        }
+    }
+    artists
+}
+
+/// Who is referred to, else who is named there; and a reference to nobody.
+fn referred(element: &Element, reference: Option<&Element>, named: &Named) -> (Party, Option<Said>) {
+    match reference.map(|reference| (reference, named.get(&reference.text))) {
+        None => (party(element), None),
+        Some((_, Some(listed))) => (listed.clone(), None),
+        Some((reference, None)) => (Party::default(), Some(Said::of(reference))),
     }
 }
 
@@ -579,13 +648,13 @@ fn contributors(place: &Element, named: &Named) -> Vec<Contributor> {
     let is_one = |name: &str| matches!(name, "Contributor" | "ResourceContributor" | "IndirectResourceContributor");
     let contributor = |element: &Element| {
         let reference = element.find("ContributorPartyReference").filter(|reference| !reference.text.is_empty());
-        let listed = reference.map(|reference| named.get(&reference.text));
+        let (party, dangling) = referred(element, reference, named);
         let roles: Vec<&Element> = element.children.iter().filter(|child| child.name.ends_with("Role")).collect();
         let instruments = roles.iter().flat_map(|role| role.all("InstrumentType")).chain(element.all("InstrumentType"));
         let told = |name: &str| element.find(name).map(Said::of).filter(|said| !said.word.is_empty());
         Contributor {
-            party: listed.map_or_else(|| party(element), |listed| listed.cloned().unwrap_or_default()),
-            dangling: reference.filter(|_| listed == Some(None)).map(Said::of),
+            party,
+            dangling,
             instruments: instruments.map(|instrument| word_of(instrument).to_owned()).collect(),
             roles: roles.iter().map(|role| word_of(role).to_owned()).filter(|role| !role.is_empty()).collect(),
             ai: told("AiContribution"),
@@ -631,7 +700,7 @@ fn release(element: &Element, named: &Named) -> Release {
             .and_then(proprietary),
         title: title(&places),
         version: first(&["DisplayTitle/SubTitle", "ReferenceTitle/SubTitle", "Title/SubTitle"]),
-        artist_name: first(&["DisplayArtistName"]).or_else(|| artist(&places, named)?.name),
+        artist_name: first(&["DisplayArtistName"]).or_else(|| artists(&places, named).into_iter().next()?.party.name),
         label: first(&["LabelName"]).or_else(label),
         kind: match places.iter().find_map(|place| place.find("ReleaseType")) {
             Some(kind) => Some(word_of(kind).to_owned()),

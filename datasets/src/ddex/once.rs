@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::message::{Repeated, by_territory, plain_isrc};
+use super::message::{Repeated, by_territory, editions, plain_isrc};
 use super::xml::Element;
 
 /// Elements of which a part of a message has one: who declares what, and by what it is known.
@@ -90,8 +90,7 @@ fn gather<'a>(element: &'a Element, said: &mut BTreeMap<&'static str, Vec<&'a El
         }
     }
     let ids = element.children.iter().filter(|child| IDS.contains(&child.name.as_str()));
-    let edition = element.children.iter().find(|child| child.name.ends_with("Edition"));
-    for part in ids.chain(edition).chain(by_territory(element)) {
+    for part in ids.chain(editions(element).next()).chain(by_territory(element)) {
         gather(part, said);
     }
 }

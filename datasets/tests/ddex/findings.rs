@@ -14,6 +14,8 @@ pub const NONE_2: &str = "<ContainsAI>None</ContainsAI>";
 const PARTLY_1: &str = "<ContainsAI>Partly</ContainsAI>\n      <HasVocal";
 const SINGER: &str = "<Role><Value>Vocalist</Value></Role><AiContribution>None</AiContribution>";
 const MACHINE: &str = "<SpecialContributor>GenerativeAI</SpecialContributor>";
+const GUITAR: &str = "<Role><Value>Musician</Value><InstrumentType>Guitar</InstrumentType></Role>";
+const INSTRUMENTAL: &str = "<IsInstrumental>true</IsInstrumental>";
 const TIME_2: &str = "<MessageCreatedDateTime>2025-12-05T10:00:00Z</MessageCreatedDateTime><MessageCreatedDateTime>";
 const RELEASE_PARTLY: &str = "<ContainsAI>Partly</ContainsAI>\n      <ResourceGroup>";
 
@@ -251,6 +253,53 @@ pub const CASES: &[Case] = &[
         "vocals by a machine",
         ERN_432,
         &[(SINGER, "<Role><Value>Vocalist</Value></Role><AiContribution>Partly</AiContribution>")],
+    ),
+    (
+        "vocals by a machine, in its own words",
+        ERN_432,
+        &[
+            (GUITAR, "<Role><Value UserDefinedValue=\"Lead Vocals\">UserDefined</Value></Role>"),
+            ("<HasVocalPerformance>true", "<HasVocalPerformance>false"),
+        ],
+    ),
+    ("a machine in a role that nobody knows", ERN_432, &[(GUITAR, "<Role><Value>Grapefruit</Value></Role>")]),
+    ("a machine without a role", ERN_432, &[(GUITAR, "")]),
+    (
+        "a machine without a role, and nobody sings",
+        ERN_432,
+        &[(GUITAR, ""), (SINGER, ""), ("<HasVocalPerformance>true</HasVocalPerformance>", INSTRUMENTAL)],
+    ),
+    (
+        "All, with nobody named, and nobody sings",
+        ERN_432,
+        &[(NONE_2, "<ContainsAI>All</ContainsAI><IsInstrumental>true</IsInstrumental>")],
+    ),
+    (
+        "two editions, and the second declares more",
+        ERN_432,
+        &[(
+            "<ISRC>QZTS12600002</ISRC></ResourceId></SoundRecordingEdition>",
+            "<ISRC>QZTS12600002</ISRC></ResourceId></SoundRecordingEdition>\n      <SoundRecordingEdition><ResourceId><ISRC>QZTS12600009</ISRC></ResourceId><ContainsAI>All</ContainsAI></SoundRecordingEdition>",
+        )],
+    ),
+    (
+        "two editions, and the second declares less",
+        ERN_432,
+        &[
+            (NONE_2, "<ContainsAI>Partly</ContainsAI>"),
+            (
+                "<ISRC>QZTS12600002</ISRC></ResourceId></SoundRecordingEdition>",
+                "<ISRC>QZTS12600002</ISRC></ResourceId></SoundRecordingEdition><SoundRecordingEdition><ContainsAI>None</ContainsAI></SoundRecordingEdition>",
+            ),
+        ],
+    ),
+    (
+        "two display artists, one of whom nobody lists",
+        ERN_432,
+        &[(
+            "<DisplayArtist SequenceNumber=\"1\">",
+            "<DisplayArtist SequenceNumber=\"2\"><ArtistPartyReference>P9</ArtistPartyReference><DisplayArtistRole>MainArtist</DisplayArtistRole></DisplayArtist>\n      <DisplayArtist SequenceNumber=\"1\">",
+        )],
     ),
     ("no release id", ERN_432, &[("<ICPN>0724384960650</ICPN>", "")]),
     ("no release", ERN_432, &[("<ReleaseList>", "<Releases>"), ("</ReleaseList>", "</Releases>")]),

@@ -390,7 +390,15 @@ fn old_versions_become_the_same_rows() {
                Tiny Label | Ambient | pt | 211000 | resources/1.flac | -";
     assert_eq!(table(&out, "tracks", &columns), [row]);
     let roles = table(&out, "contributors", &["name", "roles", "parts"]);
-    assert_eq!(roles, ["Ana Ø & Co | MainArtist | -", "Ana Ø & Co | LeadVocalist | vocals", "Bo | Composer | -"]);
+    assert_eq!(
+        roles,
+        [
+            "Ana Ø & Co | MainArtist | -",
+            "Guest | FeaturedArtist | -",
+            "Ana Ø & Co | LeadVocalist | vocals",
+            "Bo | Composer | -"
+        ]
+    );
     assert_eq!(table(&out, "releases", &["status", "title", "release_type"]), ["live | One Song | Single"]);
 }
 
@@ -517,6 +525,67 @@ fn a_consent_for_one_voice_covers_no_other() {
         assert_eq!(of_first(said, "", &[recording]), "C-3", "{said}");
     }
     assert_eq!(of_first("<AiContribution>None</AiContribution>", id, &[artist]), "C-1", "no machine has that voice");
+}
+
+#[test]
+fn of_a_duet_both_are_asked() {
+    let folder = TempDir::new().expect("a folder");
+    let machine = "<Role><Value>Musician</Value><InstrumentType>Guitar</InstrumentType></Role>";
+    let of_first = |id: &str, lines: &[&str]| {
+        let message = edited(
+            ERN_432,
+            &[
+                ("Voice Machine</FullName></PartyName>", &format!("Bo</FullName></PartyName>{id}")),
+                (
+                    "<DisplayArtist SequenceNumber=\"1\">",
+                    "<DisplayArtist SequenceNumber=\"2\"><ArtistPartyReference>P2</ArtistPartyReference><DisplayArtistRole>MainArtist</DisplayArtistRole></DisplayArtist><DisplayArtist SequenceNumber=\"1\">",
+                ),
+                ("<AiContribution>None", "<AiContribution>Partly"),
+                (machine, "<Role><Value>Composer</Value></Role>"),
+            ],
+        );
+        let out = TempDir::new().expect("a folder");
+        import(&[store(folder.path(), "1.xml", &message)], out.path(), consents(folder.path(), &lines.concat()));
+        let artists = table(out.path(), "contributors", &["number", "name", "roles"]);
+        assert_eq!(artists[..2], ["0 | Ana Ø & Co | MainArtist", "1 | Bo | MainArtist"]);
+        assert_eq!(table(out.path(), "tracks", &["artist_name", "ai_vocals"])[0], "Ana Ø & Co | partly");
+        table(out.path(), "tracks", &["consent_ref"])[0].clone()
+    };
+    let id = "<PartyId><ISNI>0000000000000002</ISNI></PartyId>";
+    let first = "PADPIDA2026010101A,,isni:0000000121032683,C-1,,\n";
+    let second = "PADPIDA2026010101A,,isni:0000000000000002,C-2,,\n";
+    assert_eq!(of_first(id, &[first]), "-");
+    assert_eq!(of_first(id, &[second]), "-");
+    assert_eq!(of_first(id, &[second, first]), "C-1 + C-2");
+    assert_eq!(of_first("", &[second, first]), "-", "who has no id is in no register");
+}
+
+#[test]
+fn a_machine_whose_part_is_not_known_may_be_the_voice_unless_nobody_sings() {
+    let folder = TempDir::new().expect("a folder");
+    let guitar = "<Role><Value>Musician</Value><InstrumentType>Guitar</InstrumentType></Role>";
+    let singer = "<Role><Value>Vocalist</Value></Role><AiContribution>None</AiContribution>";
+    let vocals = |role: &str, more: &[(&str, &str)]| {
+        let message = edited(&edited(ERN_432, &[(guitar, role)]), more);
+        let out = TempDir::new().expect("a folder");
+        import(&[store(folder.path(), "1.xml", &message)], out.path(), Settings::default());
+        table(out.path(), "tracks", &["ai_vocals"])[0].clone()
+    };
+    let own = |word: &str| format!("<Role><Value UserDefinedValue=\"{word}\">UserDefined</Value></Role>");
+    for word in ["Lead Vocals", "backing singer", "Grapefruit"] {
+        assert_eq!(vocals(&own(word), PLAIN), "partly", "{word}: a person sings, and a machine");
+        assert_eq!(vocals(&own(word), &[(singer, "<Role><Value>Composer</Value></Role>")]), "all", "{word}");
+    }
+    assert_eq!(vocals("", PLAIN), "partly");
+    for role in [own("Electric Guitar"), "<Role><Value>Composer</Value></Role>".to_owned(), guitar.to_owned()] {
+        assert_eq!(vocals(&role, PLAIN), "none", "{role}");
+    }
+    let nobody = [
+        (singer, "<Role><Value>Composer</Value></Role>"),
+        ("<HasVocalPerformance>true</HasVocalPerformance>", "<IsInstrumental>true</IsInstrumental>"),
+    ];
+    assert_eq!(vocals(&own("Grapefruit"), &nobody), "none");
+    assert_eq!(vocals(&own("Lead Vocals"), &nobody), "all", "it says that somebody does");
 }
 
 #[test]
