@@ -8,14 +8,14 @@
 //! (`MessageCreatedDateTime`), none later than it was received; equal times go by message id. When music was uploaded is the
 //! platform's to say, because what must be declared hangs on it: when the first message about it was received. So is whose it is: [`Owners`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use records::{Disclosure, Id, Millis, Track};
 use twox_hash::xxhash3_128::Hasher;
 
 use super::check::check;
-use super::consents::{Consents, Whose};
+use super::consents::{Consents, Unmet, Whose};
 use super::disclosure::{self, Part, Parts};
 use super::message::{self, Contributor, Deal, Kind, Message, Party, Release, Resource, Said, Version};
 use super::owners::{About, Owners};
@@ -73,6 +73,8 @@ pub struct Envelope {
     /// The hash of its bytes.
     pub hash: Option<String>,
     pub is_test: bool,
+    /// What stands in the place of its sender's id and is none.
+    pub unread_sender: Option<String>,
     /// From when on its sender may speak of what it is about, where another had it before.
     pub since: Option<Millis>,
 }
@@ -96,7 +98,9 @@ impl Envelope {
 /// As [`message::read`].
 pub fn envelope(path: &Path, limits: Limits) -> Result<Envelope, Unread> {
     let Message { version, header, .. } = message::read_header(path, limits)?;
-    let sender = header.sender.and_then(|sender| sender.id.or(sender.name)).unwrap_or_default();
+    let sender = header.sender.unwrap_or_default();
+    let unread_sender = sender.unread_id.filter(|_| sender.id.is_none()).map(|said| said.word);
+    let sender = sender.id.or(sender.name).unwrap_or_default();
     Ok(Envelope {
         path: path.to_owned(),
         version,
@@ -106,6 +110,7 @@ pub fn envelope(path: &Path, limits: Limits) -> Result<Envelope, Unread> {
         received: None,
         hash: hash(path, limits),
         is_test: header.is_test,
+        unread_sender,
         since: None,
     })
 }
@@ -125,7 +130,7 @@ pub enum Fate {
     Test,
     /// An earlier import knew it, and its file was not named this time: only when it was received is kept.
     Absent,
-    /// It lacks its id or its time and has no place in the order.
+    /// It lacks its id, its time or its sender and has no place in the order.
     Incomplete,
     /// It cannot be read.
     Unread,
@@ -234,6 +239,8 @@ pub struct Catalogue {
     /// The last rows of tracks that the register of consents has a word about, and those by what it is about.
     voiced: HashMap<String, Voiced>,
     voices: HashMap<(String, Whose), BTreeSet<String>>,
+    /// What the register has a word about and messages delivered, whether it is asked for or not.
+    met: HashSet<(String, Whose)>,
     now: Millis,
 }
 
@@ -284,6 +291,7 @@ impl Catalogue {
             pending: BTreeMap::new(),
             voiced: HashMap::new(),
             voices: HashMap::new(),
+            met: HashSet::new(),
             now: Millis::MIN,
         }
     }
@@ -308,9 +316,10 @@ impl Catalogue {
         Ok(check(&message, envelope.received).errors)
     }
 
-    /// The rows of the last instant, and of consents that begin or end later.
-    pub fn finish(&mut self, rows: &mut Rows) {
+    /// The rows of the last instant, and of consents that begin or end later. Tells which consents are about nothing that was delivered.
+    pub fn finish(mut self, rows: &mut Rows) -> Vec<Unmet> {
         self.advance(Millis::MAX, rows);
+        self.settings.consents.unmet(&self.met)
     }
 
     /// Hands over the rows of all instants before `at`.
@@ -340,6 +349,9 @@ impl Catalogue {
         let consents = &self.settings.consents;
         let known = |whose| Some((distributor.clone(), whose)).filter(|key| consents.knows(key));
         let recording = resource.isrc.clone().map(Whose::Recording).and_then(known);
+        let everybody = resource.artists.iter().chain(&resource.contributors);
+        let named = everybody.filter_map(|one| known(Whose::Party(one.party.id.clone()?)));
+        self.met.extend(named.chain(recording.clone()));
         // One voice's consent says nothing of another's: of whoever sings with a machine, or might, there must be one.
         let sings = |one: &&Contributor| disclosure::sings(resource, one) && one.disclosure() != Some(Disclosure::None);
         let singers = resource.contributors.iter().filter(sings);
@@ -661,6 +673,10 @@ pub(super) fn order(envelopes: Vec<Envelope>, limits: Limits) -> (Vec<Envelope>,
             }
             Envelope { message_id: None, .. } => {
                 set_aside(envelope, Fate::Incomplete, "MessageId is missing".to_owned())
+            }
+            Envelope { unread_sender: Some(_), .. } => {
+                let reason = "MessageSender's PartyId has letters that no DPID has".to_owned();
+                set_aside(envelope, Fate::Incomplete, reason);
             }
             Envelope { created: None, .. } => {
                 let reason = "MessageCreatedDateTime is missing or no time".to_owned();

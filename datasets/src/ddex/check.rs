@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::disclosure::{Part, Parts, sings, untold};
 use super::message::{
-    Contributor, DAY_MS, Deal, Header, Kind, Message, Party, Release, Repeated, Resource, ResourceKind, Said,
+    Contributor, DAY_MS, Deal, Header, Kind, Message, Party, Release, Repeated, Resource, ResourceKind, Said, is_dpid,
 };
 use super::xml::{Place, shown};
 use crate::formats::instant;
@@ -139,9 +139,21 @@ fn header(message: &Message, found: &mut Found) {
         let wrong = "MessageId is missing: a message that is sent twice cannot be told from two messages".to_owned();
         found.error("no_message_id", at, subject, wrong, "give every message an id of its own");
     }
-    if header.sender.as_ref().is_none_or(|sender| sender.id.is_none()) {
-        let wrong = "MessageSender has no PartyId: nobody answers for the release".to_owned();
-        found.error("no_sender", at, subject, wrong, "name the sender's DPID");
+    match header.sender.as_ref().and_then(|sender| sender.id.as_ref()) {
+        None => {
+            let wrong = "MessageSender has no PartyId: nobody answers for the release".to_owned();
+            found.error("no_sender", at, subject, wrong, "name the sender's DPID");
+        }
+        Some(id) if !is_dpid(id) => {
+            let wrong = format!("MessageSender is {}, which is no DPID", shown(id));
+            let fix = "a DPID is PADPIDA, ten digits, a letter or digit; hyphens do not matter";
+            found.warning("sender_form", at, subject, wrong, fix);
+        }
+        Some(_) => {}
+    }
+    for party in header.sender.iter().chain(&header.on_behalf_of).chain(&message.parties) {
+        let subject = if party.reference.is_some() { "Party" } else { subject };
+        party_form(party, subject, found);
     }
     match (&header.created, &header.created_said) {
         (Some(_), _) => {}
@@ -162,6 +174,15 @@ fn header(message: &Message, found: &mut Found) {
         let wrong = "the message holds no release".to_owned();
         found.error("no_release", message.at, "NewReleaseMessage", wrong, "describe the release in ReleaseList");
     }
+}
+
+/// An id that is none is nobody's, though it may look like somebody's.
+fn party_form(party: &Party, subject: &str, found: &mut Found) {
+    let Some(said) = &party.unread_id else { return };
+    let letter = said.word.chars().find(|letter| !letter.is_ascii_graphic() && !letter.is_whitespace());
+    let letter = letter.map(|letter| format!(" with U+{:04X}", u32::from(letter))).unwrap_or_default();
+    let wrong = format!("the id {}{letter} has letters that no such id has: it counts for nothing", shown(&said.word));
+    found.error("party_id_form", said.at, subject, wrong, "write the id with letters and digits only");
 }
 
 /// Clocks that nobody set differ by hours, and by a day where somebody forgot his time zone.
@@ -261,6 +282,9 @@ fn release_name(release: &Release) -> String {
 fn resource(message: &Message, resource: &Resource, found: &mut Found) {
     let subject = name(resource);
     metadata(resource, &subject, found);
+    // Whom a reference names was looked at in the list.
+    let named_here = resource.artists.iter().chain(&resource.contributors).filter(|one| one.party.reference.is_none());
+    named_here.for_each(|one| party_form(&one.party, &subject, found));
     for artist in &resource.artists {
         dangling(artist, "display artist", &subject, found);
     }

@@ -6,13 +6,13 @@
 //!
 //! A consent is given to somebody: whoever knows an ISRC or names an artist has not got what was given to another.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use records::Millis;
 use serde::Deserialize;
 
-use super::message::{DAY_MS, date_of, plain_isrc};
+use super::message::{date_of, end_of, is_dpid, plain_isrc, plain_party_id};
 use crate::Error;
 
 /// What a consent is about.
@@ -26,9 +26,20 @@ pub(super) enum Whose {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Consent {
+    line: u64,
     reference: String,
     from: Millis,
     until: Millis,
+}
+
+/// A line of the register that is about nothing: no message of whom it was given to delivers the recording, or names the party.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[allow(missing_docs)]
+pub struct Unmet {
+    pub line: u64,
+    pub distributor_id: String,
+    /// The ISRC or the id of the party, as messages would have it.
+    pub about: String,
 }
 
 /// A register of consents.
@@ -74,15 +85,16 @@ impl Consents {
         while reader.read_record(&mut record).map_err(|error| unread(error, 1))? {
             let at = record.position().map_or(1, csv::Position::line);
             let line: Line = record.deserialize(Some(&head)).map_err(|error| unread(error, at))?;
-            consents.add(line).map_err(|why| wrong(at, &why))?;
+            consents.add(line, at).map_err(|why| wrong(at, &why))?;
         }
         Ok(consents)
     }
 
-    fn add(&mut self, line: Line) -> Result<(), &'static str> {
+    fn add(&mut self, line: Line, at: u64) -> Result<(), &'static str> {
+        let no_id = "the id has letters that none has; expected such as isni:0000000121032683 or PADPIDA2026010101A";
         let whose = match (line.isrc.is_empty(), line.party_id.is_empty()) {
             (false, true) => Whose::Recording(plain_isrc(&line.isrc)),
-            (true, false) => Whose::Party(line.party_id),
+            (true, false) => Whose::Party(plain_party_id(&line.party_id).ok_or(no_id)?),
             _ => return Err("expected an isrc or a party_id, one of them"),
         };
         if line.distributor_id.is_empty() || line.consent_ref.is_empty() {
@@ -90,23 +102,40 @@ impl Consents {
                 "expected a distributor_id, to whom it was given, and a consent_ref, by which the document is found",
             );
         }
-        let time = |text: &str, else_at: Millis| match text.is_empty() {
+        let time = |text: &str, read: fn(&str) -> Option<Millis>, else_at: Millis| match text.is_empty() {
             true => Ok(else_at),
-            false => date_of(text).ok_or("expected days or times such as 2026-01-31"),
+            false => read(text).ok_or("expected days or times such as 2026-01-31"),
         };
-        // A consent that ends on a day lasts until that day is over.
-        let last_day = if line.valid_until.len() == "2026-01-31".len() { DAY_MS } else { 0 };
-        let from = time(&line.valid_from, Millis::MIN)?;
-        let until = time(&line.valid_until, Millis::MAX)?.saturating_add(last_day);
+        let from = time(&line.valid_from, date_of, Millis::MIN)?;
+        let until = time(&line.valid_until, end_of, Millis::MAX)?;
         if until <= from {
             return Err("the consent ends before it begins");
         }
-        let key = (line.distributor_id, whose);
+        // A sender without a DPID is known by its name.
+        let distributor = plain_party_id(&line.distributor_id).filter(|id| is_dpid(id)).unwrap_or(line.distributor_id);
+        let key = (distributor, whose);
         for at in [from, until].into_iter().filter(|at| *at != Millis::MIN && *at != Millis::MAX) {
             self.changes.entry(at).or_default().push(key.clone());
         }
-        self.given.entry(key).or_default().push(Consent { reference: line.consent_ref, from, until });
+        self.given.entry(key).or_default().push(Consent { line: at, reference: line.consent_ref, from, until });
         Ok(())
+    }
+
+    /// The lines about nothing of what was met, in their order.
+    pub(super) fn unmet(&self, met: &HashSet<(String, Whose)>) -> Vec<Unmet> {
+        let others = self.given.iter().filter(|(key, _)| !met.contains(*key));
+        let lines = others.flat_map(|((distributor, whose), given)| {
+            let (Whose::Recording(about) | Whose::Party(about)) = whose;
+            let unmet = |consent: &Consent| Unmet {
+                line: consent.line,
+                distributor_id: distributor.clone(),
+                about: about.clone(),
+            };
+            given.iter().map(unmet)
+        });
+        let mut unmet: Vec<Unmet> = lines.collect();
+        unmet.sort();
+        unmet
     }
 
     /// Whether the register has a word about it, of whatever time.

@@ -125,6 +125,8 @@ pub struct Party {
     pub reference: Option<String>,
     /// ISNI, IPI, DPID or a company's own number, as `isni:0000000121032683`; a DPID as it is.
     pub id: Option<String>,
+    /// What stands in the place of an id and is none, because of its letters.
+    pub unread_id: Option<Said>,
     pub name: Option<String>,
     pub at: Option<Place>,
 }
@@ -483,31 +485,81 @@ fn header(element: &Element) -> Header {
 
 /// A party of a list, a sender, or an artist or contributor of 3.8.
 fn party(element: &Element) -> Party {
+    let (id, unread_id) = party_ids(element);
     Party {
         reference: owned(element.text_at(&["PartyReference"])),
-        id: element.all("PartyId").find_map(party_id),
+        id,
+        unread_id,
         name: owned(element.text_at(&["PartyName/FullName", "PartyName/KeyName", "TradingName"])),
         at: Some(element.place()),
     }
 }
 
-/// 3.8 and senders write the DPID, or an ISNI told by `IsISNI`, into the element; 4 has an element for each kind.
-fn party_id(element: &Element) -> Option<String> {
-    if element.children.is_empty() {
-        let is = |flag: &str| element.attribute(flag).is_some_and(is_true);
-        let kind = if is("IsISNI") { "isni:" } else { "" };
-        let space = element.attribute("Namespace").map(|space| format!("{space}:"));
-        return (!element.text.is_empty())
-            .then(|| format!("{kind}{}{}", space.unwrap_or_default(), element.text.replace(' ', "")));
-    }
-    for (name, kind) in
-        [("ISNI", "isni:"), ("DPID", ""), ("IpiNameNumber", "ipi:"), ("IPN", "ipn:"), ("CisacSocietyId", "cisac:")]
-    {
-        if let Some(id) = element.text_at(&[name]) {
-            return Some(format!("{kind}{}", id.replace(' ', "")));
+/// The first id that is one, and what stands in the place of one and is none. 3.8 and senders write the DPID, or an ISNI told by `IsISNI`, into the element;
+/// 4 has an element for each kind.
+fn party_ids(element: &Element) -> (Option<String>, Option<Said>) {
+    let (mut id, mut unread) = (None, None);
+    for element in element.all("PartyId") {
+        match party_id(element) {
+            Some(Ok(found)) => id = id.or(Some(found)),
+            Some(Err(said)) => unread = unread.or(Some(said)),
+            None => {}
         }
     }
-    element.find("ProprietaryId").and_then(proprietary)
+    (id, unread)
+}
+
+fn party_id(element: &Element) -> Option<Result<String, Said>> {
+    let plain = |kind, said: &Element| plain_id(kind, &said.text).ok_or_else(|| Said::of(said));
+    if element.children.is_empty() {
+        let is_isni = element.attribute("IsISNI").is_some_and(is_true);
+        return match (is_isni, element.attribute("Namespace")) {
+            _ if element.text.is_empty() => None,
+            (true, _) => Some(plain("isni:", element)),
+            (false, Some(_)) => proprietary(element).map(Ok),
+            (false, None) => Some(plain("", element)),
+        };
+    }
+    let kinds =
+        [("ISNI", "isni:"), ("DPID", ""), ("IpiNameNumber", "ipi:"), ("IPN", "ipn:"), ("CisacSocietyId", "cisac:")];
+    let found = kinds.iter().find_map(|(name, kind)| {
+        let said = element.find(name).filter(|said| !said.text.is_empty())?;
+        Some(plain(kind, said))
+    });
+    found.or_else(|| element.find("ProprietaryId").and_then(proprietary).map(Ok))
+}
+
+/// How ids begin that are numbers of a register; the others are DPIDs, or what a sender calls somebody.
+const ID_KINDS: [&str; 4] = ["isni:", "ipi:", "ipn:", "cisac:"];
+
+/// The number of this kind as the tables have it: `0000 0001 2103 2683` and `0000-0001-2103-2683` are one, and `PA-DPIDA-2026010101-A` and
+/// `PADPIDA2026010101A`. `None` where it has letters that none of its kind has: what looks like another's id must not be one.
+fn plain_id(kind: &str, text: &str) -> Option<String> {
+    let dense: String = text.chars().filter(|letter| !letter.is_whitespace()).collect();
+    let number: String =
+        dense.chars().filter(|letter| !matches!(letter, '-' | '.')).collect::<String>().to_ascii_uppercase();
+    let is_number = !number.is_empty() && number.chars().all(|letter| letter.is_ascii_alphanumeric());
+    match kind.is_empty() && !number.starts_with("PADPID") {
+        // A number that the sender made up and says no namespace of.
+        true => (!dense.is_empty() && dense.chars().all(|letter| letter.is_ascii_graphic())).then_some(dense),
+        false => is_number.then(|| format!("{kind}{number}")),
+    }
+}
+
+/// The id of a party as people write it beside messages, `isni:0000 0001 2103 2683`, as the tables have it.
+pub(super) fn plain_party_id(text: &str) -> Option<String> {
+    let of_kind = |kind: &&str| text.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
+    match ID_KINDS.iter().find(|kind| of_kind(kind)) {
+        Some(kind) => plain_id(kind, &text[kind.len()..]),
+        None if text.contains(':') => Some(text.to_owned()),
+        None => plain_id("", text),
+    }
+}
+
+/// Whether it is one of a sender: `PADPIDA`, ten digits, a letter or digit.
+pub(super) fn is_dpid(id: &str) -> bool {
+    let rest = id.strip_prefix("PADPIDA").unwrap_or_default().as_bytes();
+    rest.len() == 11 && rest[..10].iter().all(u8::is_ascii_digit) && rest[10].is_ascii_alphanumeric()
 }
 
 fn proprietary(element: &Element) -> Option<String> {
@@ -732,13 +784,12 @@ fn deals(element: &Element) -> ReleaseDeal {
         let usage = terms.all("Usage").flat_map(|usage| usage.all("UseType")).map(|found| word_of(found).to_owned());
         let period = |paths: &[&str]| terms.text_at(paths).map(str::to_owned);
         let until = period(&["ValidityPeriod/EndDateTime"]).as_deref().and_then(instant::from_text);
-        // A deal that ends on a day lasts until that day is over.
-        let last_day = period(&["ValidityPeriod/EndDate"]).as_deref().and_then(date_of);
+        let last_day = period(&["ValidityPeriod/EndDate"]).as_deref().and_then(end_of);
         deals.push(Deal {
             territories: texts("TerritoryCode"),
             excluded: texts("ExcludedTerritoryCode"),
             from: period(&["ValidityPeriod/StartDateTime", "ValidityPeriod/StartDate"]).as_deref().and_then(date_of),
-            until: until.or(last_day.map(|day| day + DAY_MS)),
+            until: until.or(last_day).filter(|end| *end < Millis::MAX),
             models: texts("CommercialModelType"),
             uses: texts("UseType").into_iter().chain(usage).collect(),
             is_takedown: terms.text_at(&["TakeDown"]).is_some_and(is_true),
@@ -784,6 +835,23 @@ pub(super) fn date_of(text: &str) -> Option<Millis> {
     }
 }
 
+/// When what lasts until a day, a month or a year is over; a time itself.
+pub(super) fn end_of(text: &str) -> Option<Millis> {
+    let (text, from) = (text.trim(), date_of(text)?);
+    let year = || text[..4].parse::<u32>().ok();
+    let next = match text.len() {
+        4 => format!("{:04}", year()? + 1),
+        7 => match text[5..].parse::<u32>().ok()? {
+            12 => format!("{:04}", year()? + 1),
+            month => format!("{:04}-{:02}", year()?, month + 1),
+        },
+        10 => return Some(from + DAY_MS),
+        _ => return Some(from),
+    };
+    // 9999 is how people write that something never ends.
+    Some(date_of(&next).unwrap_or(Millis::MAX))
+}
+
 /// An ISO 8601 duration such as `PT3M31.5S`, without months and years, which have no length; `None` past ten years.
 fn duration_ms(text: &str) -> Option<u64> {
     let (days, time) = text.trim().strip_prefix('P')?.split_once('T').unwrap_or((text.trim().get(1..)?, ""));
@@ -810,6 +878,40 @@ fn duration_ms(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lasts_until_a_day_a_month_or_a_year_lasts_until_it_is_over() {
+        for (text, end) in [
+            ("2026-01-31", "2026-02-01"),
+            ("2026-02", "2026-03-01"),
+            ("2026-12", "2027-01-01"),
+            ("2026", "2027-01-01"),
+            ("2026-12-01T10:00:00Z", "2026-12-01T10:00:00Z"),
+        ] {
+            assert_eq!(end_of(text), instant::from_text(end), "{text}");
+        }
+        assert_eq!((end_of("9999"), end_of("9999-12"), end_of("soon")), (Some(Millis::MAX), Some(Millis::MAX), None));
+    }
+
+    #[test]
+    fn an_id_is_one_however_it_is_written_and_none_where_it_only_looks_so() {
+        for (text, id) in [
+            ("isni:0000 0001 2103 2683", Some("isni:0000000121032683")),
+            ("ISNI:0000-0001-2103-268x", Some("isni:000000012103268X")),
+            ("PA-DPIDA-2026010101-A", Some("PADPIDA2026010101A")),
+            ("padpida2026010101a", Some("PADPIDA2026010101A")),
+            ("DPID:PADPIDA2026010101A:artist-9", Some("DPID:PADPIDA2026010101A:artist-9")),
+            ("label_7", Some("label_7")),
+            ("PADPIDA2026010101A\u{200b}", None),
+            ("P\u{410}DPIDA2026010101A", None),
+            ("PADPIDA2026010101_", None),
+            ("isni:0000000121032683\u{200b}", None),
+            ("isni:", None),
+        ] {
+            assert_eq!(plain_party_id(text).as_deref(), id, "{text}");
+        }
+        assert!(is_dpid("PADPIDA2026010101A") && !is_dpid("PADPIDA1") && !is_dpid("label_7"));
+    }
 
     #[test]
     fn durations_are_read_as_the_standard_writes_them() {

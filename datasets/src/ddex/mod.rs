@@ -21,12 +21,12 @@ mod xml;
 
 pub use catalogue::{Catalogue, Envelope, Fate, Outcome, Settings, TrackIds, envelope};
 pub use check::{FINDINGS_MAX, Finding, Findings, Severity, check};
-pub use consents::Consents;
+pub use consents::{Consents, Unmet};
 pub use disclosure::{Part, Parts};
 pub use message::{
     Contributor, Deal, Header, Kind, Message, Party, Release, ReleaseDeal, Repeated, Resource, ResourceKind, Said,
     Version, read, read_from,
 };
 pub use received::Received;
-pub use tables::write;
+pub use tables::{Imported, write};
 pub use xml::{Limits, Place, Unread};

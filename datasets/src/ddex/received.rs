@@ -110,6 +110,7 @@ impl Receipts {
                 received: instant(6),
                 hash: Some(hash.clone()),
                 is_test: false,
+                unread_sender: None,
                 since: None,
             };
             let is_applied = text(2).as_deref() == Some(Fate::Applied.name());

@@ -15,21 +15,26 @@ use super::catalogue::{
     Catalogue, ContributorRow, DealRow, DisclosureRow, Envelope, Fate, Outcome, ReleaseRow, Rows, Settings, envelope,
     order, owned,
 };
+use super::consents::Unmet;
 use super::received::Receipts;
 use crate::Error;
 use crate::tables::{IdKind, Part, Row, TableWriter};
+
+/// What became of messages, and what of the register of consents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Of each file, and of what an earlier import knew and no file is, by path.
+    pub outcomes: Vec<Outcome>,
+    /// Lines of the register that are about nothing that was delivered.
+    pub unmet: Vec<Unmet>,
+}
 
 /// Reads the messages at the paths, applies them in their order and writes the tables into the folder. When a message was received stays as
 /// an earlier import into the folder has it, and a message that it applied must be among them. `progress` hears of every message that was looked at, and again of every one that was applied.
 ///
 /// # Errors
 /// When the folder cannot be written, or would lose messages. A message that cannot be read is an outcome, not an error.
-pub fn write(
-    paths: &[PathBuf],
-    out: &Path,
-    settings: Settings,
-    mut progress: impl FnMut(),
-) -> Result<Vec<Outcome>, Error> {
+pub fn write(paths: &[PathBuf], out: &Path, settings: Settings, mut progress: impl FnMut()) -> Result<Imported, Error> {
     let mut outcomes = Vec::new();
     let mut envelopes = Vec::new();
     let mut receipts = Receipts::read(out)?;
@@ -76,11 +81,11 @@ pub fn write(
         progress();
     }
     let mut rows = Rows::default();
-    catalogue.finish(&mut rows);
+    let unmet = catalogue.finish(&mut rows);
     writers.push(rows)?;
     outcomes.sort_by(|a, b| a.path.cmp(&b.path));
     writers.finish(out, &outcomes)?;
-    Ok(outcomes)
+    Ok(Imported { outcomes, unmet })
 }
 
 struct Writers {

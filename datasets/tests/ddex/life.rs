@@ -24,7 +24,7 @@ fn update(day: u32, edits: &[(&str, &str)]) -> String {
 }
 
 fn import(paths: &[PathBuf], out: &Path, settings: Settings) -> Vec<Outcome> {
-    write(paths, out, settings, || {}).expect("tables")
+    write(paths, out, settings, || {}).expect("tables").outcomes
 }
 
 /// The rows of a table as texts, of these columns.
@@ -528,6 +528,53 @@ fn a_consent_for_one_voice_covers_no_other() {
 }
 
 #[test]
+fn the_register_is_read_as_messages_are_and_names_what_is_about_nothing() {
+    let folder = TempDir::new().expect("a folder");
+    let paths = [store(folder.path(), "1.xml", ERN_432)];
+    let consent = |line: &str| {
+        let out = TempDir::new().expect("a folder");
+        let imported = write(&paths, out.path(), consents(folder.path(), line), || {}).expect("tables");
+        let unmet: Vec<u64> = imported.unmet.iter().map(|unmet| unmet.line).collect();
+        (table(out.path(), "tracks", &["consent_ref"])[0].clone(), unmet)
+    };
+    for line in [
+        "PADPIDA2026010101A,qz-ts1-26-00001,,C,,\n",
+        "PA-DPIDA-2026010101-A,,isni:0000 0001 2103 2683,C,,\n",
+        "padpida2026010101a,,ISNI:0000-0001-2103-2683,C,,2026-01\n",
+        "PADPIDA2026010101A,,isni:0000000121032683,C,2026,2026\n",
+    ] {
+        assert_eq!(consent(line), ("C".to_owned(), vec![]), "{line}");
+    }
+    // It is about something, though not any more, or not what is asked for.
+    assert_eq!(consent("PADPIDA2026010101A,QZTS12600001,,C,,2025\n"), ("-".to_owned(), vec![]));
+    assert_eq!(consent("PADPIDA2026010101A,QZTS12600002,,C,,\n"), ("-".to_owned(), vec![]));
+    let nothing = [
+        "PADPIDA2026010109X,QZTS12600001,,C,,\n",
+        "PADPIDA2026010101A,QZTS12600007,,C,,\n",
+        "PADPIDA2026010101A,,isni:0000000000000002,C,,\n",
+    ];
+    assert_eq!(consent(&nothing.concat()), ("-".to_owned(), vec![2, 3, 4]));
+}
+
+#[test]
+fn a_sender_is_one_however_its_dpid_is_written_and_nobody_is_it_who_only_looks_so() {
+    let folder = TempDir::new().expect("a folder");
+    let written =
+        |day: u32, id: &str| edited(&update(day, PLAIN), &[("<PartyId>PADPIDA2026010101A", &format!("<PartyId>{id}"))]);
+    let paths = [
+        store(folder.path(), "1.xml", ERN_432),
+        store(folder.path(), "2.xml", &written(12, "PA-DPIDA-2026010101-A")),
+        store(folder.path(), "3.xml", &written(13, "padpida 2026010101 a")),
+        store(folder.path(), "4.xml", &written(14, "PADPIDA2026010101A\u{200b}")),
+    ];
+    let out = folder.path().join("out");
+    let outcomes = import(&paths, &out, Settings::default());
+    let fates: Vec<Fate> = outcomes.iter().map(|outcome| outcome.fate).collect();
+    assert_eq!(fates, [Fate::Applied, Fate::Applied, Fate::Applied, Fate::Incomplete], "{outcomes:?}");
+    assert!(table(&out, "releases", &["distributor_id"]).iter().all(|sender| sender == "PADPIDA2026010101A"));
+}
+
+#[test]
 fn of_a_duet_both_are_asked() {
     let folder = TempDir::new().expect("a folder");
     let machine = "<Role><Value>Musician</Value><InstrumentType>Guitar</InstrumentType></Role>";
@@ -600,6 +647,7 @@ fn what_is_no_consent_is_refused_with_its_line() {
         ("D1,X,,,,", "consent_ref"),
         ("D1,X,,C,soon,", "2026-01-31"),
         ("D1,X,,C,2026-02-01,2026-01-01", "ends before it begins"),
+        ("D1,,isni:000000012103268\u{200b},C,,", "has letters that none has"),
         ("D1,X", "expected distributor_id"),
     ] {
         let told = refused(&format!("{head}D0,Y,,C-0,,\n{line}\n"));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use datasets::Error;
-use datasets::ddex::{self, Consents, Fate, Outcome, Settings, TrackIds};
+use datasets::ddex::{self, Consents, Fate, Imported, Outcome, Settings, TrackIds, Unmet};
 use serde_json::json;
 
 use super::{messages, plural, print, progress_bar, received};
@@ -86,13 +86,13 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
     };
     let bar = progress_bar(files.len(), 2);
     let settings = Settings { track_ids, received, consents, forget: args.forget, ..Settings::default() };
-    let outcomes = ddex::write(&files, &args.out, settings, || bar.inc(1));
+    let imported = ddex::write(&files, &args.out, settings, || bar.inc(1));
     bar.finish_and_clear();
-    let outcomes = outcomes.map_err(|error| match error {
+    let Imported { outcomes, unmet } = imported.map_err(|error| match error {
         Error::Input(why) => Failure::Input(why),
         other => Failure::Output(other.to_string()),
     })?;
-    print(&if args.json { json(args, &outcomes) } else { text(args, &outcomes) })?;
+    print(&if args.json { json(args, &outcomes, &unmet) } else { text(args, &outcomes, &unmet) })?;
     verdict(&outcomes)
 }
 
@@ -102,7 +102,7 @@ fn by_fate(outcomes: &[Outcome]) -> BTreeMap<Fate, u64> {
     counts
 }
 
-fn text(args: &ImportArgs, outcomes: &[Outcome]) -> String {
+fn text(args: &ImportArgs, outcomes: &[Outcome], unmet: &[Unmet]) -> String {
     let fates: Vec<String> =
         by_fate(outcomes).into_iter().map(|(fate, many)| format!("{many} {}", fate.name())).collect();
     let mut text = format!("{}: {}\n", plural(outcomes.len() as u64, "message"), fates.join(", "));
@@ -121,11 +121,22 @@ fn text(args: &ImportArgs, outcomes: &[Outcome]) -> String {
             plural(faulty, "message")
         );
     }
+    if let (Some(register), false) = (&args.consents, unmet.is_empty()) {
+        let many = plural(unmet.len() as u64, "line");
+        let what = "about nothing that is delivered; compare with distributor_id of tracks, party_id of contributors";
+        let _ = writeln!(text, "{}: {many} {what}", register.display());
+        for Unmet { line, distributor_id, about } in unmet.iter().take(ASIDE_TOLD_MAX) {
+            let _ = writeln!(text, "  line {line}: {about} for {distributor_id}");
+        }
+        if unmet.len() > ASIDE_TOLD_MAX {
+            let _ = writeln!(text, "  and {} more: see --json", unmet.len() - ASIDE_TOLD_MAX);
+        }
+    }
     let _ = write!(text, "{}: tracks, releases, contributors, deals, disclosures, messages", args.out.display());
     text
 }
 
-fn json(args: &ImportArgs, outcomes: &[Outcome]) -> String {
+fn json(args: &ImportArgs, outcomes: &[Outcome], unmet: &[Unmet]) -> String {
     let fates: serde_json::Map<_, _> =
         by_fate(outcomes).into_iter().map(|(fate, many)| (fate.name().to_owned(), json!(many))).collect();
     let aside = outcomes.iter().filter(|outcome| outcome.fate != Fate::Applied).map(|outcome| {
@@ -136,7 +147,14 @@ fn json(args: &ImportArgs, outcomes: &[Outcome]) -> String {
     let out = args.out.display().to_string();
     format!(
         "{:#}",
-        json!({"out": out, "messages": outcomes.len(), "fates": fates, "set_aside": aside, "errors": errors})
+        json!({
+            "out": out,
+            "messages": outcomes.len(),
+            "fates": fates,
+            "set_aside": aside,
+            "errors": errors,
+            "consents_unmet": unmet,
+        })
     )
 }
 

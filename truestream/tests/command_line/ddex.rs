@@ -119,6 +119,14 @@ fn an_import_replaces_its_own_tables_and_no_others() {
     std::fs::remove_file(out.join("messages.parquet")).expect("removed");
     let told = truestream(&["ddex", "import", &from, "--out", &text(&out)]);
     assert_eq!((told.code, told.err.contains("--replace")), (Some(2), true), "{told:?}");
+    // What an earlier import applied must be there.
+    let fresh = text(&folder.path().join("fresh"));
+    truestream(&["ddex", "import", &format!("{from}/1.xml"), "--out", &fresh]).good();
+    let other = store(folder.path(), "other.xml", &GOOD.replacen("message-1", "message-2", 1));
+    let told = truestream(&["ddex", "import", &other, "--out", &fresh]);
+    assert!(told.code == Some(4) && told.err.contains("1.xml") && told.err.contains("--forget"), "{told:?}");
+    let told = truestream(&["ddex", "import", &other, "--out", &fresh, "--forget", "--json"]).good().json();
+    assert_eq!(told["fates"], serde_json::json!({"absent": 1, "applied": 1}));
     let nowhere = format!("{}/out", store(folder.path(), "file", ""));
     assert_eq!(truestream(&["ddex", "import", &from, "--out", &nowhere]).code, Some(5));
 }
@@ -272,6 +280,11 @@ fn a_machines_voice_is_paid_when_the_register_has_a_consent() {
     let asked = [[FIRST.to_owned(), "[\"disclosure.no_consent\"]".to_owned()].to_vec()];
     assert_eq!(import(""), asked);
     assert_eq!(import("PADPIDA2026010109X,QZTS12600001,,contract 7\n"), asked, "it was given to somebody else");
+    let [messages, out] = ["data/messages", "data"].map(|name| text(&folder.path().join(name)));
+    let line = ["ddex", "import", &messages, "--out", &out, "--track-id", "isrc", "--consents", &text(&register)];
+    let told = truestream(&line).good();
+    assert!(told.out.contains("consents.csv: 1 line about nothing that is delivered"), "{told:?}");
+    assert!(told.out.contains("  line 2: QZTS12600001 for PADPIDA2026010109X"), "{told:?}");
     assert!(import("PADPIDA2026010101A,QZTS12600001,,contract 7\n").is_empty());
     assert!(import("PADPIDA2026010101A,,isni:0000000121032683,contract 8\n").is_empty());
     let from = text(&folder.path().join("data/messages"));
