@@ -611,9 +611,14 @@ fn place(envelope: &Envelope) -> (Option<Millis>, Option<String>, String, PathBu
 }
 
 /// Of the messages by receipt those that are their senders' to send, in the order in which they are applied; with what becomes of the others.
-pub(super) fn owned(envelopes: Vec<Envelope>, settings: &Settings) -> (Vec<Envelope>, Vec<Outcome>) {
+pub(super) fn owned(
+    envelopes: Vec<Envelope>,
+    settings: &Settings,
+    mut progress: impl FnMut(),
+) -> (Vec<Envelope>, Vec<Outcome>) {
     let (mut owners, mut theirs, mut others) = (Owners::default(), Vec::new(), Vec::new());
     for mut envelope in envelopes {
+        progress();
         // What cannot be read is told where it is applied.
         let about =
             message::read(&envelope.path, settings.limits).ok().and_then(|one| about(&one, &envelope, settings));

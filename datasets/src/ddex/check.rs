@@ -481,8 +481,10 @@ fn parts(resource: &Resource, subject: &str, found: &mut Found) {
             .iter()
             .all(|one| !matches!(one.disclosure(), Some(Disclosure::All | Disclosure::Partly)))
     {
-        let wrong =
-            "ContainsAI is Partly, but no contributor says which part: vocals, instruments, post-production".to_owned();
+        let may_be = if resource.is_instrumental.is_none() { "; it may be the voice" } else { "" };
+        let wrong = format!(
+            "ContainsAI is Partly, but no contributor says which part: vocals, instruments, post-production{may_be}"
+        );
         found.warning("partly_of_what", said.at, subject, wrong, "give the contributors AiContribution");
     }
     if resource.is_instrumental.is_none() {
@@ -501,9 +503,8 @@ fn parts(resource: &Resource, subject: &str, found: &mut Found) {
     if let Some(ai) = sung.or(whole.filter(|whole| *whole == Disclosure::All && parts.vocals.is_none())) {
         let singers = resource.contributors.iter().filter(|one| sings(resource, one));
         let at = singers.filter(|one| one.disclosure().is_some()).map(|one| one.at).next().unwrap_or(resource.at);
-        let said = if sung.is_some() { "vocals are declared" } else { "all is declared" };
         let wrong = format!(
-            "{said} as a machine's ({}): without a consent of whose voice it is it is not paid, and ERN has no element for one",
+            "vocals are, or may be, a machine's ({}): it is not paid without a consent of whose voice that is, and ERN has no element for one",
             ai.name()
         );
         let fix = match sung {

@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 
 use records::Disclosure;
 
-use super::message::{Contributor, Resource};
+use super::message::{Contributor, Resource, Said};
 
 /// A part of a recording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -156,10 +156,15 @@ impl Parts {
         };
         let part = |part: Part| together(&said(&|one| Part::of(one).contains(&part)));
         let sung = said(&|one| sings(resource, one));
+        let whole = resource.contains_ai.as_ref().and_then(Said::disclosure);
+        // A part, and nobody says which: that may be the voice, too.
+        let may_sing =
+            whole == Some(Disclosure::Partly) && !said(&|_| true).into_iter().flatten().any(Disclosure::is_machine);
         Parts {
-            vocals: match sung.is_empty() && resource.is_instrumental.is_some() {
-                true => Some(Disclosure::None),
-                false => together(&sung),
+            vocals: match resource.is_instrumental {
+                Some(_) if sung.is_empty() => Some(Disclosure::None),
+                Some(_) => together(&sung),
+                None => together(&sung).or(may_sing.then_some(Disclosure::Partly)),
             },
             instruments: part(Part::Instruments),
             postproduction: part(Part::Postproduction),

@@ -30,7 +30,8 @@ pub struct Imported {
 }
 
 /// Reads the messages at the paths, applies them in their order and writes the tables into the folder. When a message was received stays as
-/// an earlier import into the folder has it, and a message that it applied must be among them. `progress` hears of every message that was looked at, and again of every one that was applied.
+/// an earlier import into the folder has it, and a message that it applied must be among them. `progress` hears of every message three times: that its
+/// header was read, whose it was found to be, and that it was applied.
 ///
 /// # Errors
 /// When the folder cannot be written, or would lose messages. A message that cannot be read is an outcome, not an error.
@@ -65,7 +66,7 @@ pub fn write(paths: &[PathBuf], out: &Path, settings: Settings, mut progress: im
     outcomes.extend(receipts.of_absent(&envelopes, out, settings.forget)?);
     let (ordered, others) = order(envelopes, settings.limits);
     outcomes.extend(others);
-    let (ordered, others) = owned(ordered, &settings);
+    let (ordered, others) = owned(ordered, &settings, &mut progress);
     outcomes.extend(others);
     std::fs::create_dir_all(out).map_err(|error| Error::io(out, error))?;
     let mut writers = Writers::create(out)?;

@@ -1,8 +1,10 @@
 //! Messages damaged at random are read or refused, never more: no crash, no hang, no memory without end.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use datasets::ddex::{FINDINGS_MAX, check};
+use datasets::ddex::{FINDINGS_MAX, Fate, Received, Settings, check, write};
+use tempfile::TempDir;
 
 use super::{ERN_41, ERN_383, ERN_432, PURGE, read};
 
@@ -15,7 +17,7 @@ fn mixed(seed: u64, number: u64) -> u64 {
 }
 
 /// What a mutation puts in, besides single bytes.
-const DICTIONARY: [&[u8]; 20] = [
+const DICTIONARY: [&[u8]; 26] = [
     b"<",
     b">",
     b"</",
@@ -35,6 +37,12 @@ const DICTIONARY: [&[u8]; 20] = [
     b"\0",
     b"<ContainsAI>All</ContainsAI>",
     b"xmlns:ern=''",
+    b"<SoundRecordingEdition><ContainsAI>Partly</ContainsAI></SoundRecordingEdition>",
+    b"<PartyId>PA-DPIDA-\xe2\x80\x8b</PartyId>",
+    b"<Role><Value UserDefinedValue='L\xc3\xa9ad-Vocals'>UserDefined</Value></Role>",
+    b"<SpecialContributor>GenerativeAI</SpecialContributor>",
+    b"<DisplayArtist><ArtistPartyReference>P2</ArtistPartyReference></DisplayArtist>",
+    b"<EndDate>9999-13</EndDate>",
     b"<?xml encoding='UTF-16'?>",
 ];
 
@@ -94,4 +102,38 @@ fn random_damage() {
     }
     println!("seed {seed}: {whole} messages read, {refused} refused");
     assert!(whole > 0 && refused > 0);
+}
+
+#[test]
+fn damaged_messages_are_imported_or_set_aside_and_the_others_are_as_they_would_be_alone() {
+    let folder = TempDir::new().expect("a folder");
+    let mut paths = Vec::new();
+    for number in 0..400 {
+        let good = [ERN_432, ERN_383, ERN_41, PURGE][number as usize % 4];
+        // Damage to ids, times and lengths alone, so that many can be read.
+        let named = good.replacen("<MessageId>message-", &format!("<MessageId>{number}-"), 1);
+        let mut bytes = named.into_bytes();
+        for turn in 0..1 + mixed(7, number) % 16 {
+            let dice = |what: u64| mixed(number, turn * 4 + what) as usize;
+            let at = dice(0) % bytes.len();
+            let digit = b"0123456789AaZz-\"<"[dice(1) % 17];
+            bytes[at] = if bytes[at].is_ascii_digit() { digit } else { bytes[at] };
+        }
+        let path = folder.path().join(format!("{number:03}.xml"));
+        std::fs::write(&path, bytes).expect("written");
+        paths.push(path);
+    }
+    let out = folder.path().join("out");
+    let settings = |at| Settings { received: Received::At(at), ..Settings::default() };
+    let import = |paths: &[PathBuf], at| write(paths, &out, settings(at), || {}).expect("tables").outcomes;
+    let first = import(&paths, 1_770_000_000_000);
+    let applied = first.iter().filter(|outcome| outcome.fate == Fate::Applied).count();
+    assert!(first.len() == paths.len() && applied > 10 && applied < paths.len(), "{applied} were applied");
+    let tables = ["tracks", "releases", "contributors", "deals", "disclosures", "messages"];
+    let bytes = || tables.map(|name| std::fs::read(out.join(format!("{name}.parquet"))).expect("a table"));
+    // Named in another order, later: all is as it was.
+    let before = bytes();
+    paths.reverse();
+    assert_eq!(import(&paths, 1_780_000_000_000), first);
+    assert!(bytes() == before);
 }

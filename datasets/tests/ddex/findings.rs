@@ -287,6 +287,17 @@ pub const CASES: &[Case] = &[
         ERN_432,
         &[(NONE_2, "<ContainsAI>All</ContainsAI><IsInstrumental>true</IsInstrumental>")],
     ),
+    ("Partly, and nobody is named", ERN_432, &[(NONE_2, "<ContainsAI>Partly</ContainsAI>")]),
+    (
+        "Partly, and nobody is named, and nobody sings",
+        ERN_432,
+        &[(NONE_2, "<ContainsAI>Partly</ContainsAI><IsInstrumental>true</IsInstrumental>")],
+    ),
+    (
+        "Partly, of what was written",
+        ERN_432,
+        &[(GUITAR, "<Role><Value>Lyricist</Value></Role>"), (SINGER, "<Role><Value>Vocalist</Value></Role>")],
+    ),
     (
         "two editions, and the second declares more",
         ERN_432,

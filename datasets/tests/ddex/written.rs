@@ -299,11 +299,15 @@ fn of_part(song: &Song, roles: &[&str]) -> Option<Disclosure> {
         Some(Disclosure::Partly) => (all, none, silent),
         None => (all, none, silent + 1),
     });
+    // A part is a machine's, and nobody says which: it may be the voice.
+    let is_untold = song.contains_ai == Some(Disclosure::Partly)
+        && song.people.iter().all(|somebody| !said(&somebody).is_some_and(Disclosure::is_machine));
+    let nothing = (is_untold && roles.contains(&"Vocalist")).then_some(Disclosure::Partly);
     match who.len() {
-        0 => None,
+        0 => nothing,
         many if all == many => Some(Disclosure::All),
         many if none == many => Some(Disclosure::None),
-        many if none + silent == many => None,
+        many if none + silent == many => nothing,
         _ => Some(Disclosure::Partly),
     }
 }

@@ -84,7 +84,7 @@ pub(super) fn run(args: &ImportArgs) -> Result<(), Failure> {
         TrackIdArg::Release => TrackIds::Release,
         TrackIdArg::Isrc => TrackIds::Isrc,
     };
-    let bar = progress_bar(files.len(), 2);
+    let bar = progress_bar(files.len(), 3);
     let settings = Settings { track_ids, received, consents, forget: args.forget, ..Settings::default() };
     let imported = ddex::write(&files, &args.out, settings, || bar.inc(1));
     bar.finish_and_clear();
