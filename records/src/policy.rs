@@ -289,6 +289,48 @@ pub struct Review {
     pub block_hours: u32,
     /// An appeal is decided within so many days; the law asks for no undue delay.
     pub appeal_days: u32,
+    /// With which choices of the desk a note has to say why.
+    #[serde(rename = "notes_for")]
+    pub notes: Notes,
+}
+
+/// The choices of the desk that can ask for a note, by their words.
+const CHOICES: [&str; 10] =
+    ["confirm", "override", "escalate", "more", "skip", "uphold", "overturn", "withdraw", "honest", "fraud"];
+
+/// A set of choices of the desk: a bit for each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
+pub struct Notes(u16);
+
+impl Notes {
+    /// Whether a note has to come with the choice.
+    pub fn asks_for(self, choice: &str) -> bool {
+        CHOICES.iter().position(|known| *known == choice).is_some_and(|bit| self.0 & (1 << bit) != 0)
+    }
+
+    /// The choices, in their order.
+    pub fn words(self) -> Vec<String> {
+        CHOICES.iter().filter(|choice| self.asks_for(choice)).map(|choice| (*choice).to_owned()).collect()
+    }
+}
+
+impl TryFrom<Vec<String>> for Notes {
+    type Error = String;
+
+    fn try_from(words: Vec<String>) -> Result<Notes, String> {
+        let bit = |word: &String| {
+            let bit = CHOICES.iter().position(|known| known == word);
+            bit.ok_or_else(|| format!("found notes_for {word:?}, expected some of {}", CHOICES.join(", ")))
+        };
+        words.iter().try_fold(0, |bits, word| Ok(bits | 1 << bit(word)?)).map(Notes)
+    }
+}
+
+impl From<Notes> for Vec<String> {
+    fn from(notes: Notes) -> Vec<String> {
+        notes.words()
+    }
 }
 
 /// What was written, before it is known that it can be.
@@ -299,12 +341,14 @@ struct ReviewHours {
     escalate_hours: u32,
     block_hours: u32,
     appeal_days: u32,
+    #[serde(rename = "notes_for")]
+    notes: Notes,
 }
 
 impl Default for ReviewHours {
     fn default() -> ReviewHours {
-        let Review { hold_hours, escalate_hours, block_hours, appeal_days } = Review::default();
-        ReviewHours { hold_hours, escalate_hours, block_hours, appeal_days }
+        let Review { hold_hours, escalate_hours, block_hours, appeal_days, notes } = Review::default();
+        ReviewHours { hold_hours, escalate_hours, block_hours, appeal_days, notes }
     }
 }
 
@@ -312,12 +356,12 @@ impl TryFrom<ReviewHours> for Review {
     type Error = String;
 
     fn try_from(written: ReviewHours) -> Result<Review, String> {
-        let ReviewHours { hold_hours, escalate_hours, block_hours, appeal_days } = written;
+        let ReviewHours { hold_hours, escalate_hours, block_hours, appeal_days, notes } = written;
         let most = [("hold_hours", hold_hours), ("escalate_hours", escalate_hours), ("block_hours", block_hours)];
         let days = ("appeal_days", appeal_days);
         match most.into_iter().chain([days]).find(|(_, found)| !(1..=8_760).contains(found)) {
             Some((name, found)) => Err(format!("found {name} {found}, expected 1 to 8760")),
-            None => Ok(Review { hold_hours, escalate_hours, block_hours, appeal_days }),
+            None => Ok(Review { hold_hours, escalate_hours, block_hours, appeal_days, notes }),
         }
     }
 }
@@ -325,7 +369,7 @@ impl TryFrom<ReviewHours> for Review {
 impl Default for Review {
     /// Judgement: a payout is never missed for want of a look, and a day is short enough for whoever is stopped.
     fn default() -> Review {
-        Review { hold_hours: 72, escalate_hours: 24, block_hours: 24, appeal_days: 14 }
+        Review { hold_hours: 72, escalate_hours: 24, block_hours: 24, appeal_days: 14, notes: Notes::default() }
     }
 }
 

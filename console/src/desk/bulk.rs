@@ -24,7 +24,7 @@ pub(super) fn bulk(session: &Session, wanted: &Wanted, bulk: &Bulk) -> String {
                 (form_key(session))
                 input type="hidden" name="seal" value=(bulk.seal);
                 input type="hidden" name="queue" value=(wanted.queue.name());
-                @for (name, value) in [("subject", &wanted.subject), ("verdict", &wanted.verdict), ("words", &wanted.words)] {
+                @for (name, value) in [("subject", &wanted.subject), ("verdict", &wanted.verdict), ("words", &wanted.words), ("area", &wanted.area), ("origin", &wanted.origin)] {
                     @if let Some(value) = value { input type="hidden" name=(name) value=(value); }
                 }
                 @if let Some(percent) = wanted.risk_min { input type="hidden" name="risk" value=(percent); }

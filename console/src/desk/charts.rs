@@ -13,7 +13,7 @@ use maud::{Markup, html};
 
 use super::pages::when;
 use super::texts::visible;
-use super::{Class, Divided, Habit, Hour};
+use super::{Case, Class, Divided, Habit, Hour, Linked};
 
 /// The picture in its own units; it is scaled to the page.
 const WIDE: f64 = 600.0;
@@ -146,8 +146,11 @@ fn bars_of(about: &str, of: &Habit, divided: &Divided) -> Markup {
     let (step, foot) = (SMALL_WIDE / own.len().max(1) as f64, SMALL_HIGH - FOOT);
     let high = |share: f64| share / most * (foot - HEAD);
     let end = |class: Option<&Class>| class.map_or("", |class| class.name.as_str()).to_owned();
-    let told =
-        format!("Plays of this {about} by {}: most in {greatest}; the numbers are in the table below", divided.by);
+    let told = format!(
+        "Plays of this {about} by {}: most in {}; the numbers are in the table below",
+        divided.by,
+        visible(greatest)
+    );
     html! {
         figure.chart.small {
             figcaption { "By " (divided.by) }
@@ -203,6 +206,91 @@ fn fields(about: &str, shares: &[f64]) -> Markup {
                 }
             }
         }
+    }
+}
+
+/// More names would lie over each other; all stand in the list.
+const NAMED_MAX: usize = 24;
+/// The picture of links, in its own units.
+const ROUND: f64 = 480.0;
+
+/// Somebody in a picture of links.
+pub(super) struct Node<'a> {
+    /// What it is called.
+    pub name: &'a str,
+    /// What is decided about it; empty where nothing.
+    pub verdict: &'a str,
+}
+
+/// Who is linked to the subject of a case: it in the middle, a line for each reason.
+pub(super) fn links(case: &Case) -> Markup {
+    let node = |other: &'_ Linked| (other.subject.clone(), other.id.clone());
+    let mut places: Vec<(String, String)> = case.linked.iter().map(node).collect();
+    places.sort();
+    places.dedup();
+    let nodes: Vec<Node<'_>> = places
+        .iter()
+        .map(|(subject, id)| {
+            let known = case.linked.iter().find(|other| (&other.subject, &other.id) == (subject, id));
+            Node { name: id, verdict: known.map_or("", |other| other.verdict.as_str()) }
+        })
+        .collect();
+    let place = |other: &Linked| places.binary_search(&node(other)).ok();
+    let edges = case.linked.iter().filter_map(|other| Some((None, place(other)?, other.why.as_str(), other.in_step)));
+    let middle = Node { name: &case.line.id, verdict: &case.line.verdict };
+    graph(&format!("Linked to this {}", case.line.subject), Some(&middle), &nodes, &edges.collect::<Vec<_>>())
+}
+
+/// Somebody on a circle each, around who is in the middle; a line says why two are linked: from the middle where there is no first.
+pub(super) fn graph(
+    about: &str,
+    middle: Option<&Node<'_>>,
+    nodes: &[Node<'_>],
+    edges: &[(Option<usize>, usize, &str, bool)],
+) -> Markup {
+    let center = ROUND / 2.0;
+    let at = |place: usize| {
+        let angle = std::f64::consts::TAU * place as f64 / nodes.len().max(1) as f64;
+        (center + 0.72 * center * angle.sin(), center - 0.72 * center * angle.cos())
+    };
+    let size = if nodes.len() > NAMED_MAX { 4.0 } else { 7.0 };
+    let in_step = edges.iter().filter(|edge| edge.3).count();
+    let told = format!(
+        "{about}: {} accounts, {in_step} links by playing in step, {} by devices; the list below names them",
+        nodes.len(),
+        edges.len() - in_step
+    );
+    let word = |verdict: &str| if verdict.is_empty() { "allow".to_owned() } else { verdict.to_owned() };
+    html! {
+        figure.chart.links {
+            figcaption { (about) ": a line where they play in step, a dotted one where they use the same devices" }
+            svg viewBox=(format!("0 0 {ROUND} {ROUND}")) role="img" aria-label=(told) {
+                @for (from, to, why, in_step) in edges {
+                    @let ((x1, y1), (x2, y2)) = (from.map_or((center, center), at), at(*to));
+                    line.link.devices[!in_step] x1=(short(x1)) y1=(short(y1)) x2=(short(x2)) y2=(short(y2)) { title { (visible(why)) } }
+                }
+                @for (place, node) in nodes.iter().enumerate() {
+                    @let (x, y) = at(place);
+                    circle class=(format!("node {}", word(node.verdict))) cx=(short(x)) cy=(short(y)) r=(size) { title { (visible(node.name)) ": " (word(node.verdict)) } }
+                    @if nodes.len() <= NAMED_MAX {
+                        text.mark.end[x < center] x=(short(x + if x < center { -11.0 } else { 11.0 })) y=(short(y + 4.0)) { (visible(&shortened(node.name))) }
+                    }
+                }
+                @if let Some(node) = middle {
+                    circle class=(format!("node {}", word(node.verdict))) cx=(center) cy=(center) r="11" { title { (visible(node.name)) ": " (word(node.verdict)) } }
+                }
+            }
+        }
+    }
+}
+
+/// As much of a name as has a place.
+fn shortened(name: &str) -> String {
+    const LETTERS: usize = 10;
+    if name.chars().count() > LETTERS {
+        name.chars().take(LETTERS - 1).chain(['…']).collect()
+    } else {
+        name.to_owned()
     }
 }
 

@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 
 use super::charts::{bars, lines};
-use super::pages::{as_of, hours, page, stands, verdict, when};
+use super::pages::{as_of, hours, link, page, stands, verdict, when};
 use super::sessions::Session;
 use super::texts::visible;
-use super::{Audited, Cut, Detected, Drift, Moved, Overview, Turn};
+use super::{Audited, Cut, Detected, Drift, Moved, Overview, Turn, Wanted, Wave};
 
 /// What a stability index means: below the one nothing moved, from the other on it is another population (Siddiqi, "Credit Risk Scorecards", 2006).
 const INDEX_MODERATE: f64 = 0.1;
@@ -26,7 +26,7 @@ pub(super) fn overview(session: &Session, overview: &Overview) -> String {
                 h2 { "Verdicts as of now" }
                 table {
                     thead { tr { th scope="col" { "Kind" } @for word in WORDS { th.number scope="col" { (verdict(word)) } } } }
-                    tbody { @for (kind, counts) in &overview.verdicts { tr { th scope="row" { (kind) } @for count in counts { td.number { (count) } } } } }
+                    tbody { @for (kind, counts) in &overview.verdicts { tr { th scope="row" { (kind) } @for (count, word) in counts.iter().zip(WORDS) { td.number { (narrowed(kind, word, None, *count)) } } } } }
                 }
                 @if overview.verdicts_by_hour.len() > 1 { (lines("Verdicts of the last days", &WORDS, &overview.verdicts_by_hour)) }
             }
@@ -58,6 +58,7 @@ pub(super) fn overview(session: &Session, overview: &Overview) -> String {
                     }
                 }
             }
+            section { h2 { "Waves" } (waves(&overview.waves)) }
             section { h2 { "By genre, country and source" } (cuts(&overview.cuts)) }
             section { h2 { "How long until there is a verdict?" } (detected(&overview.detected)) }
             section { h2 { "Do risks move?" } (drift(&overview.drift)) }
@@ -65,6 +66,22 @@ pub(super) fn overview(session: &Session, overview: &Overview) -> String {
         }
     };
     page("Overview", Some(session), &body)
+}
+
+/// Surges that last.
+fn waves(all: &[Wave]) -> Markup {
+    html! {
+        @if all.is_empty() { p { "No surge changes any threshold as of now." } } @else {
+            table {
+                caption { "Surges that last, and what follows" }
+                thead { tr { th scope="col" { "Of" } th scope="col" { "For" } th.number scope="col" { "Seen" } th.number scope="col" { "Expected" } th scope="col" { "From" } th scope="col" { "Until" } th scope="col" { "Effect" } } }
+                tbody { @for wave in all { tr {
+                    th scope="row" { (wave.measure) } td { (visible(&wave.segment)) } td.number { (wave.seen) } td.number { (format!("{:.1}", wave.expected)) }
+                    td { (when(&wave.from)) } td { (when(&wave.until)) } td { (visible(&wave.effect)) }
+                } } }
+            }
+        }
+    }
 }
 
 /// What the audit queue says of all.
@@ -103,6 +120,14 @@ fn confirmed(overview: &Overview) -> Markup {
             "."
         } }
     }
+}
+
+/// A count of verdicts, and the way to their cases.
+fn narrowed(kind: &str, word: &str, origin: Option<&str>, count: u64) -> Markup {
+    let text = |text: &str| Some(text.to_owned());
+    let wanted =
+        Wanted { subject: text(kind), verdict: text(word), origin: origin.map(str::to_owned), ..Wanted::default() };
+    html! { @if count == 0 { "0" } @else { a href=(link("/desk", &wanted, 0)) { (count) } } }
 }
 
 /// A share and its interval (Wilson, 1927), as two cells.
@@ -151,7 +176,12 @@ fn cuts(all: &[Cut]) -> Markup {
                         th.number scope="col" { "Decided" } th.number scope="col" { "Fraud" } th.number scope="col" { "95 % interval" }
                     } }
                     tbody { @for cut in own.iter().copied().chain(others.as_ref()) { tr {
-                        th scope="row" { (group(&cut.group)) } @for count in cut.verdicts { td.number { (count) } }
+                        @let origin = (axis != "source" && !cut.group.is_empty() && !cut.axis.is_empty()).then_some(cut.group.as_str());
+                        th scope="row" { (group(&cut.group)) }
+                        @for (count, word) in cut.verdicts.into_iter().zip(WORDS) { td.number { @match origin {
+                            Some(_) => (narrowed(if axis == "genre" { "track" } else { "account" }, word, origin, count)),
+                            None => (count),
+                        } } }
                         @let decided = cut.found.iter().sum::<u64>();
                         td.number { (decided) }
                         @if decided > 0 { (share(cut.found[0], decided)) } @else { td.number { "–" } td.number { "–" } }

@@ -10,10 +10,12 @@
 use std::fs::File;
 use std::time::Duration;
 
+mod ask;
 mod bulk;
 mod charts;
 mod dashboard;
 mod differences;
+mod investigate;
 mod pages;
 mod routes;
 mod sessions;
@@ -73,7 +75,14 @@ pub struct Wanted {
     pub risk_min: Option<u8>,
     /// With a reason or a rule that has these words.
     pub words: Option<String>,
+    /// Of this area, one of [`AREAS`].
+    pub area: Option<String>,
+    /// Tracks of this genre, accounts of this country.
+    pub origin: Option<String>,
 }
+
+/// What speaks most against a case: a part of R, or a rule that people wrote and that acts.
+pub const AREAS: [&str; 4] = ["content", "behaviour", "provenance", "rules"];
 
 /// A page of cases.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +97,45 @@ pub struct Cases {
     pub per_page: usize,
     /// Those of this page, the most urgent first.
     pub cases: Vec<CaseLine>,
+}
+
+/// Whom somebody looked for.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// As of when.
+    pub as_of: Option<String>,
+    /// Those that were found.
+    pub subjects: Vec<Named>,
+    /// Whether there are more.
+    pub more: bool,
+}
+
+/// Somebody by name.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// What it is.
+    pub subject: String,
+    /// Which one.
+    pub id: String,
+    /// What it is called, where it is found by that; in small letters.
+    pub name: Option<String>,
+    /// What is decided about it.
+    pub verdict: String,
+}
+
+/// Accounts that use the same devices.
+#[derive(Clone, Debug, Default)]
+pub struct Circle {
+    /// As of when.
+    pub as_of: Option<String>,
+    /// The group: the id of one of them.
+    pub id: String,
+    /// How many there are.
+    pub size: usize,
+    /// The first of them, the gravest first.
+    pub members: Vec<CaseLine>,
+    /// Which of these play in step, by their places, and why.
+    pub in_step: Vec<(usize, usize, String)>,
 }
 
 /// A case in a line.
@@ -183,6 +231,10 @@ pub struct Case {
     pub habit: Option<Habit>,
     /// Who is linked to it, and why.
     pub linked: Vec<Linked>,
+    /// The group that it belongs to, and how large that is.
+    pub group: Option<(String, u64)>,
+    /// The choices for which the policy asks for a note.
+    pub notes_for: Vec<String>,
     /// What a person ruled, where that is in force.
     pub ruling: Option<InForce>,
     /// The last appeal against it.
@@ -542,6 +594,27 @@ pub struct Linked {
     pub why: String,
     /// What the rules say of it; empty where nothing.
     pub verdict: String,
+    /// Whether both play in step; else they use the same devices.
+    pub in_step: bool,
+}
+
+/// A surge that changes thresholds.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wave {
+    /// What is counted.
+    pub measure: String,
+    /// Whose thresholds.
+    pub segment: String,
+    /// From when.
+    pub from: String,
+    /// Until when.
+    pub until: String,
+    /// What was seen, and what was expected.
+    pub seen: u64,
+    /// See `seen`.
+    pub expected: f64,
+    /// What follows, in words.
+    pub effect: String,
 }
 
 /// What people found among those that were drawn by lot.
@@ -692,6 +765,8 @@ pub struct Overview {
     pub cuts: Vec<Cut>,
     /// How long it took until there was a verdict.
     pub detected: Vec<Detected>,
+    /// The surges that last.
+    pub waves: Vec<Wave>,
 }
 
 /// What somebody decided.
@@ -781,6 +856,12 @@ pub trait Desk: Send + Sync {
 
     /// A case; `None` where there is nothing of it. Whoever may decide has claimed it by asking.
     fn case(&self, guest: &crate::Guest, subject: &str, id: &str) -> Option<Case>;
+
+    /// Whoever has this in an id or a name; `None` where there is too little to look for.
+    fn search(&self, guest: &crate::Guest, part: &str) -> Option<Found>;
+
+    /// The accounts of a group; `None` where there is none, or the guest may not see it.
+    fn circle(&self, guest: &crate::Guest, group: &str) -> Option<Circle>;
 
     /// The first case of the queue at which nobody else looks: its kind and id. Whoever may decide has claimed it by asking.
     fn next(&self, guest: &crate::Guest, queue: Queue) -> Option<(String, String)>;

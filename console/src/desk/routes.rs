@@ -18,14 +18,15 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::spawn_blocking;
 use tokio::time::sleep;
 
+use super::ask::{self, Answer, Beginning};
 use super::bulk::{bulk as bulk_page, groups_csv};
-use super::dashboard;
 use super::pages::{self, Done};
 use super::sessions::{Session, Sessions};
 use super::texts::{csv, path_part};
 use super::upload::{Upload, upload};
-use super::{Audio, Case, Choice, Queue, Wanted};
-use crate::House;
+use super::{AREAS, Audio, Case, Choice, Queue, Wanted};
+use super::{dashboard, investigate};
+use crate::{House, Reply, Written};
 
 /// The name of the cookie.
 const COOKIE: &str = "truestream_desk";
@@ -72,6 +73,8 @@ pub(crate) fn routes<H: House>(house: Arc<H>, is_encrypted: bool) -> Router {
         .route("/desk/bulk", get(bulk::<H>).post(decide_all::<H>))
         .route("/desk/find", get(find::<H>))
         .route("/desk/overview", get(overview::<H>))
+        .route("/desk/group/{id}", get(circle::<H>))
+        .route("/desk/sql", get(ask_page).post(ask::<H>))
         .route("/desk/sound/{hash}/spectrum/{tile}", get(spectrum::<H>))
         .route("/desk/sound/{hash}/audio", get(audio::<H>))
         .route("/desk/decide", post(decide::<H>))
@@ -225,6 +228,8 @@ fn wanted(query: &HashMap<String, String>) -> Wanted {
         all: false,
         risk_min: word("risk").and_then(|percent| percent.parse().ok()).filter(|percent| *percent <= 100),
         words: word("words"),
+        area: word("area").filter(|area| AREAS.contains(&area.as_str())),
+        origin: word("origin"),
     }
 }
 
@@ -305,14 +310,21 @@ async fn decide_all<H: House>(
     }
 }
 
-/// To the page of a subject whose id somebody knows.
+/// To the page of a subject whose id somebody knows; or, without a kind, whoever has that in an id or a name.
 async fn find<H: House>(
     State(room): Rooms<H>,
     session: Session,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let told = |name: &str| query.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
-    let (Some(of), Some(id)) = (told("of"), told("id")) else { return to("/desk") };
+    let Some(id) = told("id") else { return to("/desk") };
+    let Some(of) = told("of") else {
+        let (house, guest, part) = (room.house.clone(), session.guest.clone(), id.to_owned());
+        return match spawn_blocking(move || (house.desk().search(&guest, &part), part)).await {
+            Ok((found, part)) => html(StatusCode::OK, investigate::found(&session, &part, found.as_ref())),
+            Err(_) => broken(&session),
+        };
+    };
     let id = room.house.desk().id_in_tables(&session.guest, of, id);
     to(&format!("/desk/case/{}/{}", path_part(of), path_part(&id)))
 }
@@ -321,6 +333,48 @@ async fn overview<H: House>(State(room): Rooms<H>, session: Session) -> Response
     let (house, guest) = (room.house.clone(), session.guest.clone());
     match spawn_blocking(move || house.desk().overview(&guest)).await {
         Ok(overview) => html(StatusCode::OK, dashboard::overview(&session, &overview)),
+        Err(_) => broken(&session),
+    }
+}
+
+/// Accounts that belong together.
+async fn circle<H: House>(State(room): Rooms<H>, session: Session, Path(group): Path<String>) -> Response {
+    let (house, guest) = (room.house.clone(), session.guest.clone());
+    match spawn_blocking(move || house.desk().circle(&guest, &group)).await {
+        Ok(Some(circle)) => html(StatusCode::OK, investigate::circle(&session, &circle)),
+        Ok(None) => {
+            let text = "No accounts have that group as of now, or your role may not see them.";
+            html(StatusCode::NOT_FOUND, pages::message(Some(&session), "No such group", text))
+        }
+        Err(_) => broken(&session),
+    }
+}
+
+async fn ask_page(Query(query): Query<HashMap<String, String>>, session: Session) -> Response {
+    html(StatusCode::OK, ask::sql(&session, query.get("sql").map_or("", String::as_str), None))
+}
+
+/// A statement and its answer. It only reads; the key of the form keeps others from asking in somebody's name.
+async fn ask<H: House>(
+    State(room): Rooms<H>,
+    headers: HeaderMap,
+    Form(form): Form<HashMap<String, String>>,
+) -> Response {
+    let session = match room.sender(&headers, &form) {
+        Ok(session) => session,
+        Err(refused) => return *refused,
+    };
+    let statement = form.get("sql").cloned().unwrap_or_default();
+    let (house, guest, asked) = (room.house.clone(), session.guest.clone(), statement.clone());
+    let answered = spawn_blocking(move || {
+        let wrong = |reply: Reply| String::from_utf8_lossy(&reply.body).into_owned();
+        let Written { write, .. } = house.query(&guest, &asked, Some("csv")).map_err(wrong)?;
+        let mut beginning = Beginning::default();
+        let ended = write(&mut beginning);
+        Answer::of(&beginning, ended)
+    });
+    match answered.await {
+        Ok(answer) => html(StatusCode::OK, ask::sql(&session, &statement, Some(&answer))),
         Err(_) => broken(&session),
     }
 }

@@ -31,8 +31,8 @@ pub enum News {
     Plays(Vec<Suspect>),
     /// Corrections as (play id, arrival).
     Corrections(Vec<(u128, Millis)>),
-    /// Rows of the catalogue, each with its place in the entry, and the genre it tells.
-    Listings(Vec<(u32, Listing, Option<String>)>),
+    /// Rows of the catalogue, each with its place in the entry, and what it tells people.
+    Listings(Vec<(u32, Listing, InWords)>),
     /// Accounts, and the countries they are registered in.
     Accounts(Vec<(Key, Option<String>)>),
     /// Tiers of distributors.
@@ -45,6 +45,17 @@ pub enum News {
     Groupings(Vec<Grouping>),
     /// Nothing that the dataflow asks for.
     Noted,
+}
+
+/// What a row of the catalogue tells people.
+#[derive(Clone, Debug, Default)]
+pub struct InWords {
+    /// Its genre.
+    pub genre: Option<String>,
+    /// What the track is called.
+    pub title: Option<String>,
+    /// What its artist is called.
+    pub artist_name: Option<String>,
 }
 
 /// Reads the log's entries, in their order.
@@ -108,11 +119,13 @@ impl Incoming {
                 // Nobody knows yet what somebody will listen to: every recording gets a number.
                 let content = this.contents.number(row.content_id.as_ref().unwrap_or(&row.track_id));
                 let listing = listing(&row, content, &mut this.naming)?;
-                let genre = row.genre.clone();
+                let Track { genre, title, artist_name, .. } = &row;
+                let (genre, title, artist_name) = (genre.clone(), title.clone(), artist_name.clone());
+                let words = InWords { genre, title, artist_name };
                 if let Some(dated) = &mut this.dated {
                     dated.uploads.push(upload(row, &mut this.naming)?);
                 }
-                Ok((place, listing, genre))
+                Ok((place, listing, words))
             })?),
             "distributors" => News::Tiers(
                 self.rows(rows, &file, &mut refusals, |this, _, row: Distributor| tier(row, &mut this.naming))?,

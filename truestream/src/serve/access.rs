@@ -10,6 +10,7 @@ use records::Role;
 
 use super::audit::{Audit, DEEDS, RECORDS, verify_all};
 use super::people::{Known, PeopleFile};
+use super::signed;
 use super::state::now;
 use crate::exit::Failure;
 use crate::replay::millis;
@@ -196,7 +197,15 @@ pub enum AuditCommand {
         /// A head that was printed earlier: number and seal of the record, and of the decisions
         #[arg(long, value_name = "NUMBER:SEAL+NUMBER:SEAL")]
         head: Option<String>,
+        /// Lines of audit.signed that were kept elsewhere: what they signed has to be there still
+        #[arg(long, value_name = "FILE")]
+        signed: Option<PathBuf>,
+        /// The key that they are signed with, as they name it; the folder's own unless given
+        #[arg(long, value_name = "HEX", requires = "signed")]
+        public: Option<String>,
     },
+    /// Signs how far both records are, as the service does once a day, and prints the line: keep it elsewhere
+    Sign,
 }
 
 /// Reads or checks the record of who did what.
@@ -205,7 +214,11 @@ pub enum AuditCommand {
 /// When it cannot be read, or somebody changed it.
 pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     let (_, audit) = opened(&args.state)?;
-    let AuditCommand::Verify { head } = &args.what else {
+    if matches!(args.what, AuditCommand::Sign) {
+        println!("{}", signed::sign(&args.state, &audit, COMMAND_LINE)?);
+        return Ok(());
+    }
+    let AuditCommand::Verify { head, signed: kept, public } = &args.what else {
         return audit.each(|line, done| match done {
             Ok(done) => println!("{}\t{}\t{}\t{}\t{}", done.number, done.at, done.who, done.what, done.about),
             Err(why) => println!("{line}\tcannot be read: {why}"),
@@ -223,11 +236,23 @@ pub fn audit(args: &AuditArgs) -> Result<(), Failure> {
     for (name, checked) in RECORDS.into_iter().zip(&checked) {
         checked.wrong.iter().for_each(|wrong| println!("{name}: {wrong}"));
     }
+    let (days, mut unsigned) = signed::verify(&args.state, None, None)?;
+    if let Some(kept) = kept {
+        let (lines, wrong) = signed::verify(&args.state, Some(kept), public.as_deref())?;
+        unsigned.extend(wrong);
+        if lines == 0 {
+            return Err(Failure::Input(format!(
+                "--signed {}: found no line, expected some of audit.signed",
+                kept.display()
+            )));
+        }
+    }
+    unsigned.iter().for_each(|wrong| println!("{wrong}"));
     let [deeds, decisions] = &checked;
-    match deeds.wrong.len() + decisions.wrong.len() {
+    match deeds.wrong.len() + decisions.wrong.len() + unsigned.len() {
         0 => {
             println!(
-                "{} decisions and {} lines, nobody changed them; the head is {}+{}",
+                "{} decisions and {} lines, nobody changed them, signed {days} times; the head is {}+{}",
                 decisions.lines,
                 deeds.lines,
                 deeds.told(),

@@ -23,6 +23,7 @@ use datasets::formats::instant;
 use serde::{Deserialize, Serialize};
 
 use super::decisions::DECISIONS;
+use super::signed::Daily;
 use super::state::{now, secret, write_whole};
 use crate::exit::Failure;
 
@@ -170,6 +171,21 @@ impl Audit {
     /// Another key for another purpose, made of the one of the folder; it says nothing of it.
     pub fn derived(&self, purpose: &str) -> [u8; 32] {
         blake3::derive_key(purpose, &self.key)
+    }
+
+    /// Number and seal of the last line of each record of the folder, in the order of [`RECORDS`], as their heads say; `0:` where there is none.
+    ///
+    /// # Errors
+    /// When a head is missing or was changed.
+    pub fn heads(&self) -> Result<[String; 2], Failure> {
+        let is_sealed = are_sealed(&self.folder)?;
+        let mut heads = [String::new(), String::new()];
+        for (told, name) in heads.iter_mut().zip(RECORDS) {
+            let head = head_of(&self.folder, name, &self.key, is_sealed);
+            let (number, seal) = head.map_err(|why| self.refused(&why))?.unwrap_or_default();
+            *told = format!("{number}:{seal}");
+        }
+        Ok(heads)
     }
 
     /// Adds a line; it is on disk when this returns its number.
@@ -327,10 +343,12 @@ impl Audit {
         let (sender, deeds) = sync_channel::<Deed>(WAITING);
         let audit = self.clone();
         let thread = std::thread::spawn(move || {
+            let mut daily = Daily::default();
             while let Ok(first) = deeds.recv() {
                 let waiting: Vec<Deed> = std::iter::once(first).chain(deeds.try_iter().take(WAITING)).collect();
-                if let Err(failure) = audit.enter_all(&waiting) {
-                    eprintln!("{failure}: {} lines are not written down", waiting.len());
+                match audit.enter_all(&waiting) {
+                    Ok(_) => daily.look(&audit.folder, &audit),
+                    Err(failure) => eprintln!("{failure}: {} lines are not written down", waiting.len()),
                 }
             }
         });

@@ -15,15 +15,15 @@ use std::time::{Duration, Instant};
 
 use console::Guest;
 use console::desk::{
-    AT_ONCE, AT_ONCE_MAX, Alike, Appeal, Audio, Bulk, CHOICES, Case, CaseLine, Cases, Choice, Contribution, Desk,
-    FRAUD, Group, HONEST, Hit, Hour, InForce, Linked, OVERTURN, Outcome, Overview, Part, Queue, REASONS, SentFile,
-    Statement, UPHOLD, WITHDRAW, Wanted,
+    AREAS, AT_ONCE, AT_ONCE_MAX, Alike, Appeal, Audio, Bulk, CHOICES, Case, CaseLine, Cases, Choice, Circle,
+    Contribution, Desk, FRAUD, Found, Group, HONEST, Hit, Hour, InForce, Linked, Named, OVERTURN, Outcome, Overview,
+    Part, Queue, REASONS, SentFile, Statement, UPHOLD, WITHDRAW, Wanted, Wave,
 };
 use dataflows::clock::Tick;
 use datasets::formats::instant;
 use datasets::intake::Ids;
 use datasets::intake::pseudonyms::Whose;
-use records::policy::Shares;
+use records::policy::{Review, Shares};
 use records::{Deed, Id, LabelKind, Millis, Risk, Role, Subject, Verdict};
 use serde_json::Value;
 use sql::Users;
@@ -38,8 +38,9 @@ use super::likeness::Likeness;
 use super::lookup::Span;
 use super::pace::Pace;
 use super::people::People;
-use super::places::Places;
+use super::places::{Places, key_of};
 use super::samples::{Sampled, Samples};
+use super::search::{FOUND_MAX, search};
 use super::shelf::{Asked, Shelf, Stated};
 use super::source::Progress;
 use super::state::now;
@@ -186,6 +187,38 @@ impl ReviewDesk {
                 listed.risk.or_else(|| self.risk(stated, listed.subject, listed.id)).is_some_and(|risk| risk >= least)
             })
             && wanted.words.as_deref().is_none_or(has_words)
+            && wanted.area.as_deref().is_none_or(|area| self.area(stated, listed.subject, listed.id) == area)
+            && wanted.origin.as_deref().is_none_or(|origin| self.is_from(listed.subject, listed.id, origin))
+    }
+
+    /// What speaks most against it, one of [`AREAS`].
+    fn area(&self, stated: &Stated, subject: Subject, id: &str) -> &'static str {
+        let [content, behaviour, provenance, rules] = AREAS;
+        let row = self.verdict_row(stated, subject, id);
+        if verdict_of(row.as_deref()).is_some_and(|row| row.rules_json.contains("\"rule.")) {
+            return rules;
+        }
+        let mut area = behaviour;
+        stated.copy(View::Risk, &mut [Span::Row(RowKey::Subject(subject, id.to_owned()))].into(), 1, |_, value| {
+            if let RowValue::Risk(row) = &**value {
+                let [_, rc, rb, rp] = row.risks;
+                area = if rc > rb.max(rp) {
+                    content
+                } else if rp > rb {
+                    provenance
+                } else {
+                    behaviour
+                };
+            }
+            true
+        });
+        area
+    }
+
+    /// Whether it is a track of that genre, or an account of that country.
+    fn is_from(&self, subject: Subject, id: &str, origin: &str) -> bool {
+        let told = self.id(subject, id).and_then(|id| self.material.places.origin(subject, key_of(&id)));
+        told.is_some_and(|told| *told == *origin)
     }
 
     /// R, where something is said of it.
@@ -323,7 +356,7 @@ impl ReviewDesk {
         if !CHOICES.iter().any(|(word, ..)| *word == choice.choice) {
             return Err(format!("{:?}: expected one of {}", choice.choice, CHOICES.map(|(word, ..)| word).join(", ")));
         }
-        has_reason(choice)?;
+        has_reason(choice, &self.shelf.review(&self.shelf.now()))?;
         if let Some(who) = self.claim(guest, &choice.subject, &choice.id) {
             return Err(format!("{who} looks at it; come back in ten minutes"));
         }
@@ -422,17 +455,14 @@ impl ReviewDesk {
     /// Who shares devices with an account, and who plays in step with it.
     fn linked(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Linked> {
         let Some(own) = self.id(subject, id).filter(|_| subject == Subject::Account) else { return Vec::new() };
-        let mut found: Vec<(Id, String)> = Vec::new();
+        let mut found: Vec<(Id, String, bool)> = Vec::new();
         stated.copy(View::Lockstep, &mut [Span::All].into(), usize::MAX, |key, value| {
             if let (RowKey::Pair(a, b), RowValue::Count(shared)) = (key, &**value)
                 && found.len() < LINKED_MAX
                 && (*a == own || *b == own)
             {
                 let other = if *a == own { b } else { a };
-                found.push((
-                    other.clone(),
-                    format!("played the same track in the same ten minutes {shared} times in a day"),
-                ));
+                found.push((other.clone(), in_step_words(*shared), true));
             }
             true
         });
@@ -448,21 +478,35 @@ impl ReviewDesk {
                     && theirs == group
                     && *other != own
                 {
-                    found.push((other.clone(), format!("in the same group of {size} accounts that share devices")));
+                    let why = format!("in the same group of {size} accounts that share devices");
+                    found.push((other.clone(), why, false));
                 }
                 true
             });
         }
-        let linked = |(other, why): (Id, String)| {
+        let linked = |(other, why, in_step): (Id, String, bool)| {
             let id = other.to_string();
             let row = self.verdict_row(stated, Subject::Account, &id);
             let verdict = match row.as_deref() {
                 Some(RowValue::Verdict(row)) => row.verdict.name(),
                 _ => "",
             };
-            Linked { subject: Subject::Account.name().to_owned(), id, why, verdict: verdict.to_owned() }
+            Linked { subject: Subject::Account.name().to_owned(), id, why, verdict: verdict.to_owned(), in_step }
         };
         found.into_iter().map(linked).collect()
+    }
+
+    /// The group of an account, and how large it is.
+    fn group_of(&self, stated: &Stated, subject: Subject, id: &str) -> Option<(String, u64)> {
+        let own = self.id(subject, id).filter(|_| subject == Subject::Account)?;
+        let mut group = None;
+        stated.copy(View::Groups, &mut [Span::Row(RowKey::Account(own))].into(), 1, |_, value| {
+            if let RowValue::Group(of, size) = &**value {
+                group = Some((of.to_string(), u64::from(*size)));
+            }
+            true
+        });
+        group
     }
 
     /// What each signal adds, the strongest first.
@@ -530,6 +574,30 @@ impl ReviewDesk {
         });
         hits
     }
+}
+
+fn in_step_words(shared: u32) -> String {
+    format!("played the same track in the same ten minutes {shared} times in a day")
+}
+
+/// The surges that last.
+fn waves(stated: &Stated) -> Vec<Wave> {
+    let mut waves = Vec::new();
+    stated.copy(View::Wave, &mut [Span::All].into(), usize::MAX, |_, value| {
+        if let RowValue::Wave(row) = &**value {
+            waves.push(Wave {
+                measure: row.measure.to_owned(),
+                segment: row.segment.clone(),
+                from: instant::to_text(row.from),
+                until: instant::to_text(row.until),
+                seen: row.seen,
+                expected: row.expected,
+                effect: row.effect.clone(),
+            });
+        }
+        true
+    });
+    waves
 }
 
 fn verdict_of(row: Option<&RowValue>) -> Option<&VerdictRow> {
@@ -618,12 +686,15 @@ fn is_asked(wanted: &Wanted, subject: &str, verdict: &str) -> bool {
         && wanted.verdict.as_deref().is_none_or(|wanted| verdict == wanted)
 }
 
-/// Whether a reason is told where one has to be, and is one that there is.
-fn has_reason(choice: &Choice) -> Result<(), String> {
+/// Whether a reason is told where one has to be, and is one that there is; and a note where the policy asks for one.
+fn has_reason(choice: &Choice, review: &Review) -> Result<(), String> {
     let has_reason = REASONS.iter().any(|(word, _)| *word == choice.reason);
     let needs_reason = ["override", OVERTURN].contains(&choice.choice.as_str());
     if !(has_reason || choice.reason.is_empty() && !needs_reason) {
         return Err("who overrides or overturns says why: choose a reason".to_owned());
+    }
+    if choice.note.trim().is_empty() && review.notes.asks_for(&choice.choice) {
+        return Err(format!("the policy asks for a note with {}: write why", choice.choice));
     }
     if choice.note.chars().count() > 1_000 {
         return Err("the note is longer than 1000 characters".to_owned());
@@ -748,7 +819,7 @@ impl Desk for ReviewDesk {
         if !AT_ONCE.contains(&choice.choice.as_str()) {
             return Err(format!("{:?}: expected one of {}", choice.choice, AT_ONCE.join(", ")));
         }
-        has_reason(choice)?;
+        has_reason(choice, &self.shelf.review(&self.shelf.now()))?;
         if choice.note.trim().is_empty() {
             return Err("who decides about many at once says why: write a note".to_owned());
         }
@@ -810,6 +881,8 @@ impl Desk for ReviewDesk {
             alike: alike.into_iter().map(|alike| self.found(&sum, &stated, subject, alike)).collect(),
             habit: likeness.and_then(|own| own.habit(&self.material.places.habits(), self.material.longest_ms)),
             linked: self.linked(&stated, subject, id),
+            group: self.group_of(&stated, subject, id),
+            notes_for: self.shelf.review(&stated).notes.words(),
             hits: self.hits(&stated, subject, id),
             ruling,
             appeal,
@@ -837,6 +910,59 @@ impl Desk for ReviewDesk {
             true
         });
         Some(case)
+    }
+
+    fn search(&self, guest: &Guest, part: &str) -> Option<Found> {
+        let stated = self.shelf.now();
+        let kinds: Vec<Subject> = Subject::ALL.into_iter().filter(|kind| may_see(guest, *kind)).collect();
+        let mut found = search(&self.shelf.outline, &stated, &self.material.places, &kinds, part)?;
+        // A part may be of a name of somebody.
+        self.clerk.note(&guest.name, "search", &format!("{} found", found.len()));
+        let more = found.len() > FOUND_MAX;
+        found.truncate(FOUND_MAX);
+        let named = |(subject, id, name): (Subject, String, Option<String>)| {
+            let verdict = stated.verdict(&RowKey::Subject(subject, id.clone())).name().to_owned();
+            Named { subject: subject.name().to_owned(), id, name, verdict }
+        };
+        let as_of = self.shelf.outline.as_of(&stated).map(instant::to_text);
+        Some(Found { as_of, subjects: found.into_iter().map(named).collect(), more })
+    }
+
+    fn circle(&self, guest: &Guest, group: &str) -> Option<Circle> {
+        let of = self.id(Subject::Account, group).filter(|_| may_see(guest, Subject::Account))?;
+        let (stated, sum) = (self.shelf.now(), self.decisions.now());
+        let mut ids: Vec<String> = Vec::new();
+        stated.copy(View::Groups, &mut [Span::All].into(), usize::MAX, |key, value| {
+            if let (RowKey::Account(account), RowValue::Group(theirs, _)) = (key, &**value)
+                && *theirs == of
+            {
+                ids.push(account.to_string());
+            }
+            true
+        });
+        if ids.is_empty() {
+            return None;
+        }
+        self.clerk.note(&guest.name, "group", group);
+        let line = |id: &String| {
+            let row = self.verdict_row(&stated, Subject::Account, id);
+            self.line(&stated, Subject::Account, id, verdict_of(row.as_deref()), &sum)
+        };
+        let (size, mut members) = (ids.len(), ids.iter().map(line).collect::<Vec<_>>());
+        members.sort_by(|a, b| b.risk.total_cmp(&a.risk).then_with(|| a.id.cmp(&b.id)));
+        members.truncate(LINKED_MAX);
+        let places: HashMap<&str, usize> = members.iter().map(|line| line.id.as_str()).zip(0..).collect();
+        let mut in_step = Vec::new();
+        stated.copy(View::Lockstep, &mut [Span::All].into(), usize::MAX, |key, value| {
+            if let (RowKey::Pair(a, b), RowValue::Count(shared)) = (key, &**value)
+                && let [Some(a), Some(b)] = [a, b].map(|id| places.get(id.to_string().as_str()).copied())
+            {
+                in_step.push((a, b, in_step_words(*shared)));
+            }
+            true
+        });
+        let as_of = self.shelf.outline.as_of(&stated).map(instant::to_text);
+        Some(Circle { as_of, id: group.to_owned(), size, members, in_step })
     }
 
     fn id_in_tables(&self, guest: &Guest, subject: &str, id: &str) -> String {
@@ -908,6 +1034,7 @@ impl Desk for ReviewDesk {
             turns: self.material.trends.turns(sees),
             cuts: self.material.trends.cuts(&sum, sees),
             detected: self.material.trends.detected(sees),
+            waves: waves(&ranking.stated),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! log ──▶ FromLog ──▶ places: entry and row, by track and by recording ◀── desk ──▶ log ──▶ rows in force as of an instant
-//!                └──▶ genres of tracks, countries of accounts, tracks of artists and uploaders: what is asked of very many at once
+//!                └──▶ names, genres of tracks, countries of accounts, tracks of artists and uploaders: what is asked of very many at once
 //! ```
 //!
 //! A place has 16 bytes, a row hundreds, and few rows are ever asked for. What pages count by is remembered as a number each.
@@ -12,11 +12,13 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use dataflows::clock::Tick;
 use dataflows::habits::Habits;
-use datasets::arrivals::{Contents, Listing, read_again};
+use datasets::arrivals::{Contents, InWords, Listing, read_again};
 use datasets::log::{Disk, entries_of};
 use datasets::names::key_of_text;
 use datasets::tables::read::{FromRow, IdKinds};
 use records::{Confidence, Evidence, Id, Key, Subject, Track};
+
+use super::titles::Titles;
 
 /// Of one recording or track no more rows are read than these last ones.
 const ROWS_MAX: usize = 200;
@@ -48,6 +50,8 @@ struct Known {
     countries: HashMap<Key, u16>,
     /// When and how subjects are played.
     habits: Arc<Habits>,
+    /// What tracks and artists are called.
+    titles: Titles,
 }
 
 /// Words that very many rows have, by number.
@@ -111,11 +115,17 @@ impl Places {
         }
     }
 
-    /// A row of the catalogue stands there, and tells this genre.
-    pub fn list(&self, row: &Listing, genre: Option<String>, place: Place) {
+    /// A row of the catalogue stands there, and tells this.
+    pub fn list(&self, row: &Listing, words: InWords, place: Place) {
         let Listing { track, content, artist, uploader, .. } = *row;
         self.learn(|known| {
+            let InWords { genre, title, artist_name } = words;
             note(&mut known.genres, &mut known.words, track, genre);
+            for (subject, key, name) in [(Subject::Track, track, title), (Subject::Artist, artist, artist_name)] {
+                if let Some(name) = name.filter(|_| key.is_some()) {
+                    known.titles.learn(subject, key, &name);
+                }
+            }
             for owner in [(Subject::Artist, artist), (Subject::Uploader, uploader)] {
                 if owner.1.is_some() {
                     let works = known.works.entry(owner).or_default();
@@ -152,6 +162,13 @@ impl Places {
             _ => None,
         };
         number.map(|number| known.words.words[usize::from(*number)].clone())
+    }
+
+    /// Tracks and artists whose name has this in it, at most so many, with the name in small letters.
+    pub fn called(&self, part: &str, most: usize) -> Vec<(Subject, Key, String)> {
+        let known = self.known.read().expect("nobody panics with it");
+        let found = known.titles.with(part, most).into_iter();
+        found.map(|(subject, key, name)| (subject, key, name.to_owned())).collect()
     }
 
     /// When and how subjects are played.

@@ -359,8 +359,8 @@ impl FromLog {
                 }
             }
             News::Listings(listings) => {
-                for (place, row, genre) in listings {
-                    self.places.list(&row, genre, self.place(row.valid_from, number, place));
+                for (place, row, words) in listings {
+                    self.places.list(&row, words, self.place(row.valid_from, number, place));
                     self.hold_dated(row.valid_from, |held| held.listings.push(row));
                 }
             }

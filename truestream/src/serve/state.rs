@@ -17,13 +17,14 @@ use serde::{Deserialize, Serialize};
 use super::audit::{KEY, all_locked};
 use super::cabinet;
 use super::people::{FORMER_TOKEN, FORMER_USERS, PEOPLE, PeopleFile};
+use super::signed::SIGNED;
 use super::trends;
 use crate::exit::Failure;
 
 /// What was settled when the service began.
 const SETTLED: &str = "service.json";
 /// What a backup has besides the log.
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     SETTLED,
     PEOPLE,
     FORMER_TOKEN,
@@ -31,6 +32,7 @@ const FILES: [&str; 10] = [
     KEY,
     "audit.jsonl",
     "audit.head",
+    SIGNED,
     "decisions.jsonl",
     "decisions.head",
     trends::FILE,

@@ -59,7 +59,12 @@ impl Service {
 
     /// Starts one that was told all of a world.
     pub fn following(state: &Path, world: &Path) -> Service {
-        let mut service = Service::start(state, &["--follow", &text(world)]);
+        Service::following_with(state, world, &[])
+    }
+
+    /// The same with more options.
+    pub fn following_with(state: &Path, world: &Path, more: &[&str]) -> Service {
+        let mut service = Service::start(state, &[&["--follow", &text(world)], more].concat());
         service.running.wait_until("followed", |running| running.err().contains("Followed to the end"));
         service.wait_until_stated();
         service

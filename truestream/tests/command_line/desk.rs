@@ -712,6 +712,125 @@ fn a_page_tells_when_and_how_somebody_is_played_and_so_does_one_after_a_start() 
     assert!(compared > 0, "of each of these accounts something was told twice: {told:?}");
 }
 
+#[test]
+fn somebody_is_found_by_a_part_of_a_name_groups_have_pages_and_statements_are_answered() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let policy = folder.path().join("strict");
+    std::fs::create_dir(&policy).expect("a folder");
+    std::fs::write(policy.join("policy.toml"), "version = \"strict\"").expect("written");
+    std::fs::write(policy.join("review.toml"), "notes_for = [\"confirm\"]").expect("written");
+    let service = Service::following_with(&state, world(), &["--policy", &text(&policy)]);
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let paul = visitor(&service, &state, "paul", "policy-editor");
+
+    // Of the tracks whose title has it, those are shown that there are; and accounts only to who may see them.
+    let titles = rows(&world().join("tracks.parquet"), &["track_id", "title"]);
+    let title = titles.iter().map(|row| &row[1]).find(|title| title.contains(' ')).expect("a title of two words");
+    let part = &title.to_lowercase().chars().skip(1).collect::<String>();
+    let is_called = |row: &&Vec<String>| row[1].to_lowercase().contains(part);
+    let known: BTreeSet<String> = titles.iter().filter(is_called).map(|row| row[0].clone()).collect();
+    let place = format!("/desk/find?of=&id={}", console::desk::path_part(&part.to_uppercase()));
+    let page = paul.get(&place);
+    let found: Vec<&str> = page.cases();
+    assert!(!found.is_empty() && page.body.contains("<td><bdi>"), "{}", page.body);
+    // Artists may be called so, too.
+    let mut tracks = found.iter().filter_map(|case| case.strip_prefix("track/")).peekable();
+    assert!(tracks.peek().is_some() && tracks.all(|track| known.contains(track)), "{found:?} {known:?}");
+    let by_id = |who: &Visitor| who.get("/desk/find?of=&id=1").cases().iter().any(|case| *case == "account/1");
+    assert_eq!((by_id(&rita), by_id(&paul)), (true, false));
+    assert!(rita.get("/desk/find?of=&id=%C3%BC").body.contains("at least two letters"));
+
+    // Cases by area and by origin are those that have it, and all areas together are all.
+    let count = |filter: &str| rita.get(&format!("/desk?{filter}")).count();
+    let areas = ["content", "behaviour", "provenance", "rules"].map(|area| count(&format!("area={area}")));
+    assert_eq!(areas.iter().sum::<usize>(), count(""), "{areas:?}");
+    let countries: BTreeMap<String, String> = rows(&world().join("accounts.parquet"), &["account_id", "country"])
+        .into_iter()
+        .map(|mut row| (row.remove(0), row.remove(0)))
+        .collect();
+    let cases = rita.get("/desk?subject=account");
+    let of = |case: &&str| countries[case.trim_start_matches("account/")].clone();
+    let country = cases.cases().iter().map(of).find(|country| !country.is_empty()).expect("a country");
+    let expected = cases.cases().iter().filter(|case| of(case) == country).count();
+    assert_eq!(count(&format!("subject=account&origin={country}")), expected);
+
+    // A statement is answered as far as the role sees, a wrong one is told, and only who has the page can ask.
+    let ask = |who: &Visitor, statement: &str| {
+        let key = who.get("/desk/sql").field("form_key").to_owned();
+        who.ask("POST /desk/sql", &format!("form_key={key}&sql={}", console::desk::path_part(statement)))
+    };
+    let told = ask(&rita, "SELECT verdict, count(*) AS cases FROM verdict GROUP BY verdict");
+    assert!(told.status == 200 && told.body.contains("<th scope=\"col\">cases</th>"), "{}", told.body);
+    assert!(ask(&rita, "SELECT * FROM account_window").body.contains(" rows."));
+    assert!(ask(&paul, "SELECT * FROM account_window").body.contains("role=\"alert\""));
+    assert!(ask(&rita, "DROP TABLE verdict").body.contains("role=\"alert\""));
+    assert_eq!(rita.ask("POST /desk/sql", "form_key=0&sql=SELECT+1").status, 403);
+
+    // The policy asks for a note with what is confirmed.
+    let case = cases.cases()[0].to_owned();
+    let page = rita.get(&format!("/desk/case/{case}"));
+    assert!(page.body.contains("needed for confirm"), "{}", page.body);
+    let fields = ["form_key", "subject", "id", "verdict", "queue", "seen"];
+    let fields = fields.map(|name| format!("{name}={}", page.field(name))).join("&");
+    let without = rita.ask("POST /desk/decide", &format!("{fields}&choice=confirm&reason=&note=+"));
+    assert!(without.status == 409 && without.body.contains("asks for a note"), "{}", without.body);
+    assert_eq!(rita.decide(&case, "confirm", "").status, 303);
+    service.running.ask_to_end();
+    service.running.end().good();
+    let record = std::fs::read_to_string(state.join("audit.jsonl")).expect("a file");
+    assert!(["search", "query"].iter().all(|what| record.contains(&format!("\"what\":\"{what}\""))));
+    assert!(!record.contains(part), "what somebody looked for may be a name of somebody");
+    // How far it is was signed that day, and whoever keeps a line finds it there.
+    let told = truestream(&["audit", "--state", &text(&state), "verify"]).good();
+    assert!(told.out.contains("signed 1 times"), "{told:?}");
+    let kept = folder.path().join("kept");
+    std::fs::write(&kept, truestream(&["audit", "--state", &text(&state), "sign"]).good().out).expect("a file");
+    truestream(&["audit", "--state", &text(&state), "verify", "--signed", &text(&kept)]).good();
+    let other = folder.path().join("other");
+    std::fs::write(&other, std::fs::read_to_string(&kept).expect("a file").replace("2026", "2027")).expect("a file");
+    truestream(&["audit", "--state", &text(&state), "verify", "--signed", &text(&other)])
+        .failed(3, &["changed in 1 places"]);
+}
+
+#[test]
+fn a_group_has_a_page_with_those_whom_the_view_puts_in_it_and_who_plays_in_step() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let service = Service::start(&state, &["--time", "told"]);
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let paul = visitor(&service, &state, "paul", "policy-editor");
+    // Three use one telephone, two of them play the same at the same time; one is alone.
+    let play = |account: &str, device: &str, hour: i64| {
+        let at = instant::to_text(MONDAY + hour * 3_600_000);
+        format!(
+            "{{\"play_id\":\"{account}{hour}\",\"ended_at\":\"{at}\",\"account_id\":\"{account}\",\"track_id\":\"t{hour}\",\"played_ms\":40000,\"device_id\":\"{device}\"}}\n"
+        )
+    };
+    let mut body = play("c", "telephone", 20);
+    for hour in 1..=8 {
+        body += &["a", "b"].map(|account| play(account, "telephone", hour)).concat();
+        body += &play("d", "other", hour + 8);
+    }
+    assert_eq!(
+        service.ask("POST /v1/plays", "Content-Type: application/x-ndjson\r\n", body.as_bytes()).expect("taken").0,
+        200
+    );
+    tell(&service, MONDAY + 24 * 3_600_000);
+    let page = rita.get("/desk/group/a");
+    let mut shown = page.cases();
+    shown.sort_unstable();
+    assert_eq!(shown, ["account/a", "account/b", "account/c"], "{}", page.body);
+    assert!(
+        page.body.contains("3 accounts, 1 links by playing in step") && page.body.contains("played the same track")
+    );
+    assert_eq!((paul.get("/desk/group/a").status, rita.get("/desk/group/d").status), (404, 404));
+    let member = rita.get("/desk/case/account/b").body;
+    assert!(member.contains("href=\"/desk/group/a\"") && member.contains("chart links"), "{member}");
+    assert!(member.contains("1 links by playing in step, 2 by devices"), "{member}");
+    assert!(!rita.get("/desk/case/account/d").body.contains("chart links"));
+}
+
 /// The plays of each class that a page tells.
 fn divided(page: &str, by: &str) -> BTreeMap<String, u64> {
     let plays = |row: Vec<String>| (row[0].clone(), row[1].parse().expect("a number"));

@@ -116,6 +116,12 @@ fn reviewers_and_an_artist_go_every_way_of_the_desk() {
 
     // Somebody by id, whether there is a case or not.
     rita.goto("/desk");
+    rita.fill("#id", "1");
+    rita.leads_on(|page| page.click("form[action='/desk/find'] button"));
+    rita.says("account 1");
+    rita.look("found");
+    rita.goto("/desk");
+    rita.run("document.querySelector('#of').value = 'account'", &[]);
     rita.fill("#id", " 1 ");
     rita.leads_on(|page| page.click("form[action='/desk/find'] button"));
     assert_eq!(rita.place(), "/desk/case/account/1");
@@ -126,6 +132,10 @@ fn reviewers_and_an_artist_go_every_way_of_the_desk() {
     rita.goto("/desk/overview");
     rita.says("Verdicts as of now");
     rita.look("overview");
+    rita.goto("/desk/sql?sql=SELECT%20subject%2C%20verdict%2C%20count(%2A)%20FROM%20verdict%20GROUP%20BY%20subject%2C%20verdict");
+    rita.leads_on(|page| page.click("form.ask button"));
+    rita.says(" rows.");
+    rita.look("sql");
 
     // By lot, by doubt, and many at once.
     rita.goto("/desk?queue=audit");
