@@ -96,7 +96,7 @@ impl Plan {
     /// What of the rows of a computed view somebody reads: all of it where they are shown, made features of or asked by rules.
     fn figures(&self, axis: Axis) -> Figures {
         let mut asked = self.judging.iter().flat_map(|judging| judging.clauses.iter());
-        match self.axes.contains(&axis) || self.makes_features() || asked.any(|asked| asked.axis == axis) {
+        match self.axes.contains(&axis) || self.makes_features() || asked.any(|asked| asked.reads(axis)) {
             true => Figures::All,
             false => Figures::Judged,
         }
@@ -378,7 +378,8 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
             all_rows.push((Axis::Account, rows));
             for ((at, judging), listens) in plan.judging.iter().enumerate().zip(listens.into_iter().cycle()) {
                 let (rows, turns, entries) = (all_rows.clone(), turns.clone(), in_force.clone());
-                let sources = Sources { news: with_network(&judging.models), listens, rows, turns, entries, longest };
+                let (news, clock) = (with_network(&judging.models), plan.clock);
+                let sources = Sources { news, listens, rows, turns, entries, longest, clock };
                 let judged = risk::judge(sources, judging, cadence, until);
                 let due = judging.turns.clone();
                 ends.push(deliver_by(judged, due, until, &ledger, move |rows| Change::Judged(at, rows)));

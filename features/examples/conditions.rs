@@ -10,7 +10,7 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use features::WindowRow;
-use features::condition::Condition;
+use features::condition::{Condition, Table};
 use features::tally::Axis;
 
 /// Simple conditions, the longest last.
@@ -43,11 +43,12 @@ fn main() -> ExitCode {
             ..WindowRow::default()
         })
         .collect();
+    let table = Table { axis: Axis::Account, window_ms: 86_400_000 };
     println!("{ROWS} rows, CPU of one thread, the fastest and the slowest of {ROUNDS} rounds\n");
     println!("| ns a row | slowest | rows that match | condition |\n|---:|---:|---:|---|");
     let mut is_met = true;
     for text in CONDITIONS {
-        let condition = Condition::read(text, Axis::Account).expect("a condition over the columns of account_window");
+        let condition = Condition::read(text, table).expect("a condition over the columns of account_window");
         let mut each_ns = Vec::new();
         let mut held = 0;
         for _ in 0..ROUNDS {

@@ -1,6 +1,6 @@
 //! The numbers of a window row by the names of their columns: what tables show and conditions read.
 
-use std::collections::BTreeMap;
+use records::Millis;
 
 use crate::tally::Axis;
 use crate::{Entropy, WindowRow};
@@ -80,21 +80,30 @@ pub fn columns(axis: Axis) -> impl Iterator<Item = &'static Column> {
     lists.iter().copied().flatten()
 }
 
-/// The row with these numbers; all others are 0.
+/// A row in which this column has the number; all others are 0.
 ///
 /// # Errors
-/// Names a column that the view does not have, or a number too large for it.
-pub fn row_of(axis: Axis, numbers: &BTreeMap<String, u64>) -> Result<WindowRow, String> {
+/// What was expected, where the column cannot have the number.
+pub fn row_of(axis: Axis, name: &str, number: u64) -> Result<WindowRow, String> {
     let mut row = WindowRow::default();
-    for (name, number) in numbers {
-        let column = columns(axis).find(|column| column.name == name);
-        let column = column.ok_or_else(|| format!("found `{name}`, which is no column"))?;
-        (column.write)(&mut row, *number);
-        if (column.read)(&row).as_f64() != *number as f64 {
-            return Err(format!("found {name} = {number}, expected at most {}", u32::MAX));
-        }
-    }
-    Ok(row)
+    let column = columns(axis).find(|column| column.name == name).ok_or("a column")?;
+    (column.write)(&mut row, number);
+    if (column.read)(&row).as_f64() == number as f64 { Ok(row) } else { Err(format!("at most {}", u32::MAX)) }
+}
+
+/// The length of a window by its name: a number and s, m or min, h, d or w.
+pub fn window_ms(name: &str) -> Option<Millis> {
+    let digits = name.len() - name.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let unit_ms = match &name[digits..] {
+        "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "w" => 7 * 86_400_000,
+        _ => 0,
+    };
+    let length = name[..digits].parse::<Millis>().ok()?.checked_mul(unit_ms)?;
+    (length > 0).then_some(length)
 }
 
 #[cfg(test)]
@@ -106,13 +115,13 @@ mod tests {
         for axis in Axis::ALL {
             for (place, column) in columns(axis).enumerate() {
                 let number = place as u64 + 1;
-                let row = row_of(axis, &BTreeMap::from([(column.name.to_owned(), number)])).unwrap();
+                let row = row_of(axis, column.name, number).unwrap();
                 let others = columns(axis).filter(|other| other.name != column.name);
                 assert_eq!((column.read)(&row).as_f64(), number as f64, "{}", column.name);
                 assert!(others.into_iter().all(|other| (other.read)(&row).as_f64() == 0.0), "{}", column.name);
             }
         }
-        let wrong = |name: &str, number| row_of(Axis::Track, &BTreeMap::from([(name.to_owned(), number)])).unwrap_err();
-        assert!(wrong("skipped", 1).contains("no column") && wrong("plays", u64::MAX).contains("at most"));
+        let wrong = |name: &str, number| row_of(Axis::Track, name, number).unwrap_err();
+        assert!(wrong("skipped", 1).contains("a column") && wrong("plays", u64::MAX).contains("at most"));
     }
 }

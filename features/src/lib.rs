@@ -8,11 +8,13 @@
 //! listeners of a track, its hours, ──────────┤          │
 //! its size ──▶ crowd, rhythm, cohort ────────┘          │
 //! plays of an account, in order ──▶ sequence ───────────┘
+//! rows of tracks and accounts ──▶ attributes (what conditions read besides)
 //! titles ──▶ title (a hash in which near ones differ little)
 //! plays ──▶ habit (by hour of the week, day, length, source, country)
 //! ```
 
 pub mod apportion;
+pub mod attributes;
 pub mod cohort;
 pub mod columns;
 pub mod company;

@@ -1,12 +1,14 @@
 //! Rules that people write as conditions over the tables: of whom, when, what then, and who answers for it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::lot::drawn;
 use crate::policy::Percent;
 use crate::{Millis, Subject, Verdict};
 
-/// A rule as a condition over the numbers of a window table.
+/// A rule as a condition over the numbers of a window table and what is known besides.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Clause {
     /// Its name, which is unique in the policy.
@@ -37,6 +39,28 @@ pub struct Clause {
     pub from: Option<Millis>,
     /// And until this one, when its owner looks at it again.
     pub expires: Millis,
+}
+
+/// A value of a row that a rule is tested by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Given {
+    /// A whole number.
+    Count(u64),
+    /// A number.
+    Number(f64),
+    /// A text.
+    Text(String),
+}
+
+impl fmt::Display for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Given::Count(count) => write!(f, "{count}"),
+            Given::Number(number) => write!(f, "{number}"),
+            Given::Text(text) => write!(f, "{text:?}"),
+        }
+    }
 }
 
 /// What becomes of a match.

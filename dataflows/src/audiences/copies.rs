@@ -25,12 +25,12 @@ pub(super) fn of_tracks<'scope>(
     let releases = entries.clone().flat_map(|entry| match entry {
         Entry::Release(track, release) => Some((track, release.content)),
         Entry::Segment(..) | Entry::Territory(..) => None,
-        Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
+        Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) | Entry::Told(..) => None,
     });
     let recordings = entries.flat_map(|entry| match entry {
         Entry::Recording(content, recording) => Some((content, recording)),
         Entry::Release(..) | Entry::Segment(..) | Entry::Territory(..) => None,
-        Entry::Heard(..) | Entry::Ruling(..) => None,
+        Entry::Heard(..) | Entry::Ruling(..) | Entry::Told(..) => None,
     });
     let in_force = |told, name| -> Coll<'scope, (Key, Key)> {
         keep(told, name, |(key, _): &(Key, Key)| mix(key.0), until, InForce::default()).as_collection()

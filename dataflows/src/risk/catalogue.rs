@@ -48,22 +48,22 @@ impl<'scope> Laws<'scope> {
         let releases = entries.clone().flat_map(|entry| match entry {
             Entry::Release(track, release) => Some((track, release)),
             Entry::Segment(..) | Entry::Territory(..) => None,
-            Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
+            Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) | Entry::Told(..) => None,
         });
         let segments = entries.clone().flat_map(|entry| match entry {
             Entry::Segment(distributor, segment) => Some((distributor, segment)),
             Entry::Release(..) | Entry::Territory(..) => None,
-            Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
+            Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) | Entry::Told(..) => None,
         });
         let recordings = entries.clone().flat_map(|entry| match entry {
             Entry::Recording(content, recording) => Some((content, recording)),
             Entry::Release(..) | Entry::Segment(..) | Entry::Territory(..) => None,
-            Entry::Heard(..) | Entry::Ruling(..) => None,
+            Entry::Heard(..) | Entry::Ruling(..) | Entry::Told(..) => None,
         });
         let heard = entries.flat_map(|entry| match entry {
             Entry::Heard(content, opinion) => Some((content, opinion)),
             Entry::Release(..) | Entry::Segment(..) | Entry::Territory(..) => None,
-            Entry::Recording(..) | Entry::Ruling(..) => None,
+            Entry::Recording(..) | Entry::Ruling(..) | Entry::Told(..) => None,
         });
         let route = |entry: &(Key, Release)| mix(entry.0.0);
         let releases: Coll<(Key, Release)> =

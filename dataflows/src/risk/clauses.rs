@@ -1,14 +1,17 @@
 //! Rules that people wrote as conditions, asked of every row that changed and laid beside what signals say.
 //!
 //! ```text
-//! rows of window views ──conditions──▶ which hold ──┐
-//!                                     judgements ───┴──▶ Clauses ──▶ judgements with the rules in force that match
+//! rows of window views ──conditions──▶ which hold ───────────────┐
+//! rows, what is told, signals, owners of tracks ──▶ sheets ──▶ which hold, of those that read more than one table
+//!                                     judgements ────────────────┴──▶ Clauses ──▶ judgements with the rules in force that match
 //! ```
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use differential_dataflow::AsCollection;
 use features::WindowRow;
-use features::condition::Condition;
+use features::condition::{Cell, Condition, Sheet, Source};
 use features::tally::Axis;
 use hashbrown::{HashMap, HashSet};
 use records::{Key, Subject};
@@ -17,12 +20,14 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::operators::Concatenate;
 use timely::dataflow::operators::vec::Map;
 
-use super::{Judgement, JudgementChange};
-use crate::clock::Tick;
+use super::catalogue::ByKey;
+use super::sheets::{Owners, Sheets};
+use super::{Entry, Judgement, JudgementChange, Judging, updates};
+use crate::clock::{Clock, Tick};
 use crate::keep::{Keep, keep, mix};
 use crate::tallies::RowChange;
 
-/// A condition on the rows of one view and window, and when it is a rule.
+/// A condition on the subjects of one view and window, and when it is a rule.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// Whose rows.
@@ -37,8 +42,16 @@ pub struct Asked {
     pub until: Tick,
 }
 
+impl Asked {
+    /// Whether it reads rows of the view.
+    pub fn reads(&self, axis: Axis) -> bool {
+        let mut sources = self.condition.columns().iter().map(|seen| seen.source());
+        self.axis == axis || sources.any(|source| source == Source::Owner(axis))
+    }
+}
+
 /// The subject whose rows a view holds.
-fn subject(axis: Axis) -> Subject {
+pub(super) fn subject(axis: Axis) -> Subject {
     match axis {
         Axis::Account => Subject::Account,
         Axis::Track => Subject::Track,
@@ -49,35 +62,107 @@ fn subject(axis: Axis) -> Subject {
     }
 }
 
+/// What rules read beside judgements.
+pub(super) struct Tables<'scope> {
+    /// Rows of all window views.
+    pub rows: Vec<(Axis, StreamVec<'scope, Tick, RowChange>)>,
+    /// What comes into force.
+    pub entries: StreamVec<'scope, Tick, Entry>,
+    /// The tracks of each artist.
+    pub performed: ByKey<'scope, Key>,
+    /// The tracks of each uploader.
+    pub uploaded: ByKey<'scope, Key>,
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum News {
     Judged(JudgementChange),
     /// The conditions that hold for the subject's row of a window, by their places.
     Held((Subject, Key), u8, Vec<u16>),
+    /// The cells of the subject's row of a window.
+    Row((Subject, Key), u8, Option<Vec<Cell>>),
+    /// What is told of the subject.
+    Told((Subject, Key), Vec<Cell>),
+    /// The numbers of who has the track: these are (+1), or are no more (-1).
+    Owner((Subject, Key), Subject, Vec<Cell>, i64),
 }
 
 /// The judgements, with the rules that match.
 pub(super) fn beside<'scope>(
     judged: StreamVec<'scope, Tick, JudgementChange>,
-    rows: Vec<(Axis, StreamVec<'scope, Tick, RowChange>)>,
-    asked: &Arc<[Asked]>,
+    tables: Tables<'scope>,
+    judging: &Judging,
+    clock: Clock,
     until: Tick,
 ) -> StreamVec<'scope, Tick, JudgementChange> {
     let scope = judged.scope();
+    let asked = &judging.clauses;
+    let sheet_of = |axis: Axis| Sheet::of(axis, asked.iter().map(|asked| &asked.condition));
     let mut news = vec![judged.map(News::Judged)];
-    for (axis, rows) in rows {
-        let asked = asked.clone();
-        if asked.iter().any(|asked| asked.axis == axis) {
-            news.push(rows.flat_map(move |((window, key), row)| {
+    for (axis, rows) in tables.rows {
+        if asked.iter().any(|asked| asked.axis == axis && asked.condition.is_of_one_row()) {
+            let asked = asked.clone();
+            news.push(rows.clone().flat_map(move |((window, key), row)| {
                 let held = held(&asked, axis, window, row.as_ref())?;
                 Some(News::Held((subject(axis), key), window, held))
             }));
         }
+        let sheet = sheet_of(axis);
+        if !sheet.is_empty() {
+            let parts = parts(&sheet, axis, judging);
+            news.push(rows.clone().flat_map(move |((window, key), row)| {
+                let part = parts[usize::from(window)].clone()?;
+                let cells = row.map(|row| sheet.of_row(part, Some(&row)));
+                Some(News::Row((subject(axis), key), window, cells))
+            }));
+        }
+        let tracks = match axis {
+            Axis::Artist => &tables.performed,
+            Axis::Uploader => &tables.uploaded,
+            Axis::Account | Axis::Track | Axis::Playlist | Axis::Distributor => continue,
+        };
+        let sheet = sheet_of(Axis::Track);
+        if !sheet.part(Source::Owner(axis)).is_empty() {
+            let owners = Owners::new(axis, sheet, judging.windows_ms.clone());
+            let owners = keep(rows, "OwnersOfRules", |((_, key), _): &RowChange| mix(key.0), until, owners);
+            let owners = owners.as_collection().arrange_by_key_named("OwnersOfRules");
+            let told = tracks.clone().join_core(owners, |_, track, cells| Some((*track, cells.clone())));
+            news.push(updates(told, move |(track, cells), diff| {
+                News::Owner((Subject::Track, track), subject(axis), cells, diff as i64)
+            }));
+        }
+    }
+    if Axis::ALL.into_iter().any(|axis| !sheet_of(axis).part(Source::Told).is_empty()) {
+        news.push(tables.entries.flat_map(|entry| match entry {
+            Entry::Told(subject, key, cells) => Some(News::Told((subject, key), cells)),
+            Entry::Release(..) | Entry::Segment(..) | Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => {
+                None
+            }
+        }));
     }
     let route = |news: &News| match news {
-        News::Judged(((_, key), _)) | News::Held((_, key), ..) => mix(key.0),
+        News::Judged(((_, key), _))
+        | News::Held((_, key), ..)
+        | News::Row((_, key), ..)
+        | News::Told((_, key), _)
+        | News::Owner((_, key), ..) => mix(key.0),
     };
-    keep(scope.concatenate(news), "Clauses", route, until, Clauses::new(asked.clone()))
+    keep(scope.concatenate(news), "Clauses", route, until, Clauses::new(judging, clock))
+}
+
+/// For each window the part of the sheet that its rows fill; `None` where no rule reads it or asks for its row.
+fn parts(sheet: &Sheet, axis: Axis, judging: &Judging) -> Vec<Option<Range<usize>>> {
+    let is_asked = |window: usize| {
+        let mut asked = judging.clauses.iter().filter(|asked| !asked.condition.is_of_one_row());
+        asked.any(|asked| (asked.axis, usize::from(asked.window)) == (axis, window))
+    };
+    let windows = judging.windows_ms.iter().enumerate();
+    windows
+        .map(|(window, length)| {
+            let part = sheet.part(Source::Row(*length));
+            (!part.is_empty() || is_asked(window)).then_some(part)
+        })
+        .collect()
 }
 
 /// Which conditions hold for the row, by their places; `None` where none is asked of such a row.
@@ -85,7 +170,7 @@ fn held(asked: &[Asked], axis: Axis, window: u8, row: Option<&WindowRow>) -> Opt
     let mut is_asked = false;
     let mut held = Vec::new();
     for (place, asked) in asked.iter().enumerate() {
-        if (asked.axis, asked.window) == (axis, window) {
+        if (asked.axis, asked.window) == (axis, window) && asked.condition.is_of_one_row() {
             is_asked = true;
             if row.is_some_and(|row| asked.condition.holds(row)) {
                 held.push(place as u16);
@@ -94,6 +179,9 @@ fn held(asked: &[Asked], axis: Axis, window: u8, row: Option<&WindowRow>) -> Opt
     }
     is_asked.then_some(held)
 }
+
+/// Stands for a window where conditions read more than one table.
+const SEVERAL: u8 = u8::MAX;
 
 #[derive(Default)]
 struct Case {
@@ -111,16 +199,41 @@ struct Clauses {
     held: Vec<HashSet<(Subject, Key)>>,
     cases: HashMap<(Subject, Key), Case>,
     touched: HashSet<(Subject, Key)>,
+    /// What is known of subjects for conditions that read more than one table.
+    sheets: Sheets,
 }
 
 impl Clauses {
-    fn new(asked: Arc<[Asked]>) -> Clauses {
+    fn new(judging: &Judging, clock: Clock) -> Clauses {
+        let asked = judging.clauses.clone();
         let places = asked.iter().zip(0..);
         let mut turns: Vec<(Tick, u16)> =
             places.flat_map(|(asked, place)| [(asked.from, place), (asked.until, place)]).collect();
         turns.sort_unstable_by(|a, b| b.cmp(a));
         let held = vec![HashSet::new(); asked.len()];
-        Clauses { asked, turns, held, cases: HashMap::new(), touched: HashSet::new() }
+        let sheets = Sheets::new(judging, clock);
+        Clauses { asked, turns, held, cases: HashMap::new(), touched: HashSet::new(), sheets }
+    }
+
+    /// Of the conditions that are asked in a window these hold for the subject.
+    fn hold(&mut self, subject: (Subject, Key), window: u8, held: Vec<u16>) {
+        if held.is_empty() && !self.cases.contains_key(&subject) {
+            return;
+        }
+        let case = self.cases.entry(subject).or_default();
+        let is_of = |(of, _): &(u8, u16)| *of == window;
+        if case.held.iter().copied().filter(is_of).map(|(_, place)| place).eq(held.iter().copied()) {
+            return;
+        }
+        case.held.iter().filter(|held| is_of(held)).for_each(|(_, place)| {
+            self.held[usize::from(*place)].remove(&subject);
+        });
+        case.held.retain(|held| !is_of(held));
+        for place in held {
+            self.held[usize::from(place)].insert(subject);
+            case.held.push((window, place));
+        }
+        self.touched.insert(subject);
     }
 }
 
@@ -129,44 +242,34 @@ impl Keep for Clauses {
     type Out = JudgementChange;
 
     fn due(&self) -> Option<Tick> {
-        self.turns.last().map(|(tick, _)| *tick)
+        self.turns.last().map(|(tick, _)| *tick).into_iter().chain(self.sheets.due()).min()
     }
 
     fn open(&mut self, tick: Tick, _out: &mut Vec<JudgementChange>) {
         while let Some((_, place)) = self.turns.pop_if(|(turn, _)| *turn <= tick) {
             self.touched.extend(&self.held[usize::from(place)]);
         }
+        self.sheets.open(tick);
     }
 
     fn take(&mut self, _tick: Tick, news: News, _out: &mut Vec<JudgementChange>) {
         match news {
             News::Judged((subject, judged)) => {
+                self.sheets.signals(subject, judged.as_ref().map_or(&[][..], |judged| &judged.signals));
                 self.cases.entry(subject).or_default().judged = judged;
                 self.touched.insert(subject);
             }
-            News::Held(subject, window, held) => {
-                if held.is_empty() && !self.cases.contains_key(&subject) {
-                    return;
-                }
-                let case = self.cases.entry(subject).or_default();
-                let is_of = |(of, _): &(u8, u16)| *of == window;
-                if case.held.iter().copied().filter(is_of).map(|(_, place)| place).eq(held.iter().copied()) {
-                    return;
-                }
-                case.held.iter().filter(|held| is_of(held)).for_each(|(_, place)| {
-                    self.held[usize::from(*place)].remove(&subject);
-                });
-                case.held.retain(|held| !is_of(held));
-                for place in held {
-                    self.held[usize::from(place)].insert(subject);
-                    case.held.push((window, place));
-                }
-                self.touched.insert(subject);
-            }
+            News::Held(subject, window, held) => self.hold(subject, window, held),
+            News::Row(subject, window, cells) => self.sheets.row(subject, window, cells.as_deref()),
+            News::Told(subject, cells) => self.sheets.told(subject, &cells),
+            News::Owner(track, owner, cells, diff) => self.sheets.owner(track, owner, cells, diff),
         }
     }
 
     fn close(&mut self, tick: Tick, out: &mut Vec<JudgementChange>) {
+        for (subject, held) in self.sheets.close(tick) {
+            self.hold(subject, SEVERAL, held);
+        }
         for subject in self.touched.drain() {
             let Some(case) = self.cases.get_mut(&subject) else { continue };
             let in_force = |place: &u16| {

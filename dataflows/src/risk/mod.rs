@@ -9,7 +9,7 @@
 //! track_window, artist_window, … ──────────────────────────────────────┴──▶ owners judged ──▶ standing, following ┘
 //! ```
 //!
-//! Where people wrote rules as conditions, all judgements pass through `clauses` last.
+//! Where people wrote rules as conditions, all judgements pass through `clauses` last; what rules over more than one table read is kept in `sheets`.
 //!
 //! What a play changes is keyed state ([`crate::keep`]); what travels between subjects (suspicion, catalogue, standing)
 //! is a differential collection, in which only suspects take part. A judgement is the signals that speak against a
@@ -22,11 +22,13 @@ mod catalogue;
 mod clauses;
 mod copies;
 pub(crate) mod listens;
+mod sheets;
 pub mod suspicion;
 
 use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, VecCollection};
+use features::condition::Cell;
 use features::signals::Signal;
 use features::tally::Axis;
 use records::policy::Flow;
@@ -43,8 +45,9 @@ use self::audience::{Audience, AudienceNews, Told};
 pub(crate) use self::catalogue::InForce;
 use self::catalogue::Laws;
 pub use self::clauses::Asked;
+use self::clauses::Tables;
 use self::listens::Listens;
-use crate::clock::Tick;
+use crate::clock::{Clock, Tick};
 use crate::dossiers::{AccountNews, read_places, route};
 use crate::keep::{keep, mix};
 use crate::scores::Turns;
@@ -98,6 +101,8 @@ pub enum Entry {
     Heard(Key, Option<Opinion>),
     /// What a person ruled about a subject; `None` where nothing is ruled any more.
     Ruling(Subject, Key, Option<Box<Ruling>>),
+    /// What is told of a subject, as far as rules ask: the cells of that part of their sheet.
+    Told(Subject, Key, Vec<Cell>),
 }
 
 /// What the audio says.
@@ -192,7 +197,7 @@ pub(crate) fn rulings<'scope>(entries: StreamVec<'scope, Tick, Entry>) -> Stream
     entries.flat_map(|entry| match entry {
         Entry::Ruling(subject, key, ruling) => Some(((subject, key), ruling)),
         Entry::Release(..) | Entry::Segment(..) | Entry::Territory(..) => None,
-        Entry::Heard(..) | Entry::Recording(..) => None,
+        Entry::Heard(..) | Entry::Recording(..) | Entry::Told(..) => None,
     })
 }
 
@@ -201,7 +206,7 @@ fn territories<'scope>(entries: StreamVec<'scope, Tick, Entry>) -> StreamVec<'sc
     entries.flat_map(|entry| match entry {
         Entry::Territory(account, territory) => Some((account, territory)),
         Entry::Release(..) | Entry::Segment(..) | Entry::Ruling(..) => None,
-        Entry::Heard(..) | Entry::Recording(..) => None,
+        Entry::Heard(..) | Entry::Recording(..) | Entry::Told(..) => None,
     })
 }
 
@@ -229,6 +234,8 @@ pub struct Sources<'scope> {
     pub entries: StreamVec<'scope, Tick, Entry>,
     /// Which of the turns' windows is the longest of the window views.
     pub longest: usize,
+    /// The instants that ticks stand for.
+    pub clock: Clock,
 }
 
 /// A collection over ticks.
@@ -243,8 +250,8 @@ pub fn judge<'scope>(
     cadence: Cadence,
     until: Tick,
 ) -> StreamVec<'scope, Tick, JudgementChange> {
-    let Sources { news, listens, rows, turns, entries, longest } = sources;
-    let asked = rows.clone();
+    let Sources { news, listens, rows, turns, entries, longest, clock } = sources;
+    let (asked, told) = (rows.clone(), entries.clone());
     let (mut track_rows, mut owner_rows) = (Vec::new(), Vec::new());
     for (axis, rows) in rows {
         match axis {
@@ -313,10 +320,10 @@ pub fn judge<'scope>(
         Told::Judged(_) | Told::Standing(_) => None,
     });
     let standing = standing.as_collection().arrange_by_key_named("Standing");
-    let standing = laws.uploaded.join_core(standing, |_, track, standing| Some((*track, *standing)));
+    let standing = laws.uploaded.clone().join_core(standing, |_, track, standing| Some((*track, *standing)));
 
     let following = following.as_collection().arrange_by_key_named("Following");
-    let following = laws.performed.join_core(following, |_, track, following| Some((*track, *following)));
+    let following = laws.performed.clone().join_core(following, |_, track, following| Some((*track, *following)));
 
     let copies = judging.copies.then(|| copies::spread(laws.copies, plays, stains.clone(), silent, until));
     let is_track = |subject: Subject| subject == Subject::Track;
@@ -347,7 +354,8 @@ pub fn judge<'scope>(
     if judging.clauses.is_empty() {
         return all;
     }
-    clauses::beside(all, asked, &judging.clauses, until)
+    let tables = Tables { rows: asked, entries: told, performed: laws.performed, uploaded: laws.uploaded };
+    clauses::beside(all, tables, judging, clock, until)
 }
 
 /// The updates of a collection as records of the ticks at which they happen: a join may say them under an earlier one.

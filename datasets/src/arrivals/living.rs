@@ -68,6 +68,17 @@ pub struct Incoming {
     in_words: fn(&Evidence) -> String,
     /// What was said of when tracks, accounts and copies came to be, where somebody asks.
     dated: Option<Dated>,
+    /// Rows as they came, where somebody asks.
+    told: Option<Told>,
+}
+
+/// Rows of the catalogue and of accounts, in the order of their entry.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Rows of the catalogue: one for each of [`News::Listings`].
+    pub tracks: Vec<Track>,
+    /// Rows of accounts.
+    pub accounts: Vec<(Key, Account)>,
 }
 
 /// What rows say of when tracks were uploaded, accounts created and copies found, in their order.
@@ -90,7 +101,18 @@ impl Incoming {
         contents: Arc<Contents>,
         in_words: fn(&Evidence) -> String,
     ) -> Incoming {
-        Incoming { naming: Naming::new(names), kinds, facts: Facts::default(), wanted, contents, in_words, dated: None }
+        let (naming, facts) = (Naming::new(names), Facts::default());
+        Incoming { naming, kinds, facts, wanted, contents, in_words, dated: None, told: None }
+    }
+
+    /// The same, for who asks what rows tell besides.
+    pub fn telling(self) -> Incoming {
+        Incoming { told: Some(Told::default()), ..self }
+    }
+
+    /// The rows of the catalogue and of accounts that were read since somebody asked last.
+    pub fn take_told(&mut self) -> Told {
+        self.told.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// The same, for who asks when tracks and accounts came to be.
@@ -122,6 +144,7 @@ impl Incoming {
                 let Track { genre, title, artist_name, .. } = &row;
                 let (genre, title, artist_name) = (genre.clone(), title.clone(), artist_name.clone());
                 let words = InWords { genre, title, artist_name };
+                this.told.iter_mut().for_each(|told| told.tracks.push(row.clone()));
                 if let Some(dated) = &mut this.dated {
                     dated.uploads.push(upload(row, &mut this.naming)?);
                 }
@@ -209,6 +232,7 @@ impl Incoming {
         let payment = self.naming.key_of(IdSpace::Payment, account.payment_id.as_ref())?;
         self.facts.accounts.insert(key, (account.created_at, payment));
         self.dated.iter_mut().for_each(|dated| dated.accounts.push((key, account.created_at)));
+        self.told.iter_mut().for_each(|told| told.accounts.push((key, account.clone())));
         Ok((key, account.country))
     }
 

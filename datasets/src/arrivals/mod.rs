@@ -21,6 +21,6 @@ pub use catalogue::{
 pub(crate) use decode::instants as instants_of;
 pub use decode::{Arrived, Suspect, Wanted};
 pub use evidence::{Contents, Grouping, Hearing, Hearings, read_hearings};
-pub use living::{Dated, InWords, Incoming, News, read_again};
+pub use living::{Dated, InWords, Incoming, News, Told, read_again};
 pub use merge::Arrivals;
 pub use survey::{FileSurvey, Survey, survey};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::Path;
 
-use records::clause::Clause;
+use records::clause::{Clause, Given};
 use records::policy::Percent;
 use records::{Millis, Subject, Verdict};
 use serde::{Deserialize, Deserializer};
@@ -27,8 +27,8 @@ pub struct TestedClause {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClauseTest {
-    /// Numbers by column; those that are not named are 0.
-    pub row: BTreeMap<String, u64>,
+    /// What is given by column. Numbers that are not named are 0; of what is told nothing is known that is not named.
+    pub row: BTreeMap<String, Given>,
     /// Whether it must match.
     pub matches: bool,
 }

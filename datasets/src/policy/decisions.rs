@@ -5,8 +5,8 @@
 //! r1,account,24h,>= 500,< 3,hold,...         ──▶ rule r1 when plays >= 500 and tracks < 3
 //! ```
 //!
-//! The cells are the unary tests of decision tables (OMG Decision Model and Notation 1.4, section 7.3.13), numbers only; all rows that match are
-//! recorded, and the gravest action counts, as for every other rule.
+//! The cells are the unary tests of decision tables (OMG Decision Model and Notation 1.4, section 7.3.13): of numbers, and of texts in quotes. All
+//! rows that match are recorded, and the gravest action counts, as for every other rule.
 
 use std::path::Path;
 
@@ -143,8 +143,16 @@ impl Row<'_> {
 
 /// A cell as a condition on its column.
 fn test(column: &str, cell: &str) -> Result<String, String> {
-    let expected =
-        || format!("{column}: found {cell:?}, expected a test such as >= 5, < 3, 5..20, 7, or - for any value");
+    let expected = || {
+        format!(
+            "{column}: found {cell:?}, expected a test such as >= 5, < 3, 5..20, 7, 'BR', 'BR','VN', or - for any value"
+        )
+    };
+    let (negated, listed) =
+        cell.strip_prefix("!=").or_else(|| cell.strip_prefix("<>")).map_or(("", cell), |rest| ("not ", rest));
+    if listed.trim_start().starts_with('\'') {
+        return Ok(format!("{column} {negated}in ({})", texts(listed).ok_or_else(expected)?.join(", ")));
+    }
     if let Some((low, high)) = cell.split_once("..") {
         let (low, high) = (number(low).ok_or_else(expected)?, number(high).ok_or_else(expected)?);
         let is_range = low.parse::<f64>().ok() <= high.parse::<f64>().ok();
@@ -155,6 +163,27 @@ fn test(column: &str, cell: &str) -> Result<String, String> {
     let given = OPERATORS.iter().find_map(|(written, meant)| Some((*meant, cell.strip_prefix(written)?)));
     let (operator, value) = given.unwrap_or(("=", cell));
     Ok(format!("{column} {operator} {}", number(value).ok_or_else(expected)?))
+}
+
+/// Texts in quotes, as they stand, with commas between them.
+fn texts(list: &str) -> Option<Vec<&str>> {
+    let mut texts = Vec::new();
+    let mut rest = list.trim();
+    loop {
+        let inside = rest.strip_prefix('\'')?;
+        let mut end = inside.find('\'')?;
+        // A quote inside a text is written twice.
+        while inside[end + 1..].starts_with('\'') {
+            end += 2;
+            end += inside[end..].find('\'')?;
+        }
+        texts.push(&rest[..end + 2]);
+        rest = inside[end + 1..].trim_start();
+        match rest.strip_prefix(',') {
+            Some(more) => rest = more.trim_start(),
+            None => return rest.is_empty().then_some(texts),
+        }
+    }
 }
 
 /// Digits, with a point between them at most.
@@ -200,6 +229,24 @@ mod tests {
         assert!(columns.is_err(), "two columns without a name");
         let columns = rules(Path::new("decisions.csv"), &format!("{HEAD},\n")).unwrap().columns;
         assert_eq!(columns, ["plays", "skipped"]);
+    }
+
+    #[test]
+    fn a_cell_of_texts_is_a_list_and_its_column_may_be_of_any_table() {
+        let head = "id,version,subject,window,w7d.plays,account.country,plan,action,code,reason,owner,expires";
+        let row =
+            |country: &str| read(&format!("{head}\nr1,1,account,24h,>= 5,{country},-,hold,R1,why,ann,2026-07-01\n"));
+        for (cell, when) in [
+            ("'BR'", "w7d.plays >= 5 and account.country in ('BR')"),
+            ("\"'BR' , 'V''N'\"", "w7d.plays >= 5 and account.country in ('BR', 'V''N')"),
+            ("!= 'BR'", "w7d.plays >= 5 and account.country not in ('BR')"),
+            ("''", "w7d.plays >= 5 and account.country in ('')"),
+        ] {
+            assert_eq!(row(cell).unwrap()[0].when, when);
+        }
+        for cell in ["'BR", "'BR' 'VN'", "\"'BR',\"", "'BR'; drop", "BR"] {
+            assert!(row(cell).unwrap_err().contains("account.country: found"), "{cell}");
+        }
     }
 
     #[test]

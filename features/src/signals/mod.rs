@@ -26,6 +26,7 @@ use crate::WindowRow;
 use crate::cohort::Usual;
 use crate::company::Company;
 use crate::neighbours::Neighbours;
+use crate::tally::Axis;
 use audience::Suspicious;
 
 pub use audience::Following;
@@ -103,6 +104,71 @@ pub enum Name {
     Audio,
 }
 
+const OF_ACCOUNTS: &[Name] = &[
+    Name::Edge,
+    Name::CutShort,
+    Name::Loop,
+    Name::Breadth,
+    Name::ImpossibleTime,
+    Name::Volume,
+    Name::NoSleep,
+    Name::NoSkips,
+    Name::Hosted,
+    Name::NetworkHops,
+    Name::Devices,
+    Name::OneChannel,
+    Name::Group,
+    Name::Rig,
+    Name::Intruder,
+    Name::Lockstep,
+    Name::SuspiciousTracks,
+    Name::Learned,
+];
+/// About all to whom people listen.
+const OF_AUDIENCES: &[Name] = &[
+    Name::Edge,
+    Name::Hosted,
+    Name::OneChannel,
+    Name::Replays,
+    Name::TopAccount,
+    Name::EvenAccounts,
+    Name::NewAccounts,
+    Name::SuspiciousAccounts,
+];
+const OF_OWNERS: &[Name] = &[
+    Name::Edge,
+    Name::Hosted,
+    Name::OneChannel,
+    Name::Replays,
+    Name::TopAccount,
+    Name::EvenAccounts,
+    Name::NewAccounts,
+    Name::SuspiciousAccounts,
+    Name::UploadRate,
+    Name::MissingFields,
+    Name::ShortTracks,
+    Name::LongTracks,
+    Name::UndeclaredAi,
+    Name::Audio,
+];
+const OF_TRACKS: &[Name] = &[
+    Name::Edge,
+    Name::Hosted,
+    Name::OneChannel,
+    Name::Replays,
+    Name::TopAccount,
+    Name::EvenAccounts,
+    Name::NewAccounts,
+    Name::SuspiciousAccounts,
+    Name::SuspiciousCopies,
+    Name::UploadRate,
+    Name::MissingFields,
+    Name::ShortTracks,
+    Name::LongTracks,
+    Name::UndeclaredAi,
+    Name::Audio,
+];
+
 impl Name {
     /// The word in the tables and in the policy.
     pub fn name(self) -> &'static str {
@@ -137,6 +203,16 @@ impl Name {
             Name::LongTracks => "long_tracks",
             Name::UndeclaredAi => "undeclared_ai",
             Name::Audio => "audio",
+        }
+    }
+
+    /// The signals that may speak about a subject of the view.
+    pub fn of(axis: Axis) -> &'static [Name] {
+        match axis {
+            Axis::Account => OF_ACCOUNTS,
+            Axis::Track => OF_TRACKS,
+            Axis::Artist | Axis::Uploader | Axis::Distributor => OF_OWNERS,
+            Axis::Playlist => OF_AUDIENCES,
         }
     }
 

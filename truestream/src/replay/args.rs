@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use datasets::tables::Inputs;
+use features::columns::window_ms;
 
 use crate::exit::Failure;
 use crate::inputs::InputArgs;
@@ -145,17 +146,7 @@ impl ReplayArgs {
 /// # Errors
 /// When the text is no length of time.
 pub fn millis(text: &str) -> Result<i64, Failure> {
-    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let unit_ms = match &text[digits..] {
-        "s" => 1_000,
-        "m" | "min" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        "w" => 7 * 86_400_000,
-        _ => 0,
-    };
-    let length = text[..digits].parse::<i64>().ok().and_then(|number| number.checked_mul(unit_ms));
-    length.filter(|length| *length > 0).ok_or_else(|| {
+    window_ms(text).ok_or_else(|| {
         Failure::Usage(format!("`{text}` is no length of time; expected a number with s, min, h, d or w, such as 6h"))
     })
 }

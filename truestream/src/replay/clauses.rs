@@ -11,8 +11,7 @@ use std::sync::Arc;
 use dataflows::clock::{Clock, Tick};
 use dataflows::risk::Asked;
 use datasets::policy::{self, TestedClause};
-use features::columns::row_of;
-use features::condition::Condition;
+use features::condition::{Condition, Seen, Table};
 use records::Millis;
 use records::clause::Clause;
 
@@ -73,22 +72,28 @@ pub fn unusual_windows(rules: &[TestedClause]) -> Vec<String> {
 }
 
 fn test(rule: &TestedClause) -> Result<(), String> {
-    let axis = rule.clause.subject.into();
-    millis(&rule.clause.window).map_err(|error| format!("window: {error}"))?;
     let (_, condition) = conditioned(rule.clause.clone())?;
     for test in &rule.tests {
-        let row = row_of(axis, &test.row).map_err(|error| format!("tests: {error}"))?;
-        if condition.holds(&row) != test.matches {
+        if condition.holds_of(&test.row).map_err(|error| format!("tests: {error}"))? != test.matches {
             let (says, expected) = if test.matches { ("does not match", "does") } else { ("matches", "does not") };
-            return Err(format!("found that it {says} the row {:?}, expected that it {expected}", test.row));
+            let row: Vec<String> = test.row.iter().map(|(name, given)| format!("{name} = {given}")).collect();
+            let row = row.join(", ");
+            return Err(format!("found that it {says} the row {{ {row} }}, expected that it {expected}"));
         }
     }
     Ok(())
 }
 
 fn conditioned(clause: Clause) -> Result<(Clause, Condition), String> {
-    let condition = Condition::read(&clause.when, clause.subject.into()).map_err(|error| format!("when: {error}"))?;
+    let window_ms = millis(&clause.window).map_err(|error| format!("window: {error}"))?;
+    let table = Table { axis: clause.subject.into(), window_ms };
+    let condition = Condition::read(&clause.when, table).map_err(|error| format!("when: {error}"))?;
     Ok((clause, condition))
+}
+
+/// The windows whose rows a rule reads, its own first.
+pub fn windows_ms((clause, condition): &(Clause, Condition)) -> impl Iterator<Item = Millis> {
+    millis(&clause.window).into_iter().chain(condition.columns().iter().filter_map(Seen::window_ms))
 }
 
 /// What the dataflow asks of rows: the rules of all policies, each while its policy is in force; `read` are the lengths of those windows
@@ -103,14 +108,16 @@ pub fn asked(
     clock: Clock,
 ) -> Result<Vec<Asked>, Failure> {
     let first_as_of = |instant: Millis| clock.first_after(instant - 1);
-    let asked = |place: usize, (clause, condition): &(Clause, Condition)| {
+    let asked = |place: usize, rule: &(Clause, Condition)| {
+        let (clause, condition) = rule;
         let ends = laws.get(place + 1).map_or(Tick::MAX, |next| next.from);
-        let length = millis(&clause.window)?;
-        let window = read.iter().position(|ms| *ms == length).ok_or_else(|| {
+        let window_of = |length: Millis| read.iter().position(|known| *known == length);
+        if let Some(missing) = windows_ms(rule).find(|length| window_of(*length).is_none()) {
             let labels: Vec<&str> = windows.iter().map(|(_, label)| &**label).collect();
-            let found = format!("rule {:?} of the policy reads the window {}", clause.id, clause.window);
-            Failure::Usage(format!("{found}, expected one of --windows {}", labels.join(",")))
-        })?;
+            let found = format!("rule {:?} of the policy reads the window {}", clause.id, length(missing));
+            return Err(Failure::Usage(format!("{found}, expected one of --windows {}", labels.join(","))));
+        }
+        let window = windows_ms(rule).next().and_then(window_of).unwrap_or_default();
         Ok(Asked {
             axis: clause.subject.into(),
             window: window as u8,
@@ -121,4 +128,12 @@ pub fn asked(
     };
     let all = laws.iter().enumerate().flat_map(|(place, law)| law.rules.iter().map(move |rule| (place, rule)));
     all.map(|(place, rule)| asked(place, rule)).collect()
+}
+
+/// A length as `--windows` names it.
+fn length(ms: Millis) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min")];
+    // A day is called 24h.
+    let unit = units.into_iter().find(|(unit, _)| ms % unit == 0 && (ms > *unit || *unit < 86_400_000));
+    unit.map_or_else(|| format!("{}s", ms / 1_000), |(unit, name)| format!("{}{name}", ms / unit))
 }

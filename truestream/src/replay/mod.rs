@@ -5,6 +5,7 @@
 //! ```
 
 mod args;
+pub(crate) mod attributes;
 pub(crate) mod books;
 pub(crate) mod clauses;
 mod cluster;

@@ -24,6 +24,7 @@ use records::{Id, IdSpace, Key, Millis, Playlist, Refusal};
 use timely::CommunicationConfig;
 
 use super::args::{Emit, ReplayArgs, millis};
+use super::attributes::Attributes;
 use super::clauses;
 use super::declared::{self, Declarations};
 use super::evidence::{Heard, HeardCounts};
@@ -256,6 +257,9 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
         benches.push(Bench { judge, declarations, uploads, reputations, waves });
     }
     let clauses: Arc<[_]> = asked.into();
+    let in_force = |valid_from: Option<Millis>| tick(valid_from).unwrap_or(0).max(first);
+    entries.extend(Attributes::of(&clauses).read(&inputs, &kinds, &mut naming, in_force)?);
+    entries.sort_by_key(|(tick, _)| *tick);
     for judge in benches.iter().filter_map(|bench| bench.judge.as_ref()) {
         match judging.get_mut(judge.judging) {
             Some(judging) => judging.turns.extend(judge.turns()),
@@ -345,6 +349,8 @@ pub struct Living {
     pub wanted: Wanted,
     /// Who looks for waves, where a policy has some.
     pub watch: Option<Watch>,
+    /// What rules read of the catalogue and of accounts.
+    pub attributes: Attributes,
 }
 
 /// The views that a living service does not keep: they rest on files that can be read again, on models or on declarations.
@@ -404,6 +410,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
     }
     let read = setting.read(&laws);
     let clauses = if setting.judges() { clauses::asked(&laws, &setting.windows, &read, clock)? } else { Vec::new() };
+    let attributes = Attributes::of(&clauses);
     let judging = judge.iter().map(|judge| Judging {
         policies: judge.policies.clone(),
         turns: judge.turns().collect(),
@@ -432,6 +439,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
         names,
         judge,
         watch,
+        attributes,
     })
 }
 
@@ -604,8 +612,7 @@ impl Setting {
     /// The lengths of the windows that somebody reads, shortest first: all of them where rows of a window view are written.
     fn read<'a>(&self, laws: impl IntoIterator<Item = &'a Law>) -> Vec<Millis> {
         let is_written = !self.axes().is_empty();
-        let rules: Vec<Millis> =
-            laws.into_iter().flat_map(|law| &law.rules).filter_map(|(rule, _)| millis(&rule.window).ok()).collect();
+        let rules: Vec<Millis> = laws.into_iter().flat_map(|law| &law.rules).flat_map(clauses::windows_ms).collect();
         let last = self.windows.last().map(|(ms, _)| *ms);
         let is_read = |ms: &Millis| is_written || is_judged(*ms) || Some(*ms) == last || rules.contains(ms);
         self.windows.iter().map(|(ms, _)| *ms).filter(is_read).collect()

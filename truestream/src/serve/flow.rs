@@ -203,7 +203,7 @@ impl Flow {
     }
 
     fn start(&self, living: Living, before: Option<Since>) -> Result<JoinHandle<()>, Failure> {
-        let Living { plan, context, timely, names, judge, wanted, watch, .. } = living;
+        let Living { plan, context, timely, names, judge, wanted, watch, attributes, .. } = living;
         let (sender, said) = sync_channel::<Said>(SAID_WAITING_MAX);
         let segments = judge.as_ref().map(|judge| judge.segments.clone());
         let words = judge.as_ref().map(|judge| judge.words.clone()).unwrap_or_default();
@@ -220,7 +220,8 @@ impl Flow {
         let incoming = Incoming::new(names, places.kinds, wanted, places.contents.clone(), in_words);
         let goes_on = before.as_ref().map(|before| (before.tick, before.entry));
         let incoming = if watch.is_some() { incoming.dating() } else { incoming };
-        let questions = Questions { clock: plan.clock, kept: self.kept, segments, words, places, watch };
+        let incoming = if attributes.asks() { incoming.telling() } else { incoming };
+        let questions = Questions { clock: plan.clock, kept: self.kept, segments, words, places, watch, attributes };
         let first = FromLog::new(reader, incoming, questions, self.progress.clone(), sender.clone(), goes_on);
         let first = Mutex::new(Some(first));
         let (builders, connections) = timely.communication.try_build().map_err(Failure::Usage)?;

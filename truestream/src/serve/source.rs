@@ -19,13 +19,15 @@ use dataflows::clock::{Clock, Tick};
 use dataflows::risk::Entry;
 use dataflows::river::{Change, Ends, Ledger};
 use dataflows::windows::Inflow;
-use datasets::arrivals::{Grouping, Hearing, Incoming, Listing, News, Suspect, Tier};
+use datasets::arrivals::{Grouping, Hearing, Incoming, Listing, News, Suspect, Tier, Told};
 use datasets::log::{self, Durable, LogError, Offsets, Reader};
-use records::{Code, Key, Millis, Refusal, Territory};
+use features::condition::Cell;
+use records::{Code, Key, Millis, Refusal, Subject, Territory};
 use timely::worker::Worker;
 
 use super::places::{Place, Places};
 use crate::exit::Failure;
+use crate::replay::attributes::Attributes;
 use crate::replay::docket::Who;
 use crate::replay::drive::{Next, Source};
 use crate::replay::evidence::{Sounding, Words};
@@ -122,7 +124,10 @@ impl Ledger for Courier {
 #[derive(Default)]
 struct Held {
     claims: Vec<Claim>,
-    listings: Vec<Listing>,
+    /// Rows of the catalogue, with what rules read of them.
+    listings: Vec<(Listing, Option<Vec<Cell>>)>,
+    /// What rules read of accounts.
+    accounts: Vec<(Key, Vec<Cell>)>,
     tiers: Vec<Tier>,
     /// Accounts, by the numbers of their territories.
     territories: Vec<(Key, u16)>,
@@ -137,8 +142,9 @@ struct Held {
 
 impl Held {
     fn add(&mut self, other: Held) {
-        let Held { claims, listings, tiers, territories, refusals, ruled, hearings, groupings, turning } = other;
+        let Held { claims, listings, accounts, tiers, refusals, ruled, hearings, groupings, turning, territories } = other;
         self.territories.extend(territories);
+        self.accounts.extend(accounts);
         self.turning = turning.or(self.turning.take());
         self.claims.extend(claims);
         self.listings.extend(listings);
@@ -171,6 +177,8 @@ pub struct Questions {
     pub places: Arc<Places>,
     /// Which waves there are, where a policy has some.
     pub watch: Option<Watch>,
+    /// What rules read of the catalogue and of accounts.
+    pub attributes: Attributes,
 }
 
 /// The log, as the first worker reads it.
@@ -193,6 +201,7 @@ pub struct FromLog {
     rulings: Rulings,
     sounding: Sounding,
     watch: Option<Watch>,
+    attributes: Attributes,
     places: Arc<Places>,
     entry: u64,
     /// The last entry of which was told that everything that it completes is stated.
@@ -217,7 +226,7 @@ impl FromLog {
         said: SyncSender<Said>,
         goes_on: Option<(Tick, u64)>,
     ) -> FromLog {
-        let Questions { clock, kept, segments, words, places, watch } = questions;
+        let Questions { clock, kept, segments, words, places, watch, attributes } = questions;
         FromLog {
             reader,
             durable,
@@ -235,6 +244,7 @@ impl FromLog {
             rulings: Rulings::new(clock, None),
             sounding: Sounding::new(words),
             watch,
+            attributes,
             places,
             entry: 0,
             told: 0,
@@ -304,7 +314,8 @@ impl FromLog {
                 (News::Noted, vec![Refusal { source, file, row: 0, code: Code::Malformed, reason, raw: None }])
             });
             let now = self.complete.map_or(0, |complete| complete + 1);
-            self.take(number, news);
+            let told = self.incoming.take_told();
+            self.take(number, news, &told);
             self.watch.iter_mut().for_each(|watch| watch.hear(self.incoming.take_dated()));
             if !refusals.is_empty() {
                 self.hold_refusals(now, refusals);
@@ -328,7 +339,7 @@ impl FromLog {
         }
     }
 
-    fn take(&mut self, number: u64, news: News) {
+    fn take(&mut self, number: u64, news: News, told: &Told) {
         match news {
             News::Plays(plays) => {
                 self.progress.plays.fetch_add(plays.len() as u64, Ordering::Relaxed);
@@ -359,9 +370,11 @@ impl FromLog {
                 }
             }
             News::Listings(listings) => {
+                let mut told = told.tracks.iter();
                 for (place, row, words) in listings {
                     self.places.list(&row, words, self.place(row.valid_from, number, place));
-                    self.hold_dated(row.valid_from, |held| held.listings.push(row));
+                    let cells = told.next().and_then(|row| self.attributes.track(row));
+                    self.hold_dated(row.valid_from, |held| held.listings.push((row, cells)));
                 }
             }
             News::Accounts(accounts) => {
@@ -375,6 +388,11 @@ impl FromLog {
                     self.hold_dated(None, |held| held.territories.extend(homes));
                 }
                 self.places.register(accounts);
+                let cells = told.accounts.iter().filter_map(|(key, row)| Some((*key, self.attributes.account(row)?)));
+                let cells: Vec<(Key, Vec<Cell>)> = cells.collect();
+                if !cells.is_empty() {
+                    self.hold_dated(None, |held| held.accounts.extend(cells));
+                }
             }
             News::Tiers(tiers) => {
                 for row in tiers {
@@ -476,18 +494,19 @@ impl Source for FromLog {
 
     fn send(&mut self, tick: Tick, ends: &mut Ends) -> Result<(), Failure> {
         let held = self.held.remove(&tick).unwrap_or_default();
-        let Held { claims, mut listings, mut tiers, territories, refusals, ruled, hearings, groupings, turning } = held;
+        let Held { claims, mut listings, mut accounts, mut tiers, territories, refusals, ruled, .. } = held;
+        let Held { hearings, groupings, turning, .. } = held;
         turning.into_iter().for_each(|turning| _ = self.said.send(Said::Turning(tick, turning)));
-        self.unawaited +=
-            claims.len() + listings.len() + tiers.len() + territories.len() + hearings.len() + groupings.len() + 1;
+        self.unawaited += claims.len() + listings.len() + accounts.len() + tiers.len() + territories.len();
+        self.unawaited += hearings.len() + groupings.len() + 1;
         claims.into_iter().for_each(|claim| ends.claims.send(claim));
         refusals.into_iter().for_each(|refusal| ends.refusals.send(refusal));
         // Of the rows of a track that come into force at one tick only the latest does, and none after a later one. Of two
         // that are in force from the same instant on the one that came last is meant.
         listings.reverse();
-        listings.sort_by_key(|row| (row.track, std::cmp::Reverse(row.valid_from)));
-        listings.dedup_by_key(|row| row.track);
-        for row in listings {
+        listings.sort_by_key(|(row, _)| (row.track, std::cmp::Reverse(row.valid_from)));
+        listings.dedup_by_key(|(row, _)| row.track);
+        for (row, cells) in listings {
             let in_force = self.in_force.tracks.entry(row.track).or_insert(row.valid_from);
             if *in_force <= row.valid_from {
                 *in_force = row.valid_from;
@@ -495,7 +514,15 @@ impl Source for FromLog {
                 if let Some(segments) = &self.segments {
                     ends.entries.send(Entry::Release(row.track, release(&row, segments)));
                 }
+                cells.into_iter().for_each(|cells| ends.entries.send(Entry::Told(Subject::Track, row.track, cells)));
             }
+        }
+        // Of the rows of an account the one that came last is meant.
+        accounts.reverse();
+        accounts.sort_by_key(|(account, _)| *account);
+        accounts.dedup_by_key(|(account, _)| *account);
+        for (account, cells) in accounts {
+            ends.entries.send(Entry::Told(Subject::Account, account, cells));
         }
         tiers.reverse();
         tiers.sort_by_key(|row| (row.distributor, std::cmp::Reverse(row.valid_from)));

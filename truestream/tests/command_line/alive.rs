@@ -17,6 +17,7 @@ use datasets::formats::instant;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::conditions::SEVERAL;
 use crate::data::{MONDAY, copy, instants, read, rewrite, rows, text, whole, world};
 use crate::gate;
 use crate::policy::CONDITIONS;
@@ -332,7 +333,7 @@ fn a_service_uses_the_policy_of_each_day_with_its_rules_as_a_replay_does() {
         let policy = folder.path().join(version);
         std::fs::create_dir_all(&policy).expect("a folder");
         std::fs::write(policy.join("policy.toml"), format!("version = \"{version}\"")).expect("a file");
-        std::fs::write(policy.join("conditions.toml"), CONDITIONS.replace("24h", "28d")).expect("a file");
+        std::fs::write(policy.join("conditions.toml"), CONDITIONS.replace("24h", "28d") + SEVERAL).expect("a file");
         if version == "tried" {
             std::fs::write(policy.join("thresholds.toml"), STRICT).expect("a file");
         }
@@ -456,7 +457,7 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         assert!(rows(&tables.join("verdict.parquet"), &["policy_version"]).iter().all(|row| row[0] == "second"));
 
         // From an instant on that was stated: as if it had always been known. Now there are rules, too.
-        let conditions = CONDITIONS.replace("24h", "28d");
+        let conditions = CONDITIONS.replace("24h", "28d") + SEVERAL;
         activate(path, "third", &[("conditions.toml", &conditions)], last - EVERY_MS);
         service.takes_up();
         replayed(&HOW, world(), path, &views, &["--policy", &store]);
