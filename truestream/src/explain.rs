@@ -9,6 +9,7 @@
 mod known;
 mod ledger;
 mod sample;
+mod sight;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -24,6 +25,7 @@ use records::{Millis, Subject};
 use serde_json::{Map, Value as Json, json};
 
 use self::ledger::{Name, Row};
+use self::sight::Sight;
 use crate::exit::Failure;
 use crate::ingredients::{Ingredient, Ingredients};
 use crate::replay::laws::is_tried_on;
@@ -135,7 +137,9 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
         None => None,
     };
     let is_same = again.as_ref().map(|again| decided(again) == decided(&rows));
-    let told = Told { args, as_of, rows, activation, is_same };
+    let matched: Vec<String> = rows.keys().filter(|(of, _)| *of == "rule_hit").map(|(_, rule)| rule.clone()).collect();
+    let sights = sight::of_rules(args, &settings, as_of, &matched)?;
+    let told = Told { args, as_of, rows, activation, is_same, sights };
     let text = if args.json { format!("{:#}\n", told.json()) } else { told.text() };
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -269,6 +273,8 @@ struct Told<'a> {
     activation: Option<Activation>,
     /// Whether it was found anew, where that was asked.
     is_same: Option<bool>,
+    /// What the rules saw, by their names, where the policy is given.
+    sights: BTreeMap<String, Sight>,
 }
 
 impl Told<'_> {
@@ -324,6 +330,11 @@ impl Told<'_> {
                 text,
                 "Rule      {rule}/{version} calls for {action} ({effect}{decides}), since {since}: {reason}"
             );
+            if let Some(Sight { when, saw }) = self.sights.get(&rule) {
+                let saw: Vec<String> = saw.iter().map(|(column, value)| format!("{column} {value}")).collect();
+                let _ = writeln!(text, "  when {}", when.trim());
+                let _ = writeln!(text, "  saw {}", saw.join(", "));
+            }
         }
         if let Some((since, row)) = self.row("ruling") {
             let [ruling, verdict, by, reason] =
@@ -423,7 +434,14 @@ impl Told<'_> {
             "as_of_ms": self.as_of,
             "verdict": self.row("verdict").map(with_since),
             "risk": self.row("risk").map(with_since),
-            "rules": self.all("rule_hit").map(with_since).collect::<Vec<_>>(),
+            "rules": self.all("rule_hit").map(|hit| {
+                let mut rule = with_since(hit);
+                if let Some(Sight { when, saw }) = self.sights.get(&plain(&hit.1["rule"])) {
+                    rule["when"] = json!(when);
+                    rule["saw"] = json!(saw);
+                }
+                rule
+            }).collect::<Vec<_>>(),
             "ruling": self.row("ruling").map(with_since),
             "payout_hold": self.row("payout_hold").map(with_since),
             "gate": self.all("gate").map(with_since).collect::<Vec<_>>(),

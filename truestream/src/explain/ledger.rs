@@ -52,7 +52,7 @@ pub(super) fn each(
         as_of: place("as_of").unwrap_or_default(),
         diff: place("diff"),
         subject: place("subject"),
-        id: place("subject_id").or(place("track_id")),
+        id: place("subject_id").or(place("track_id")).or_else(|| place(&table.replace("_window", "_id"))),
         named: place(named),
     };
     let all: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -233,7 +233,8 @@ fn mean_world(folder: &Path, chance: &mut Chance) {
             changed = with(&changed, name, column);
         }
         let of = |rows: &RecordBatch| -> RecordBatch {
-            let columns = first.schema().fields().iter().map(|field| {
+            let schema = first.schema();
+            let columns = schema.fields().iter().map(|field| {
                 let column = rows.column_by_name(field.name()).expect("the same columns").clone();
                 let column = arrow::compute::cast(&column, field.data_type()).expect("of the same type");
                 (field.name().clone(), column, true)
@@ -340,7 +341,7 @@ fn random_rules_over_more_than_one_table_match_whom_sql_matches() {
             ("uploader", &["plays", "listeners"]),
         ] {
             let (name, id) = (format!("{view}_window"), format!("{view}_id"));
-            let columns = [&["as_of", &id, "window"], columns].concat();
+            let columns = [&["as_of", &id, "window"][..], columns].concat();
             load(&base, &name, &tables.join(format!("{name}.parquet")), &columns);
             base.execute_batch(&format!("CREATE INDEX of_{view} ON {name} ({id}, as_of, window)")).expect("an index");
         }
@@ -378,5 +379,45 @@ fn random_rules_over_more_than_one_table_match_whom_sql_matches() {
             }
         }
         assert!(told > RULES, "seed {seed}: only {told} of {} rules matched anybody", 2 * RULES);
+    }
+}
+
+#[test]
+fn an_explanation_shows_what_a_rule_saw() {
+    let folder = TempDir::new().expect("a folder");
+    let (data, policy, tables) =
+        (folder.path().join("data"), folder.path().join("policy"), folder.path().join("tables"));
+    mean_world(&data, &mut Chance(7));
+    std::fs::create_dir(&policy).expect("a folder");
+    std::fs::write(policy.join("policy.toml"), "version = 'several'").expect("written");
+    std::fs::write(policy.join("conditions.toml"), SEVERAL).expect("written");
+    truestream(&["policy", "check", &text(&policy)]).good();
+    let [data, policy, out] = [&data, &policy, &tables].map(|path| text(path));
+    let views = "account_window,track_window,artist_window,verdict,rule_hit";
+    let line = ["replay", "--data", &data, "--out", &out, "--every", "6h", "--windows", "24h,28d", "--policy", &policy];
+    truestream(&[&line[..], &["--views", views, "--emit", "changes"]].concat()).good();
+    let hits = rows(&tables.join("rule_hit.parquet"), &["rule", "subject_id", "as_of", "diff"]);
+    for (rule, subject, saw) in [
+        ("sudden", "account", &["plays", "w24h.plays", "age_hours", "country"][..]),
+        ("one_of_many", "track", &["plays", "artist.plays", "duration_ms", "age_hours"]),
+    ] {
+        let hit = hits
+            .iter()
+            .find(|hit| hit[0] == rule && hit[3] == "1")
+            .unwrap_or_else(|| panic!("{rule} matches somebody"));
+        let as_of = datasets::formats::instant::to_text(hit[2].parse().expect("an instant"));
+        let line =
+            ["explain", subject, &hit[1], "--tables", &out, "--as-of", &as_of, "--policy", &policy, "--data", &data];
+        let told = truestream(&[&line[..], &["--json"]].concat()).good().json();
+        let told = told["rules"].as_array().expect("rules").iter().find(|told| told["rule"] == rule).expect("the rule");
+        let shown = told["saw"].as_object().expect("what it saw");
+        assert_eq!(
+            shown.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+            saw.iter().copied().collect(),
+            "{told:#}"
+        );
+        assert!(shown[saw[0]].as_u64() > Some(0), "{told:#}");
+        let words = truestream(&line).good().out;
+        assert!(words.contains("\n  when ") && words.contains("\n  saw "), "{words}");
     }
 }
