@@ -86,21 +86,21 @@ struct World {
     /// What people ruled about whom, by tick; `None` where it ends.
     rulings: BTreeMap<(Tick, Subject, Key), Option<RulingKind>>,
     /// What is told of accounts and tracks, by tick: a country or a declaration, a length, and since when they are there.
-    told: BTreeMap<(Tick, Subject, Key), Told>,
+    told: BTreeMap<(Tick, Subject, Key), Registered>,
 }
 
 /// What is told of an account or a track.
 #[derive(Clone, Copy)]
-struct Told {
+struct Registered {
     word: Option<usize>,
     since: Option<Millis>,
     duration_ms: Option<u64>,
 }
 
-impl Told {
+impl Registered {
     /// What rules read of it.
     fn cells(&self, subject: Subject, sheet: &Sheet) -> Vec<Cell> {
-        let Told { word, since, duration_ms } = *self;
+        let Registered { word, since, duration_ms } = *self;
         if subject == Subject::Account {
             let country = word.map(|word| ["BR", "VN", "DE"][word].to_owned());
             let id = Id::Number(0);
@@ -980,7 +980,7 @@ fn small_world(seed: u64) -> World {
     // What is told of accounts and tracks changes, and is told of some that nobody knows.
     for _ in 0..chance.below(60) {
         let tick = if chance.one_in(2) { first } else { first + chance.below(2 * days) };
-        let told = Told {
+        let told = Registered {
             word: (!chance.one_in(4)).then(|| chance.below(3) as usize),
             since: (!chance.one_in(4))
                 .then(|| START_MS + chance.below(days * DAY_MS as u64) as Millis / HOUR_MS * HOUR_MS - DAY_MS),
