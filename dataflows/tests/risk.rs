@@ -719,7 +719,7 @@ fn cells(world: &World, tick: Tick, who: (Subject, Key), sheet: &Sheet, (rows, s
             }
         }
     }
-    let told = world.told.range(..=(tick, Subject::Uploader, Key(u64::MAX)));
+    let mut told = world.told.range(..=(tick, Subject::Uploader, Key(u64::MAX)));
     if let Some((_, told)) = told.rfind(|((_, subject, key), _)| (*subject, *key) == who) {
         put(sheet.part(Of::Told), told.cells(who.0, sheet));
     }

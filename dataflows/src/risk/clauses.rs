@@ -135,9 +135,8 @@ pub(super) fn beside<'scope>(
     if Axis::ALL.into_iter().any(|axis| !sheet_of(axis).part(Source::Told).is_empty()) {
         news.push(tables.entries.flat_map(|entry| match entry {
             Entry::Told(subject, key, cells) => Some(News::Told((subject, key), cells)),
-            Entry::Release(..) | Entry::Segment(..) | Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => {
-                None
-            }
+            Entry::Release(..) | Entry::Segment(..) | Entry::Territory(..) => None,
+            Entry::Heard(..) | Entry::Recording(..) | Entry::Ruling(..) => None,
         }));
     }
     let route = |news: &News| match news {

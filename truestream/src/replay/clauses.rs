@@ -4,7 +4,7 @@
 //! conditions.toml, decisions.csv ──▶ typed conditions ──their test rows──▶ rules ──windows of the run──▶ what the dataflow asks
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -47,13 +47,15 @@ pub fn strange_columns(rules: &[TestedClause]) -> Vec<String> {
     let columns: BTreeSet<&String> = rules.iter().flat_map(|rule| &rule.columns).collect();
     let table = || rules.iter().filter(|rule| !rule.columns.is_empty());
     let is_known = |column: &str| {
-        let row = BTreeMap::from([(column.to_owned(), 0)]);
-        table().any(|rule| row_of(rule.clause.subject.into(), &row).is_ok())
+        table().any(|rule| table_of(&rule.clause).is_ok_and(|table| table.column(&column.to_lowercase()).is_some()))
     };
     let subjects: BTreeSet<&str> = table().map(|rule| rule.clause.subject.name()).collect();
     let windows: Vec<String> = subjects.into_iter().map(|subject| format!("{subject}_window")).collect();
     let fault = |column: &String| {
-        format!("decisions.csv: found the column {column:?}, expected a column of {}", windows.join(" or "))
+        let windows = windows.join(" or ");
+        format!(
+            "decisions.csv: found the column {column:?}, expected a column of {windows}, or of another table as a condition names it"
+        )
     };
     columns.into_iter().filter(|column| !is_known(column)).map(fault).collect()
 }
@@ -61,14 +63,14 @@ pub fn strange_columns(rules: &[TestedClause]) -> Vec<String> {
 /// Rules about windows that a replay or a service has only if it is asked for them.
 pub fn unusual_windows(rules: &[TestedClause]) -> Vec<String> {
     let usual: Vec<Millis> = USUAL_WINDOWS.split(',').filter_map(|label| millis(label).ok()).collect();
-    let is_unusual = |rule: &&TestedClause| millis(&rule.clause.window).is_ok_and(|length| !usual.contains(&length));
     let told = |TestedClause { clause, .. }: &TestedClause| {
-        let (id, window) = (&clause.id, &clause.window);
-        format!(
+        let unusual = windows_ms(&conditioned(clause.clone()).ok()?).find(|length| !usual.contains(length))?;
+        let (id, window) = (&clause.id, length(unusual));
+        Some(format!(
             "rule {id:?} reads the window {window}: replays and services have {USUAL_WINDOWS}, and refuse the policy unless --windows names {window}"
-        )
+        ))
     };
-    rules.iter().filter(is_unusual).map(told).collect()
+    rules.iter().filter_map(told).collect()
 }
 
 fn test(rule: &TestedClause) -> Result<(), String> {
@@ -85,10 +87,14 @@ fn test(rule: &TestedClause) -> Result<(), String> {
 }
 
 fn conditioned(clause: Clause) -> Result<(Clause, Condition), String> {
-    let window_ms = millis(&clause.window).map_err(|error| format!("window: {error}"))?;
-    let table = Table { axis: clause.subject.into(), window_ms };
-    let condition = Condition::read(&clause.when, table).map_err(|error| format!("when: {error}"))?;
+    let condition = Condition::read(&clause.when, table_of(&clause)?).map_err(|error| format!("when: {error}"))?;
     Ok((clause, condition))
+}
+
+/// What the rule is asked of.
+fn table_of(clause: &Clause) -> Result<Table, String> {
+    let window_ms = millis(&clause.window).map_err(|error| format!("window: {error}"))?;
+    Ok(Table { axis: clause.subject.into(), window_ms })
 }
 
 /// The windows whose rows a rule reads, its own first.

@@ -142,7 +142,8 @@ struct Held {
 
 impl Held {
     fn add(&mut self, other: Held) {
-        let Held { claims, listings, accounts, tiers, refusals, ruled, hearings, groupings, turning, territories } = other;
+        let Held { claims, listings, accounts, tiers, refusals, ruled, hearings, groupings, turning, territories } =
+            other;
         self.territories.extend(territories);
         self.accounts.extend(accounts);
         self.turning = turning.or(self.turning.take());

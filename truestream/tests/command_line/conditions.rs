@@ -215,14 +215,14 @@ fn mean_world(folder: &Path, chance: &mut Chance) {
             .map(|at| chance_of(at, 3).then(|| BEGIN_MS + (at as i64 % 60 - 30) * 3_600_000))
             .collect();
         let first = with(&first, "uploaded_at", instants(&uploaded));
-        let first = with(&first, "valid_from", instants(&vec![None; tracks.num_rows()]));
-        // A third of them change in the midst: another artist, uploader, length and genre, or none.
+        // A third of them change in the midst, some on the hour: another artist, uploader, length and genre, or none.
         let few = first.slice(0, tracks.num_rows() / 3);
         let ids = |few: usize, of: u64| -> ArrayRef {
             Arc::new((0..few).map(|at| chance_of(at, of as usize).then_some(at as u64 % of)).collect::<UInt64Array>())
         };
         let n = few.num_rows();
-        let later: Vec<Option<i64>> = (0..n).map(|at| Some(BEGIN_MS + (at as i64 % 70 - 10) * 3_600_000)).collect();
+        let later: Vec<Option<i64>> =
+            (0..n).map(|at| Some(BEGIN_MS + (at as i64 % 70 - 10) * 3_600_000 + at as i64 / 70)).collect();
         let mut changed = with(&few, "valid_from", instants(&later));
         for (name, column) in [
             ("artist_id", ids(n, 7)),
