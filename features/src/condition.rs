@@ -369,7 +369,7 @@ mod tests {
             ("artist.plays > 1", vec!["`artist.plays`", "tables: account"]),
             ("signal.replays > 0", vec!["`signal.replays`", "a signal about one account: edge"]),
             ("country > 'BR'", vec!["`>` as word 2", "in (...) or is null after country, which is a text"]),
-            ("country + 1 > 2", vec!["`+`", "which is a text"]),
+            ("country + 1 > 2", vec!["country, which is a text"]),
             ("country = BR", vec!["`br`", "a text in quotes"]),
             ("'BR' = country", vec!["'BR' as word 1", "a number or a column"]),
             ("country is 'BR'", vec!["`null` or `not null`"]),
