@@ -48,11 +48,13 @@ pub(super) fn each(
     }
     let names: Vec<String> = columns(&path).map_err(input)?.into_iter().map(|column| column.name).collect();
     let place = |name: &str| names.iter().position(|known| known == name);
+    // What a window table is about is named as its view is.
+    let of_window = || table.strip_suffix("_window").and_then(|view| place(&format!("{view}_id")));
     let places = Places {
         as_of: place("as_of").unwrap_or_default(),
         diff: place("diff"),
         subject: place("subject"),
-        id: place("subject_id").or(place("track_id")).or_else(|| place(&table.replace("_window", "_id"))),
+        id: place("subject_id").or(place("track_id")).or_else(of_window),
         named: place(named),
     };
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
