@@ -163,8 +163,8 @@ fn who_attacks_says_that_every_stream_was_chosen() {
     for (artist_streams, artist_listeners, times) in
         [(all, attack.accounts, 4.0), (all + 1, attack.accounts, 1.0), (all, attack.accounts + 1, 1.0)]
     {
-        let boost = Boost { artist_streams, artist_listeners, artist_times: 4, ..terms.boost.clone() };
-        let of_one = Boost { artist_times: 1, ..boost.clone() };
+        let boost = Boost { artist_streams, artist_listeners, artist_times: 4, ..terms.boost };
+        let of_one = Boost { artist_times: 1, ..boost };
         let earns = |boost| revenue(&attack, &attacks(4_000), &Terms { boost, ..terms.clone() });
         near(earns(boost), times * earns(of_one), 1e-6);
     }

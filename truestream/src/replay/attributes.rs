@@ -25,6 +25,9 @@ pub struct Attributes {
     tracks: Option<Sheet>,
 }
 
+/// What is told of a subject from a tick on, and the instant from which its row says so.
+type Dated = (Tick, Subject, Key, Option<Millis>, Vec<Cell>);
+
 impl Attributes {
     /// For all these rules.
     pub fn of(asked: &[Asked]) -> Attributes {
@@ -75,7 +78,7 @@ impl Attributes {
             };
             read_table(&inputs.tracks, kinds, tell, &mut Vec::new()).map_err(input)?;
         }
-        let mut told: Vec<(Tick, Subject, Key, Option<Millis>, Vec<Cell>)> = Vec::with_capacity(rows.len());
+        let mut told: Vec<Dated> = Vec::with_capacity(rows.len());
         for (id, subject, valid_from, cells) in rows {
             let space = if subject == Subject::Account { IdSpace::Account } else { IdSpace::Track };
             let key = naming.key_of(space, Some(&id)).map_err(input)?;
