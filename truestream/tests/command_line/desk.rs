@@ -737,7 +737,7 @@ fn somebody_is_found_by_a_part_of_a_name_groups_have_pages_and_statements_are_an
     // Artists may be called so, too.
     let mut tracks = found.iter().filter_map(|case| case.strip_prefix("track/")).peekable();
     assert!(tracks.peek().is_some() && tracks.all(|track| known.contains(track)), "{found:?} {known:?}");
-    let by_id = |who: &Visitor| who.get("/desk/find?of=&id=1").cases().iter().any(|case| *case == "account/1");
+    let by_id = |who: &Visitor| who.get("/desk/find?of=&id=1").cases().contains(&"account/1");
     assert_eq!((by_id(&rita), by_id(&paul)), (true, false));
     assert!(rita.get("/desk/find?of=&id=%C3%BC").body.contains("at least two letters"));
 
