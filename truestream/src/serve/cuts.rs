@@ -42,7 +42,7 @@ pub struct Verdicts {
 }
 
 /// The word of the `source` column.
-fn word(source: Source) -> &'static str {
+pub fn word(source: Source) -> &'static str {
     match source {
         Source::Other => "other",
         Source::Search => "search",

@@ -17,8 +17,9 @@ use datasets::formats::instant;
 use datasets::tables::Cell;
 use features::habit::{COUNTRIES, Counts, DAYS, LENGTHS_FROM_SECS, day_of};
 use features::tally::Axis;
-use records::{Id, Millis, Subject, Verdict};
+use records::{Id, Millis, Source, Subject, Verdict};
 
+use super::cuts::word;
 use super::lookup::Span;
 use super::places::key_of;
 use super::shelf::{Outline, Stated};
@@ -232,9 +233,9 @@ fn by_length(own: &Counts, usual: &Mean) -> Divided {
 }
 
 fn by_source(own: &Counts, usual: &Mean) -> Divided {
-    const NAMES: [&str; 6] = ["other", "search", "library", "algorithmic", "editorial", "playlist"];
-    let classes = own.sources().into_iter().zip(NAMES).zip(0..);
-    let classes = classes.map(|((plays, name), place)| class(name.to_owned(), plays, usual.share(3, place)));
+    let name = |place: usize| word(Source::from_number(place as u8)).to_owned();
+    let classes = own.sources().into_iter().zip(0..);
+    let classes = classes.map(|(plays, place)| class(name(place), plays, usual.share(3, place)));
     Divided { by: "source", classes: classes.collect() }
 }
 

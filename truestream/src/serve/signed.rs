@@ -97,14 +97,17 @@ fn lines(path: &Path) -> Result<Vec<String>, Failure> {
 /// When a head is missing or was changed, or nothing can be written.
 pub fn sign(folder: &Path, audit: &Audit, who: &str) -> Result<String, Failure> {
     let (path, pair) = (folder.join(SIGNED), pair(audit));
+    let failed = |error: std::io::Error| Failure::Output(format!("{}: {error}", path.display()));
+    let file = File::options().create(true).append(true).mode(0o600).open(&path);
+    let mut file = file.map_err(failed)?;
+    // A command may sign beside a service, and somebody verify meanwhile: held until the record says so, too.
+    file.lock().map_err(failed)?;
     let before = lines(&path)?.last().map_or(String::new(), |line| hash(line));
     let public = digits(pair.public_key().as_ref());
     let unsigned =
         Signed { at: instant::to_text(now()), heads: audit.heads()?, before, public, signature: String::new() };
     let signature = digits(pair.sign(unsigned.told().as_bytes()).as_ref());
     let line = Signed { signature, ..unsigned }.text();
-    let failed = |error: std::io::Error| Failure::Output(format!("{}: {error}", path.display()));
-    let mut file = File::options().create(true).append(true).mode(0o600).open(&path).map_err(failed)?;
     writeln!(file, "{line}").and_then(|()| file.sync_data()).map_err(failed)?;
     audit.enter(who, DEED, &hash(&line))?;
     Ok(line)
@@ -140,6 +143,9 @@ impl Daily {
 pub fn verify(folder: &Path, kept: Option<&Path>, public: Option<&str>) -> Result<(usize, Vec<String>), Failure> {
     let audit = Audit::open(folder, DEEDS)?;
     let own = folder.join(SIGNED);
+    // Nobody signs meanwhile.
+    let held = File::open(&own).ok();
+    held.iter().for_each(|file| drop(file.lock()));
     let path = kept.unwrap_or(&own);
     let (lines, mut wrong, mut before) = (lines(path)?, Vec::new(), String::new());
     let expected = public.map_or_else(|| digits(pair(&audit).public_key().as_ref()), str::to_owned);
