@@ -197,6 +197,7 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
     let tagger = Tagger::read(&args.key_file)?;
     let mut sources = Sources::read(&args.data, args.evidence.as_deref())?;
     sources.add_rulings(&args.rulings);
+    sources.refuse_others(&args.tables)?;
     let settings = Settings::read(&args.tables)?;
     let period = period(args, &settings)?;
     let stopped = clusters::stopped(&args.tables, &sources, &settings, period)?;

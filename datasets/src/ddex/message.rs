@@ -592,7 +592,7 @@ fn resource(element: &Element, named: &Named) -> Resource {
     Resource {
         kind,
         reference: said("ResourceReference"),
-        isrc: first(&["ResourceId/ISRC", "SoundRecordingId/ISRC", "VideoId/ISRC"]).map(|isrc| plain_isrc(&isrc)),
+        isrc: first(&["ResourceId/ISRC", "SoundRecordingId/ISRC", "VideoId/ISRC"]).map(|isrc| plain_code(&isrc)),
         proprietary_id: own_id.and_then(proprietary),
         title: title(&places),
         version: first(&["DisplayTitle/SubTitle", "ReferenceTitle/SubTitle", "Title/SubTitle"]),
@@ -618,7 +618,7 @@ pub(super) fn editions(element: &Element) -> impl Iterator<Item = &Element> {
 }
 
 fn edition(element: &Element) -> Said {
-    let isrc = element.text_at(&["ResourceId/ISRC"]).map(plain_isrc);
+    let isrc = element.text_at(&["ResourceId/ISRC"]).map(plain_code);
     Said { word: isrc.unwrap_or_else(|| "without ISRC".to_owned()), at: element.place() }
 }
 
@@ -744,9 +744,9 @@ fn release(element: &Element, named: &Named) -> Release {
     Release {
         reference: element.find("ReleaseReference").map(Said::of),
         is_main: element.attribute("IsMainRelease").is_some_and(is_true),
-        icpn: id("ICPN"),
-        grid: id("GRid").map(|grid| grid.replace('-', "")),
-        isrc: id("ISRC").map(|isrc| plain_isrc(&isrc)),
+        icpn: id("ICPN").map(|icpn| plain_code(&icpn)),
+        grid: id("GRid").map(|grid| plain_code(&grid)),
+        isrc: id("ISRC").map(|isrc| plain_code(&isrc)),
         proprietary_id: ids
             .and_then(|ids| ids.find("ProprietaryId").or_else(|| ids.find("CatalogNumber")))
             .and_then(proprietary),
@@ -820,30 +820,43 @@ fn owned(text: Option<&str>) -> Option<String> {
     text.map(str::to_owned)
 }
 
-/// `QZ-ABC-24-00001` and `qzabc2400001` are one recording.
-pub(super) fn plain_isrc(isrc: &str) -> String {
-    isrc.chars().filter(|letter| !matches!(letter, '-' | ' ')).collect::<String>().to_ascii_uppercase()
+/// An ISRC, ICPN or GRid as it is compared: `QZ-ABC-24-00001` and `qzabc2400001` are one recording.
+pub(super) fn plain_code(code: &str) -> String {
+    code.chars().filter(|letter| !matches!(letter, '-' | ' ')).collect::<String>().to_ascii_uppercase()
 }
 
-/// A day, a month or a year is its beginning.
+/// A day, a month or a year is its beginning, where its time zone says; without one in UTC.
 pub(super) fn date_of(text: &str) -> Option<Millis> {
-    let text = text.trim();
-    match text.len() {
-        4 => instant::from_text(&format!("{text}-01-01")),
-        7 => instant::from_text(&format!("{text}-01")),
-        _ => instant::from_text(text),
+    let (day, zone) = zoned(text.trim());
+    match day.len() {
+        4 => instant::from_text(&format!("{day}-01-01T00:00{zone}")),
+        7 => instant::from_text(&format!("{day}-01T00:00{zone}")),
+        10 => instant::from_text(&format!("{day}T00:00{zone}")),
+        _ => instant::from_text(day),
     }
+}
+
+/// A day, a month or a year, and its time zone as XML Schema writes it (`2026-01-31+02:00`, `2026Z`); of what has a time all is the former.
+fn zoned(text: &str) -> (&str, &str) {
+    let is_shift = |zone: &str| zone.starts_with(['+', '-']) && zone.as_bytes()[3] == b':';
+    let zone = match text.len() {
+        5 | 8 | 11 if text.ends_with('Z') => 1,
+        10 | 13 | 16 if text.get(text.len() - 6..).is_some_and(is_shift) => 6,
+        _ => 0,
+    };
+    text.split_at(text.len() - zone)
 }
 
 /// When what lasts until a day, a month or a year is over; a time itself.
 pub(super) fn end_of(text: &str) -> Option<Millis> {
     let (text, from) = (text.trim(), date_of(text)?);
-    let year = || text[..4].parse::<u32>().ok();
-    let next = match text.len() {
-        4 => format!("{:04}", year()? + 1),
-        7 => match text[5..].parse::<u32>().ok()? {
-            12 => format!("{:04}", year()? + 1),
-            month => format!("{:04}-{:02}", year()?, month + 1),
+    let (day, zone) = zoned(text);
+    let year = || day[..4].parse::<u32>().ok();
+    let next = match day.len() {
+        4 => format!("{:04}{zone}", year()? + 1),
+        7 => match day[5..].parse::<u32>().ok()? {
+            12 => format!("{:04}{zone}", year()? + 1),
+            month => format!("{:04}-{:02}{zone}", year()?, month + 1),
         },
         10 => return Some(from + DAY_MS),
         _ => return Some(from),
@@ -887,6 +900,11 @@ mod tests {
             ("2026-12", "2027-01-01"),
             ("2026", "2027-01-01"),
             ("2026-12-01T10:00:00Z", "2026-12-01T10:00:00Z"),
+            ("2026-01-31Z", "2026-02-01"),
+            ("2026-01-31+02:00", "2026-01-31T22:00:00Z"),
+            ("2026-01-05:00", "2026-02-01T05:00:00Z"),
+            ("2026+01:00", "2026-12-31T23:00:00Z"),
+            ("2026-01-31T10:00", "2026-01-31T10:00:00Z"),
         ] {
             assert_eq!(end_of(text), instant::from_text(end), "{text}");
         }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use super::message::{Repeated, by_territory, editions, plain_isrc};
+use super::message::{Repeated, by_territory, editions, plain_code};
 use super::xml::Element;
 
 /// Elements of which a part of a message has one: who declares what, and by what it is known.
@@ -107,7 +107,7 @@ fn remove(element: &mut Element, names: &[&str]) {
 
 fn says_as(one: &Element, other: &Element) -> bool {
     match one.name.as_str() {
-        "ISRC" => plain_isrc(&one.text) == plain_isrc(&other.text),
+        "ISRC" | "ICPN" | "GRid" => plain_code(&one.text) == plain_code(&other.text),
         _ => one.says_as(other),
     }
 }

@@ -19,7 +19,8 @@ use super::sounds::{nobodys, sketch};
 use super::tags::Tagger;
 use super::{Cluster, Kind};
 use crate::exit::Failure;
-use crate::royalties::streams::{courses, ruled, text_of};
+use crate::ingredients::Ingredients;
+use crate::royalties::streams::{courses, other_inputs, ruled, text_of};
 use crate::scan::prints::kept;
 use crate::verify::Settings;
 
@@ -45,6 +46,19 @@ impl Sources {
         let audio = std::mem::take(&mut inputs.audio);
         let scans = [Some(data), evidence].into_iter().flatten().map(Path::to_owned).collect();
         Ok(Sources { inputs, audio, scans })
+    }
+
+    /// Refuses data without the files that the tables were made of; what came since may lie beside them.
+    pub(super) fn refuse_others(&self, tables: &Path) -> Result<(), Failure> {
+        let replayed = Ingredients::read(tables)?;
+        for (name, files) in self.inputs.by_table() {
+            let is_asked = matches!(name, "plays" | "accounts" | "tracks");
+            if let Some(one) = replayed.lacking(name, files)?.filter(|_| is_asked) {
+                let lacks = format!("{name}: nothing there is {}, BLAKE3 {}", one.file, one.hash);
+                return Err(other_inputs(tables, &lacks));
+            }
+        }
+        Ok(())
     }
 
     /// What people ruled, in files beside the folder.

@@ -206,7 +206,7 @@ fn plan_digest(prepared: &Prepared, threads: usize, hosts: &[String]) -> u64 {
     (prepared.every_ms, &plan.windows, format!("{:?} {:?}", plan.links, prepared.views)).hash(&mut digest);
     (plan.hub, plan.every_tick, plan.until, prepared.first).hash(&mut digest);
     (rows, survey.first_at, survey.last_at, prepared.corrections_count).hash(&mut digest);
-    (prepared.facts.accounts.len(), prepared.facts.hosted.len(), prepared.heard, prepared.rulings_digest)
-        .hash(&mut digest);
+    (prepared.facts.accounts.len(), prepared.facts.hosted.len(), prepared.heard).hash(&mut digest);
+    (prepared.rulings_digest, prepared.laws_digest, &prepared.models).hash(&mut digest);
     digest.finish()
 }

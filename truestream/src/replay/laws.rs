@@ -6,6 +6,7 @@
 //!                    └─stages──▶ betas: a policy for some subjects, while the law beside it decides about all others
 //! ```
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -135,6 +136,17 @@ pub fn read(folder: Option<&Path>, clock: Clock) -> Result<Vec<Law>, Failure> {
         }
     }
     Ok(laws.into_iter().map(|(_, law)| law).collect())
+}
+
+/// The same where the same policies decide from the same ticks on.
+pub fn digest<'a>(laws: impl Iterator<Item = &'a Law>) -> u64 {
+    let mut digest = DefaultHasher::new();
+    for Law { from, policy, rules, declaring, gate, surges, betas } in laws {
+        let rules: Vec<&Clause> = rules.iter().map(|(clause, _)| clause).collect();
+        (from, policy, rules).hash(&mut digest);
+        format!("{declaring:?} {gate:?} {surges:?} {betas:?}").hash(&mut digest);
+    }
+    digest.finish()
 }
 
 /// The policies that are in force from the first tick on.

@@ -82,6 +82,8 @@ pub struct Prepared {
     pub heard: Option<HeardCounts>,
     /// Of what people ruled: the same where it is the same.
     pub rulings_digest: u64,
+    /// Of the policies: the same where the same decide.
+    pub laws_digest: u64,
     /// The names of the models that score accounts, in the order of coming into force.
     pub models: Vec<String>,
     /// The names of the models of each side whose scores are written.
@@ -297,6 +299,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
         models: scorers.names,
         sides: sides.into_iter().map(|(side, scorers)| (side, scorers.names)).collect(),
         rulings_digest,
+        laws_digest: laws::digest(laws.iter().flatten()),
         heard: (!inputs.evidence.is_empty() || tells_recordings).then_some(heard_counts),
         benches,
         limits: match asks_uploads {

@@ -83,6 +83,25 @@ fn processes_of_different_runs_do_not_join() {
 }
 
 #[test]
+fn processes_that_would_decide_otherwise_do_not_join() {
+    let hosts = Hosts::new();
+    // Of one name, and not of one mind.
+    let policies = ["60", "61"].map(|hold| {
+        let folder = hosts.folder.path().join(hold);
+        std::fs::create_dir(&folder).expect("a folder");
+        std::fs::write(folder.join("policy.toml"), "version = \"strict\"").expect("a file");
+        let steps = format!("[default]\nhold = {hold}\nescalate = 70\nblock = 80\n");
+        std::fs::write(folder.join("thresholds.toml"), steps).expect("a file");
+        text(&folder)
+    });
+    let start = |process: &str, policy: &str| {
+        hosts.start(process, world(), &[&SHORT[..], &["--views", "verdict", "--policy", policy]].concat())
+    };
+    let ends = [start("0", &policies[0]), start("1", &policies[1])].map(Running::end);
+    assert!(ends.iter().all(|end| end.code == Some(6)), "{ends:?}");
+}
+
+#[test]
 fn hosts_that_cannot_be_are_refused() {
     let hosts = Hosts::new();
     let process = |hosts: &Hosts, process: &str| hosts.start(process, world(), &SHORT).end();

@@ -84,10 +84,45 @@ fn party(folder: &Path, name: &str, stopped: usize) -> (String, String) {
 const HOUR: i64 = 3_600_000;
 
 fn export(folder: &Path, party: &(String, String), key: &str, name: &str, more: &[&str]) -> String {
+    made_of(party);
     let out = text(&folder.join(name));
     let line = ["exchange", "export", "--data", &party.0, "--tables", &party.1, "--key-file", key, "--out", &out];
     truestream(&[&line[..], more].concat()).good();
     out
+}
+
+/// The tables say that they were made of the data as it is.
+fn made_of((data, tables): &(String, String)) {
+    let run = Path::new(tables).join("run.json");
+    let mut told: serde_json::Value = serde_json::from_slice(&std::fs::read(&run).expect("a file")).expect("JSON");
+    for name in ["plays", "accounts", "tracks"] {
+        let file = Path::new(data).join(name).with_extension("parquet");
+        let bytes = std::fs::read(&file).expect("a file");
+        let hash = blake3::hash(&bytes).to_hex().to_string();
+        told["inputs"][name] = serde_json::json!([{"file": text(&file), "bytes": bytes.len(), "hash": hash}]);
+    }
+    std::fs::write(run, told.to_string()).expect("written");
+}
+
+#[test]
+fn data_without_the_plays_that_were_judged_is_refused_and_what_came_since_may_lie_beside_them() {
+    let folder = TempDir::new().expect("a folder");
+    let (north, south) = (party(folder.path(), "north", 6), party(folder.path(), "south", 6));
+    let key = text(&folder.path().join("key"));
+    std::fs::write(&key, [1; 32]).expect("written");
+    let ours = export(folder.path(), &north, &key, "north.jsonl", &[]);
+    let out = text(&folder.path().join("mixed.jsonl"));
+    let line = ["exchange", "export", "--data", &south.0, "--tables", &north.1, "--key-file", &key, "--out", &out];
+    truestream(&line).failed(4, &["made of other files", "north-data", "replay"]);
+    assert!(!Path::new(&out).exists());
+    std::fs::create_dir(Path::new(&north.0).join("plays")).expect("a folder");
+    let plays = |name: &str| Path::new(&north.0).join(name);
+    std::fs::rename(plays("plays.parquet"), plays("plays/first.parquet")).expect("moved");
+    std::fs::copy(Path::new(&south.0).join("plays.parquet"), plays("plays/second.parquet")).expect("copied");
+    let line = ["exchange", "export", "--data", &north.0, "--tables", &north.1, "--key-file", &key, "--out", &out];
+    truestream(&line).good();
+    let read = |path: &str| std::fs::read(path).expect("a file");
+    assert_eq!(read(&out), read(&ours));
 }
 
 #[test]
