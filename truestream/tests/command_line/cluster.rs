@@ -90,7 +90,8 @@ fn processes_that_would_decide_otherwise_do_not_join() {
         let folder = hosts.folder.path().join(hold);
         std::fs::create_dir(&folder).expect("a folder");
         std::fs::write(folder.join("policy.toml"), "version = \"strict\"").expect("a file");
-        let steps = format!("[default]\nhold = {hold}\nescalate = 70\nblock = 80\nescalate_signals = 2\nblock_signals = 3\n");
+        let steps =
+            format!("[default]\nhold = {hold}\nescalate = 70\nblock = 80\nescalate_signals = 2\nblock_signals = 3\n");
         std::fs::write(folder.join("thresholds.toml"), steps).expect("a file");
         text(&folder)
     });
