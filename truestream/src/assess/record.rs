@@ -151,6 +151,10 @@ pub fn gates(measures: &Measures, moved: usize, unmeasured: &[String], limits: &
         if standing.is_empty() { worse } else { format!("{worse}; as now and no worse: {standing}") }
     };
     let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let beside = |[share, others]: [f64; 2]| {
+        let times = if others > 0.0 { format!(", {:.1} times as much", share / others) } else { String::new() };
+        format!("{} beside {}{times}", percent(share), percent(others))
+    };
     let labelled =
         if measures.is_labelled { "by labels" } else { "nobody labelled anything: everybody counts as honest" };
     let stopped = beyond("stopped");
@@ -176,8 +180,8 @@ pub fn gates(measures: &Measures, moved: usize, unmeasured: &[String], limits: &
                 percent(limits.stopped_floor)
             ),
             found: named("stopped", &stopped, &|group| {
-                let [share, others] = [group.stopped[1].share, group.others_stopped[1]].map(percent);
-                format!("{} {} {}: {share} beside {others}", group.about, group.axis, group.group)
+                let shares = [group.stopped[1].share, group.others_stopped[1]];
+                format!("{} {} {}: {}", group.about, group.axis, group.group, beside(shares))
             }),
             met: stopped.is_empty(),
         },
@@ -187,8 +191,8 @@ pub fn gates(measures: &Measures, moved: usize, unmeasured: &[String], limits: &
                 limits.times_max, limits.unpaid_points_max
             ),
             found: named("unpaid", &unpaid, &|group| {
-                let [share, others] = [group.unpaid[1].value, group.others_unpaid[1]].map(percent);
-                format!("{} {} {}: {share} beside {others}", group.about, group.axis, group.group)
+                let shares = [group.unpaid[1].value, group.others_unpaid[1]];
+                format!("{} {} {}: {}", group.about, group.axis, group.group, beside(shares))
             }),
             met: unpaid.is_empty(),
         },

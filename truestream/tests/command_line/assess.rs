@@ -1,15 +1,15 @@
-//! What a policy or a detector would do to whom is measured before it decides: an unfair one is blocked, a fair one passes.
+//! What a policy, a model or a detector would do to whom is measured before it decides: an unfair one is blocked, a fair one passes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray};
-use arrow::compute::cast;
-use arrow::datatypes::DataType;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray, UInt64Array};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, UInt64Type};
 use tempfile::TempDir;
 
-use crate::data::{MONDAY, instants, read, text, write};
+use crate::data::{MONDAY, copy, instants, read, rewrite, text, with, write};
 use crate::process::{Ran, truestream};
 
 /// A week of a few hundred people.
@@ -95,6 +95,118 @@ fn a_detector_that_penalises_a_genre_is_blocked_and_one_that_does_not_passes() {
         of_tracks.map(|group| group["missed"][side]["hits"].as_u64().expect("a count")).sum::<u64>()
     };
     assert!(missed(1) < missed(0), "{} of fraud missed, {} now", missed(1), missed(0));
+}
+
+/// A week of a world in which one genre is heard where there is no network, and nothing else sets its listeners apart.
+fn underground(folder: &Path) {
+    truestream(&["world", "--accounts", "400", "--days", "7", "--seed", "5", "--out", &text(folder)]).good();
+    let genres = genres(folder);
+    rewrite(folder, "plays", 50_000, |plays| {
+        let offline = plays.column_by_name("offline").expect("a column").as_boolean();
+        let tracks = numbers(&plays, "track_id");
+        let is_offline =
+            |row: usize| offline.value(row) || genres.get(&tracks.value(row)).is_some_and(|it| it == GENRE);
+        let heard: BooleanArray = (0..plays.num_rows()).map(|row| Some(is_offline(row))).collect();
+        with(&plays, "offline", Arc::new(heard))
+    });
+    // Most of the catalogue is never played, and reading it is most of the time of a small run.
+    let played: BTreeSet<u64> =
+        numbers(&read(&folder.join("plays.parquet")), "track_id").values().iter().copied().collect();
+    rewrite(folder, "tracks", 50_000, |tracks| {
+        let is_played = numbers(&tracks, "track_id").values().iter().map(|id| Some(played.contains(id))).collect();
+        filter_record_batch(&tracks, &is_played).expect("rows")
+    });
+}
+
+/// The genre that the desk below has something against.
+const GENRE: &str = "metal";
+
+fn numbers(rows: &RecordBatch, name: &str) -> UInt64Array {
+    let column = cast(rows.column_by_name(name).expect("a column"), &DataType::UInt64).expect("numbers");
+    column.as_primitive::<UInt64Type>().clone()
+}
+
+/// The genre of each track.
+fn genres(folder: &Path) -> HashMap<u64, String> {
+    let tracks = read(&folder.join("tracks.parquet"));
+    let (ids, genres) = (numbers(&tracks, "track_id"), column(&tracks, "genre"));
+    ids.values().iter().zip(genres.iter()).filter_map(|(id, genre)| Some((*id, genre?.to_owned()))).collect()
+}
+
+/// Whoever streams more of the genre than of any other, and is no fraud.
+fn lovers(folder: &Path) -> Vec<u64> {
+    let (genres, plays) = (genres(folder), read(&folder.join("plays.parquet")));
+    let [accounts, tracks, heard_ms] = ["account_id", "track_id", "played_ms"].map(|name| numbers(&plays, name));
+    let mut streams: BTreeMap<u64, BTreeMap<&str, u64>> = BTreeMap::new();
+    for row in (0..plays.num_rows()).filter(|row| heard_ms.value(*row) >= 30_000) {
+        let genre = genres.get(&tracks.value(row)).map_or("", String::as_str);
+        *streams.entry(accounts.value(row)).or_default().entry(genre).or_default() += 1;
+    }
+    let labels = read(&folder.join("labels.parquet"));
+    let (subjects, kinds, ids) = (column(&labels, "subject"), column(&labels, "label"), numbers(&labels, "subject_id"));
+    let is_bad = |row: &usize| subjects.value(*row) == "account" && kinds.value(*row) != "honest";
+    let bad: BTreeSet<u64> = (0..labels.num_rows()).filter(is_bad).map(|row| ids.value(row)).collect();
+    let loves = |genres: &BTreeMap<&str, u64>| genres.iter().max_by_key(|(_, count)| **count).map(|(genre, _)| *genre);
+    let loves = streams.iter().filter(|(account, genres)| loves(genres) == Some(GENRE) && !bad.contains(account));
+    loves.map(|(account, _)| *account).collect()
+}
+
+/// A desk calls all of these fraud, as late as the truth is known.
+fn accused(folder: &Path, accounts: &[u64]) {
+    let texts = |text: &str| -> ArrayRef { Arc::new(StringArray::from(vec![text; accounts.len()])) };
+    let rows = RecordBatch::try_from_iter([
+        ("subject", texts("account")),
+        ("subject_id", Arc::new(UInt64Array::from(accounts.to_vec())) as ArrayRef),
+        ("label", texts("fraud")),
+        ("attack", texts("a desk with a prejudice")),
+        ("labelled_at", instants(&vec![Some(MONDAY + 7 * 86_400_000); accounts.len()])),
+    ]);
+    write(&folder.join("labels-desk.parquet"), &rows.expect("columns of one length"), 500);
+}
+
+#[test]
+fn a_model_that_learned_to_penalise_a_genre_is_blocked_and_one_of_the_same_data_that_did_not_passes() {
+    let place = TempDir::new().expect("a folder");
+    let [fair, unfair] = ["fair", "unfair"].map(|name| place.path().join(name));
+    underground(&fair);
+    copy(&fair, &unfair);
+    let lovers = lovers(&fair);
+    assert!(lovers.len() > 30, "{} listeners", lovers.len());
+    accused(&unfair, &lovers);
+    let registry = |data: &Path| {
+        let registry = data.with_extension("models");
+        truestream(&["train", "--data", &text(data), "--registry", &text(&registry)]).good();
+        std::fs::write(registry.join("governance.toml"), "assessment = \"required\"").expect("written");
+        text(&registry)
+    };
+    // The truth is the same for both: what the desk said is no label of it.
+    let assess = |candidate: &str, out: &str| {
+        let (data, out) = (text(&fair), text(&place.path().join(out)));
+        let line = ["assess", "--data", &data, "--candidate", candidate, "--out", &out, "--json"];
+        truestream(&[&line[..], &["--", "--every", "24h", "--windows", "24h,7d,28d"]].concat())
+    };
+    let promote = |registry: &str, report: &str| {
+        let report = text(&place.path().join(report));
+        truestream(&["promote", "--registry", registry, "--assessment", &report])
+    };
+    let stopped = |record: &serde_json::Value| record["gates"][1]["found"].as_str().expect("words").to_owned();
+
+    let registered = registry(&unfair);
+    let told = assess(&registered, "blocked");
+    assert_eq!(told.code, Some(3), "{told:?}");
+    let record = told.json();
+    let found = stopped(&record);
+    assert!(found.starts_with(&format!("account genre {GENRE}: ")) && found.contains(" times as much"), "{found}");
+    assert!(!found.contains("genre pop: ") && !found.contains("genre jazz"), "{found}");
+    // No model reads a tag, so an exchange of tags finds nothing: it is what goes with the genre that it learned.
+    assert_eq!(record["moved_by_tags"].as_array().map(Vec::len), Some(0), "{record}");
+    promote(&registered, "blocked").failed(3, &["it did not pass", &format!("account genre {GENRE}")]);
+
+    let registered = registry(&fair);
+    let record = assess(&registered, "passed").good().json();
+    assert!(record["decision"] == "pass" && !stopped(&record).contains("account genre"), "{record}");
+    truestream(&["evaluate", "--registry", &registered, "--data", &text(&fair)]).good();
+    promote(&registered, "passed").good();
 }
 
 #[test]
