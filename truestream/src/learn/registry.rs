@@ -81,6 +81,14 @@ pub struct Version {
     pub params: BTreeMap<String, String>,
 }
 
+impl Version {
+    /// The hashes of its files.
+    pub fn digest(&self) -> String {
+        let hashes = ["model_hash", "network_hash"].map(|name| self.params.get(name).map(String::as_str));
+        hashes.into_iter().flatten().collect::<Vec<_>>().join("+")
+    }
+}
+
 /// A change of champion.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {

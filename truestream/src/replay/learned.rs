@@ -32,6 +32,8 @@ pub struct Scorers {
     pub models: Vec<(Tick, Arc<Model>)>,
     /// `account/3`, by the place of the model.
     pub names: Vec<String>,
+    /// The hashes of its files, by the place of the model.
+    pub digests: Vec<String>,
 }
 
 impl Scorers {
@@ -47,12 +49,18 @@ impl Scorers {
         let mut found = Vec::new();
         for text in wanted {
             let (name, from) = version(text, clock)?;
-            let (model, name) = model(&registry, name)?;
-            found.push((from.max(first), model, name));
+            found.push((from.max(first), named(&registry, name)?));
         }
-        found.sort_by_key(|(from, ..)| *from);
-        let names = found.iter().map(|(.., name)| name.clone()).collect();
-        Ok(Scorers { models: found.into_iter().map(|(from, model, _)| (from, model)).collect(), names })
+        found.sort_by_key(|(from, _)| *from);
+        let mut scorers = Scorers::default();
+        found.into_iter().for_each(|(from, one)| scorers.push(from, one));
+        Ok(scorers)
+    }
+
+    fn push(&mut self, from: Tick, Named { model, name, digest }: Named) {
+        self.models.push((from, model));
+        self.names.push(name);
+        self.digests.push(digest);
     }
 
     /// The version that scores beside them, if the options name one.
@@ -61,15 +69,23 @@ impl Scorers {
     /// As [`Scorers::read`].
     pub fn challenger(args: &ReplayArgs, first: Tick) -> Result<Option<Scorers>, Failure> {
         let Some((root, name)) = args.models.as_ref().zip(args.challenger.as_ref()) else { return Ok(None) };
-        let (model, name) = model(&Registry::open(root)?, name)?;
-        Ok(Some(Scorers { models: vec![(first, model)], names: vec![name] }))
+        let mut scorers = Scorers::default();
+        scorers.push(first, named(&Registry::open(root)?, name)?);
+        Ok(Some(scorers))
     }
 }
 
-/// The model of a version, and its name.
-fn model(registry: &Registry, name: &str) -> Result<(Arc<Model>, String), Failure> {
+/// The model of a version, and what it is known by.
+struct Named {
+    model: Arc<Model>,
+    name: String,
+    digest: String,
+}
+
+fn named(registry: &Registry, name: &str) -> Result<Named, Failure> {
     let version = registry.version(name)?;
-    Ok((Arc::new(able(registry, &version)?), format!("{SUBJECT}/{}", version.number)))
+    let model = Arc::new(able(registry, &version)?);
+    Ok(Named { model, name: format!("{SUBJECT}/{}", version.number), digest: version.digest() })
 }
 
 /// The model of a version, if a run can score with it.

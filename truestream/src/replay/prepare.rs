@@ -354,16 +354,19 @@ pub struct Living {
     pub watch: Option<Watch>,
     /// What rules read of the catalogue and of accounts.
     pub attributes: Attributes,
+    /// The models that score accounts, in the order of coming into force.
+    pub scorers: Scorers,
+    /// What somebody should know who reads the views.
+    pub warnings: Vec<String>,
 }
 
-/// The views that a living service does not keep: they rest on files that can be read again, on models or on declarations.
-const NOT_LIVING: [View; 10] = [
+/// The views that a living service does not keep: they rest on files that can be read again, are made to learn from, or rest on declarations.
+const NOT_LIVING: [View; 9] = [
     View::Features,
     View::AudienceFeatures(Axis::Track),
     View::AudienceFeatures(Axis::Uploader),
     View::Sequences,
     View::Network,
-    View::Scores,
     View::PayoutHold,
     View::DisclosureLedger,
     View::Reputation,
@@ -381,6 +384,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
         true => {
             setting.views.retain(|view| !NOT_LIVING.contains(view) && *view != View::Withheld);
             setting.views.extend([View::RuleHit, View::Wave]);
+            setting.views.extend(args.models.is_some().then_some(View::Scores));
         }
         false => {
             if let Some(view) = setting.views.iter().find(|view| NOT_LIVING.contains(view) || **view == View::Withheld)
@@ -399,10 +403,12 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
     // Nobody knows yet when the first play arrives.
     let laws = laws::from_the_beginning(laws::read(args.policy.as_deref(), clock)?);
     let watch = Watch::of(&laws, clock);
+    let scorers = Scorers::read(args, clock, 0)?;
     let setting = setting.with_rules(args, &laws).with_rulings(args, true);
     let mut judge = setting.judges().then(|| Judge::new(&laws));
     if let Some(judge) = &mut judge {
         judge.tells_risks = setting.views.contains(&View::Risk);
+        judge.models.clone_from(&scorers.names);
         if watch.is_some() {
             judge.expect_others();
         }
@@ -418,14 +424,16 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
         policies: judge.policies.clone(),
         turns: judge.turns().collect(),
         windows_ms: read.clone(),
-        models: Vec::new(),
+        models: scorers.models.clone(),
         clauses: clauses.clone().into(),
         // Evidence may come at any time.
         copies: true,
         rulings: true,
     });
     let judging = judging.collect();
+    let is_scored = setting.views.contains(&View::Scores);
     let plan = Plan {
+        scores: is_scored.then(|| (Side::Champion, scorers.models.clone())).into_iter().collect(),
         until: clock.first_after(INSTANT_MAX),
         every_tick: true,
         living: true,
@@ -437,12 +445,14 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
         context: Context { names: names.clone(), payments: Arc::new(|_| Key::NONE), habits: None },
         plan,
         timely: timely_config(args, None),
+        warnings: learned::warnings(args, &setting.links),
         views: setting.views,
         window_labels: setting.windows.into_iter().map(|(_, label)| label).collect(),
         names,
         judge,
         watch,
         attributes,
+        scorers,
     })
 }
 

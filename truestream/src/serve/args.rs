@@ -26,6 +26,8 @@ Examples:
       a folder of tables arrives as it once did, an hour a second
   truestream serve --state service --kafka broker1:9092,broker2:9092 --kafka-topic plays=plays.eu,tracks=catalogue
       messages of Kafka are rows, each once; how far each partition is read is in the log
+  truestream serve --state service --models registry
+      the champion of a registry of models scores accounts, beside the rules
   truestream serve --state service --heard scanned --audio music
       the desk shows what a scan drew of recordings, and plays their files
 
@@ -71,6 +73,10 @@ pub struct ServeArgs {
     /// A folder of policy files instead of the built-in policy
     #[arg(long, value_name = "DIR")]
     pub policy: Option<PathBuf>,
+    /// A registry of models (see `truestream train`): its champion scores accounts, over windows of 24h, 7d and 28d; another champion is taken up
+    /// while the service runs
+    #[arg(long, value_name = "REGISTRY")]
+    pub models: Option<PathBuf>,
     /// What ids are; settled when the service starts for the first time, by the folder where one is followed
     #[arg(long, value_enum, default_value_t = Ids::Text)]
     pub ids: Ids,
@@ -169,7 +175,7 @@ impl ServeArgs {
             hub: self.hub,
             links: self.links.clone(),
             policy: self.policy.clone(),
-            models: None,
+            models: self.models.clone(),
             model: Vec::new(),
             challenger: None,
             sequences_of: None,

@@ -4,11 +4,12 @@
 //! log ──▶ the first worker reads it ──▶ dataflow ──▶ keeper ──▶ shelf ──▶ readers
 //!                                          ▲
 //! a policy is activated,   ──▶ the one ends, the next begins where it was; meanwhile readers see the last instant, and rows go into the log
+//! a model is promoted,
 //! an account is erased
 //! ```
 //!
-//! What another policy decides, or what is so without an account, is what a service states that starts like that, because that is what
-//! happens: there is no second way to get there.
+//! What another policy decides, what another model says, or what is so without an account, is what a service states that starts like that,
+//! because that is what happens: there is no second way to get there.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -19,10 +20,12 @@ use std::time::{Duration, Instant};
 
 use dataflows::clock::Tick;
 use dataflows::river;
+use dataflows::scores::Side;
 use datasets::arrivals::Incoming;
 use datasets::log::{Disk, Durable, Reader};
 use datasets::names::NameTable;
 use datasets::policy::{self, Activation, Stage};
+use records::Millis;
 
 use super::audit::Clerk;
 use super::eraser::{Eraser, Request};
@@ -31,7 +34,9 @@ use super::places::Places;
 use super::shelf::{Keeper, Shelf};
 use super::since::{Since, SinceFile};
 use super::source::{Courier, Follower, FromLog, Progress, Questions, Said};
+use super::succession::Succession;
 use crate::exit::Failure;
+use crate::learn::Version;
 use crate::replay::ReplayArgs;
 use crate::replay::drive::drive;
 use crate::replay::in_words;
@@ -47,7 +52,7 @@ const WORKERS_NICE: i32 = 10;
 const SERVICE: &str = "service";
 /// How often somebody looks whether the service is to end.
 const LOOKS_EVERY: Duration = Duration::from_millis(100);
-/// How often somebody looks whether a policy was activated.
+/// How often somebody looks whether a policy was activated, or a model promoted.
 const POLICY_EVERY: Duration = Duration::from_secs(1);
 /// How often it is written since when verdicts stand: what came after it is gone through tick by tick when a killed service starts again.
 const SINCE_EVERY: Duration = Duration::from_secs(10);
@@ -56,6 +61,8 @@ const SINCE_EVERY: Duration = Duration::from_secs(10);
 pub struct Flow {
     /// What is computed.
     pub how: ReplayArgs,
+    /// Which models score accounts, where some do.
+    pub succession: Option<Succession>,
     /// The folder of the service.
     pub folder: PathBuf,
     /// Writes down which policies came into force.
@@ -84,6 +91,8 @@ pub struct Flow {
 enum Turn {
     /// Other policies are in force.
     Policies,
+    /// Another model is champion.
+    Champion(Version),
     /// Accounts are to be forgotten.
     Erasures(Vec<Request>),
 }
@@ -102,8 +111,9 @@ impl Flow {
     pub fn run(mut self, living: Living, mut activated: Activated) -> Result<JoinHandle<()>, Failure> {
         let mut running = self.begin(living)?;
         self.note("policies at the start", &activated);
+        self.note_model("model at the start");
         Ok(std::thread::spawn(move || {
-            while let Some((turn, living)) = self.watch(&mut running, &mut activated) {
+            while let Some((turn, mut living)) = self.watch(&mut running, &mut activated) {
                 self.progress.turning.store(true, Ordering::Relaxed);
                 if let Turn::Erasures(asked) = &turn {
                     self.shelf.forget_since_of(asked.iter().flat_map(|asked| &asked.accounts));
@@ -114,6 +124,21 @@ impl Flow {
                         self.note("policies taken up", &activated);
                         self.progress.policies_taken_up.fetch_add(1, Ordering::Relaxed);
                     }
+                    // Nothing is stated any more, so it is known from when on the next one speaks.
+                    Turn::Champion(version) => match self.crown(&version) {
+                        Ok(crowned) => {
+                            living = crowned;
+                            self.note_model("model taken up");
+                            self.progress.models_taken_up.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Err(failure) => {
+                            self.refuse_model(&failure);
+                            living = match prepare_living(&self.how, self.names.clone()) {
+                                Ok(before) => before,
+                                Err(failure) => return self.fail(failure),
+                            };
+                        }
+                    },
                     Turn::Erasures(asked) => self.eraser.erase(asked),
                 }
                 running = match self.begin(living) {
@@ -128,6 +153,7 @@ impl Flow {
     /// Waits until another dataflow is to begin; `None` when the service ends.
     fn watch(&mut self, running: &mut Running, activated: &mut Activated) -> Option<(Turn, Living)> {
         let (mut wrote_at, mut looked_at) = (Instant::now(), Instant::now());
+        let mut seen_at = Instant::now();
         let mut lag = Lag::default();
         while !self.progress.stopping.load(Ordering::Relaxed) {
             std::thread::sleep(LOOKS_EVERY);
@@ -154,6 +180,9 @@ impl Flow {
                 }
             }
             if self.progress.is_complete.load(Ordering::Acquire) || self.durable.last() == 0 {
+                if let Some((version, living)) = self.successor(&mut seen_at) {
+                    return Some((Turn::Champion(version), living));
+                }
                 self.eraser.tell();
                 let asked = self.eraser.asked();
                 if !asked.is_empty() {
@@ -165,6 +194,59 @@ impl Flow {
             }
         }
         None
+    }
+
+    /// Another champion than scores, and what is computed with it, where it can score; looked for now and then.
+    fn successor(&self, seen_at: &mut Instant) -> Option<(Version, Living)> {
+        let succession = self.succession.as_ref().filter(|_| seen_at.elapsed() >= POLICY_EVERY)?;
+        *seen_at = Instant::now();
+        let able = |version: Version| Ok((self.prepare(&succession.with(&version, self.stated()))?, version));
+        match succession.challenger().and_then(|found| found.map(able).transpose()) {
+            Ok(found) => {
+                self.progress.refuse_model(None);
+                found.map(|(living, version)| (version, living))
+            }
+            Err(failure) => {
+                self.refuse_model(&failure);
+                None
+            }
+        }
+    }
+
+    /// Tells why the champion cannot score, where that is new.
+    fn refuse_model(&self, failure: &Failure) {
+        let why = failure.to_string();
+        if self.progress.refuse_model(Some(why.clone())) {
+            self.clerk.note(SERVICE, "model refused", &why);
+        }
+    }
+
+    /// Lets the version speak after the instant that was stated last, for good.
+    fn crown(&mut self, version: &Version) -> Result<Living, Failure> {
+        let Some(before) = &self.succession else { return prepare_living(&self.how, self.names.clone()) };
+        let succession = before.with(version, self.stated());
+        let living = self.prepare(&succession)?;
+        succession.write()?;
+        self.how.model = succession.as_options();
+        self.succession = Some(succession);
+        Ok(living)
+    }
+
+    fn prepare(&self, succession: &Succession) -> Result<Living, Failure> {
+        let how = ReplayArgs { model: succession.as_options(), ..self.how.clone() };
+        prepare_living(&how, self.names.clone())
+    }
+
+    /// As of when everything is stated.
+    fn stated(&self) -> Option<Millis> {
+        self.shelf.as_of()
+    }
+
+    /// Writes down which model scores, where one does.
+    fn note_model(&self, what: &str) {
+        if let Some(succession) = &self.succession {
+            self.clerk.note(SERVICE, what, &succession.in_words());
+        }
     }
 
     /// Writes down what was activated, where policies are.
@@ -203,7 +285,7 @@ impl Flow {
     }
 
     fn start(&self, living: Living, before: Option<Since>) -> Result<JoinHandle<()>, Failure> {
-        let Living { plan, context, timely, names, judge, wanted, watch, attributes, .. } = living;
+        let Living { plan, context, timely, names, judge, wanted, watch, attributes, scorers, .. } = living;
         let (sender, said) = sync_channel::<Said>(SAID_WAITING_MAX);
         let segments = judge.as_ref().map(|judge| judge.segments.clone());
         let words = judge.as_ref().map(|judge| judge.words.clone()).unwrap_or_default();
@@ -213,7 +295,7 @@ impl Flow {
             play_files: PlayFiles::Entries,
             hubs_are_texts: hubs_are_texts(&names, &plan.links),
             judge,
-            sides: Vec::new(),
+            sides: vec![(Side::Champion, scorers.names)],
         };
         let reader = (Reader::new(self.disk.clone()), self.durable.clone());
         let places = self.places.clone();

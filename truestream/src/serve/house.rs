@@ -264,6 +264,7 @@ impl House for Service {
             "entries_read": self.progress.entries.load(Ordering::Acquire),
             "plays": self.progress.plays.load(Ordering::Relaxed),
             "policy_refused": *self.progress.policy_refused.lock().expect("nobody panics with it"),
+            "model_refused": *self.progress.model_refused.lock().expect("nobody panics with it"),
             "kafka": self.topics.as_deref().map(Standing::health),
         });
         Reply { as_of, ..Reply::json(if ready { 200 } else { 503 }, body.to_string()) }
@@ -299,6 +300,10 @@ impl House for Service {
         say("policies_taken_up", "counter", "Times that activated policies were taken up meanwhile.", taken_up as f64);
         let is_refused = self.progress.policy_refused.lock().expect("nobody panics with it").is_some();
         say("policy_refused", "gauge", "Whether what was activated last cannot decide here.", f64::from(is_refused));
+        let taken_up = self.progress.models_taken_up.load(Ordering::Relaxed);
+        say("models_taken_up", "counter", "Times that another champion was taken up meanwhile.", taken_up as f64);
+        let is_refused = self.progress.model_refused.lock().expect("nobody panics with it").is_some();
+        say("model_refused", "gauge", "Whether the champion of the registry cannot score here.", f64::from(is_refused));
         say("refused_rows", "counter", "Rows that were refused.", refused as f64);
         let stated = self.progress.stated_entries.load(Ordering::Acquire);
         say(

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dataflows::scores::Side;
 use datasets::names::NameTable;
 use datasets::tables::IdKind;
 use records::{Id, IdSpace, Subject};
@@ -40,6 +41,11 @@ pub fn spans(view: View, equal: &[Equal], names: &NameTable, labels: &[Arc<str>]
         }
         View::Groups => ids(equal, "account_id", IdSpace::Account, names)
             .map(|ids| ids.into_iter().map(|id| Span::Row(RowKey::Account(id))).collect()),
+        View::Scores => ids(equal, "account_id", IdSpace::Account, names).map(|ids| {
+            let sides = [Side::Champion, Side::Challenger];
+            let rows = ids.into_iter().flat_map(|id| sides.map(|side| Span::Row(RowKey::Scored(id.clone(), side))));
+            rows.collect()
+        }),
         View::Lockstep => ids(equal, "account_a", IdSpace::Account, names).map(|ids| {
             let first = |id| RowKey::Pair(id, Id::Number(0));
             ids.into_iter().map(|id| Span::Rows(first(id.clone()), Some(first(next(&id))))).collect()

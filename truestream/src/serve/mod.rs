@@ -47,6 +47,7 @@ mod signed;
 mod since;
 mod source;
 mod state;
+mod succession;
 mod tables;
 mod titles;
 mod tls;
@@ -93,6 +94,7 @@ use self::samples::Samples;
 use self::shelf::Shelf;
 use self::source::Progress;
 use self::state::{StateFolder, now};
+use self::succession::Succession;
 use self::tables::Tables;
 use self::tls::speaking;
 use self::trends::Trends;
@@ -147,7 +149,11 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let kinds = settled.as_ref().map_or_else(|| first_kinds(args.ids, inputs.as_ref()), |ids| Ok(ids.kinds))?;
     let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
     let activated = Activated::of(args.policy.as_deref());
-    let living = prepare_living(&args.as_replay(), names.clone())?;
+    let succession = args.models.as_deref().map(|models| Succession::open(models, &args.state)).transpose()?;
+    let mut how = args.as_replay();
+    how.model = succession.as_ref().map(Succession::as_options).unwrap_or_default();
+    let living = prepare_living(&how, names.clone())?;
+    living.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let longest = living.plan.lengths().last().copied().unwrap_or(0);
     let kept_ms = kept_ms(args, living.plan.clock.instant(longest))?;
     // Nothing is made or settled by a start that is refused.
@@ -157,6 +163,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         None => state.first_ids(kinds, args.plain_ids, args.id_key.as_deref())?,
     };
     state.settle(&ids, kept_ms, living.plan.clock.instant(longest))?;
+    succession.as_ref().map_or(Ok(()), Succession::write)?;
     let kept = kept_ms.map_or(longest, |kept_ms| living.plan.clock.first_after(kept_ms));
     let followed = match &inputs {
         Some(inputs) => Some(Followed::read("follow", inputs, every_ms, &ids).map_err(input)?),
@@ -256,7 +263,8 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     });
     let room = args.keep.is_some().then(|| make_room(disk.clone(), gate.clone(), progress.clone()));
     let flow = Flow {
-        how: args.as_replay(),
+        how,
+        succession,
         folder: args.state.clone(),
         clerk,
         places,

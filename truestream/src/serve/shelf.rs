@@ -397,7 +397,7 @@ impl Shelf {
 fn equal(view: View, asked: &Asked) -> Vec<Equal> {
     let key = match view {
         View::Window(axis) => Some(key_column(axis).0),
-        View::Groups => Some("account_id"),
+        View::Groups | View::Scores => Some("account_id"),
         View::Risk | View::Verdict | View::Ruling => Some("subject_id"),
         _ => None,
     };

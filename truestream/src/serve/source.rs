@@ -58,6 +58,10 @@ pub struct Progress {
     pub policies_taken_up: AtomicU64,
     /// Why what is activated is not what decides.
     pub policy_refused: Mutex<Option<String>>,
+    /// So many times another champion was taken up meanwhile.
+    pub models_taken_up: AtomicU64,
+    /// Why the champion of the registry is not what scores.
+    pub model_refused: Mutex<Option<String>>,
     /// The first worker sends nothing any more, and waits for nobody.
     pub ended: AtomicBool,
     /// The first worker sends nothing before this tick any more.
@@ -95,6 +99,17 @@ impl Progress {
             eprintln!("What was activated is not taken up, the policies before it go on: {why}");
         }
         *self.policy_refused.lock().expect("nobody panics with it") = why;
+    }
+
+    /// Notes why the champion of the registry cannot score, and tells it where that is new; or that it does. Whether it was new.
+    pub fn refuse_model(&self, why: Option<String>) -> bool {
+        let mut known = self.model_refused.lock().expect("nobody panics with it");
+        let is_new = *known != why;
+        if let Some(why) = why.as_ref().filter(|_| is_new) {
+            eprintln!("The champion of the registry is not taken up, the model before it goes on: {why}");
+        }
+        *known = why;
+        is_new
     }
 }
 

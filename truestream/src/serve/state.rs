@@ -18,13 +18,13 @@ use super::audit::{KEY, all_locked};
 use super::cabinet;
 use super::people::{FORMER_TOKEN, FORMER_USERS, PEOPLE, PeopleFile};
 use super::signed::SIGNED;
-use super::trends;
+use super::{succession, trends};
 use crate::exit::Failure;
 
 /// What was settled when the service began.
 const SETTLED: &str = "service.json";
 /// What a backup has besides the log.
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     SETTLED,
     PEOPLE,
     FORMER_TOKEN,
@@ -36,6 +36,7 @@ const FILES: [&str; 11] = [
     "decisions.jsonl",
     "decisions.head",
     trends::FILE,
+    succession::FILE,
 ];
 /// The key of pseudonyms; a backup does not have it.
 const ID_KEY: &str = "ids.key";

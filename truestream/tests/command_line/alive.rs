@@ -71,7 +71,8 @@ impl Service {
         service
     }
 
-    fn start_as(how: &[&str], state: &Path, more: &[&str]) -> Service {
+    /// Starts one that computes this.
+    pub fn start_as(how: &[&str], state: &Path, more: &[&str]) -> Service {
         Service::start_of_strangers(state, &[how, &["--plain-ids"], more].concat())
     }
 
@@ -165,7 +166,8 @@ impl Service {
         self.running_until("followed to the end", || self.running.err().contains("Followed to the end"));
     }
 
-    fn as_of(&self) -> i64 {
+    /// As of when everything is stated; 0 before the first time.
+    pub fn as_of(&self) -> i64 {
         self.json("GET /health").1["as_of"].as_i64().unwrap_or(0)
     }
 
@@ -182,7 +184,8 @@ impl Service {
         });
     }
 
-    fn running_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
+    /// Waits until something is so.
+    pub fn running_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let until = Instant::now() + Duration::from_secs(120);
         while !is_so() {
             assert!(Instant::now() < until, "never: {what}: {}", self.running.err());

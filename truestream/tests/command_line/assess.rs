@@ -146,9 +146,12 @@ fn lovers(folder: &Path) -> Vec<u64> {
     let (subjects, kinds, ids) = (column(&labels, "subject"), column(&labels, "label"), numbers(&labels, "subject_id"));
     let is_bad = |row: &usize| subjects.value(*row) == "account" && kinds.value(*row) != "honest";
     let bad: BTreeSet<u64> = (0..labels.num_rows()).filter(is_bad).map(|row| ids.value(row)).collect();
-    let loves = |genres: &BTreeMap<&str, u64>| genres.iter().max_by_key(|(_, count)| **count).map(|(genre, _)| *genre);
-    let loves = streams.iter().filter(|(account, genres)| loves(genres) == Some(GENRE) && !bad.contains(account));
-    loves.map(|(account, _)| *account).collect()
+    let loves = |genres: &BTreeMap<&str, u64>| {
+        let most = genres.iter().max_by_key(|(_, count)| **count);
+        most.is_some_and(|(genre, _)| *genre == GENRE)
+    };
+    let lovers = streams.iter().filter(|(account, genres)| loves(genres) && !bad.contains(account));
+    lovers.map(|(account, _)| *account).collect()
 }
 
 /// A desk calls all of these fraud, as late as the truth is known.
@@ -189,7 +192,11 @@ fn a_model_that_learned_to_penalise_a_genre_is_blocked_and_one_of_the_same_data_
         let report = text(&place.path().join(report));
         truestream(&["promote", "--registry", registry, "--assessment", &report])
     };
-    let stopped = |record: &serde_json::Value| record["gates"][1]["found"].as_str().expect("words").to_owned();
+    // What is as it was is told behind what is worse.
+    let stopped = |record: &serde_json::Value| {
+        let found = record["gates"][1]["found"].as_str().expect("words");
+        found.split("; as now").next().unwrap_or_default().to_owned()
+    };
 
     let registered = registry(&unfair);
     let told = assess(&registered, "blocked");
@@ -197,7 +204,7 @@ fn a_model_that_learned_to_penalise_a_genre_is_blocked_and_one_of_the_same_data_
     let record = told.json();
     let found = stopped(&record);
     assert!(found.starts_with(&format!("account genre {GENRE}: ")) && found.contains(" times as much"), "{found}");
-    assert!(!found.contains("genre pop: ") && !found.contains("genre jazz"), "{found}");
+    assert_eq!(found.matches("genre").count(), 1, "{found}");
     // No model reads a tag, so an exchange of tags finds nothing: it is what goes with the genre that it learned.
     assert_eq!(record["moved_by_tags"].as_array().map(Vec::len), Some(0), "{record}");
     promote(&registered, "blocked").failed(3, &["it did not pass", &format!("account genre {GENRE}")]);
@@ -279,7 +286,7 @@ fn a_policy_that_harms_everybody_alike_or_where_nobody_looks_is_blocked() {
     };
     write("conditions.toml", &(rule("everybody", "2020-01-01") + &rule("later", "2029-01-01")));
     // Rock is noise, and all of it is too short.
-    let built_in: std::collections::BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
+    let built_in: BTreeMap<&str, &str> = datasets::policy::BUILT_IN.into();
     let (head, tail) = built_in["royalties.toml"].split_once("genres = [").expect("genres");
     let tail = tail.split_once(']').expect("their end").1.replace("seconds_min = 120", "seconds_min = 36000");
     write("royalties.toml", &format!("{head}genres = [\"rock\"]{tail}"));

@@ -69,7 +69,7 @@ pub(crate) fn town(folder: &Path, label: &str, only_edge: bool) {
 }
 
 /// Few small trees and a network that hardly learned: what is asked here is not how good they are.
-fn settings(folder: &Path) -> String {
+pub(crate) fn settings(folder: &Path) -> String {
     let path = folder.join("settings.json");
     std::fs::write(&path, r#"{"trees_max": 30, "learning_rate": 0.2, "network": {"epochs_max": 2}}"#).expect("a file");
     text(&path)

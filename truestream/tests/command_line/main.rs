@@ -1,7 +1,7 @@
 //! The binary as people and schedulers meet it: a process with arguments, files, an exit code and two streams.
 //!
 //! ```text
-//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ kafka │ watched │ broken │ killed │ full │ loaded │ sameness │ cluster │ scan │ heard │ heard_alive │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ conditions │ territory │ gate │ exchange │ explained │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
+//! small worlds (data) ──▶ truestream as a process (process) ──▶ told │ alive │ champion │ kafka │ watched │ broken │ killed │ full │ loaded │ sameness │ cluster │ scan │ heard │ heard_alive │ learn │ registry │ ops │ inject │ fuzz │ demo │ ddex │ policy │ conditions │ territory │ gate │ exchange │ explained │ royalties │ rulings │ assess │ pseudonyms │ desk │ browser │ reviewer
 //! ```
 
 mod access;
@@ -9,6 +9,7 @@ mod alive;
 mod assess;
 mod broken;
 mod browser;
+mod champion;
 mod cluster;
 mod conditions;
 mod data;

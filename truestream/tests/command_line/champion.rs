@@ -1,0 +1,140 @@
+//! A service scores accounts with the champion of a registry, one after the other, and states what a replay with the same models states.
+
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::alive::{Service, lines, mixed, replayed, rounds};
+use crate::data::{rows, text};
+use crate::learn::{settings, town};
+use crate::process::truestream;
+
+const HOW: [&str; 4] = ["--every", "6h", "--windows", "24h,7d,28d"];
+const VIEWS: [&str; 4] = ["account_window", "account_score", "risk", "verdict"];
+
+/// A town, and a registry with two versions that learned from it: trees alone, and with a network that looks at sequences.
+fn registry(folder: &Path) -> (String, String) {
+    let (data, registry) = (folder.join("data"), text(&folder.join("models")));
+    town(&data, "fraud", false);
+    let (data, settings) = (text(&data), settings(folder));
+    let line = ["train", "--data", &data, "--registry", &registry, "--settings", &settings];
+    truestream(&line).good();
+    truestream(&[&line[..], &["--network"]].concat()).good();
+    (data, registry)
+}
+
+fn promote(registry: &str, version: &str) {
+    truestream(&["promote", "--registry", registry, "--version", version, "--force", "a test"]).good();
+}
+
+/// What scores, as the table tells it.
+fn scoring(service: &Service) -> String {
+    String::from_utf8(lines(&service.sql("SELECT DISTINCT model FROM account_score"))).expect("a text")
+}
+
+#[test]
+fn a_service_scores_as_a_replay_does_and_takes_up_another_champion_though_it_is_killed() {
+    let place = TempDir::new().expect("a folder");
+    let (data, registry) = registry(place.path());
+    for workers in ["1", "4"] {
+        promote(&registry, "1");
+        let folder = place.path().join(workers);
+        std::fs::create_dir(&folder).expect("a folder");
+        let state = folder.join("state");
+        let follow = ["--follow", &data, "--models", &registry, "--workers", workers];
+        let slowly = [&follow[..], &["--speed", "200000x"]].concat();
+        let service = Service::start_as(&HOW, &state, &slowly);
+        service.running_until("it scores with the first", || scoring(&service).contains("account/1"));
+        // Whoever asks while it turns is answered, and never as of an earlier instant.
+        promote(&registry, "2");
+        let mut last = service.as_of();
+        service.running_until("it takes the second up", || {
+            let now = service.as_of();
+            assert!(now >= last, "{now} after {last}");
+            last = now;
+            let (_, metrics) = service.ask("GET /metrics", "", b"").expect("an answer");
+            String::from_utf8_lossy(&metrics).contains("\ntruestream_models_taken_up 1\n")
+        });
+        drop(service);
+        for round in 0..rounds(4) {
+            let service = Service::start_as(&HOW, &state, &slowly);
+            sleep(Duration::from_millis(mixed(round, 900)));
+            match round % 2 {
+                0 => service.running.kill(),
+                _ => {
+                    service.running.ask_to_end();
+                    service.running.end().good();
+                }
+            }
+        }
+        // Since when the second speaks is written down, and a replay is told so.
+        let reigns = std::fs::read_to_string(state.join("models.jsonl")).expect("a file");
+        let reigns: Vec<Value> = reigns.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(reigns.iter().map(|reign| reign["version"].as_u64()).collect::<Vec<_>>(), [Some(1), Some(2)]);
+        let turn = format!("2@{}", reigns[1]["after"].as_str().expect("an instant"));
+        let more = ["--models", &registry, "--model", "1", "--model", &turn];
+        let (tables, as_of) = replayed(&HOW, Path::new(&data), &folder, &VIEWS, &more);
+        let models = rows(&tables.join("verdict.parquet"), &["models"]).concat();
+        assert!(models.iter().any(|models| models == r#"["account/2"]"#), "{models:?}");
+        let scores = rows(&tables.join("account_score.parquet"), &["side", "model"]);
+        assert!(!scores.is_empty() && scores.iter().all(|row| row == &["champion", "account/2"]), "{scores:?}");
+
+        let service = Service::start_as(&HOW, &state, &follow);
+        service.wait_as_of(as_of);
+        service.states(&tables, &VIEWS);
+        let (status, one) = service.json("GET /v1/view/account_score?key=7");
+        assert_eq!((status, one["rows"].as_array().map(Vec::len)), (200, Some(1)), "{one}");
+        service.running.ask_to_end();
+        service.running.end().good();
+
+        // Who goes through everything again states the same, since the same instants: the first spoke before the second did.
+        let known = std::fs::read_to_string(state.join("since.json")).expect("it ended in order");
+        std::fs::remove_file(state.join("since.json")).expect("a file");
+        let told = ["--time", "told", "--models", &registry, "--workers", workers];
+        let service = Service::start_as(&HOW, &state, &told);
+        service.wait_as_of(as_of);
+        service.states(&tables, &VIEWS);
+        service.running.ask_to_end();
+        service.running.end().good();
+        assert!(std::fs::read_to_string(state.join("since.json")).expect("it ended in order") == known);
+    }
+}
+
+#[test]
+fn what_cannot_score_is_refused_at_the_start_and_meanwhile_the_model_before_goes_on() {
+    let place = TempDir::new().expect("a folder");
+    let (data, registry) = registry(place.path());
+    let state = place.path().join("state");
+    let begin = |how: &[&str]| {
+        let state = text(&state);
+        let line = ["serve", "--state", &state, "--listen", "127.0.0.1:0", "--sql-listen", "127.0.0.1:0"];
+        truestream(&[&line[..], how].concat())
+    };
+    begin(&["--models", &registry]).failed(4, &["no version is champion", "truestream promote"]);
+    begin(&["--views", "account_score"]).failed(2, &["needs --models REGISTRY"]);
+    promote(&registry, "1");
+    begin(&["--models", &registry, "--windows", "24h,28d"]).failed(2, &["week (7d) is missing"]);
+    assert!(!state.exists(), "a start that is refused leaves nothing");
+
+    let service = Service::start_as(&HOW, &state, &["--follow", &data, "--models", &registry]);
+    service.running_until("it scores", || scoring(&service).contains("account/1"));
+    service.wait_until_followed();
+    let alias = Path::new(&registry).join("mlruns/models/account/aliases/champion");
+    std::fs::write(&alias, "9").expect("a file");
+    let refused = || service.json("GET /health").1["model_refused"].as_str().map(str::to_owned);
+    service.running_until("it is refused", || refused().is_some_and(|why| why.contains("no version-9")));
+    assert!(scoring(&service).contains("account/1"));
+    std::fs::write(&alias, "1").expect("a file");
+    service.running_until("it goes on", || refused().is_none());
+    service.running.ask_to_end();
+    service.running.end().good();
+
+    // Of what was stated nobody could say again who said it.
+    let lines = std::fs::read_to_string(state.join("models.jsonl")).expect("a file");
+    std::fs::write(state.join("models.jsonl"), lines.replacen("\"version\":1", "\"version\":2", 1)).expect("a file");
+    let how = [&HOW[..], &["--plain-ids", "--models", &registry]].concat();
+    begin(&how).failed(4, &["version 2 had the files", "bring the registry back"]);
+}
