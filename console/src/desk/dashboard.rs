@@ -62,7 +62,7 @@ pub(super) fn overview(session: &Session, overview: &Overview) -> String {
             section { h2 { "By genre, country and source" } (cuts(&overview.cuts)) }
             section { h2 { "How long until there is a verdict?" } (detected(&overview.detected)) }
             section { h2 { "Do risks move?" } (drift(&overview.drift)) }
-            section { h2 { "What other policies decided" } (turns(&overview.turns)) }
+            section { h2 { "What other policies and models decided" } (turns(&overview.turns)) }
         }
     };
     page("Overview", Some(session), &body)
@@ -207,7 +207,7 @@ fn detected(all: &[Detected]) -> Markup {
     }
 }
 
-/// The groups whose verdicts another policy changed.
+/// The groups whose verdicts another policy or model changed.
 fn moved(all: &[Moved]) -> Markup {
     html! {
         @if !all.is_empty() {
@@ -249,15 +249,28 @@ fn drift(all: &[Drift]) -> Markup {
 
 fn turns(all: &[Turn]) -> Markup {
     html! {
-        @if all.is_empty() { p { "No other policy has come into force while the service ran." } }
-        @for Turn { at, policies: [before, after], verdicts, moved: groups } in all {
+        @if all.is_empty() { p { "No other policy or model has come into force while the service ran." } }
+        @for Turn { at, in_force: [before, after], verdicts, moves, confirmed, moved: groups } in all {
             table {
                 caption { (when(at)) ": " bdi { (visible(before)) } " → " bdi { (visible(after)) } ", at the last instant before and the first after" }
-                thead { tr { th scope="col" { "Kind" } @for word in WORDS { th.number scope="col" { (verdict(word)) } } } }
+                thead { tr { th scope="col" { "Kind" } @for word in WORDS { th.number scope="col" { (verdict(word)) } } th.number scope="col" { "Index of R" } } }
                 tbody { @for (kind, [before, after]) in verdicts.iter().filter(|(_, counts)| *counts != [[0; 3]; 2]) { tr {
                     th scope="row" { (kind) }
                     @for (before, after) in before.iter().zip(after) { td.number.high[before != after] { (before) " → " (after) } }
+                    @match moves.iter().find(|(known, _)| known == kind).and_then(|(_, index)| *index) {
+                        Some(index) => { td.number.high[index >= INDEX_OTHER] { (format!("{index:.3}")) } },
+                        None => { td.number { "–" } },
+                    }
                 } } }
+            }
+            @if confirmed.iter().any(|(_, all)| *all > 0) {
+                table {
+                    caption { "Confirmed of the verdicts that people closed last under each. Reviewers chose by urgency, so this is not the share of all verdicts that are right." }
+                    thead { tr { th scope="col" { "Under" } th.number scope="col" { "Confirmed" } th.number scope="col" { "Share" } th.number scope="col" { "95 % interval" } } }
+                    tbody { @for (name, (part, all)) in [before, after].into_iter().zip(confirmed).filter(|(_, (_, all))| *all > 0) { tr {
+                        th scope="row" { bdi { (visible(name)) } } td.number { (part) " of " (all) } (share(*part, *all))
+                    } } }
+                }
             }
             (moved(groups))
         }

@@ -654,7 +654,7 @@ pub struct Cut {
     pub found: [u64; 2],
 }
 
-/// The same of verdicts at the last instant under one policy and the first under another.
+/// The same of verdicts at the last instant under one policy and model and the first under another.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Moved {
     /// See [`Cut`].
@@ -678,15 +678,19 @@ pub struct Detected {
     pub most_hours: f64,
 }
 
-/// What another policy decided otherwise.
+/// What was decided otherwise when another policy or another model came into force.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Turn {
     /// Since when it was seen to decide.
     pub at: String,
-    /// The policies, before and after.
-    pub policies: [String; 2],
+    /// The policy, and the model that scores beside it, before and after.
+    pub in_force: [String; 2],
     /// By kind of subject: those that were held, escalated and blocked at the last instant before and at the first after.
     pub verdicts: Vec<(String, [[u64; 3]; 2])>,
+    /// By kind of subject: the population stability index of R between these two instants; `None` where too few have a risk.
+    pub moves: Vec<(String, Option<f64>)>,
+    /// Of the verdicts that people closed last under the one and under the other: how many were confirmed, and how many there are.
+    pub confirmed: [(u64, u64); 2],
     /// The groups whose verdicts differ.
     pub moved: Vec<Moved>,
 }
@@ -759,7 +763,7 @@ pub struct Overview {
     pub verdicts_by_hour: Vec<Hour>,
     /// How far risks have moved.
     pub drift: Vec<Drift>,
-    /// What other policies decided otherwise, the last first.
+    /// What other policies and models decided otherwise, the last first.
     pub turns: Vec<Turn>,
     /// Verdicts and decisions by genre, country and source.
     pub cuts: Vec<Cut>,

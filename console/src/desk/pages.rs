@@ -862,8 +862,8 @@ mod tests {
         let audited = Audited { verdict: word.clone(), ..Audited::default() };
         let (axis, group) = ("genre".to_owned(), text.clone());
         let moved = vec![Moved { axis: axis.clone(), group: group.clone(), counts: [[0; 3], [1; 3]] }];
-        let policies = [text.clone(), text.clone()];
-        let turn = Turn { at: word.clone(), policies, moved, ..Turn::default() };
+        let in_force = [text.clone(), text.clone()];
+        let turn = Turn { at: word.clone(), in_force, moved, confirmed: [(1, 2); 2], ..Turn::default() };
         let cut = Cut { axis, group, verdicts: [1; 3], found: [1, 2] };
         let wave = Wave { segment: text.clone(), effect: text.clone(), ..Wave::default() };
         let named = Named { subject: word.clone(), id: text.clone(), name: Some(text.clone()), verdict: word.clone() };

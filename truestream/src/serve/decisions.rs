@@ -7,13 +7,14 @@
 //! A decision on much money, and one that frees what is blocked, waits until a second person decides the same.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use console::desk::{Audited, Choice, Decided, FRAUD, HONEST, OVERTURN, Queue, Reviewer, UPHOLD, WITHDRAW};
 use datasets::formats::instant;
 use imbl::Vector;
-use records::{LabelKind, Millis, RulingKind, Verdict};
+use records::{LabelKind, Millis, RulingKind, Subject, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::appeals::APPEALS_MAX;
@@ -355,6 +356,17 @@ impl Sum {
             *all += 1;
         }
         counts.into_iter().map(|(verdict, (confirmed, all))| (verdict, confirmed, all)).collect()
+    }
+
+    /// Of the verdicts that people closed last by a decision of these places, on whom somebody may see: how many were confirmed, and how many there are.
+    pub fn confirmed_of(&self, made: Range<u64>, may_see: impl Fn(Subject) -> bool) -> (u64, u64) {
+        let closed = self.closed().filter(|last| last.decided.verdict != Verdict::Allow.name());
+        let seen = closed.filter(|last| Subject::named(&last.subject).is_some_and(&may_see));
+        // Decisions are numbered from 1 on.
+        let of_them = seen.filter(|last| made.contains(&(last.decided.number - 1)));
+        of_them.fold((0, 0), |(confirmed, all), last| {
+            (confirmed + u64::from(last.label() == Some(LabelKind::Fraud)), all + 1)
+        })
     }
 
     /// By verdict, of the cases that were drawn by lot: what people found, and what that says of all that they were drawn from. Of a case the

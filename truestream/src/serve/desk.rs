@@ -20,6 +20,7 @@ use console::desk::{
     Part, Queue, REASONS, SentFile, Statement, UPHOLD, WITHDRAW, Wanted, Wave,
 };
 use dataflows::clock::Tick;
+use dataflows::scores::Side;
 use datasets::formats::instant;
 use datasets::intake::Ids;
 use datasets::intake::pseudonyms::Whose;
@@ -509,6 +510,19 @@ impl ReviewDesk {
         group
     }
 
+    /// What the model that scores says of an account, and its name, where one does.
+    fn score(&self, stated: &Stated, subject: Subject, id: &str) -> Option<(Arc<str>, Risk)> {
+        let own = self.id(subject, id).filter(|_| subject == Subject::Account)?;
+        let mut score = None;
+        stated.copy(View::Scores, &mut [Span::Row(RowKey::Scored(own, Side::Champion))].into(), 1, |_, value| {
+            if let RowValue::Score(model, fraud) = &**value {
+                score = Some((model.clone(), *fraud));
+            }
+            true
+        });
+        score
+    }
+
     /// What each signal adds, the strongest first.
     fn contributions(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Contribution> {
         let mut found = Vec::new();
@@ -902,6 +916,11 @@ impl Desk for ReviewDesk {
             case.rules = serde_json::from_str(&row.rules_json).unwrap_or_default();
             case.versions = versions(row);
         }
+        if let Some((model, fraud)) = self.score(&stated, subject, id) {
+            let name = format!("model {model}");
+            case.versions.retain(|version| *version != name);
+            case.versions.push(format!("{name} finds fraud {:.1} % probable", 100.0 * fraud.share()));
+        }
         stated.copy(View::Risk, &mut [Span::Row(RowKey::Subject(subject, id.to_owned()))].into(), 1, |_, value| {
             if let RowValue::Risk(row) = &**value {
                 case.contributions = contributions(&row.parts);
@@ -1031,7 +1050,7 @@ impl Desk for ReviewDesk {
             ages: ages(&waits),
             verdicts_by_hour: self.material.trends.hours(sees),
             drift: self.material.trends.drift(sees),
-            turns: self.material.trends.turns(sees),
+            turns: self.material.trends.turns(&sum, sees),
             cuts: self.material.trends.cuts(&sum, sees),
             detected: self.material.trends.detected(sees),
             waves: waves(&ranking.stated),

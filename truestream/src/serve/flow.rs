@@ -289,7 +289,8 @@ impl Flow {
         let (sender, said) = sync_channel::<Said>(SAID_WAITING_MAX);
         let segments = judge.as_ref().map(|judge| judge.segments.clone());
         let words = judge.as_ref().map(|judge| judge.words.clone()).unwrap_or_default();
-        self.shelf.go_by(judge.as_ref().map(|judge| judge.policies.clone()).unwrap_or_default());
+        let models = scorers.models.iter().map(|(from, _)| *from).zip(scorers.names.iter().cloned()).collect();
+        self.shelf.go_by(judge.as_ref().map(|judge| judge.policies.clone()).unwrap_or_default(), models);
         let teller = Teller {
             names: names.clone(),
             play_files: PlayFiles::Entries,

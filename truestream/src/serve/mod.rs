@@ -225,7 +225,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let exhibits = Exhibits::new(places.clone(), ListeningRoom::new(args.heard.clone(), args.audio.clone()));
     let urgency = Arc::new(Urgency::new(shelf.clone()));
     let samples = Arc::new(Samples::new(shelf.clone(), deeds.derived(samples::PURPOSE)));
-    let trends = Arc::new(Trends::open(&args.state, shelf.clone(), places.clone()));
+    let trends = Arc::new(Trends::open(&args.state, shelf.clone(), places.clone(), decisions.clone()));
     let looking = look(urgency.clone(), samples.clone(), trends.clone(), progress.clone());
     let material = Material {
         urgency,

@@ -72,6 +72,8 @@ pub struct Shelf {
     since: Mutex<Option<Since>>,
     /// The policies that decide, each from a tick on.
     policies: RwLock<Vec<(Tick, Arc<Policy>)>>,
+    /// The models that score, each from a tick on.
+    models: RwLock<Vec<(Tick, String)>>,
 }
 
 /// Who puts what changed on the shelf.
@@ -279,12 +281,25 @@ impl Shelf {
         kept: Vec<View>,
     ) -> Shelf {
         let outline = Arc::new(Outline { clock, names, labels, links, kept });
-        Shelf { outline, stated: RwLock::default(), since: Mutex::default(), policies: RwLock::default() }
+        Shelf {
+            outline,
+            stated: RwLock::default(),
+            since: Mutex::default(),
+            policies: RwLock::default(),
+            models: RwLock::default(),
+        }
     }
 
-    /// These policies decide from now on, each from its tick on.
-    pub fn go_by(&self, policies: Vec<(Tick, Arc<Policy>)>) {
+    /// These policies decide, and these models score, from now on, each from its tick on.
+    pub fn go_by(&self, policies: Vec<(Tick, Arc<Policy>)>, models: Vec<(Tick, String)>) {
         *self.policies.write().expect("nobody panics with it") = policies;
+        *self.models.write().expect("nobody panics with it") = models;
+    }
+
+    /// The name of the model that scores at a tick, where one does.
+    pub fn model(&self, tick: Tick) -> Option<String> {
+        let models = self.models.read().expect("nobody panics with it");
+        models.iter().rev().find(|(from, _)| *from <= tick).map(|(_, name)| name.clone())
     }
 
     /// The policy that decides at a tick, where one does.

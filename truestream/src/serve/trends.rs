@@ -1,9 +1,9 @@
-//! How verdicts and risks went in the last days, and what another policy decided otherwise: an hour at a time, kept in a small file.
+//! How verdicts and risks went in the last days, and what another policy or model decided otherwise: an hour at a time, kept in a small file.
 //!
 //! ```text
 //! shelf as of T ──▶ verdicts by kind and group, risks in tenths ──▶ the last of each hour ──▶ trends.json
 //!                                                              └──▶ the last day beside the week before ──▶ stability index
-//! another policy decides ──▶ the last instant before, the first after
+//! another policy decides, another model scores ──▶ the last instant before, the first after
 //! something speaks against somebody ──▶ there is a verdict ──▶ how long that took
 //! ```
 //!
@@ -24,7 +24,7 @@ use records::{Millis, Subject, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::cuts::{self, AXES, Verdicts};
-use super::decisions::Sum;
+use super::decisions::{Decisions, Sum};
 use super::places::Places;
 use super::shelf::{Outline, Shelf, Stated};
 use super::state::write_whole;
@@ -38,9 +38,9 @@ const HOUR_MS: Millis = 3_600_000;
 /// A day, and the week before it.
 const DAY: Millis = 24 * HOUR_MS;
 const HOURS_MAX: usize = 8 * 24;
-/// So many turns of policies are remembered.
+/// So many turns of policies and models are remembered.
 const TURNS_MAX: usize = 10;
-/// Of each axis so many groups are shown that another policy touched.
+/// Of each axis so many groups are shown that a turn touched.
 const MOVED_MAX: usize = 8;
 /// So many verdicts are remembered with the time that they took, and for so long.
 const DETECTED_MAX: usize = 5_000;
@@ -54,6 +54,12 @@ const SUBJECTS_MIN: f64 = 200.0;
 struct Moment {
     as_of: Millis,
     policy: Option<String>,
+    /// The model that scores accounts.
+    #[serde(default)]
+    model: Option<String>,
+    /// How many decisions people had made when it was looked at.
+    #[serde(default)]
+    decisions: u64,
     /// By kind: held, escalated, blocked.
     verdicts: [[u64; 3]; KINDS],
     /// By kind: subjects by the tenths of R.
@@ -63,12 +69,25 @@ struct Moment {
     cuts: Vec<Verdicts>,
 }
 
+impl Moment {
+    /// What decides: the policy, and the model beside it.
+    fn in_force(&self) -> String {
+        let policy = self.policy.as_deref().unwrap_or_default();
+        self.model.as_ref().map_or_else(|| policy.to_owned(), |model| format!("{policy} with {model}"))
+    }
+
+    /// Whether something else decides than at another moment.
+    fn is_otherwise(&self, other: &Moment) -> bool {
+        self.policy.is_some() && (&self.policy, &self.model) != (&other.policy, &other.model)
+    }
+}
+
 /// What is written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Trend {
     /// The last instant of each hour, the earliest first.
     hours: VecDeque<Moment>,
-    /// The last instant under one policy and the first under another, the earliest first.
+    /// The last instant under one policy and model and the first under another, the earliest first.
     turns: VecDeque<(Moment, Moment)>,
     /// When there was a verdict on somebody against whom nothing had spoken before, of which kind, and how many hours after that.
     #[serde(default)]
@@ -84,7 +103,7 @@ impl Trend {
         if last.is_some_and(|last| moment.as_of < last.as_of) {
             return false;
         }
-        if let Some(last) = last.filter(|last| last.policy.is_some() && last.policy != moment.policy) {
+        if let Some(last) = last.filter(|last| last.is_otherwise(&moment)) {
             self.turns.push_back((last.clone(), moment.clone()));
             self.turns.drain(..self.turns.len().saturating_sub(TURNS_MAX));
         }
@@ -126,16 +145,21 @@ impl Trend {
         let now = self.hours.back().map_or(0, |last| last.as_of);
         let (mut sums, mut moments) = ([[0u64; 10]; 2], [0u64; 2]);
         for moment in &self.hours {
-            let is_before = usize::from(moment.as_of <= now - DAY);
-            moments[is_before] += 1;
-            sums[is_before].iter_mut().zip(moment.risks[kind]).for_each(|(sum, risks)| *sum += risks);
+            let is_after = usize::from(moment.as_of > now - DAY);
+            moments[is_after] += 1;
+            sums[is_after].iter_mut().zip(moment.risks[kind]).for_each(|(sum, risks)| *sum += risks);
         }
-        let all = sums.map(|sums| sums.iter().sum::<u64>());
-        let subjects = [0, 1].map(|part| all[part] as f64 / moments[part].max(1) as f64);
-        let shares = |part: usize| sums[part].map(|sum| sum as f64 / all[part].max(1) as f64);
-        let is_enough = subjects.iter().all(|subjects| *subjects >= SUBJECTS_MIN);
-        (subjects, is_enough.then(|| stability_index(&shares(1), &shares(0))))
+        let [before, after] = [0, 1].map(|part| sums[part].iter().sum::<u64>() as f64 / moments[part].max(1) as f64);
+        ([after, before], moves(sums, moments))
     }
+}
+
+/// The population stability index of risks in tenths, before and after, each summed over so many moments; `None` where too few have one.
+fn moves(risks: [[u64; 10]; 2], moments: [u64; 2]) -> Option<f64> {
+    let all = risks.map(|risks| risks.iter().sum::<u64>());
+    let is_enough = |part: usize| all[part] as f64 / moments[part].max(1) as f64 >= SUBJECTS_MIN;
+    let shares = |part: usize| risks[part].map(|count| count as f64 / all[part].max(1) as f64);
+    (is_enough(0) && is_enough(1)).then(|| stability_index(&shares(0), &shares(1)))
 }
 
 /// What is known, and from what.
@@ -184,6 +208,7 @@ fn hash(key: &RowKey) -> u64 {
 pub struct Trends {
     shelf: Arc<Shelf>,
     places: Arc<Places>,
+    decisions: Arc<Decisions>,
     file: PathBuf,
     known: Mutex<Known>,
 }
@@ -198,7 +223,7 @@ fn tenth(value: &RowValue) -> Option<usize> {
 
 impl Trends {
     /// Goes on from the file of a service's folder, where it can be read.
-    pub fn open(folder: &Path, shelf: Arc<Shelf>, places: Arc<Places>) -> Trends {
+    pub fn open(folder: &Path, shelf: Arc<Shelf>, places: Arc<Places>, decisions: Arc<Decisions>) -> Trends {
         let file = folder.join(FILE);
         let trend = match std::fs::read(&file) {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| error.to_string()),
@@ -209,7 +234,7 @@ impl Trends {
             eprintln!("{}: {why}; it is counted anew", file.display());
             Trend::default()
         });
-        Trends { shelf, places, file, known: Mutex::new(Known { trend, ..Known::default() }) }
+        Trends { shelf, places, decisions, file, known: Mutex::new(Known { trend, ..Known::default() }) }
     }
 
     /// Looks at what is stated, where that is something else than before; each hour is written down.
@@ -234,9 +259,11 @@ impl Trends {
             }
         }
         let policy = stated.tick().and_then(|tick| self.shelf.policy(tick)).map(|policy| policy.version.clone());
+        let model = stated.tick().and_then(|tick| self.shelf.model(tick));
+        let decisions = self.decisions.now().all.len() as u64;
         let risks = known.risks;
         let cuts = cuts::verdicts(&self.places, outline, ranking);
-        if known.trend.go_on(Moment { as_of, policy, verdicts, risks, cuts }) {
+        if known.trend.go_on(Moment { as_of, policy, model, decisions, verdicts, risks, cuts }) {
             let text = serde_json::to_vec(&known.trend).expect("texts and numbers have a JSON form");
             if let Err(failure) = write_whole(&self.file, &text) {
                 eprintln!("How verdicts went is not kept: {failure}");
@@ -267,20 +294,36 @@ impl Trends {
         Subject::ALL.into_iter().filter(|subject| may_see(*subject)).filter_map(drift).collect()
     }
 
-    /// What other policies decided otherwise, the last first.
-    pub fn turns(&self, may_see: impl Fn(Subject) -> bool) -> Vec<Turn> {
+    /// What other policies and models decided otherwise, the last first.
+    pub fn turns(&self, sum: &Sum, may_see: impl Fn(Subject) -> bool) -> Vec<Turn> {
         let known = self.known.lock().expect("nobody panics with it");
-        let turn = |(before, after): &(Moment, Moment)| Turn {
-            at: instant::to_text(after.as_of),
-            policies: [before, after].map(|moment| moment.policy.clone().unwrap_or_default()),
-            verdicts: (Subject::ALL.into_iter().filter(|subject| may_see(*subject)))
-                .map(|subject| {
-                    (subject.name().to_owned(), [before, after].map(|moment| moment.verdicts[subject as usize]))
-                })
-                .collect(),
-            moved: moved(&before.cuts, &after.cuts, &may_see),
+        let turns = &known.trend.turns;
+        let seen = || Subject::ALL.into_iter().filter(|subject| may_see(*subject));
+        let turn = |(place, (before, after)): (usize, &(Moment, Moment))| {
+            // From the turn before it to this one, and from this one to the next.
+            let bound = |place: Option<usize>, none: u64| {
+                place.and_then(|place| turns.get(place)).map_or(none, |(_, after)| after.decisions)
+            };
+            let (first, last) = (bound(place.checked_sub(1), 0), bound(Some(place + 1), u64::MAX));
+            Turn {
+                at: instant::to_text(after.as_of),
+                in_force: [before, after].map(Moment::in_force),
+                verdicts: seen()
+                    .map(|subject| {
+                        (subject.name().to_owned(), [before, after].map(|moment| moment.verdicts[subject as usize]))
+                    })
+                    .collect(),
+                moves: seen()
+                    .map(|subject| {
+                        let risks = [before, after].map(|moment| moment.risks[subject as usize]);
+                        (subject.name().to_owned(), moves(risks, [1; 2]))
+                    })
+                    .collect(),
+                confirmed: [first..after.decisions, after.decisions..last].map(|made| sum.confirmed_of(made, &may_see)),
+                moved: moved(&before.cuts, &after.cuts, &may_see),
+            }
         };
-        known.trend.turns.iter().rev().map(turn).collect()
+        turns.iter().enumerate().rev().map(turn).collect()
     }
 
     /// Verdicts and decisions by what the catalogue tells, of those kinds that somebody may see.
@@ -401,7 +444,23 @@ mod tests {
         for (hour, policy) in [(1, "1"), (2, "1"), (3, "2"), (4, "2"), (5, "1")] {
             trend.go_on(moment(hour, policy, [0; 10]));
         }
-        let turns: Vec<_> = trend.turns.iter().map(|(before, after)| (before.as_of, after.as_of)).collect();
-        assert_eq!(turns, [(2 * HOUR_MS, 3 * HOUR_MS), (4 * HOUR_MS, 5 * HOUR_MS)]);
+        let turns = |trend: &Trend| -> Vec<_> {
+            trend.turns.iter().map(|(before, after)| (before.as_of / HOUR_MS, after.as_of / HOUR_MS)).collect()
+        };
+        assert_eq!(turns(&trend), [(2, 3), (4, 5)]);
+        // So is what another model says beside the same policy.
+        let model = Some("account/2".to_owned());
+        trend.go_on(Moment { model, ..moment(6, "1", [0; 10]) });
+        assert_eq!(turns(&trend), [(2, 3), (4, 5), (5, 6)]);
+        let words = trend.turns.back().map(|(before, after)| [before, after].map(Moment::in_force));
+        assert_eq!(words, Some(["1".to_owned(), "1 with account/2".to_owned()]));
+    }
+
+    #[test]
+    fn risks_of_few_subjects_say_nothing() {
+        let calm = [900, 50, 20, 10, 5, 5, 4, 3, 2, 1];
+        assert_eq!(moves([calm; 2], [1; 2]), Some(0.0));
+        assert_eq!(moves([calm, [199, 0, 0, 0, 0, 0, 0, 0, 0, 0]], [1; 2]), None);
+        assert_eq!(moves([calm; 2], [1, 6]), None, "of each moment fewer than there must be");
     }
 }

@@ -4,11 +4,14 @@ use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
+use arrow::array::AsArray;
+use arrow::datatypes::UInt64Type;
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::alive::{Service, lines, mixed, replayed, rounds};
 use crate::data::{rows, text};
+use crate::desk::visitor;
 use crate::learn::{settings, town};
 use crate::process::truestream;
 
@@ -137,4 +140,54 @@ fn what_cannot_score_is_refused_at_the_start_and_meanwhile_the_model_before_goes
     std::fs::write(state.join("models.jsonl"), lines.replacen("\"version\":1", "\"version\":2", 1)).expect("a file");
     let how = [&HOW[..], &["--plain-ids", "--models", &registry]].concat();
     begin(&how).failed(4, &["version 2 had the files", "bring the registry back"]);
+}
+
+#[test]
+fn the_desk_tells_which_model_spoke_and_what_another_one_decided() {
+    let place = TempDir::new().expect("a folder");
+    let (data, registry) = registry(place.path());
+    promote(&registry, "1");
+    let state = place.path().join("state");
+    let service = Service::start_as(&HOW, &state, &["--follow", &data, "--models", &registry]);
+    service.wait_until_followed();
+    service.wait_until_stated();
+    let rita = visitor(&service, &state, "rita", "reviewer");
+    let held = rita.get("/desk?subject=account").cases().first().map(|case| (*case).to_owned()).expect("a case");
+    let page = rita.get(&format!("/desk/case/{held}")).body;
+    assert!(page.contains("model account/1 finds fraud ") && page.contains(" % probable. "), "{page}");
+    // Also of whom nothing is held.
+    let free = service.sql("SELECT account_id FROM account_score WHERE probability < 0.01 LIMIT 1");
+    let free = free.column(0).as_primitive::<UInt64Type>().value(0);
+    let page = rita.get(&format!("/desk/case/account/{free}")).body;
+    assert!(page.contains("model account/1 finds fraud 0."), "{page}");
+    assert_eq!(rita.decide(&held, "confirm", "").status, 303);
+    let seen = rita.get("/desk/overview").body;
+    assert!(seen.contains("No other policy or model has come into force"), "{seen}");
+    promote(&registry, "2");
+    service.running_until("it takes the second up", || {
+        let (_, metrics) = service.ask("GET /metrics", "", b"").expect("an answer");
+        String::from_utf8_lossy(&metrics).contains("\ntruestream_models_taken_up 1\n")
+    });
+    service.wait_until_stated();
+    let last = service.as_of();
+    service.running.ask_to_end();
+    service.running.end().good();
+
+    let service = Service::start_as(&HOW, &state, &["--time", "told", "--models", &registry]);
+    service.wait_as_of(last);
+    assert!(scoring(&service).contains("account/1"), "what was stated stays stated");
+    let until = format!("Truestream-Until: {}\r\n", last + 6 * 3_600_000);
+    assert_eq!(service.ask("POST /v1/plays", &until, b"").expect("an answer").0, 200);
+    service.wait_as_of(last + 6 * 3_600_000);
+    assert!(scoring(&service).contains("account/2"));
+    let rita = visitor(&service, &state, "rosa", "reviewer");
+    let mut seen = String::new();
+    service.running_until("the overview tells it", || {
+        seen = rita.get("/desk/overview").body;
+        seen.contains(" with account/2")
+    });
+    let (turn, rest) = seen.split_once(" with account/2").expect("a turn");
+    assert!(turn.contains(" with account/1") && rest.contains("Index of R"), "{seen}");
+    let confirmed = rest.split("closed last under each").nth(1).and_then(|rest| rest.split("</table>").next());
+    assert!(confirmed.is_some_and(|table| table.contains("1 of 1</td>") && !table.contains("account/2")), "{seen}");
 }
