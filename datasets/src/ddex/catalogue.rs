@@ -8,6 +8,8 @@
 //! (`MessageCreatedDateTime`), none later than it was received; equal times go by message id. When music was uploaded is the
 //! platform's to say, because what must be declared hangs on it: when the first message about it was received. So is whose it is: [`Owners`].
 
+use std::borrow::Cow;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
@@ -35,14 +37,33 @@ pub enum TrackIds {
 
 impl TrackIds {
     fn of(self, resource: &Resource, release_id: &str) -> String {
-        let reference = resource.reference.as_ref().map(|reference| reference.word.as_str());
         match (self, &resource.isrc) {
             (TrackIds::Isrc, Some(isrc)) => isrc.clone(),
-            (_, isrc) => {
-                let own = isrc.as_deref().or(resource.proprietary_id.as_deref()).or(reference);
-                format!("{release_id}/{}", own.unwrap_or("without reference"))
-            }
+            _ => format!("{release_id}/{}", resource.number()),
         }
+    }
+
+    /// The resources by the ids that they get, and what they declare. Of two recordings of one id the first becomes the track, and what each declares
+    /// counts for it: else the last one would have the word.
+    fn one_each<'a>(self, resources: &'a [Resource], release_id: &str) -> Vec<(String, Cow<'a, Resource>, Parts)> {
+        let mut all: Vec<(String, Cow<Resource>, Parts)> = Vec::with_capacity(resources.len());
+        let mut tracks: HashMap<String, usize> = HashMap::new();
+        for resource in resources {
+            let id = self.of(resource, release_id);
+            if resource.kind.is_played() {
+                match tracks.entry(id.clone()) {
+                    Entry::Occupied(at) => {
+                        let (_, first, parts) = &mut all[*at.get()];
+                        first.to_mut().join(resource);
+                        *parts = parts.graver(Parts::of(resource));
+                        continue;
+                    }
+                    Entry::Vacant(place) => _ = place.insert(all.len()),
+                }
+            }
+            all.push((id, Cow::Borrowed(resource), Parts::of(resource)));
+        }
+        all
     }
 }
 
@@ -383,20 +404,19 @@ impl Catalogue {
             message.deals.iter().filter(|group| group.is_about(main)).flat_map(|group| &group.deals).collect();
         let released_at = main.released_at.or_else(|| deals.iter().filter_map(|deal| deal.from).min());
         let mut tracks = Vec::new();
-        for resource in &message.resources {
-            let id = self.settings.track_ids.of(resource, &release_id);
+        for (id, resource, parts) in self.settings.track_ids.one_each(&message.resources, &release_id) {
             rows.disclosures.push(sent.disclosure(
-                resource_subject(resource),
+                resource_subject(&resource),
                 &id,
                 resource.contains_ai.as_ref(),
-                Parts::of(resource),
+                parts,
             ));
             if !resource.kind.is_played() {
                 continue;
             }
-            let track = sent.track(resource, main, released_at, &id);
-            rows.contributors.extend(contributors(resource, &id, sent.in_force));
-            self.voice(&track, resource, sent);
+            let track = sent.track(&resource, parts, main, released_at, &id);
+            rows.contributors.extend(contributors(&resource, &id, sent.in_force));
+            self.voice(&track, &resource, sent);
             self.enter(track);
             tracks.push(id);
         }
@@ -536,9 +556,8 @@ impl<'a> Sent<'a> {
         release.id().map_or_else(unknown, str::to_owned)
     }
 
-    fn track(&self, resource: &Resource, main: &Release, released_at: Option<Millis>, id: &str) -> Track {
+    fn track(&self, resource: &Resource, parts: Parts, main: &Release, released_at: Option<Millis>, id: &str) -> Track {
         let own = |resource: &Option<String>, release: &Option<String>| resource.clone().or_else(|| release.clone());
-        let parts = Parts::of(resource);
         let artist = resource.artist();
         let artist_id =
             artist.and_then(|artist| artist.id.clone().or_else(|| Some(name_key(&[artist.name.as_deref()?]))));

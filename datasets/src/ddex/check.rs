@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use records::{Disclosure, Millis};
 use serde::Serialize;
 
-use super::disclosure::{Part, Parts, sings, untold};
+use super::disclosure::{Part, Parts, is_of_what_untold, sings, untold};
 use super::message::{
     Contributor, DAY_MS, Deal, Header, Kind, Message, Party, Release, Repeated, Resource, ResourceKind, Said, is_dpid,
 };
@@ -77,6 +77,7 @@ pub fn check(message: &Message, received: Option<Millis>) -> Findings {
     time(message, received, &mut found);
     form(message, &mut found);
     let references = references(message, &mut found);
+    one_track(message, &mut found);
     for resource in &message.resources {
         if resource.kind != ResourceKind::Other {
             self::resource(message, resource, &mut found);
@@ -266,6 +267,26 @@ fn references<'a>(message: &'a Message, found: &mut Found) -> HashMap<&'a str, &
         }
     }
     references
+}
+
+/// Recordings and videos of one number, which become one track.
+fn one_track(message: &Message, found: &mut Found) {
+    let mut first: HashMap<&str, &Resource> = HashMap::new();
+    for resource in message.resources.iter().filter(|resource| resource.kind.is_played()) {
+        let number = resource.number();
+        let Some(known) = first.get(number) else {
+            first.insert(number, resource);
+            continue;
+        };
+        let wrong = format!(
+            "its number is {}, as that of {} ({}): both are one track, the first, and what each says of generative AI counts for it",
+            shown(number),
+            name(known),
+            known.at
+        );
+        let fix = "send each recording once, and give each an ISRC of its own";
+        found.error("repeated_recording", resource.at, &name(resource), wrong, fix);
+    }
 }
 
 fn name(resource: &Resource) -> String {
@@ -474,13 +495,7 @@ fn undeclared(message: &Message, resource: &Resource, subject: &str, found: &mut
 fn parts(resource: &Resource, subject: &str, found: &mut Found) {
     let parts = Parts::of(resource);
     let whole = resource.contains_ai.as_ref().and_then(Said::disclosure);
-    if let Some(said) = &resource.contains_ai
-        && said.disclosure() == Some(Disclosure::Partly)
-        && resource
-            .contributors
-            .iter()
-            .all(|one| !matches!(one.disclosure(), Some(Disclosure::All | Disclosure::Partly)))
-    {
+    if let Some(said) = resource.contains_ai.as_ref().filter(|_| is_of_what_untold(resource)) {
         let may_be = if resource.is_instrumental.is_none() { "; it may be the voice" } else { "" };
         let wrong = format!(
             "ContainsAI is Partly, but no contributor says which part: vocals, instruments, post-production{may_be}"

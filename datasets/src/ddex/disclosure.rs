@@ -64,6 +64,17 @@ pub(super) fn sings(resource: &Resource, contributor: &Contributor) -> bool {
     Part::of(contributor).contains(&Part::Vocals) || may_be()
 }
 
+/// Whether a part is a machine's, and nobody says which: who wrote or led made none of them.
+pub(super) fn is_of_what_untold(resource: &Resource) -> bool {
+    let tells = |one: &Contributor| {
+        let is_machine = one.disclosure().is_some_and(Disclosure::is_machine);
+        // Whose role nobody knows has a finding of its own, and may sing anyway.
+        is_machine && (!Part::of(one).is_empty() || untold(one).is_some())
+    };
+    let whole = resource.contains_ai.as_ref().and_then(Said::disclosure);
+    whole == Some(Disclosure::Partly) && !resource.contributors.iter().any(tells)
+}
+
 /// The parts that a role speaks of; `None` where it is not known.
 fn parts_of_role(role: &str) -> Option<Vec<Part>> {
     let parts = ROLES.parts.get(&plain(role)).cloned().unwrap_or_else(|| parts_of_words(role));
@@ -72,7 +83,7 @@ fn parts_of_role(role: &str) -> Option<Vec<Part>> {
 
 fn parts_of_instrument(instrument: &str) -> Vec<Part> {
     let parts = ROLES.parts.get(&plain(instrument)).cloned().unwrap_or_else(|| parts_of_words(instrument));
-    match parts.contains(&Part::Vocals) || plain(instrument).contains("vocal") {
+    match parts.contains(&Part::Vocals) {
         true => vec![Part::Vocals],
         false => vec![Part::Instruments],
     }
@@ -82,7 +93,10 @@ fn parts_of_instrument(instrument: &str) -> Vec<Part> {
 fn parts_of_words(text: &str) -> Vec<Part> {
     let words = words(text);
     let speaks = |of: &HashSet<String>| words.iter().any(|word| of.contains(word));
-    let parts = [(Part::Vocals, speaks(&ROLES.vocal_words)), (Part::Instruments, speaks(&ROLES.instrument_words))];
+    // However it is run together: `AIVOICE and guitar` is not guitar alone.
+    let is_voice = || ["vocal", "voice"].iter().any(|word| plain(text).contains(word));
+    let is_sung = speaks(&ROLES.vocal_words) || is_voice();
+    let parts = [(Part::Vocals, is_sung), (Part::Instruments, speaks(&ROLES.instrument_words))];
     parts.into_iter().filter(|(_, speaks)| *speaks).map(|(part, _)| part).collect()
 }
 
@@ -91,15 +105,18 @@ fn plain(role: &str) -> String {
     role.chars().filter(|letter| letter.is_alphanumeric()).collect::<String>().to_lowercase()
 }
 
-/// `LeadVocals` and `lead vocals` have the words `lead` and `vocals`.
+/// `LeadVocals2` and `lead vocals 2` have the words `lead`, `vocals` and `2`, `AIRapper` has `ai` and `rapper`.
 fn words(text: &str) -> Vec<String> {
-    let (mut words, mut word, mut was_lower) = (Vec::new(), String::new(), false);
-    for letter in text.chars() {
-        let begins = !letter.is_alphanumeric() || (was_lower && letter.is_uppercase());
+    let (mut words, mut word, mut before) = (Vec::new(), String::new(), ' ');
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        let is_next_lower = letters.peek().is_some_and(|next| next.is_lowercase());
+        let is_capital = letter.is_uppercase() && (before.is_lowercase() || (before.is_uppercase() && is_next_lower));
+        let begins = !letter.is_alphanumeric() || is_capital || letter.is_numeric() != before.is_numeric();
         if begins && !word.is_empty() {
             words.push(std::mem::take(&mut word));
         }
-        was_lower = letter.is_lowercase();
+        before = letter;
         word.extend(letter.to_lowercase().filter(|letter| letter.is_alphanumeric()));
     }
     words.push(word);
@@ -156,19 +173,40 @@ impl Parts {
         };
         let part = |part: Part| together(&said(&|one| Part::of(one).contains(&part)));
         let sung = said(&|one| sings(resource, one));
-        let whole = resource.contains_ai.as_ref().and_then(Said::disclosure);
         // A part, and nobody says which: that may be the voice, too.
-        let may_sing =
-            whole == Some(Disclosure::Partly) && !said(&|_| true).into_iter().flatten().any(Disclosure::is_machine);
+        let may_sing = is_of_what_untold(resource);
+        let is_all = resource.contains_ai.as_ref().and_then(Said::disclosure) == Some(Disclosure::All);
         Parts {
-            vocals: match resource.is_instrumental {
-                Some(_) if sung.is_empty() => Some(Disclosure::None),
-                Some(_) => together(&sung),
-                None => together(&sung).or(may_sing.then_some(Disclosure::Partly)),
+            vocals: match (&resource.is_instrumental, together(&sung)) {
+                (Some(_), _) if sung.is_empty() => Some(Disclosure::None),
+                (Some(_), told) => told,
+                // What says all says it of the voice, whoever says none.
+                (None, Some(Disclosure::None)) if is_all => Some(Disclosure::Partly),
+                (None, told) => told.or(may_sing.then_some(Disclosure::Partly)),
             },
             instruments: part(Part::Instruments),
             postproduction: part(Part::Postproduction),
         }
+    }
+
+    /// Of each part the graver of what two recordings say that become one track.
+    pub(super) fn graver(self, other: Parts) -> Parts {
+        let graver = |one, other| if gravity(other) > gravity(one) { other } else { one };
+        Parts {
+            vocals: graver(self.vocals, other.vocals),
+            instruments: graver(self.instruments, other.instruments),
+            postproduction: graver(self.postproduction, other.postproduction),
+        }
+    }
+}
+
+/// How much is asked of who declares it. Who says nothing is not made to say `None` by another.
+pub(super) fn gravity(said: Option<Disclosure>) -> u8 {
+    match said {
+        Some(Disclosure::All) => 3,
+        Some(Disclosure::Partly) => 2,
+        None => 1,
+        Some(Disclosure::None) => 0,
     }
 }
 
@@ -219,6 +257,11 @@ mod tests {
             ("backing-singer", Some(vec![Part::Vocals])),
             ("vocals & guitar", Some(vec![Part::Vocals, Part::Instruments])),
             ("ElectricGuitar", Some(vec![Part::Instruments])),
+            ("AIVoiceAndGuitar", Some(vec![Part::Vocals, Part::Instruments])),
+            ("AIVOICE and guitar", Some(vec![Part::Vocals, Part::Instruments])),
+            ("AIRapper", Some(vec![Part::Vocals])),
+            ("Singer2", Some(vec![Part::Vocals])),
+            ("DJ", None),
             ("Vocal Editing Engineer", Some(vec![Part::Postproduction])),
             ("Composer", Some(vec![])),
             ("Grapefruit", None),

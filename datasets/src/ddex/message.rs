@@ -15,6 +15,7 @@ use std::path::Path;
 
 use records::{Disclosure, Millis};
 
+use super::disclosure::gravity;
 use super::once::settle;
 use super::xml::{Element, Limits, Piece, Pieces, Place, Stop, Unread, shown};
 use crate::formats::instant;
@@ -232,6 +233,23 @@ pub struct Resource {
 }
 
 impl Resource {
+    /// The number by which it is known within its release: the ISRC, else the sender's own, else its reference in the message.
+    pub fn number(&self) -> &str {
+        let reference = self.reference.as_ref().map(|reference| reference.word.as_str());
+        let number = self.isrc.as_deref().or(self.proprietary_id.as_deref()).or(reference);
+        number.unwrap_or("without reference")
+    }
+
+    /// Takes in another that becomes the same track: the graver declaration counts, and everybody who took part in either.
+    pub(super) fn join(&mut self, other: &Resource) {
+        self.contains_ai = graver(self.contains_ai.take(), other.contains_ai.clone());
+        self.artists.extend(other.artists.iter().cloned());
+        self.contributors.extend(other.contributors.iter().cloned());
+        self.people_sing = self.people_sing.take().or_else(|| other.people_sing.clone());
+        // That nobody sings is said where it is said of both.
+        self.is_instrumental = self.is_instrumental.take().filter(|_| other.is_instrumental.is_some());
+    }
+
     /// The main display artist, who is known by something.
     pub fn artist(&self) -> Option<&Party> {
         self.artists.first().map(|artist| &artist.party).filter(|party| party.is_known())
@@ -604,7 +622,11 @@ fn resource(element: &Element, named: &Named) -> Resource {
         duration_ms,
         duration_unread: duration.filter(|_| duration_ms.is_none()),
         audio_uri: places.iter().find_map(|place| audio_uri(place)),
-        contains_ai: gravest(said("ContainsAI"), &others),
+        contains_ai: others
+            .iter()
+            .map(|edition| declared(edition))
+            .filter(Option::is_some)
+            .fold(said("ContainsAI"), graver),
         people_sing: truly("HasForegroundVocalPerformance").or_else(|| truly("HasVocalPerformance")),
         is_instrumental: truly("IsInstrumental"),
         other_editions: others.into_iter().map(edition).collect(),
@@ -622,19 +644,14 @@ fn edition(element: &Element) -> Said {
     Said { word: isrc.unwrap_or_else(|| "without ISRC".to_owned()), at: element.place() }
 }
 
-/// What is said, or what one of the other editions says that declares more.
-fn gravest(said: Option<Said>, others: &[&Element]) -> Option<Said> {
-    let gravity = |said: &Said| match said.disclosure() {
-        Some(Disclosure::All) => 2,
-        Some(Disclosure::Partly) => 1,
-        // Who says nothing is not made to say None by another edition.
-        Some(Disclosure::None) | None => 0,
-    };
-    let said_there = others.iter().filter_map(|edition| edition.find("ContainsAI")).map(Said::of);
-    said_there.fold(said, |gravest, other| match gravity(&other) > gravest.as_ref().map_or(0, gravity) {
-        true => Some(other),
-        false => gravest,
-    })
+fn declared(element: &Element) -> Option<Said> {
+    element.find("ContainsAI").map(Said::of).filter(|said| !said.word.is_empty())
+}
+
+/// The graver of two declarations about one track.
+fn graver(one: Option<Said>, other: Option<Said>) -> Option<Said> {
+    let gravity = |said: &Option<Said>| gravity(said.as_ref().and_then(Said::disclosure));
+    if gravity(&other) > gravity(&one) { other } else { one }
 }
 
 /// The details for the world, else the first ones.
@@ -761,7 +778,7 @@ fn release(element: &Element, named: &Named) -> Release {
         genre: first(&["DisplayGenre/GenreText", "Genre/GenreText"]),
         released_at: date.as_deref().and_then(date_of),
         holds,
-        contains_ai: element.find("ContainsAI").map(Said::of).filter(|said| !said.word.is_empty()),
+        contains_ai: declared(element),
         at: element.place(),
     }
 }

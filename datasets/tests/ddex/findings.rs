@@ -299,6 +299,22 @@ pub const CASES: &[Case] = &[
         &[(GUITAR, "<Role><Value>Lyricist</Value></Role>"), (SINGER, "<Role><Value>Vocalist</Value></Role>")],
     ),
     (
+        "Partly, by who led",
+        ERN_432,
+        &[(GUITAR, "<Role><Value>Producer</Value></Role>"), (SINGER, "<Role><Value>Composer</Value></Role>")],
+    ),
+    (
+        "a machine in a role of two words run together",
+        ERN_432,
+        &[(GUITAR, "<Role><Value UserDefinedValue=\"AIVoiceAndGuitar\">UserDefined</Value></Role>")],
+    ),
+    ("two recordings of one ISRC", ERN_432, &[("QZTS12600002", "QZTS12600001")]),
+    (
+        "two recordings of one ISRC, and the second declares more",
+        ERN_432,
+        &[("QZTS12600002", "QZTS12600001"), (NONE_2, "<ContainsAI>All</ContainsAI>")],
+    ),
+    (
         "two editions, and the second declares more",
         ERN_432,
         &[(

@@ -317,6 +317,56 @@ fn a_recording_that_is_one_track_whatever_it_is_released_on_is_whose_delivered_i
 }
 
 #[test]
+fn of_two_recordings_of_one_track_the_graver_declaration_counts_whatever_the_order() {
+    let folder = TempDir::new().expect("a folder");
+    let guitar = "<Role><Value>Musician</Value><InstrumentType>Guitar</InstrumentType></Role>";
+    let sung = "<Role><Value>Vocalist</Value></Role>";
+    let one_isrc = ("QZTS12600002", "QZTS12600001");
+    let [all, partly, none] = ["All", "Partly", "None"].map(|word| format!("<ContainsAI>{word}</ContainsAI>"));
+    let [all, partly, none] = [&*all, &*partly, &*none];
+    let track = |first: &str, second: &str, track_ids: TrackIds| {
+        let (first, second) = (format!("{first}\n      <HasVocal"), second.to_owned());
+        let edits =
+            [one_isrc, (guitar, sung), (none, &second), ("<ContainsAI>Partly</ContainsAI>\n      <HasVocal", &first)];
+        let out = TempDir::new().expect("a folder");
+        let settings = Settings { track_ids, ..Settings::default() };
+        let outcomes = import(&[store(folder.path(), "1.xml", &edited(ERN_432, &edits))], out.path(), settings);
+        assert!(outcomes[0].errors > 0, "{first} {second}: it is told");
+        assert_eq!(table(out.path(), "releases", &["tracks"]), ["1"]);
+        table(out.path(), "tracks", &["title", "contains_ai", "ai_vocals"]).join("; ")
+    };
+    for track_ids in [TrackIds::Release, TrackIds::Isrc] {
+        // A person and a machine sing in the first; of the second nobody knows.
+        assert_eq!(track(all, none, track_ids), "First | all | partly");
+        assert_eq!(track(none, all, track_ids), "First | all | partly");
+        assert_eq!(track(none, partly, track_ids), "First | partly | partly");
+        assert_eq!(track(none, "", track_ids), "First | - | partly", "silence is not None");
+        assert_eq!(track("", none, track_ids), "First | - | partly");
+    }
+}
+
+#[test]
+fn a_voice_that_is_said_to_be_nobodys_covers_no_declaration_of_another_recording_of_the_track() {
+    let folder = TempDir::new().expect("a folder");
+    // The first has a singer who says None and a machine's guitar; the second says that all, or a part, is a machine's, and not which.
+    for (said, expected) in [("All", "all | -"), ("Partly", "partly | partly"), ("None", "partly | -")] {
+        let said = format!("<ContainsAI>{said}</ContainsAI>");
+        let message = edited(ERN_432, &[("QZTS12600002", "QZTS12600001"), ("<ContainsAI>None</ContainsAI>", &said)]);
+        let out = TempDir::new().expect("a folder");
+        import(&[store(folder.path(), "1.xml", &message)], out.path(), Settings::default());
+        assert_eq!(table(out.path(), "tracks", &["contains_ai", "ai_vocals"]), [expected]);
+    }
+    // Nor of the same: who says that all is a machine's says it of the voice.
+    let message = edited(
+        ERN_432,
+        &[("<ContainsAI>Partly</ContainsAI>\n      <HasVocal", "<ContainsAI>All</ContainsAI>\n      <HasVocal")],
+    );
+    let out = TempDir::new().expect("a folder");
+    import(&[store(folder.path(), "1.xml", &message)], out.path(), Settings::default());
+    assert_eq!(table(out.path(), "tracks", &["contains_ai", "ai_vocals"])[0], "all | partly");
+}
+
+#[test]
 fn a_message_counts_once_whatever_it_is_called_and_however_often_it_comes() {
     let folder = TempDir::new().expect("a folder");
     let paths = [

@@ -300,12 +300,17 @@ fn of_part(song: &Song, roles: &[&str]) -> Option<Disclosure> {
         None => (all, none, silent + 1),
     });
     // A part is a machine's, and nobody says which: it may be the voice.
-    let is_untold = song.contains_ai == Some(Disclosure::Partly)
-        && song.people.iter().all(|somebody| !said(&somebody).is_some_and(Disclosure::is_machine));
+    let tells =
+        |somebody: &Somebody| said(&somebody).is_some_and(Disclosure::is_machine) && somebody.role != "Composer";
+    let is_untold = song.contains_ai == Some(Disclosure::Partly) && !song.people.iter().any(tells);
     let nothing = (is_untold && roles.contains(&"Vocalist")).then_some(Disclosure::Partly);
     match who.len() {
         0 => nothing,
         many if all == many => Some(Disclosure::All),
+        // All is a machine's, and a singer says that the voice is none: the graver counts.
+        many if none == many && song.contains_ai == Some(Disclosure::All) && roles.contains(&"Vocalist") => {
+            Some(Disclosure::Partly)
+        }
         many if none == many => Some(Disclosure::None),
         many if none + silent == many => nothing,
         _ => Some(Disclosure::Partly),
