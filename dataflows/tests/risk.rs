@@ -566,6 +566,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
     let home = |account: &Key| (0, homes.get(account).copied().unwrap_or(0));
 
     let mut loads: BTreeMap<(Subject, Key), Load> = BTreeMap::new();
+    let mut whole = loads.clone();
     let mut declared: BTreeMap<(Subject, Key), Catalogue> = BTreeMap::new();
     let owners = |release: &Release| {
         [
@@ -584,6 +585,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
         for owner in owners(release) {
             *declared.entry(owner).or_default() += Catalogue::of(&release.metadata);
             *loads.entry(owner).or_default() += said(track);
+            *whole.entry(owner).or_default() += load(track);
         }
     }
     for ((account, playlist), plays) in placed {
@@ -601,6 +603,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
         recording.into_iter().for_each(|recording| *copies.entry(*recording).or_default() += said(track));
     }
     let share = |subject: (Subject, Key)| loads.get(&subject).copied().unwrap_or_default().share();
+    let all = |subject: (Subject, Key)| whole.get(&subject).copied().unwrap_or_default().share();
 
     // Who is ruled about is told of, with or without plays.
     let of = |axis: Axis| {
@@ -623,7 +626,7 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
         let uploader = uploader.filter(|uploader| !is_silenced(Subject::Uploader, uploader));
         let standing = |key: Key| Standing::of(&uploaders[&key], share((Subject::Uploader, key)));
         let artist = release.map(|release| release.artist).filter(|artist| artists.contains_key(artist));
-        let following = |key: Key| Following::of(&artists[&key], share((Subject::Artist, key)));
+        let following = |key: Key| Following::of(&artists[&key], all((Subject::Artist, key)));
         let facts = TrackFacts {
             rows: &rows,
             suspicious_accounts: load(&track).share(),

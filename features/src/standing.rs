@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 
-use records::{Millis, Ruling, Verdict, in_force};
+use records::{Millis, Ruling, Subject, Verdict, in_force};
 
 /// The verdicts of one subject over time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Course {
 
     /// As it is known at the close: of the verdict as of an instant that is left what the ruling leaves that speaks about it. Instants are
     /// multiples of `every_ms`.
-    pub fn ruled(&self, rulings: &[Ruling], close: Millis, every_ms: Millis) -> Course {
+    pub fn ruled(&self, subject: Subject, rulings: &[Ruling], close: Millis, every_ms: Millis) -> Course {
         let first =
             |instant: Millis| instant.div_euclid(every_ms).saturating_add(Millis::from(instant % every_ms != 0));
         let first = |instant: Millis| first(instant).saturating_mul(every_ms);
@@ -65,7 +65,7 @@ impl Course {
             let holds =
                 |(from, end, _): &&(Millis, Option<Millis>, Verdict)| *from <= edge && end.is_none_or(|end| edge < end);
             let told = self.spans.iter().rfind(holds).map(|(.., verdict)| *verdict).unwrap_or_default();
-            match in_force(rulings, edge, close).map_or(told, |ruling| ruling.kind.leaves(told)) {
+            match in_force(rulings, edge, close).map_or(told, |ruling| ruling.kind.leaves(subject, told)) {
                 Verdict::Allow => course.ends(edge),
                 verdict => course.begins(edge, verdict),
             }
@@ -120,16 +120,16 @@ mod tests {
         course.begins(14 * H, Verdict::Block);
         course.ends(18 * H);
         for close in [0, 8, 9, 18, 20, 21, 26, 31] {
-            let found = course.ruled(&rulings, close * H, H);
+            let found = course.ruled(Subject::Account, &rulings, close * H, H);
             for as_of in (0..40).map(|tick| tick * H) {
                 let ruling = in_force(&rulings, as_of, close * H);
-                let expected = ruling.map_or(told(as_of), |ruling| ruling.kind.leaves(told(as_of)));
+                let expected = ruling.map_or(told(as_of), |ruling| ruling.kind.leaves(Subject::Account, told(as_of)));
                 // A play that counts as of this instant alone.
                 assert_eq!(found.gravest(as_of - 1, H, H), expected, "as of {as_of} at {close}");
             }
         }
-        assert_eq!(course.ruled(&rulings, 31 * H, H), Course::default());
-        assert_eq!(course.ruled(&[], 31 * H, H).gravest(12 * H, 24 * H, H), Verdict::Block);
+        assert_eq!(course.ruled(Subject::Account, &rulings, 31 * H, H), Course::default());
+        assert_eq!(course.ruled(Subject::Account, &[], 31 * H, H).gravest(12 * H, 24 * H, H), Verdict::Block);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{Id, Millis, Subject, Verdict};
 pub enum RulingKind {
     /// It is honest: no verdict, whatever speaks against it.
     Cleared,
-    /// Fraud was done to it: no more than a hold.
+    /// Fraud was done to it: no verdict on what is listened to, no more than a hold on an account.
     Victim,
     /// It is fraud: no less than this verdict.
     Confirmed(Verdict),
@@ -40,11 +40,12 @@ impl RulingKind {
         }
     }
 
-    /// What it leaves of what rules and risk call for.
-    pub fn leaves(self, verdict: Verdict) -> Verdict {
+    /// What it leaves of what rules and risk call for. Where fraud was done to music, its false plays are taken out with the accounts that made them, and
+    /// all others pay; somebody else may still be playing on an account, so its plays can wait.
+    pub fn leaves(self, subject: Subject, verdict: Verdict) -> Verdict {
         match self {
-            RulingKind::Cleared => Verdict::Allow,
-            RulingKind::Victim => verdict.min(Verdict::Hold),
+            RulingKind::Victim if subject == Subject::Account => verdict.min(Verdict::Hold),
+            RulingKind::Cleared | RulingKind::Victim => Verdict::Allow,
             RulingKind::Confirmed(least) => verdict.max(least),
             RulingKind::Withdrawn => verdict,
         }
@@ -139,10 +140,11 @@ mod tests {
     fn a_ruling_leaves_of_a_verdict_what_it_says() {
         use Verdict::{Allow, Block, Escalate, Hold};
         let all = [Allow, Hold, Escalate, Block];
-        assert_eq!(all.map(|verdict| RulingKind::Cleared.leaves(verdict)), [Allow; 4]);
-        assert_eq!(all.map(|verdict| RulingKind::Victim.leaves(verdict)), [Allow, Hold, Hold, Hold]);
+        assert_eq!(all.map(|verdict| RulingKind::Cleared.leaves(Subject::Account, verdict)), [Allow; 4]);
+        assert_eq!(all.map(|verdict| RulingKind::Victim.leaves(Subject::Account, verdict)), [Allow, Hold, Hold, Hold]);
+        assert_eq!(all.map(|verdict| RulingKind::Victim.leaves(Subject::Track, verdict)), [Allow; 4]);
         let escalated = RulingKind::Confirmed(Escalate);
-        assert_eq!(all.map(|verdict| escalated.leaves(verdict)), [Escalate, Escalate, Escalate, Block]);
-        assert_eq!(all.map(|verdict| RulingKind::Withdrawn.leaves(verdict)), all);
+        assert_eq!(all.map(|verdict| escalated.leaves(Subject::Track, verdict)), [Escalate, Escalate, Escalate, Block]);
+        assert_eq!(all.map(|verdict| RulingKind::Withdrawn.leaves(Subject::Account, verdict)), all);
     }
 }

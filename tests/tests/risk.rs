@@ -200,7 +200,7 @@ fn leaves_what_it_says(rulings: &[Ruled], verdicts: &[Vec<String>], instants: &B
             let id = subject_id.to_string();
             let row = verdicts.iter().find(|row| row[0] == *as_of && row[1] == subject.name() && row[2] == id);
             let verdict = row.map_or(Verdict::Allow, |row| Verdict::named(&row[3]).unwrap());
-            assert_eq!(ruling.kind.leaves(verdict), verdict, "{subject:?} {id} as of {as_of}: {ruling:?}");
+            assert_eq!(ruling.kind.leaves(*subject, verdict), verdict, "{subject:?} {id} as of {as_of}: {ruling:?}");
             let told = row.is_none_or(|row| row[6].contains(&format!("ruling.{}", ruling.kind.name())));
             assert!(told, "{row:?} does not tell of {ruling:?}");
             ruled_out += 1;

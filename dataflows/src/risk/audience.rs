@@ -29,6 +29,8 @@ pub(super) enum AudienceNews {
     Row(u8, Option<WindowRow>),
     /// So much more (or less) suspicion in its plays.
     Stain(i64),
+    /// So much more (or less) of that is in tracks that say nothing against their owners, because a person ruled so.
+    Unsaid(i64),
     /// A release of it came (+1) or went (-1).
     Declared(Metadata, i64),
     /// The opinion about it, or about a track of it, holds now (+1) or no more (-1).
@@ -112,6 +114,8 @@ struct Dossier {
     /// By the place of the judged windows.
     rows: Vec<Option<WindowRow>>,
     stain: i64,
+    /// What of it does not speak.
+    unsaid: i64,
     declared: Catalogue,
     release: Held<Option<Metadata>>,
     /// What the audio of a track says.
@@ -137,10 +141,14 @@ impl Dossier {
         windows.iter().zip(&self.rows).filter_map(|((_, ms), row)| Some((*ms, (*row)?)))
     }
 
-    /// The share of its plays that suspicious accounts made.
+    /// The share of its plays that suspicious accounts made, as far as it speaks against it.
     fn suspicious(&self, rows: &[(Millis, WindowRow)]) -> Risk {
-        let plays = rows.last().map_or(0, |(_, row)| u64::from(row.plays));
-        Load { plays, suspicion: self.stain.unsigned_abs() }.share()
+        share(rows, self.stain - self.unsaid)
+    }
+
+    /// How far its plays are its listeners' doing: they are what they are, whether or not somebody ruled that nothing follows of them.
+    fn following_of(&self, rows: &[(Millis, WindowRow)]) -> Following {
+        Following::of(rows, share(rows, self.stain))
     }
 
     /// What the audio of an owner's tracks says.
@@ -182,8 +190,14 @@ impl Dossier {
         let held = held && self.copies.0.is_empty() && self.artist.0.is_empty() && self.territory.0.is_empty();
         let heard = self.opinion.0.is_empty() && self.heard == (0, 0);
         let ruled = self.ruling.is_some();
-        rows && held && heard && !ruled && self.stain == 0 && self.declared == Catalogue::default()
+        rows && held && heard && !ruled && (self.stain, self.unsaid) == (0, 0) && self.declared == Catalogue::default()
     }
+}
+
+/// The share of the plays of the longest window that is suspicion.
+fn share(rows: &[(Millis, WindowRow)], suspicion: i64) -> Risk {
+    let plays = rows.last().map_or(0, |(_, row)| u64::from(row.plays));
+    Load { plays, suspicion: suspicion.unsigned_abs() }.share()
 }
 
 /// The tracks or owners of one worker.
@@ -213,6 +227,7 @@ impl Keep for Audience {
                 }
             }
             AudienceNews::Stain(suspicion) => dossier.stain += suspicion,
+            AudienceNews::Unsaid(suspicion) => dossier.unsaid += suspicion,
             AudienceNews::Declared(metadata, diff) if subject.0 == Subject::Track => {
                 dossier.release.change(Some(metadata), diff);
             }
@@ -262,7 +277,8 @@ impl Keep for Audience {
                     out.extend(news.map(|(standing, diff)| Told::Standing(((key, standing), tick, diff))));
                 }
                 Subject::Artist => {
-                    let news = replace(&mut dossier.following, Following::of(&rows, suspicious));
+                    let following = dossier.following_of(&rows);
+                    let news = replace(&mut dossier.following, following);
                     out.extend(news.map(|(following, diff)| Told::Following(((key, following), tick, diff))));
                 }
                 _ => {}

@@ -290,15 +290,15 @@ pub fn judge<'scope>(
     let spread = travelled.spread.clone().arrange_by_key_named("Spread");
     let stains = travelled.suspects.explode(|(track, (_, risk))| Some((track, weight(risk)))).consolidate();
     let stained = stains.clone().map(|track| (track, ())).arrange_by_key_named("Stains");
-    let mut owned = stained.clone().join_core(laws.owners.clone(), |_, (), owner| Some(*owner));
-    if let Some(silent) = &silent {
-        // What a silenced track would say against its owners is taken out again: few are.
+    let owned = stained.clone().join_core(laws.owners.clone(), |_, (), owner| Some(*owner));
+    let unsaid = silent.as_ref().map(|silent| {
+        // What a silenced track would say against its owners does not speak: few are.
         let silent = keep(silent.clone(), "Silenced", |(track, _)| mix(track.0), until, InForce::default());
         let silent = silent.as_collection().filter(|(_, is_silenced)| *is_silenced).arrange_by_key_named("Silenced");
         let unsaid = silent.join_core(laws.owners.clone(), |track, _, owner| Some((*track, *owner)));
         let unsaid = stained.join_core(unsaid.arrange_by_key_named("Unsaid"), |_, (), owner| Some(*owner));
-        owned = owned.concat(unsaid.negate());
-    }
+        updates(unsaid, |owner, diff| (owner, AudienceNews::Unsaid(diff as i64)))
+    });
     let listed = placed.join_core(spread, |_, playlist, risk| Some((*playlist, *risk)));
     let listed = listed.explode(|(playlist, risk)| Some(((Subject::Playlist, playlist), weight(risk))));
 
@@ -309,7 +309,7 @@ pub fn judge<'scope>(
     ];
     let is_owner = |subject: Subject| !matches!(subject, Subject::Account | Subject::Track);
     let ruled = rulings.as_ref().map(|rulings| audience::ruling_news(rulings, is_owner));
-    let owner_news = scope.concatenate(owner_news.into_iter().chain(ruled));
+    let owner_news = scope.concatenate(owner_news.into_iter().chain(unsaid).chain(ruled));
     let owners = keep(owner_news, "Owners", audience::route, until, Audience::new(judging));
     let standing = owners.clone().flat_map(|told| match told {
         Told::Standing(update) => Some(update),

@@ -427,7 +427,7 @@ impl Judge {
         let gravest = acting.iter().copied().min_by_key(|rule| (Reverse(self.clause(*rule).action), *rule));
         let graver = gravest.filter(|rule| self.clause(*rule).action > by_risk);
         let called = graver.map_or(by_risk, |rule| self.clause(rule).action);
-        let left = |verdict: Verdict| ruling.as_ref().map_or(verdict, |ruling| ruling.kind.leaves(verdict));
+        let left = |verdict: Verdict| ruling.as_ref().map_or(verdict, |ruling| ruling.kind.leaves(subject, verdict));
         let verdict = left(called);
         let decides = graver.filter(|_| verdict == called && left(by_risk) < called);
         if verdict == Verdict::Allow {
@@ -455,7 +455,7 @@ impl Judge {
         if let Some(ruling) = ruling {
             decision.rules.push(format!("ruling.{}", ruling.kind.name()));
             let first = if verdict == called { decision.reasons.len() } else { 0 };
-            decision.reasons.insert(first, ruled(ruling));
+            decision.reasons.insert(first, ruled(subject, ruling));
         }
         let row = VerdictRow {
             r: found.r,
@@ -478,10 +478,10 @@ fn said(clause: &Clause) -> String {
 }
 
 /// A ruling as a reason; by whom it was ruled is not for the one it is about.
-fn ruled(ruling: &Ruling) -> String {
+fn ruled(subject: Subject, ruling: &Ruling) -> String {
     let what = match ruling.kind {
         RulingKind::Confirmed(verdict) => format!("confirmed, at least {verdict}"),
-        RulingKind::Victim => format!("a victim, at most {}", Verdict::Hold),
+        RulingKind::Victim if subject == Subject::Account => format!("a victim, at most {}", Verdict::Hold),
         kind => kind.name().to_owned(),
     };
     let why = ruling.reason.as_ref().map_or(String::new(), |reason| format!(": {reason}"));

@@ -52,7 +52,7 @@ fn replay(policy: &Path, out: &Path, more: &[&str]) {
 fn an_overturned_block_is_in_money_and_reputation_as_if_it_had_never_been() {
     let policy = alone();
     let path = |name: &str| policy.path().join(name);
-    let views = ["--emit", "changes", "--views", "risk,verdict,ruling,account_group,payout_hold"];
+    let views = ["--emit", "changes", "--views", "risk,verdict,ruling,account_group,payout_hold,gate"];
     replay(policy.path(), &path("blocked"), &views);
     let verdicts = rows(&path("blocked").join("verdict.parquet"), &["as_of", "subject", "subject_id", "verdict"]);
     let blocked = |subject: &str| {
@@ -153,6 +153,43 @@ fn an_overturned_block_is_in_money_and_reputation_as_if_it_had_never_been() {
     assert!(
         !moved.is_empty() && !moved.iter().any(|one| one["subject"] == "account" && one["id"] == json!(account[2]))
     );
+}
+
+#[test]
+fn framed_music_that_is_ruled_a_victim_has_no_verdict_and_is_suspected_no_more_than_before() {
+    let folder = TempDir::new().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    let (data, framed) = (text(&path("world")), text(&path("framed")));
+    let plan = "[[attack]]\nfamily = 'framing'\nlevel = 'easy'\naccounts = 4\ndays = 4\nplays_per_day = 300\n";
+    std::fs::write(path("plan.toml"), plan).expect("written");
+    let line = ["world", "--no-attacks", "--accounts", "400", "--days", "10", "--seed", "6", "--out", &data];
+    truestream(&line).good();
+    truestream(&["inject", "--data", &data, "--plan", &text(&path("plan.toml")), "--out", &framed]).good();
+    let labels = rows(&path("framed").join("labels-injected.parquet"), &["subject", "subject_id", "label"]);
+    let victims: Vec<&Vec<String>> = labels.iter().filter(|row| row[2] == "victim" && row[0] != "account").collect();
+    let said: Vec<Said> = victims.iter().map(|row| (row[0].as_str(), row[1].as_str(), "victim", None, 0)).collect();
+    let ruled = rulings(&path("ruled.parquet"), &said);
+    let is_victim = |row: &[String]| victims.iter().any(|victim| victim[..2] == row[1..3]);
+    let replayed = |name: &str, more: &[&str]| {
+        let out = text(&path(name));
+        let line =
+            ["replay", "--data", &framed, "--out", &out, "--every", "24h", "--windows", "24h,7d", "--emit", "all"];
+        truestream(&[&line[..], &["--views", "risk,verdict"], more].concat()).good();
+        let [risks, verdicts] = [("risk", "r"), ("verdict", "verdict")].map(|(table, column)| {
+            let path = path(name).join(format!("{table}.parquet"));
+            let rows = rows(&path, &["as_of", "subject", "subject_id", column]).into_iter();
+            rows.filter(|row| is_victim(row)).map(|row| (row[..3].to_vec(), row[3].clone())).collect::<BTreeMap<_, _>>()
+        });
+        (risks, verdicts)
+    };
+    let (suspected, judged) = replayed("before", &[]);
+    let (after, left) = replayed("after", &["--rulings", &ruled]);
+    assert!(!judged.is_empty() && left.is_empty(), "{judged:?} {left:?}");
+    // Who was framed has many listeners, and these few go on speaking against themselves alone.
+    let number = |text: &String| text.parse::<f64>().expect("a risk");
+    for (of, risk) in &after {
+        assert!(suspected.get(of).is_some_and(|before| number(before) >= number(risk)), "{of:?}: {risk}");
+    }
 }
 
 #[test]
