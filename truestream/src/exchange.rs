@@ -28,7 +28,7 @@ use crate::exit::Failure;
 use crate::verify::{Emit, Settings};
 
 /// The first line of a file says that it is one, and which.
-const FORMAT: &str = "truestream.exchange/3";
+const FORMAT: &str = "truestream.exchange/4";
 /// Fewer accounts or recordings are never exported: of fewer than three each of two knows the other.
 const K_MIN: u64 = 3;
 
@@ -138,6 +138,8 @@ struct Head {
     /// The first and the last instant of the period.
     from: String,
     until: String,
+    /// The lines that follow.
+    clusters: usize,
 }
 
 /// Every other line: what belongs together.
@@ -203,10 +205,11 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
     let stopped = clusters::stopped(&args.tables, &sources, &settings, period)?;
     let clusters = clusters::of(&sources, &stopped, args.k, &tagger)?;
     let [from, until] = [period.from, period.until].map(instant::to_text);
-    let head = Head { format: FORMAT.to_owned(), key_check: tagger.check(), k: args.k, from, until };
+    let count = clusters.len();
+    let head = Head { format: FORMAT.to_owned(), key_check: tagger.check(), k: args.k, from, until, clusters: count };
     let mut text = line(&head);
     clusters.iter().for_each(|cluster| text.push_str(&line(cluster)));
-    std::fs::write(&args.out, text).map_err(|error| Failure::Output(format!("{}: {error}", args.out.display())))?;
+    write(&args.out, &text)?;
     let count = |kind: Kind| clusters.iter().filter(|cluster| cluster.kind == kind).count();
     let kinds = [Kind::Device, Kind::Payment, Kind::File, Kind::Isrc, Kind::Sound];
     if args.json {
@@ -269,7 +272,19 @@ fn read(path: &Path) -> Result<(Head, Vec<Cluster>), Failure> {
             }
         }
     };
-    Ok((head, lines.map(cluster).collect::<Result<_, _>>()?))
+    let clusters: Vec<Cluster> = lines.map(cluster).collect::<Result<_, _>>()?;
+    if clusters.len() != head.clusters {
+        let why = format!("found {} clusters, expected {}: ask for the whole file", clusters.len(), head.clusters);
+        return Err(wrong(clusters.len(), &why));
+    }
+    Ok((head, clusters))
+}
+
+/// Puts the file in its place once it is whole.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let part = PathBuf::from(format!("{}.part", path.display()));
+    let written = std::fs::write(&part, text).and_then(|()| std::fs::rename(&part, path));
+    written.map_err(|error| Failure::Output(format!("{}: {error}", path.display())))
 }
 
 /// Clusters of two files that share a tag, or a sound.

@@ -218,7 +218,7 @@ fn refuse_other_plays(args: &ExplainArgs, data: &Path) -> Result<(), Failure> {
     let line = ["replay", "--data", &text, "--out", "-"].into_iter().chain(args.more.iter().map(String::as_str));
     let inputs = parsed::<ReplayArgs>(line)?.inputs()?;
     let (replayed, tables) = (Ingredients::read(&args.tables)?, args.tables.display());
-    if let Some(Ingredient { file, bytes, hash }) = replayed.lacking("plays", &inputs.plays)? {
+    if let Some(Ingredient { file, bytes, hash, .. }) = replayed.lacking("plays", &inputs.plays)? {
         return Err(Failure::Input(format!(
             "--data {text}: {tables} was made of plays that are not here: {file}, {bytes} bytes, BLAKE3 {hash}; give the files that were replayed, or replay these"
         )));

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use datasets::tables::Inputs;
+use datasets::tables::rows::count_rows;
 use serde::{Deserialize, Serialize};
 
 use crate::exit::Failure;
@@ -24,6 +25,9 @@ pub struct Ingredient {
     pub bytes: u64,
     /// BLAKE3 of its bytes, hexadecimal.
     pub hash: String,
+    /// Its rows; 0 in what earlier versions wrote.
+    #[serde(default)]
+    pub rows: u64,
 }
 
 impl Ingredient {
@@ -33,7 +37,7 @@ impl Ingredient {
     /// When it cannot be read.
     pub fn of(path: &Path) -> Result<Ingredient, Failure> {
         let (_, content) = hashed(path).map_err(|error| unread(path, &error))?;
-        Ok(Ingredient { file: path.display().to_string(), bytes: content.bytes, hash: content.hash })
+        Ok(Ingredient { file: path.display().to_string(), bytes: content.bytes, hash: content.hash, rows: 0 })
     }
 
     /// What is other about the file; `None` where it has the same bytes. Of another length no byte is read.
@@ -58,7 +62,8 @@ impl Ingredients {
     /// When one cannot be read.
     pub fn of(inputs: &Inputs) -> Result<Ingredients, Failure> {
         let table = |(name, files): (&str, &[PathBuf])| {
-            let all: Result<_, Failure> = files.iter().map(|path| Ingredient::of(path)).collect();
+            let all: Result<_, Failure> =
+                files.iter().map(|path| Ok(Ingredient { rows: rows(path)?, ..Ingredient::of(path)? })).collect();
             Ok((name.to_owned(), all?))
         };
         inputs.by_table().into_iter().map(table).collect::<Result<_, _>>().map(Ingredients)
@@ -100,6 +105,22 @@ impl Ingredients {
             }
         }
         Ok(None)
+    }
+
+    /// What is missing where a table that only grows has fewer rows than it had; `None` where it has as many.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn forgotten(&self, name: &str, files: &[PathBuf]) -> Result<Option<String>, Failure> {
+        let then = self.table(name);
+        let had: u64 = then.iter().map(|one| one.rows).sum();
+        let found: u64 = files.iter().map(|path| rows(path)).sum::<Result<_, _>>()?;
+        let is_gone = files.is_empty() && !then.is_empty();
+        Ok((is_gone || found < had).then(|| {
+            let names: Vec<&str> = then.iter().map(|one| one.file.as_str()).collect();
+            let (count, names) = (files.len(), names.join(", "));
+            format!("{name}: found {count} files with {found} rows, expected at least the {had} rows of {names} and what came since")
+        }))
     }
 
     /// The first file of a table that none of these is, in any order and under any name.
@@ -153,6 +174,10 @@ impl Before {
 fn seen(path: &Path) -> Result<(u64, Option<SystemTime>), Failure> {
     let of = |about: Metadata| (about.len(), about.modified().ok());
     std::fs::metadata(path).map(of).map_err(|error| unread(path, &error))
+}
+
+fn rows(path: &Path) -> Result<u64, Failure> {
+    count_rows(path).map_err(|error| Failure::Input(error.to_string()))
 }
 
 fn unread(path: &Path, error: &std::io::Error) -> Failure {

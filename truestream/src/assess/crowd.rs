@@ -167,7 +167,7 @@ impl Crowd {
         terms: Option<Pair<Terms>>,
     ) -> Result<Crowd, Failure> {
         let kinds = id_kinds(inputs.by_table()).map_err(input)?;
-        let catalogue = catalogue(inputs, &kinds, Millis::MAX)?;
+        let catalogue = catalogue(inputs, &kinds, Millis::MAX, Millis::MAX)?;
         let labels = labels(inputs, &kinds)?;
         let [now, then] = tables;
         let known =

@@ -67,7 +67,7 @@ impl Money {
             family_of.insert(account.account_id, family.clone());
         };
         read_table(&inputs.accounts, &kinds, keep, &mut Vec::new()).map_err(input)?;
-        let catalogue = catalogue(&inputs, &kinds, Millis::MAX)?;
+        let catalogue = catalogue(&inputs, &kinds, Millis::MAX, Millis::MAX)?;
         let known = Known::read((tables, &Settings::read(tables)?), (&inputs, &kinds), &catalogue, Millis::MAX)?;
         each_stream(&inputs, tables, &kinds, Millis::MIN..Millis::MAX, Millis::MAX, |stream| {
             let Some(sum) = family_of.get(&stream.account).and_then(|family| families.get_mut(family)) else { return };

@@ -105,7 +105,7 @@ impl Stakes {
             ..Stakes::default()
         };
         let kinds = id_kinds(inputs.by_table()).map_err(input)?;
-        let catalogue = catalogue(inputs, &kinds, Millis::MAX)?;
+        let catalogue = catalogue(inputs, &kinds, Millis::MAX, Millis::MAX)?;
         let known =
             |tables: &Path| Known::read((tables, &Settings::read(tables)?), (inputs, &kinds), &catalogue, Millis::MAX);
         let known = [known(before)?, known(after)?];

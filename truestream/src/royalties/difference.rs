@@ -123,7 +123,12 @@ pub fn made_otherwise(folder: &Path, now: &Json) -> Result<Vec<String>, Failure>
     // An earlier version of the program did not tell where its pool was from.
     let both = |name: &str| before[name].as_str().zip(now[name].as_str()).filter(|(before, now)| before != now);
     let told = |name: &str| both(name).map(|(before, now)| format!("{} {before}, now {now}", name.replace('_', " ")));
-    Ok(["pool_from", "currency", "sharing", "policy_version"].into_iter().filter_map(told).collect())
+    let mut otherwise: Vec<String> =
+        ["pool_from", "currency", "sharing", "policy_version", "pool"].into_iter().filter_map(told).collect();
+    if both("terms").is_some() && both("policy_version").is_none() {
+        otherwise.push("other terms under the same policy version".to_owned());
+    }
+    Ok(otherwise)
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     });
     let pool = pool.transpose()?;
     let settings = Settings::read(&args.tables)?;
+    refuse_half(&args.tables, &settings)?;
     // The terms of a month are those that were in force when it ended: what comes into force later changes nothing of it.
     let policy = in_force(args.policy.as_deref(), month.end_ms - 1)?;
     let terms = policy::terms(policy.as_deref()).map_err(input)?;
@@ -134,6 +135,21 @@ fn royalties(args: &RoyaltiesArgs) -> Result<Told, Failure> {
     Ok(told)
 }
 
+/// Refuses tables that do not tell of all that makes money wait, or whose listeners are one: what is not told would be paid.
+fn refuse_half(tables: &Path, settings: &Settings) -> Result<(), Failure> {
+    let asked = ["verdict", "payout_hold", "gate"].into_iter();
+    let linked = (!settings.links.is_empty()).then_some("account_group");
+    let lacking: Vec<&str> = asked.chain(linked).filter(|view| !settings.wrote(view)).collect();
+    if lacking.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Input(format!(
+        "{}: found no {}, without which what waits would be paid; replay with --emit changes, or with --views verdict,payout_hold,gate,account_group",
+        tables.display(),
+        lacking.join(", ")
+    )))
+}
+
 /// The tables that are others than those that were replayed: what people ruled, corrections and the catalogue, of which all counts that was known by a close
 /// later than the tables.
 ///
@@ -156,7 +172,13 @@ fn since_the_tables(
     {
         match replayed.other(table, files)? {
             None => {}
-            Some(_) if close.at > last => since.push(table),
+            Some(_) if close.at > last => {
+                // What was ruled, corrected or delivered stays so: it is taken back by another row.
+                if let Some(forgotten) = replayed.forgotten(table, files)? {
+                    return Err(other_inputs(tables, &forgotten));
+                }
+                since.push(table);
+            }
             Some(other) => {
                 let (refused, last) = (other_inputs(tables, &other), instant::to_minute(last));
                 return Err(Failure::Input(format!(
@@ -345,6 +367,7 @@ impl Told {
             "policy_version": self.policy_version,
             "sharing": self.terms.sharing,
             "currency": self.terms.currency,
+            "terms": blake3::hash(format!("{:?}", self.terms).as_bytes()).to_hex().to_string(),
             "pool": amount_text(self.closed.pool),
             "pool_from": self.pool_from,
             "payable": amount_text(sum.paid_micros),
@@ -392,7 +415,8 @@ impl Told {
             self.policy_version
         );
         if self.close.judged_at < self.month.end_ms {
-            let _ = writeln!(text, "Note      the month is not over: the tables end before");
+            let until = instant::to_minute(self.close.judged_at);
+            let _ = writeln!(text, "Note      the month is not over: it is known until {until}");
         }
         let notes = [self.later_than_the_tables(), self.changed_since(), self.last_alone()];
         for note in notes.into_iter().flatten() {

@@ -41,8 +41,8 @@ pub struct Closed {
 pub struct Close {
     /// What people ruled, and corrections: up to this instant.
     pub at: Millis,
-    /// The catalogue: up to this one, which is never later than the regular close. Who delivers a track afterwards, or takes it down, takes no
-    /// money that another has earned.
+    /// The catalogue: up to this one, which is never later than the regular close, for tracks of which no row was in force when the month ended. Who
+    /// delivers a track after the month, or takes it down, takes no money that another has earned.
     pub listed_at: Millis,
     /// Verdicts, and the plays that they judge: up to this one, which is never later. The tables tell it.
     pub judged_at: Millis,
@@ -74,7 +74,7 @@ pub const NO_DISTRIBUTOR: &str = "no_distributor";
 pub struct Line {
     /// Its id as a text.
     pub track: String,
-    /// Its row of the catalogue in force at the regular close.
+    /// Its row of the catalogue in force when the month ended, else the first that came into force by the regular close.
     pub artist: String,
     pub distributor: String,
     pub isrc: String,
@@ -141,7 +141,7 @@ pub fn close(
     pool: Option<Micros>,
 ) -> Result<Closed, Failure> {
     let kinds = id_kinds(inputs.by_table()).map_err(input)?;
-    let catalogue = catalogue(inputs, &kinds, close.listed_at)?;
+    let catalogue = catalogue(inputs, &kinds, month.end_ms.min(close.listed_at), close.listed_at)?;
     let known = Known::read((tables, settings), (inputs, &kinds), &catalogue, close.at)?;
     let mut heard = Heard::new(circles(tables, close.at)?);
     listen(inputs, tables, &kinds, month, close, &known, &mut heard)?;
@@ -319,6 +319,9 @@ fn shared(
         let row = catalogue.get(track);
         let text = |value: Option<&String>| value.cloned().unwrap_or_default();
         let of_id = |value: Option<&Id>| value.map(ToString::to_string).unwrap_or_default();
+        // A blank names nobody who could be paid.
+        let distributor = row.and_then(|row| row.distributor_id.as_ref()).map(ToString::to_string);
+        let distributor = distributor.filter(|id| !id.trim().is_empty());
         let year_listeners = circles.len() as u64;
         let genre = row.and_then(|row| row.genre.as_deref());
         let seconds = row.and_then(|row| row.duration_ms).map(|ms| ms / 1_000);
@@ -331,7 +334,8 @@ fn shared(
         lines[place] = Line {
             track: track.to_string(),
             artist: of_id(row.and_then(|row| row.artist_id.as_ref())),
-            distributor: of_id(row.and_then(|row| row.distributor_id.as_ref())),
+            held_because: distributor.is_none().then_some(NO_DISTRIBUTOR),
+            distributor: distributor.unwrap_or_default(),
             isrc: text(row.and_then(|row| row.isrc.as_ref())),
             title: text(row.and_then(|row| row.title.as_ref())),
             artist_name: text(row.and_then(|row| row.artist_name.as_ref())),
@@ -339,7 +343,6 @@ fn shared(
             year_listeners,
             listeners_needed: royalty::listeners_needed(&terms.threshold, *year_streams),
             ineligible_because: weight.err().map(royalty::Ineligible::name),
-            held_because: row.is_none_or(|row| row.distributor_id.is_none()).then_some(NO_DISTRIBUTOR),
             ..Line::default()
         };
     }

@@ -120,12 +120,23 @@ fn whole(value: Value<'_>) -> u64 {
     }
 }
 
-/// The rows of the catalogue in force at the close.
-pub(crate) fn catalogue(inputs: &Inputs, kinds: &IdKinds, close: Millis) -> Result<HashMap<Id, Track>, Failure> {
+/// The rows of the catalogue in force at the end of a time; of tracks without one then the first that came into force before the close.
+pub(crate) fn catalogue(
+    inputs: &Inputs,
+    kinds: &IdKinds,
+    end: Millis,
+    close: Millis,
+) -> Result<HashMap<Id, Track>, Failure> {
     let mut catalogue: HashMap<Id, Track> = HashMap::new();
+    let begins = |track: &Track| track.valid_from.unwrap_or(Millis::MIN);
     let keep = |track: Track| {
-        let is_later = |known: &Track| track.valid_from > known.valid_from;
-        if track.valid_from.is_none_or(|from| from < close) && catalogue.get(&track.track_id).is_none_or(is_later) {
+        let from = begins(&track);
+        let is_better = |known: &Track| match (from < end, begins(known) < end) {
+            (true, true) => from > begins(known),
+            (false, false) => from < begins(known),
+            (is_in_force, _) => is_in_force,
+        };
+        if (from < end || from < close) && catalogue.get(&track.track_id).is_none_or(is_better) {
             catalogue.insert(track.track_id.clone(), track);
         }
     };
@@ -174,7 +185,7 @@ impl<'a> Known<'a> {
     ) -> Result<Known<'a>, Failure> {
         Ok(Known {
             courses: ruled(courses(tables, close)?, (inputs, kinds), close, settings.every_ms)?,
-            waiting: waiting(tables, close)?,
+            waiting: waiting(tables, settings, close)?,
             catalogue,
             window_ms: settings.windows.last().map_or(0, |(_, ms)| *ms),
             every_ms: settings.every_ms,
@@ -226,7 +237,7 @@ pub(crate) type Courses = HashMap<Subject, HashMap<String, Course>>;
 /// When the replay wrote no verdicts.
 pub(crate) fn courses(tables: &Path, close: Millis) -> Result<Courses, Failure> {
     let path = tables.join("verdict.parquet");
-    let has_changes = datasets::tables::rows::columns(&path).map_err(input)?.iter().any(|column| column.name == "diff");
+    let has_changes = has_changes(&path)?;
     let mut courses = Courses::new();
     each_until(&path, &["subject", "subject_id", "verdict"], close, |as_of, comes, row| {
         let subject = match row.value(2) {
@@ -266,7 +277,7 @@ pub(crate) fn ruled(
 ) -> Result<Courses, Failure> {
     for ((subject, id), rulings) in rulings(inputs, kinds)? {
         let course = courses.entry(subject).or_default().entry(id).or_default();
-        *course = course.ruled(&rulings, close, every_ms);
+        *course = course.ruled(subject, &rulings, close, every_ms);
     }
     Ok(courses)
 }
@@ -282,23 +293,33 @@ fn rulings(inputs: &Inputs, kinds: &IdKinds) -> Result<HashMap<(Subject, String)
 }
 
 /// Tracks that wait as of the close: for what they must declare, or at the gate.
-fn waiting(tables: &Path, close: Millis) -> Result<HashSet<String>, Failure> {
+fn waiting(tables: &Path, settings: &Settings, close: Millis) -> Result<HashSet<String>, Failure> {
     let mut waiting = HashSet::new();
+    let last = settings.as_of_ms.map_or(close, |(_, last)| close.min(last));
+    let last = last.div_euclid(settings.every_ms) * settings.every_ms;
     for (table, column, word) in [("payout_hold", "track_id", None), ("gate", "action", Some("wait"))] {
         let path = tables.join(format!("{table}.parquet"));
         if !path.is_file() {
             continue;
         }
-        // Reasons by track: it waits while it has one.
+        let has_changes = has_changes(&path)?;
+        // Reasons by track: it waits while it has one. Rows as of an instant say nothing of the next one.
         let mut reasons: HashMap<String, i64> = HashMap::new();
-        each_until(&path, &["track_id", column], close, |_, comes, row| {
-            if word.is_none_or(|word| row.value(3) == Value::Text(word)) {
+        each_until(&path, &["track_id", column], close, |as_of, comes, row| {
+            let speaks = has_changes || as_of == last;
+            if speaks && word.is_none_or(|word| row.value(3) == Value::Text(word)) {
                 *reasons.entry(text_of(row.value(2))).or_default() += if comes { 1 } else { -1 };
             }
         })?;
         waiting.extend(reasons.into_iter().filter(|(_, reasons)| *reasons > 0).map(|(track, _)| track));
     }
     Ok(waiting)
+}
+
+/// Whether the table tells what comes and goes, and not what there is as of each instant.
+fn has_changes(path: &Path) -> Result<bool, Failure> {
+    let columns = datasets::tables::rows::columns(path).map_err(input)?;
+    Ok(columns.iter().any(|column| column.name == "diff"))
 }
 
 /// The rows of a table of the replay as of instants up to the close: the instant, whether the row comes (or goes), and the row.

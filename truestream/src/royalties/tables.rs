@@ -40,17 +40,9 @@ pub fn write(out: &Path, told: &Told) -> Result<(), Failure> {
         )));
     }
     std::fs::create_dir_all(out.join("dsr")).map_err(failed)?;
-    // What is there is of a close that broke off, until the manifest is written.
-    for stale in [manifest.clone(), out.join("royalty_difference.parquet")] {
-        if stale.exists() {
-            std::fs::remove_file(stale).map_err(failed)?;
-        }
-    }
-    for report in std::fs::read_dir(out.join("dsr")).map_err(failed)? {
-        let path = report.map_err(failed)?.path();
-        if path.extension().is_some_and(|extension| extension == "tsv") {
-            std::fs::remove_file(path).map_err(failed)?;
-        }
+    // Without a manifest what is there is of a close that broke off; with one it is this close, whose files are written over with the same bytes.
+    if !manifest.exists() {
+        clear(out).map_err(failed)?;
     }
     let month = told.month.text();
     tracks(&out.join("royalty.parquet"), &month, &told.closed).map_err(output)?;
@@ -62,6 +54,21 @@ pub fn write(out: &Path, told: &Told) -> Result<(), Failure> {
         std::fs::write(out.join("dsr").join(name), dsr::write(&report)).map_err(failed)?;
     }
     std::fs::write(manifest, json).map_err(failed)
+}
+
+/// Removes what a close that broke off may have left and this one does not write.
+fn clear(out: &Path) -> std::io::Result<()> {
+    let difference = out.join("royalty_difference.parquet");
+    if difference.exists() {
+        std::fs::remove_file(difference)?;
+    }
+    for report in std::fs::read_dir(out.join("dsr"))? {
+        let path = report?.path();
+        if path.extension().is_some_and(|extension| extension == "tsv") {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn tracks(path: &Path, month: &str, closed: &Closed) -> Result<(), datasets::Error> {
@@ -134,11 +141,19 @@ fn reports(told: &Told) -> BTreeMap<String, Report> {
     reports
 }
 
-/// The id as the name of a file: everything but letters, digits, `-` and `_` as `%` and its bytes.
+/// Longer names are cut, so that with `.tsv` and a hash they are names on every file system (255 bytes).
+const NAME_BYTES: usize = 160;
+
+/// The id as the name of a file: everything but letters, digits, `-` and `_` as `%` and its bytes; one that is too long ends with a hash of all of it.
 fn file_name(id: &str) -> String {
     let safe = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),
     };
-    format!("{}.tsv", id.bytes().map(safe).collect::<String>())
+    let mut name: String = id.bytes().map(safe).collect();
+    if name.len() > NAME_BYTES {
+        name.truncate(NAME_BYTES);
+        name.push_str(&format!("-{}", blake3::hash(id.as_bytes()).to_hex()));
+    }
+    format!("{name}.tsv")
 }

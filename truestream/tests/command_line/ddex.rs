@@ -352,7 +352,7 @@ fn what_a_purged_recording_earned_waits_for_somebody_to_pay() {
         let from = data(folder.path(), messages);
         let [tables, out] = ["tables", "january"].map(|name| text(&folder.path().join(name)));
         let line = ["replay", "--data", &from, "--out", &tables, "--every", "12h", "--windows", "24h"];
-        let told_of = ["--views", "verdict,payout_hold,account_group", "--emit", "changes"];
+        let told_of = ["--views", "verdict,payout_hold,gate,account_group", "--emit", "changes"];
         truestream(&[&line[..], &told_of].concat()).good();
         let line = ["royalties", "--data", &from, "--tables", &tables, "--month", "2026-01", "--out", &out];
         let more = ["--policy", &text(policy.path()), "--pool", "100"];

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow::compute::cast;
+use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::DataType;
 use datasets::dsr;
 use tempfile::TempDir;
 
 use crate::data::{copy, instants, read, rewrite, rows, text, whole, with, write};
-use crate::process::{files, truestream};
+use crate::process::{files, names, truestream};
 
 /// Whoever is suspected at all is blocked, and a track needs one stream.
 pub fn strict() -> TempDir {
@@ -32,8 +32,8 @@ fn replayed(policy: &Path, out: &Path, emit: &str) {
     let (data, out) = (text(crate::data::world()), text(out));
     let line = ["replay", "--data", &data, "--out", &out, "--every", "6h", "--windows", "24h,28d", "--emit", emit];
     let views = match emit {
-        "last" => "verdict,withheld,track_window,account_group,payout_hold",
-        _ => "verdict,account_group,payout_hold",
+        "last" => "verdict,withheld,track_window,account_group,payout_hold,gate",
+        _ => "verdict,account_group,payout_hold,gate",
     };
     truestream(&[&line[..], &["--views", views, "--policy", &text(policy)]].concat()).good();
 }
@@ -201,7 +201,9 @@ fn a_month_that_is_opened_again_says_what_changed() {
         let count = |of: &BTreeMap<String, u64>| of.get(&row[0]).copied().unwrap_or_default().to_string();
         assert_eq!((&row[1], &row[2]), (&count(&before), &count(&after)));
     }
-    assert_eq!(second["earlier_otherwise"], serde_json::json!([]));
+    // More accounts are known to have listened, and their fees are the money.
+    let otherwise = second["earlier_otherwise"].as_array().expect("a list");
+    assert!(otherwise.len() == 1 && otherwise[0].as_str().is_some_and(|told| told.starts_with("pool ")), "{second:#}");
     let more = |name: &str| micros(&second[name]);
     assert_eq!(more("payable_more") + more("held_more"), micros(&second["moved"]));
 
@@ -247,22 +249,23 @@ fn who_delivers_a_track_later_or_takes_it_down_takes_no_money_that_another_has_e
     let folder = TempDir::new().expect("a folder");
     let words = |texts: &[Option<&str>]| -> ArrayRef { Arc::new(texts.iter().copied().collect::<StringArray>()) };
     let day = |number: i64| Some(crate::data::MONDAY + number * 86_400_000);
-    // Four streams in January, and one in May, so that the tables tell of it.
-    let names: Vec<String> = (0..5).map(|number| format!("p{number}")).collect();
-    let ids: Vec<Option<&str>> = names.iter().map(|name| Some(name.as_str())).collect();
+    // Four streams in January, one of a track of nobody's and one of somebody's with a long name, and one in May, so that the tables tell of it.
+    let numbered: Vec<String> = (0..7).map(|number| format!("p{number}")).collect();
+    let ids: Vec<Option<&str>> = numbered.iter().map(|name| Some(name.as_str())).collect();
     let plays = [
         ("play_id", words(&ids), true),
-        ("ended_at", instants(&[1, 2, 3, 4, 130].map(day)), true),
-        ("account_id", words(&["a", "b", "a", "b", "a"].map(Some)), true),
-        ("track_id", words(&[Some("t"); 5]), true),
-        ("played_ms", whole(&[Some(200_000); 5]), true),
+        ("ended_at", instants(&[1, 2, 3, 4, 5, 6, 130].map(day)), true),
+        ("account_id", words(&["a", "b", "a", "b", "a", "b", "a"].map(Some)), true),
+        ("track_id", words(&["t", "t", "t", "t", "u", "v", "t"].map(Some)), true),
+        ("played_ms", whole(&[Some(200_000); 7]), true),
     ];
     write(&folder.path().join("plays.parquet"), &RecordBatch::try_from_iter_with_nullable(plays).expect("plays"), 64);
-    // Delivered by one, in February by another, taken down in May.
+    // Delivered by one, by another before the month is closed, taken down in May.
+    let long = "n".repeat(300);
     let tracks = [
-        ("track_id", words(&[Some("t"); 3]), true),
-        ("valid_from", instants(&[-30, 60, 120].map(day)), true),
-        ("distributor_id", words(&[Some("first"), Some("second"), None]), true),
+        ("track_id", words(&["t", "t", "t", "u", "v"].map(Some)), true),
+        ("valid_from", instants(&[-30, 29, 120, -30, -30].map(day)), true),
+        ("distributor_id", words(&[Some("first"), Some("second"), None, Some(" "), Some(&long)]), true),
     ];
     write(
         &folder.path().join("tracks.parquet"),
@@ -273,7 +276,8 @@ fn who_delivers_a_track_later_or_takes_it_down_takes_no_money_that_another_has_e
     let (data, policy_text) = (text(folder.path()), text(policy.path()));
     let line =
         ["replay", "--data", &data, "--out", &tables, "--every", "24h", "--windows", "7d", "--policy", &policy_text];
-    truestream(&[&line[..], &["--views", "verdict,account_group", "--emit", "changes"]].concat()).good();
+    truestream(&[&line[..], &["--views", "verdict,payout_hold,gate,account_group", "--emit", "changes"]].concat())
+        .good();
     let line =
         ["royalties", "--data", &data, "--tables", &tables, "--month", "2026-01", "--policy", &policy_text, "--json"];
     let regular = truestream(&[&line[..], &["--out", &early]].concat()).good().json();
@@ -283,12 +287,14 @@ fn who_delivers_a_track_later_or_takes_it_down_takes_no_money_that_another_has_e
     let again = truestream(&[&line[..], &again].concat()).good().json();
     assert_eq!((&again["lines_hash"], &again["differences"]), (&regular["lines_hash"], &0.into()), "{again:#}");
     for out in [&early, &late] {
-        assert_eq!(rows(&Path::new(out).join("royalty.parquet"), &["track_id", "distributor_id"]), [["t", "first"]]);
+        let found = rows(&Path::new(out).join("royalty.parquet"), &["track_id", "distributor_id", "held_because"]);
+        assert_eq!(found, [["t", "first", ""], ["u", "", "no_distributor"], ["v", &long, ""]]);
+        assert_eq!(names(&Path::new(out).join("dsr")).len(), 2);
     }
     // Tables of the last instant say nothing of January.
     let line =
         ["replay", "--data", &data, "--out", &text(&policy.path().join("last")), "--every", "24h", "--windows", "7d"];
-    truestream(&[&line[..], &["--views", "verdict,account_group", "--emit", "last"]].concat()).good();
+    truestream(&[&line[..], &["--views", "verdict,payout_hold,gate,account_group", "--emit", "last"]].concat()).good();
     let line = ["royalties", "--data", &data, "--tables", &text(&policy.path().join("last")), "--month", "2026-01"];
     for close in [&[][..], &["--close", "2026-06-01"]] {
         let told = truestream(&[&line[..], &["--out", "/nowhere"], close].concat());
@@ -331,12 +337,46 @@ fn a_month_is_closed_over_the_files_that_were_replayed_wherever_they_lie() {
     explain(&other, &account[1]).failed(4, &["made of plays that are not here", "replay these"]);
 
     // Another catalogue is taken for a close that the tables do not reach, which says so.
-    rewrite(&listed, "tracks", 500, |tracks| tracks.slice(1, tracks.num_rows() - 1));
+    rewrite(&listed, "tracks", 500, |tracks| {
+        let (first, others) = (tracks.slice(0, 1), tracks.slice(1, tracks.num_rows() - 1));
+        concat_batches(&tracks.schema(), [&others, &first]).expect("the same columns")
+    });
     royalties(&listed, "refused", &[]).failed(4, &["tracks: ", "listed/tracks.parquet", "or close later than"]);
     let told = royalties(&listed, "later", &["--close", "2026-03-01", "--json"]).good().json();
     assert_eq!(told["changed_since"], serde_json::json!(["tracks"]));
+    // What was corrected stays corrected, and what was delivered stays known.
+    rewrite(&listed, "tracks", 500, |tracks| tracks.slice(1, tracks.num_rows() - 1));
+    royalties(&listed, "refused", &["--close", "2026-03-01"])
+        .failed(4, &["tracks: found 1 files", "expected at least"]);
+    std::fs::remove_file(moved.join("corrections.parquet")).expect("a file");
+    let without = royalties(&moved, "refused", &["--close", "2026-03-01"]);
+    without.failed(4, &["corrections: found 0 files with 0 rows", "corrections.parquet"]);
     let told = explain(&listed, &account[1]);
     assert!(told.err.contains("warning: not what") && told.err.contains("tracks: "), "{told:?}");
+}
+
+#[test]
+fn rows_as_of_every_instant_close_a_month_as_changes_do_and_tables_that_do_not_tell_what_waits_close_none() {
+    let policy = strict();
+    let (data, law) = (text(crate::data::world()), text(policy.path()));
+    let replay = |name: &str, emit: &str, views: &str| {
+        let tables = text(&policy.path().join(name));
+        let line =
+            ["replay", "--data", &data, "--out", &tables, "--every", "24h", "--windows", "24h,28d", "--emit", emit];
+        truestream(&[&line[..], &["--policy", &law, "--views", views]].concat()).good();
+        tables
+    };
+    let royalties = |tables: &str| {
+        let out = format!("{tables}-closed");
+        let line = ["royalties", "--data", &data, "--tables", tables, "--month", "2026-01", "--out", &out, "--json"];
+        truestream(&[&line[..], &["--policy", &law]].concat())
+    };
+    let views = "verdict,payout_hold,gate,account_group";
+    let [changes, all] = ["changes", "all"].map(|emit| royalties(&replay(emit, emit, views)).good().json());
+    assert!(changes["held_streams"].as_u64() > Some(0), "{changes:#}");
+    assert_eq!(changes["lines_hash"], all["lines_hash"]);
+    let half = royalties(&replay("half", "changes", "verdict,gate"));
+    half.failed(4, &["found no payout_hold, account_group", "would be paid", "--emit changes"]);
 }
 
 /// A year of one stream a day, without this day, of a track that needs a listener more than it has.
@@ -359,7 +399,8 @@ fn a_year_without(day: Option<i64>) -> (serde_json::Value, String) {
     let [data, tables, out] = [folder.path().to_owned(), folder.path().join("tables"), folder.path().join("january")];
     let (data, tables, out, policy) = (text(&data), text(&tables), text(&out), strict());
     let line = ["replay", "--data", &data, "--out", &tables, "--every", "24h", "--windows", "28d"];
-    truestream(&[&line[..], &["--views", "verdict", "--emit", "changes"]].concat()).good();
+    truestream(&[&line[..], &["--views", "verdict,payout_hold,gate,account_group", "--emit", "changes"]].concat())
+        .good();
     let line = ["royalties", "--data", &data, "--tables", &tables, "--month", "2026-01", "--out", &out];
     let told = truestream(&[&line[..], &["--policy", &text(policy.path()), "--json"]].concat()).good();
     assert_eq!(rows(Path::new(&out).join("royalty.parquet").as_path(), &["ineligible_because"]), [["listeners"]]);
