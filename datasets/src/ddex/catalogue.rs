@@ -400,8 +400,8 @@ impl Catalogue {
     fn release(&mut self, message: &Message, sent: &Sent, rows: &mut Rows) {
         let Some(main) = message.main_release() else { return };
         let release_id = sent.release_id(main);
-        let deals: Vec<&Deal> =
-            message.deals.iter().filter(|group| group.is_about(main)).flat_map(|group| &group.deals).collect();
+        let about_it = message.deals.iter().filter(|group| group.is_about(main));
+        let deals: Vec<&Deal> = about_it.flat_map(|group| &group.deals).filter(|deal| deal.counts()).collect();
         let released_at = main.released_at.or_else(|| deals.iter().filter_map(|deal| deal.from).min());
         let mut tracks = Vec::new();
         for (id, resource, parts) in self.settings.track_ids.one_each(&message.resources, &release_id) {
@@ -693,13 +693,17 @@ pub(super) fn order(envelopes: Vec<Envelope>, limits: Limits) -> (Vec<Envelope>,
     for envelope in envelopes {
         match &envelope {
             Envelope { is_test: true, .. } => {
-                set_aside(envelope, Fate::Test, "MessageControlType is TestMessage".to_owned())
+                set_aside(envelope, Fate::Test, "MessageControlType says that it is a test".to_owned())
             }
             Envelope { message_id: None, .. } => {
                 set_aside(envelope, Fate::Incomplete, "MessageId is missing".to_owned())
             }
             Envelope { unread_sender: Some(_), .. } => {
                 let reason = "MessageSender's PartyId has letters that no DPID has".to_owned();
+                set_aside(envelope, Fate::Incomplete, reason);
+            }
+            Envelope { sender, .. } if sender.is_empty() => {
+                let reason = "MessageSender is missing, or has neither PartyId nor name".to_owned();
                 set_aside(envelope, Fate::Incomplete, reason);
             }
             Envelope { created: None, .. } => {

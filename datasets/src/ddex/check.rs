@@ -16,6 +16,7 @@ use super::disclosure::{Part, Parts, is_of_what_untold, sings, untold};
 use super::message::{
     Contributor, DAY_MS, Deal, Header, Kind, Message, Party, Release, Repeated, Resource, ResourceKind, Said, is_dpid,
 };
+use super::values::{Form, ID_BYTES_MAX, Misread};
 use super::xml::{Place, shown};
 use crate::formats::instant;
 
@@ -76,6 +77,7 @@ pub fn check(message: &Message, received: Option<Millis>) -> Findings {
     header(message, &mut found);
     time(message, received, &mut found);
     form(message, &mut found);
+    message.misread.iter().for_each(|misread| value(misread, &mut found));
     let references = references(message, &mut found);
     one_track(message, &mut found);
     for resource in &message.resources {
@@ -167,6 +169,11 @@ fn header(message: &Message, found: &mut Found) {
             found.error("no_time", at, subject, wrong, "write it as 2026-01-31T12:00:00Z");
         }
     }
+    if let Some(said) = header.control.as_ref().filter(|said| !header.is_test && !is_live(&said.word)) {
+        let wrong =
+            format!("MessageControlType is {}, a value we do not know: the message counts as live", shown(&said.word));
+        found.warning("unknown_value", said.at, subject, wrong, "write LiveMessage or TestMessage");
+    }
     if message.kind == Kind::Purge && message.purged.is_empty() {
         let wrong = "the message purges nothing: PurgedRelease is missing".to_owned();
         found.error("nothing_purged", message.at, "PurgeReleaseMessage", wrong, "name the release by its ReleaseId");
@@ -175,6 +182,10 @@ fn header(message: &Message, found: &mut Found) {
         let wrong = "the message holds no release".to_owned();
         found.error("no_release", message.at, "NewReleaseMessage", wrong, "describe the release in ReleaseList");
     }
+}
+
+fn is_live(control: &str) -> bool {
+    ["LiveMessage", "Live"].iter().any(|word| control.eq_ignore_ascii_case(word))
 }
 
 /// An id that is none is nobody's, though it may look like somebody's.
@@ -217,8 +228,13 @@ fn form(message: &Message, found: &mut Found) {
     for Repeated { element, within, is_contradictory, at } in &message.repeated {
         match is_contradictory {
             true => {
-                let wrong =
-                    format!("{element} stands there more than once and says different things: none of it counts");
+                let counts = match *element {
+                    "MessageControlType" => "the message counts as a test",
+                    "TakeDown" => "the release counts as taken down",
+                    "StartDateTime" | "StartDate" | "EndDateTime" | "EndDate" => "the deal grants nothing",
+                    _ => "none of it counts",
+                };
+                let wrong = format!("{element} stands there more than once and says different things: {counts}");
                 found.error("repeated_element", *at, within, wrong, "say it once");
             }
             false => {
@@ -232,6 +248,42 @@ fn form(message: &Message, found: &mut Found) {
         let fix = "write the element as ERN has it, without a prefix";
         found.warning("foreign_element", *at, &shown(word), wrong, fix);
     }
+}
+
+/// A date, a truth value or an id that is none.
+fn value(Misread { element, form, said }: &Misread, found: &mut Found) {
+    let is = format!("it is {}, which is no", shown(&said.word));
+    let (code, wrong, fix) = match form {
+        Form::Period => (
+            "no_date",
+            format!("{is} date: the deal grants nothing"),
+            "write a day as 2026-01-31, a time as 2026-01-31T12:00:00Z",
+        ),
+        Form::Date => ("no_date", format!("{is} date"), "write a day as 2026-01-31"),
+        Form::TakeDown => {
+            ("no_truth_value", format!("{is} truth value: the release counts as taken down"), "write true or false")
+        }
+        Form::Truth => ("no_truth_value", format!("{is} truth value: it says nothing"), "write true or false"),
+        Form::Id => {
+            let wrong = format!("{} has more than {ID_BYTES_MAX} bytes: it counts for nothing", shown(&said.word));
+            ("id_length", wrong, "give it a shorter one")
+        }
+        Form::Isrc => {
+            let fix = "an ISRC is two letters, three letters or digits, seven digits; a number of your own stands in ProprietaryId";
+            ("isrc_form", format!("{is} ISRC: it counts for nothing"), fix)
+        }
+        Form::Icpn => {
+            let fix = "a GTIN has 8, 12, 13 or 14 digits; a number of your own stands in ProprietaryId";
+            return found.warning(
+                "icpn_form",
+                said.at,
+                element,
+                format!("{is} barcode: the release is known by it as it is"),
+                fix,
+            );
+        }
+    };
+    found.error(code, said.at, element, wrong, fix);
 }
 
 /// The references to resources; one that is given twice is an error, because what refers to it means nothing, and so is one of parties or releases.
@@ -339,22 +391,9 @@ fn metadata(resource: &Resource, subject: &str, found: &mut Found) {
     if !resource.kind.is_played() {
         return;
     }
-    match &resource.isrc {
-        None => {
-            let wrong = "ISRC is missing: copies of the recording cannot be told from others".to_owned();
-            found.warning("no_isrc", resource.at, subject, wrong, "name the ISRC of the recording");
-        }
-        Some(isrc) if !is_isrc(isrc) => {
-            let wrong = format!("{} is no ISRC", shown(isrc));
-            found.warning(
-                "isrc_form",
-                resource.at,
-                subject,
-                wrong,
-                "an ISRC is two letters, three letters or digits, seven digits",
-            );
-        }
-        Some(_) => {}
+    if resource.isrc.is_none() {
+        let wrong = "no ISRC is known of it: copies of the recording cannot be told from others".to_owned();
+        found.warning("no_isrc", resource.at, subject, wrong, "name the ISRC of the recording");
     }
     for (code, is_missing, element) in [
         ("no_title", resource.title.is_none(), "a title"),
@@ -364,15 +403,6 @@ fn metadata(resource: &Resource, subject: &str, found: &mut Found) {
             found.warning(code, resource.at, subject, format!("{element} is missing"), "complete the metadata");
         }
     }
-}
-
-/// ISO 3901: country and registrant, year and number.
-fn is_isrc(isrc: &str) -> bool {
-    let bytes = isrc.as_bytes();
-    bytes.len() == 12
-        && bytes[..2].iter().all(u8::is_ascii_uppercase)
-        && bytes[2..5].iter().all(u8::is_ascii_alphanumeric)
-        && bytes[5..].iter().all(u8::is_ascii_digit)
 }
 
 fn dangling(contributor: &Contributor, what: &str, subject: &str, found: &mut Found) {

@@ -12,7 +12,8 @@ use std::path::Path;
 use records::Millis;
 use serde::Deserialize;
 
-use super::message::{date_of, end_of, is_dpid, plain_code, plain_party_id};
+use super::message::{date_of, end_of, is_dpid, plain_party_id};
+use super::values::isrc;
 use crate::Error;
 
 /// What a consent is about.
@@ -93,7 +94,8 @@ impl Consents {
     fn add(&mut self, line: Line, at: u64) -> Result<(), &'static str> {
         let no_id = "the id has letters that none has; expected such as isni:0000000121032683 or PADPIDA2026010101A";
         let whose = match (line.isrc.is_empty(), line.party_id.is_empty()) {
-            (false, true) => Whose::Recording(plain_code(&line.isrc)),
+            // What is no ISRC is about nothing, and told so.
+            (false, true) => Whose::Recording(isrc(&line.isrc).unwrap_or(line.isrc)),
             (true, false) => Whose::Party(plain_party_id(&line.party_id).ok_or(no_id)?),
             _ => return Err("expected an isrc or a party_id, one of them"),
         };

@@ -16,7 +16,8 @@ use std::path::Path;
 use records::{Disclosure, Millis};
 
 use super::disclosure::gravity;
-use super::once::settle;
+use super::once;
+use super::values::{self, Misread, truth};
 use super::xml::{Element, Limits, Piece, Pieces, Place, Stop, Unread, shown};
 use crate::formats::instant;
 
@@ -115,6 +116,8 @@ pub struct Header {
     pub created: Option<Millis>,
     /// What was said of the time.
     pub created_said: Option<Said>,
+    /// Whether it is a test, in the sender's word.
+    pub control: Option<Said>,
     pub is_test: bool,
     pub at: Option<Place>,
 }
@@ -313,7 +316,16 @@ pub struct Deal {
     pub models: Vec<String>,
     pub uses: Vec<String>,
     pub is_takedown: bool,
+    /// A day from or until which it holds cannot be read: it grants nothing.
+    pub is_unread: bool,
     pub at: Place,
+}
+
+impl Deal {
+    /// Whether it says anything of the release.
+    pub fn counts(&self) -> bool {
+        self.is_takedown || !self.is_unread
+    }
 }
 
 /// An element that may stand once and stands there more often.
@@ -346,6 +358,8 @@ pub struct Message {
     pub purged: Vec<Release>,
     /// What is said more often than it may be.
     pub repeated: Vec<Repeated>,
+    /// Dates, truth values and ids that are none.
+    pub misread: Vec<Misread>,
     /// Elements of other namespaces, which say nothing here.
     pub foreign: Vec<Said>,
     /// Where the root begins.
@@ -407,6 +421,7 @@ fn parse(source: impl Read, limits: Limits, header_only: bool) -> Result<Message
         deals: Vec::new(),
         purged: Vec::new(),
         repeated: Vec::new(),
+        misread: Vec::new(),
         foreign: Vec::new(),
         at: root.place(),
     };
@@ -416,7 +431,8 @@ fn parse(source: impl Read, limits: Limits, header_only: bool) -> Result<Message
             let next = "ask the sender for the message as its system made it";
             return Err(Stop::new(piece.element.place(), "a second <MessageHeader>", "one", next));
         }
-        settle(&mut piece.element, &mut message.repeated);
+        values::settle(&mut piece.element, &mut message.misread);
+        once::settle(&mut piece.element, &mut message.repeated);
         take(&mut message, &mut named, piece);
         if header_only && message.header.at.is_some() {
             break;
@@ -489,6 +505,9 @@ fn take(message: &mut Message, named: &mut Named, piece: Piece) {
 fn header(element: &Element) -> Header {
     let said = element.find("MessageCreatedDateTime").map(Said::of).filter(|said| !said.word.is_empty());
     let created = said.as_ref().and_then(|said| instant::from_text(&said.word));
+    let control = element.find("MessageControlType");
+    // Who says both must not be taken at the word that costs more.
+    let is_test = |said: &Element| said.is_contradictory || word_of(said).to_ascii_lowercase().contains("test");
     Header {
         message_id: owned(element.text_at(&["MessageId"])),
         thread_id: owned(element.text_at(&["MessageThreadId"])),
@@ -496,7 +515,8 @@ fn header(element: &Element) -> Header {
         on_behalf_of: element.find("SentOnBehalfOf").map(party),
         created,
         created_said: said,
-        is_test: element.text_at(&["MessageControlType"]) == Some("TestMessage"),
+        is_test: control.is_some_and(is_test),
+        control: control.map(Said::of).filter(|said| !said.word.is_empty()),
         at: Some(element.place()),
     }
 }
@@ -530,7 +550,7 @@ fn party_ids(element: &Element) -> (Option<String>, Option<Said>) {
 fn party_id(element: &Element) -> Option<Result<String, Said>> {
     let plain = |kind, said: &Element| plain_id(kind, &said.text).ok_or_else(|| Said::of(said));
     if element.children.is_empty() {
-        let is_isni = element.attribute("IsISNI").is_some_and(is_true);
+        let is_isni = element.attribute("IsISNI").and_then(truth) == Some(true);
         return match (is_isni, element.attribute("Namespace")) {
             _ if element.text.is_empty() => None,
             (true, _) => Some(plain("isni:", element)),
@@ -602,7 +622,7 @@ fn resource(element: &Element, named: &Named) -> Resource {
     let said = |name: &str| {
         places.iter().find_map(|place| place.find(name)).map(Said::of).filter(|said| !said.word.is_empty())
     };
-    let truly = |name: &str| said(name).filter(|said| is_true(&said.word));
+    let truly = |name: &str| said(name).filter(|said| truth(&said.word) == Some(true));
     let duration = said("Duration");
     let duration_ms = duration.as_ref().and_then(|said| duration_ms(&said.word));
     let own_ids = ["ResourceId", "SoundRecordingId", "VideoId", "ImageId", "TextId"];
@@ -610,7 +630,7 @@ fn resource(element: &Element, named: &Named) -> Resource {
     Resource {
         kind,
         reference: said("ResourceReference"),
-        isrc: first(&["ResourceId/ISRC", "SoundRecordingId/ISRC", "VideoId/ISRC"]).map(|isrc| plain_code(&isrc)),
+        isrc: first(&["ResourceId/ISRC", "SoundRecordingId/ISRC", "VideoId/ISRC"]),
         proprietary_id: own_id.and_then(proprietary),
         title: title(&places),
         version: first(&["DisplayTitle/SubTitle", "ReferenceTitle/SubTitle", "Title/SubTitle"]),
@@ -640,8 +660,8 @@ pub(super) fn editions(element: &Element) -> impl Iterator<Item = &Element> {
 }
 
 fn edition(element: &Element) -> Said {
-    let isrc = element.text_at(&["ResourceId/ISRC"]).map(plain_code);
-    Said { word: isrc.unwrap_or_else(|| "without ISRC".to_owned()), at: element.place() }
+    let isrc = element.text_at(&["ResourceId/ISRC"]);
+    Said { word: isrc.unwrap_or("without ISRC").to_owned(), at: element.place() }
 }
 
 fn declared(element: &Element) -> Option<Said> {
@@ -760,10 +780,10 @@ fn release(element: &Element, named: &Named) -> Release {
     held(element, &mut holds);
     Release {
         reference: element.find("ReleaseReference").map(Said::of),
-        is_main: element.attribute("IsMainRelease").is_some_and(is_true),
-        icpn: id("ICPN").map(|icpn| plain_code(&icpn)),
-        grid: id("GRid").map(|grid| plain_code(&grid)),
-        isrc: id("ISRC").map(|isrc| plain_code(&isrc)),
+        is_main: element.attribute("IsMainRelease").and_then(truth) == Some(true),
+        icpn: id("ICPN"),
+        grid: id("GRid"),
+        isrc: id("ISRC"),
         proprietary_id: ids
             .and_then(|ids| ids.find("ProprietaryId").or_else(|| ids.find("CatalogNumber")))
             .and_then(proprietary),
@@ -799,21 +819,29 @@ fn deals(element: &Element) -> ReleaseDeal {
         let Some(terms) = deal.find("DealTerms") else { continue };
         let texts = |name: &'static str| terms.all(name).map(|found| word_of(found).to_owned()).collect::<Vec<_>>();
         let usage = terms.all("Usage").flat_map(|usage| usage.all("UseType")).map(|found| word_of(found).to_owned());
-        let period = |paths: &[&str]| terms.text_at(paths).map(str::to_owned);
-        let until = period(&["ValidityPeriod/EndDateTime"]).as_deref().and_then(instant::from_text);
-        let last_day = period(&["ValidityPeriod/EndDate"]).as_deref().and_then(end_of);
+        let from = end_of_period(terms, ["StartDateTime", "StartDate"], date_of);
+        let until = end_of_period(terms, ["EndDateTime", "EndDate"], end_of);
         deals.push(Deal {
             territories: texts("TerritoryCode"),
             excluded: texts("ExcludedTerritoryCode"),
-            from: period(&["ValidityPeriod/StartDateTime", "ValidityPeriod/StartDate"]).as_deref().and_then(date_of),
-            until: until.or(last_day).filter(|end| *end < Millis::MAX),
+            from: from.flatten(),
+            until: until.flatten().filter(|end| *end < Millis::MAX),
             models: texts("CommercialModelType"),
             uses: texts("UseType").into_iter().chain(usage).collect(),
-            is_takedown: terms.text_at(&["TakeDown"]).is_some_and(is_true),
+            // Who says anything of it but that it is not, wants it taken down.
+            is_takedown: terms.find("TakeDown").is_some_and(|said| truth(&said.text) != Some(false)),
+            is_unread: from.is_none() || until.is_none(),
             at: deal.place(),
         });
     }
     ReleaseDeal { releases: element.all("DealReleaseReference").map(Said::of).collect(), deals }
+}
+
+/// When a deal begins or ends, where it says so in one of two elements; `None` where one is there and is no date.
+fn end_of_period(terms: &Element, names: [&str; 2], read: fn(&str) -> Option<Millis>) -> Option<Option<Millis>> {
+    let said = names.iter().filter_map(|name| terms.find(&format!("ValidityPeriod/{name}")));
+    let dates: Option<Vec<Millis>> = said.map(|said| read(&said.text)).collect();
+    Some(dates?.first().copied())
 }
 
 pub(super) const DAY_MS: Millis = 86_400_000;
@@ -829,17 +857,14 @@ fn word_of(element: &Element) -> &str {
     }
 }
 
-fn is_true(word: &str) -> bool {
-    matches!(word, "true" | "1")
-}
-
 fn owned(text: Option<&str>) -> Option<String> {
     text.map(str::to_owned)
 }
 
-/// An ISRC, ICPN or GRid as it is compared: `QZ-ABC-24-00001` and `qzabc2400001` are one recording.
+/// The letters of an ISRC, ICPN or GRid: `QZ-ABC-24-00001` and `qzabc2400001` are one recording.
 pub(super) fn plain_code(code: &str) -> String {
-    code.chars().filter(|letter| !matches!(letter, '-' | ' ')).collect::<String>().to_ascii_uppercase()
+    let letters = code.chars().filter(|letter| *letter != '-' && !letter.is_whitespace());
+    letters.collect::<String>().to_ascii_uppercase()
 }
 
 /// A day, a month or a year is its beginning, where its time zone says; without one in UTC.

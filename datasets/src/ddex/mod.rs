@@ -17,6 +17,7 @@ mod once;
 mod owners;
 mod received;
 mod tables;
+mod values;
 mod xml;
 
 pub use catalogue::{Catalogue, Envelope, Fate, Outcome, Settings, TrackIds, envelope};
@@ -29,4 +30,5 @@ pub use message::{
 };
 pub use received::Received;
 pub use tables::{Imported, write};
+pub use values::{Form, ID_BYTES_MAX, Misread};
 pub use xml::{Limits, Place, Unread};

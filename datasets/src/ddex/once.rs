@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! element ──▶ all of one name that it holds ──┬──▶ equal: the first counts, once
-//!                                             └──▶ contradictory: none counts
+//!                                             └──▶ contradictory: none counts, and where silence would be a word, that is kept in mind
 //! ```
 //!
 //! Of two readers one takes the first word and one the last. So a message that says both says nothing that anybody may rely on.
 
 use std::collections::BTreeMap;
 
-use super::message::{Repeated, by_territory, editions, plain_code};
+use super::message::{Repeated, by_territory, editions};
 use super::xml::Element;
 
 /// Elements of which a part of a message has one: who declares what, and by what it is known.
@@ -39,6 +39,10 @@ const ONCE: [&str; 24] = [
     "EndDateTime",
     "EndDate",
 ];
+
+/// Elements of which a contradiction is not like silence: silent, a deal would last for ever, and a test be in force.
+const NOT_SILENT: [&str; 6] =
+    ["MessageControlType", "TakeDown", "StartDateTime", "StartDate", "EndDateTime", "EndDate"];
 
 /// Elements that only say by what the one around them is known.
 const IDS: [&str; 6] = ["ResourceId", "SoundRecordingId", "VideoId", "ImageId", "TextId", "ReleaseId"];
@@ -96,7 +100,14 @@ fn gather<'a>(element: &'a Element, said: &mut BTreeMap<&'static str, Vec<&'a El
 }
 
 fn remove(element: &mut Element, names: &[&str]) {
-    element.children.retain(|child| !names.contains(&child.name.as_str()));
+    element.children.retain(|child| {
+        let name = child.name.as_str();
+        !names.contains(&name) || NOT_SILENT.contains(&name)
+    });
+    for child in element.children.iter_mut().filter(|child| names.contains(&child.name.as_str())) {
+        let (name, at) = (std::mem::take(&mut child.name), child.at);
+        *child = Element { name, at, is_contradictory: true, ..Element::default() };
+    }
     for child in &mut element.children {
         let is_part = child.name.ends_with("Edition") || child.name.ends_with("DetailsByTerritory");
         if is_part || IDS.contains(&child.name.as_str()) {
@@ -107,7 +118,7 @@ fn remove(element: &mut Element, names: &[&str]) {
 
 fn says_as(one: &Element, other: &Element) -> bool {
     match one.name.as_str() {
-        "ISRC" | "ICPN" | "GRid" => plain_code(&one.text) == plain_code(&other.text),
+        "ISRC" | "ICPN" | "GRid" => one.text == other.text,
         _ => one.says_as(other),
     }
 }

@@ -126,6 +126,8 @@ pub(super) struct Element {
     pub(super) children: Vec<Element>,
     /// It, or what it stands in, is of another namespace.
     pub(super) is_foreign: bool,
+    /// It was said more often and not the same: that something was said is all that is left of it.
+    pub(super) is_contradictory: bool,
 }
 
 impl Element {

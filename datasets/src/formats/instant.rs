@@ -47,6 +47,11 @@ pub fn from_text(text: &str) -> Option<Millis> {
         _ => (0, &text[16..]),
     };
     let (milli, zone) = fraction(rest)?;
+    // ISO 8601 and XML Schema write the end of a day as 24:00, which is the beginning of the next.
+    let (date, hour) = match (hour, minute, second, milli) {
+        (24, 0, 0, 0) => (date.succ_opt()?, 0),
+        _ => (date, hour),
+    };
     let local = date.and_hms_milli_opt(hour, minute, second, milli)?.and_utc().timestamp_millis();
     Some(local - offset_ms(zone.trim())?)
 }
@@ -166,6 +171,7 @@ mod tests {
         assert_eq!(from_text("2021-02-16 19:38"), Some(1_613_504_280_000));
         assert_eq!(from_text("2021-02-16"), Some(1_613_433_600_000));
         assert_eq!(from_text("2021-02-16T19:38:59.25Z"), Some(1_613_504_339_250));
+        assert_eq!(from_text("2021-02-28T24:00:00Z"), from_text("2021-03-01"));
         assert_eq!(from_american_date("Aug 13, 2006"), Some(1_155_427_200_000));
     }
 
@@ -185,6 +191,8 @@ mod tests {
             "yesterday",
             "2021-02-30 10:00",
             "2021-02-16T25:00:00Z",
+            "2021-02-16T24:00:01Z",
+            "2021-02-30T24:00:00Z",
             "2021/02/16 10:00",
             "2021-02-16 10",
             "2021-02-16T19:38:59 moon",

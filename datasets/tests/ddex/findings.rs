@@ -19,6 +19,19 @@ const INSTRUMENTAL: &str = "<IsInstrumental>true</IsInstrumental>";
 const TIME_2: &str = "<MessageCreatedDateTime>2025-12-05T10:00:00Z</MessageCreatedDateTime><MessageCreatedDateTime>";
 const RELEASE_PARTLY: &str = "<ContainsAI>Partly</ContainsAI>\n      <ResourceGroup>";
 
+const TAKEN_DOWN: &str = "<TerritoryCode>Worldwide</TerritoryCode>\n        <Validity";
+const LIVE: &str = "<MessageControlType>LiveMessage</MessageControlType>";
+/// 130 letters.
+const LONG: &str = concat!(
+    "padpida2026010101a-padpida2026010101a-padpida2026010101a-padpida2",
+    "026010101a-padpida2026010101a-padpida2026010101a-padpida20260101a"
+);
+const LONG_ID: &str = concat!(
+    "<ProprietaryId Namespace=\"DPID:PADPIDA2026010101A\">",
+    "padpida2026010101a-padpida2026010101a-padpida2026010101a-padpida2026010101a-padpida2026010101a-777",
+    "</ProprietaryId>"
+);
+
 pub const CASES: &[Case] = &[
     ("in order, 4.3.2", ERN_432, &[]),
     ("in order, 4.3.1", ERN_432, &[("ern/432", "ern/431")]),
@@ -48,6 +61,52 @@ pub const CASES: &[Case] = &[
         ERN_432,
         &[("</StartDateTime>", "</StartDateTime><EndDate>2026-01-01</EndDate>")],
     ),
+    (
+        "a deal until the last minute of a day",
+        ERN_432,
+        &[("</StartDateTime>", "</StartDateTime><EndDateTime>2026-01-31T24:00:00Z</EndDateTime>")],
+    ),
+    (
+        "a deal until a day that is not",
+        ERN_432,
+        &[("</StartDateTime>", "</StartDateTime><EndDate>2026-02-30</EndDate>")],
+    ),
+    ("a deal until a day in other words", ERN_383, &[("</StartDate>", "</StartDate><EndDate>31.01.2026</EndDate>")]),
+    ("a deal until nobody knows when", ERN_432, &[("</StartDateTime>", "</StartDateTime><EndDate/>")]),
+    (
+        "a deal with two ends, and not the same",
+        ERN_432,
+        &[("</StartDateTime>", "</StartDateTime><EndDate>2026-01-31</EndDate><EndDate>2099-01-31</EndDate>")],
+    ),
+    ("a deal from nobody knows when", ERN_432, &[("2026-01-09T00:00:00Z</StartDateTime>", "soon</StartDateTime>")]),
+    ("a release day that is none", ERN_432, &[("<OriginalReleaseDate>2026-01-09", "<OriginalReleaseDate>9 January")]),
+    ("a takedown in capitals", ERN_383, &[(TAKEN_DOWN, "<TakeDown>TRUE</TakeDown><Validity")]),
+    ("a takedown in another word", ERN_383, &[(TAKEN_DOWN, "<TakeDown>yes</TakeDown><Validity")]),
+    ("no takedown", ERN_383, &[(TAKEN_DOWN, "<TakeDown>false</TakeDown><Validity")]),
+    ("a takedown, and none", ERN_383, &[(TAKEN_DOWN, "<TakeDown>false</TakeDown><TakeDown>true</TakeDown><Validity")]),
+    ("a main release in another word", ERN_383, &[("IsMainRelease=\"true\"", "IsMainRelease=\"ja\"")]),
+    ("a test in small letters", ERN_432, &[("LiveMessage", "testmessage")]),
+    (
+        "a test, and live",
+        ERN_432,
+        &[(
+            LIVE,
+            "<MessageControlType>LiveMessage</MessageControlType><MessageControlType>TestMessage</MessageControlType>",
+        )],
+    ),
+    ("neither live nor a test", ERN_432, &[("LiveMessage", "Draft")]),
+    ("a barcode of twelve digits", ERN_432, &[("<ICPN>0724384960650", "<ICPN>724384960650")]),
+    ("a barcode of fourteen digits", ERN_432, &[("<ICPN>0724384960650", "<ICPN>00724384960650")]),
+    ("a barcode of eleven digits", ERN_432, &[("<ICPN>0724384960650", "<ICPN>72438496065")]),
+    (
+        "one barcode written in two ways",
+        ERN_432,
+        &[("<ICPN>0724384960650", "<ICPN>724384960650</ICPN><ICPN>0724384960650")],
+    ),
+    ("an ISRC with hyphens that are none", ERN_432, &[("QZTS12600002", "QZ\u{2011}TS1\u{2011}26\u{2011}00002")]),
+    ("an ISRC as it is printed", ERN_432, &[("QZTS12600002", "ISRC QZ-TS1-26-00002")]),
+    ("an id of 98 letters in a namespace of 23", ERN_432, &[("<ISNI>0000000121032683</ISNI>", LONG_ID)]),
+    ("a cover's number of 130 letters", ERN_432, &[("cover-1", LONG)]),
     ("absent is not None", ERN_432, &[(NONE_2, "")]),
     (
         "nothing said at all",

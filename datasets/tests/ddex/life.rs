@@ -39,6 +39,7 @@ fn table(out: &Path, name: &str, wanted: &[&str]) -> Vec<String> {
             Value::Null => "-".to_owned(),
             Value::Int(number) => number.to_string(),
             Value::Text(text) => text.to_owned(),
+            Value::Bool(is_so) => is_so.to_string(),
             other => format!("{other:?}"),
         });
         texts.push(cells.collect::<Vec<_>>().join(" | "));
@@ -364,6 +365,109 @@ fn a_voice_that_is_said_to_be_nobodys_covers_no_declaration_of_another_recording
     let out = TempDir::new().expect("a folder");
     import(&[store(folder.path(), "1.xml", &message)], out.path(), Settings::default());
     assert_eq!(table(out.path(), "tracks", &["contains_ai", "ai_vocals"])[0], "all | partly");
+}
+
+#[test]
+fn a_deal_whose_days_cannot_be_read_grants_nothing_and_an_unread_takedown_is_one() {
+    let folder = TempDir::new().expect("a folder");
+    let status = |terms: &str| {
+        let out = TempDir::new().expect("a folder");
+        let message = edited(ERN_432, &[("</StartDateTime></ValidityPeriod>", terms)]);
+        import(&[store(folder.path(), "1.xml", &message)], out.path(), Settings::default());
+        let deals = table(out.path(), "deals", &["until", "is_takedown"]).join(", ");
+        format!("{}; {deals}", table(out.path(), "releases", &["status", "available_until"])[0])
+    };
+    let until = |end: &str| status(&format!("</StartDateTime>{end}</ValidityPeriod>"));
+    let february = MADE + 27 * DAY - 10 * 3_600_000;
+    let open = format!("live | {february}; {february} | false");
+    assert_eq!(until("<EndDateTime>2026-01-31T24:00:00Z</EndDateTime>"), open);
+    assert_eq!(until("<EndDate>2026-01-31</EndDate>"), open);
+    assert_eq!(until(""), "live | -; - | false");
+    for unread in [
+        "<EndDateTime>2026-02-30T10:00:00Z</EndDateTime>",
+        "<EndDate>31.01.2026</EndDate>",
+        "<EndDate/>",
+        "<EndDate>2026-01-31</EndDate><EndDate>2099-01-31</EndDate>",
+        "<EndDateTime>soon</EndDateTime><EndDate>2026-01-31</EndDate>",
+    ] {
+        assert_eq!(until(unread), "no_deal | -; ", "{unread}");
+    }
+    let taken_down = |said: &str| status(&format!("</StartDateTime></ValidityPeriod>{said}"));
+    for said in ["true", "TRUE", "1", "yes", "", "true</TakeDown><TakeDown>false"] {
+        assert_eq!(taken_down(&format!("<TakeDown>{said}</TakeDown>")), "taken_down | -; - | true", "{said}");
+    }
+    for said in ["false", "False", "0", "false</TakeDown><TakeDown>false"] {
+        assert_eq!(taken_down(&format!("<TakeDown>{said}</TakeDown>")), "live | -; - | false", "{said}");
+    }
+}
+
+#[test]
+fn a_release_is_one_however_many_zeros_its_barcode_has() {
+    for written in ["724384960650", "00724384960650", "7 24384 96065 0"] {
+        let folder = TempDir::new().expect("a folder");
+        let purge = edited(PURGE, &[("0724384960650", written)]);
+        let paths = [store(folder.path(), "1.xml", ERN_432), store(folder.path(), "2.xml", &purge)];
+        let out = folder.path().join("out");
+        import(&paths, &out, Settings::default());
+        let rows = table(&out, "releases", &["release_id", "status"]);
+        assert_eq!(rows, ["0724384960650 | live", "0724384960650 | purged"], "{written}");
+    }
+}
+
+#[test]
+fn a_recording_is_known_by_its_isrc_however_it_is_written_and_by_none_that_only_looks_so() {
+    let becomes = |written: &str| {
+        let folder = TempDir::new().expect("a folder");
+        let edits = [("0724384960650", "0724384960651"), ("QZ-TS1-26-00001", written)];
+        let other = without_second(&of_another(&update(12, &edits)));
+        let paths = [store(folder.path(), "1.xml", ERN_432), store(folder.path(), "2.xml", &other)];
+        let out = folder.path().join("out");
+        let outcomes = import(&paths, &out, Settings { track_ids: TrackIds::Isrc, ..Settings::default() });
+        let tracks = table(&out, "tracks", &["track_id", "isrc"]).into_iter().skip(2).collect::<Vec<_>>();
+        (outcomes[1].fate, outcomes[1].errors, tracks)
+    };
+    for written in ["qzts12600001", "QZTS1\u{a0}2600001", "ISRC QZTS12600001", "ISRC QZ-TS1-26-00001"] {
+        assert_eq!(becomes(written), (Fate::Foreign, 0, vec![]), "{written}");
+    }
+    for written in ["QZ\u{2011}TS1\u{2011}26\u{2011}00001", "QZTS12600001\u{200b}", "QZTS1260000\u{ff11}", "12345"] {
+        let track = "0724384960651/A1 | -".to_owned();
+        assert_eq!(becomes(written), (Fate::Applied, 1, vec![track]), "{written}");
+    }
+    // What the platform calls it by is the sender's own number.
+    let own = "</ISRC><ProprietaryId Namespace=\"N\">7</ProprietaryId><ISRC>";
+    assert_eq!(becomes(own), (Fate::Applied, 0, vec!["0724384960651/N:7 | -".to_owned()]));
+}
+
+#[test]
+fn a_test_is_one_however_it_is_said_and_who_sends_as_nobody_sends_nothing() {
+    let folder = TempDir::new().expect("a folder");
+    let live = "<MessageControlType>LiveMessage</MessageControlType>";
+    let sender = "<PartyId>PADPIDA2026010101A</PartyId><PartyName><FullName>Small Distribution</FullName></PartyName>";
+    let long = "x".repeat(300);
+    let [named, id] = ["FullName", "PartyId"].map(|element| match element {
+        "FullName" => format!("<PartyName><FullName>{long}</FullName></PartyName>"),
+        _ => format!("<PartyId>{long}</PartyId>"),
+    });
+    let two = format!("{sender}</MessageSender><MessageSender><PartyId>PADPIDA2026010109X</PartyId>");
+    for (from, to, fate) in [
+        ("LiveMessage", "testmessage", Fate::Test),
+        ("LiveMessage", "Test", Fate::Test),
+        (live, &*format!("{live}<MessageControlType>TestMessage</MessageControlType>"), Fate::Test),
+        (live, &*format!("{live}{live}"), Fate::Applied),
+        (live, "", Fate::Applied),
+        ("LiveMessage", "Draft", Fate::Applied),
+        (sender, "", Fate::Incomplete),
+        (sender, &*two, Fate::Incomplete),
+        (sender, &*id, Fate::Incomplete),
+        (sender, &*named, Fate::Incomplete),
+        (sender, "<PartyName><FullName>Small Distribution</FullName></PartyName>", Fate::Applied),
+    ] {
+        let out = TempDir::new().expect("a folder");
+        let message = store(folder.path(), "1.xml", &edited(ERN_432, &[(from, to)]));
+        let outcomes = import(&[message], out.path(), Settings::default());
+        assert_eq!(outcomes[0].fate, fate, "{to}");
+        assert_eq!(table(out.path(), "tracks", &["title"]).is_empty(), fate != Fate::Applied, "{to}");
+    }
 }
 
 #[test]
