@@ -180,10 +180,19 @@ pub struct Outcome {
     pub path: PathBuf,
     pub envelope: Option<Envelope>,
     pub fate: Fate,
-    /// Why it is not in the tables.
+    /// Why it is not in the tables; of one that is applied, what it ends that nobody had brought.
     pub reason: Option<String>,
     /// Findings of severity error.
     pub errors: u64,
+}
+
+/// What was found of a message when it was applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Taken {
+    /// Findings of severity error.
+    pub errors: u64,
+    /// Releases that it purges or takes down, and that no message before it brought: their numbers may be mistaken.
+    pub ends_unknown: Vec<String>,
 }
 
 /// A release from an instant on.
@@ -255,6 +264,8 @@ pub struct Catalogue {
     tracks: HashMap<String, Known>,
     /// Each release that is not purged: who delivered it, and its tracks.
     releases: HashMap<String, (Option<String>, Vec<String>)>,
+    /// Each release that ever was one.
+    brought: HashSet<String>,
     /// Rows of the instant that is being applied: of two rows of a track the later message's holds.
     pending: BTreeMap<Id, Track>,
     /// The last rows of tracks that the register of consents has a word about, and those by what it is about.
@@ -309,6 +320,7 @@ impl Catalogue {
             settings,
             tracks: HashMap::new(),
             releases: HashMap::new(),
+            brought: HashSet::new(),
             pending: BTreeMap::new(),
             voiced: HashMap::new(),
             voices: HashMap::new(),
@@ -317,24 +329,27 @@ impl Catalogue {
         }
     }
 
-    /// Reads the message that the envelope is of and applies it; messages come in their order, without those about what is another's. Tells how many
-    /// findings of severity error it has.
+    /// Reads the message that the envelope is of and applies it; messages come in their order, without those about what is another's.
     ///
     /// # Errors
     /// When the rest of the message cannot be read; then nothing of it is applied.
-    pub fn take(&mut self, envelope: &Envelope, rows: &mut Rows) -> Result<u64, Unread> {
+    pub fn take(&mut self, envelope: &Envelope, rows: &mut Rows) -> Result<Taken, Unread> {
         let message = message::read(&envelope.path, self.settings.limits)?;
         let times = envelope.in_force().zip(envelope.uploaded());
         let (Some(times), Some(message_id)) = (times, &message.header.message_id) else {
-            return Ok(0);
+            return Ok(Taken::default());
         };
         let sent = Sent::of(&message, times, message_id);
         self.advance(sent.in_force, rows);
-        match message.kind {
-            Kind::Purge => message.purged.iter().for_each(|release| self.purge(release, &sent, rows)),
-            Kind::NewRelease => self.release(&message, &sent, rows),
+        let ended: Vec<String> = match message.kind {
+            Kind::Purge => message.purged.iter().map(|release| self.purge(release, &sent, rows)).collect(),
+            Kind::NewRelease => self.release(&message, &sent, rows).into_iter().collect(),
+        };
+        let ends_unknown = ended.into_iter().filter(|release| !self.brought.contains(release)).collect();
+        if let (Kind::NewRelease, Some(main)) = (message.kind, message.main_release()) {
+            self.brought.insert(sent.release_id(main));
         }
-        Ok(check(&message, envelope.received).errors)
+        Ok(Taken { errors: check(&message, envelope.received).errors, ends_unknown })
     }
 
     /// The rows of the last instant, and of consents that begin or end later. Tells which consents are about nothing that was delivered.
@@ -397,8 +412,9 @@ impl Catalogue {
         }
     }
 
-    fn release(&mut self, message: &Message, sent: &Sent, rows: &mut Rows) {
-        let Some(main) = message.main_release() else { return };
+    /// Tells the release that is taken down.
+    fn release(&mut self, message: &Message, sent: &Sent, rows: &mut Rows) -> Option<String> {
+        let main = message.main_release()?;
         let release_id = sent.release_id(main);
         let about_it = message.deals.iter().filter(|group| group.is_about(main));
         let deals: Vec<&Deal> = about_it.flat_map(|group| &group.deals).filter(|deal| deal.counts()).collect();
@@ -429,7 +445,9 @@ impl Catalogue {
             deal: (*deal).clone(),
         }));
         rows.releases.push(sent.release_row(&release_id, main, &deals, tracks.len()));
-        self.hold(release_id, sent, tracks);
+        self.hold(release_id.clone(), sent, tracks);
+        // One whose deals have run out is in many an archive.
+        deals.iter().any(|deal| deal.is_takedown).then_some(release_id)
     }
 
     /// What the release held before it holds no more.
@@ -447,12 +465,12 @@ impl Catalogue {
         }
     }
 
-    /// From now on nothing is said of the release's tracks but that there were such.
-    fn purge(&mut self, release: &Release, sent: &Sent, rows: &mut Rows) {
+    /// From now on nothing is said of the release's tracks but that there were such. Tells the release.
+    fn purge(&mut self, release: &Release, sent: &Sent, rows: &mut Rows) -> String {
         let release_id = sent.release_id(release);
         // It was received when nobody had delivered the release: what another brought since is not the sender's to purge.
         if self.releases.get(&release_id).is_some_and(|(sender, _)| *sender != sent.distributor_id) {
-            return;
+            return release_id;
         }
         let (_, tracks) = self.releases.remove(&release_id).unwrap_or_default();
         rows.releases
@@ -467,6 +485,7 @@ impl Catalogue {
                 self.enter(Track { valid_from: Some(sent.in_force), ..Track::new(id.as_str().into()) });
             }
         }
+        release_id
     }
 
     /// Enters a row, unless it says what the last one of the track said.

@@ -178,6 +178,12 @@ fn header(message: &Message, found: &mut Found) {
         let wrong = "the message purges nothing: PurgedRelease is missing".to_owned();
         found.error("nothing_purged", message.at, "PurgeReleaseMessage", wrong, "name the release by its ReleaseId");
     }
+    let is_played = |resource: &Resource| resource.kind.is_played();
+    if message.kind == Kind::NewRelease && !message.releases.is_empty() && !message.resources.iter().any(is_played) {
+        let wrong = "the message holds no recording and no video: the release has no track".to_owned();
+        let fix = "describe what is played in ResourceList, also where a release is only changed";
+        found.warning("nothing_played", message.at, "NewReleaseMessage", wrong, fix);
+    }
     if message.kind == Kind::NewRelease && message.releases.is_empty() {
         let wrong = "the message holds no release".to_owned();
         found.error("no_release", message.at, "NewReleaseMessage", wrong, "describe the release in ReleaseList");
@@ -242,6 +248,10 @@ fn form(message: &Message, found: &mut Found) {
                 found.warning("repeated_element", *at, within, wrong, "say it once");
             }
         }
+    }
+    for Said { word, at } in &message.unknown {
+        let wrong = "it is no resource that we know: of what it holds only recordings and videos are read".to_owned();
+        found.warning("unknown_resource", *at, &shown(word), wrong, "write resources as ERN has them");
     }
     for Said { word, at } in &message.foreign {
         let wrong = "it is of another namespace than ERN's: it and all it holds are left out".to_owned();
@@ -358,6 +368,10 @@ fn resource(message: &Message, resource: &Resource, found: &mut Found) {
     // Whom a reference names was looked at in the list.
     let named_here = resource.artists.iter().chain(&resource.contributors).filter(|one| one.party.reference.is_none());
     named_here.for_each(|one| party_form(&one.party, &subject, found));
+    if let Some(within) = &resource.within {
+        let wrong = format!("it stands within {}, and is read as one of its own", shown(within));
+        found.warning("nested_resource", resource.at, &subject, wrong, "write it into ResourceList itself");
+    }
     for artist in &resource.artists {
         dangling(artist, "display artist", &subject, found);
     }

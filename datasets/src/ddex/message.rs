@@ -232,6 +232,8 @@ pub struct Resource {
     pub is_instrumental: Option<Said>,
     /// Editions but the first, which alone becomes a track, by their ISRCs.
     pub other_editions: Vec<Said>,
+    /// The element that it stands in, where that is not the list of resources.
+    pub within: Option<String>,
     pub at: Place,
 }
 
@@ -362,6 +364,8 @@ pub struct Message {
     pub misread: Vec<Misread>,
     /// Elements of other namespaces, which say nothing here.
     pub foreign: Vec<Said>,
+    /// Elements among the resources that are none.
+    pub unknown: Vec<Said>,
     /// Where the root begins.
     pub at: Place,
 }
@@ -423,6 +427,7 @@ fn parse(source: impl Read, limits: Limits, header_only: bool) -> Result<Message
         repeated: Vec::new(),
         misread: Vec::new(),
         foreign: Vec::new(),
+        unknown: Vec::new(),
         at: root.place(),
     };
     let mut named = HashMap::new();
@@ -495,10 +500,33 @@ fn take(message: &mut Message, named: &mut Named, piece: Piece) {
             }
             message.parties.push(party);
         }
-        ("ResourceList", _) => message.resources.push(resource(&element, named)),
+        ("ResourceList", name) => {
+            let resource = resource(&element, named);
+            if resource.kind == ResourceKind::Other && !OTHER_RESOURCES.contains(&name) {
+                message.unknown.push(Said { word: name.to_owned(), at: element.place() });
+            }
+            message.resources.push(resource);
+            nested(&element, named, &mut message.resources);
+        }
         ("ReleaseList", _) => message.releases.push(release(&element, named)),
         ("DealList", "ReleaseDeal") => message.deals.push(deals(&element)),
-        _ => {}
+        _ => {
+            let name = if list.is_empty() { "NewReleaseMessage".to_owned() } else { list };
+            nested(&Element { name, children: vec![element], ..Element::default() }, named, &mut message.resources);
+        }
+    }
+}
+
+/// Resources of the standard that are not played, and of which nothing is read but their ids and what they declare.
+const OTHER_RESOURCES: [&str; 5] = ["MIDI", "SheetMusic", "Software", "SoftwareResource", "UserDefinedResource"];
+
+/// Recordings and videos where the standard has none, as ones of their own: what is played must not be hidden in something else.
+fn nested(element: &Element, named: &Named, into: &mut Vec<Resource>) {
+    for child in &element.children {
+        if matches!(child.name.as_str(), "SoundRecording" | "Video") {
+            into.push(Resource { within: Some(element.name.clone()), ..resource(child, named) });
+        }
+        nested(child, named, into);
     }
 }
 
@@ -650,6 +678,7 @@ fn resource(element: &Element, named: &Named) -> Resource {
         people_sing: truly("HasForegroundVocalPerformance").or_else(|| truly("HasVocalPerformance")),
         is_instrumental: truly("IsInstrumental"),
         other_editions: others.into_iter().map(edition).collect(),
+        within: None,
         at: element.place(),
     }
 }
@@ -674,11 +703,14 @@ fn graver(one: Option<Said>, other: Option<Said>) -> Option<Said> {
     if gravity(&other) > gravity(&one) { other } else { one }
 }
 
-/// The details for the world, else the first ones.
+/// The details for most of the world: for all of it, else for all but the fewest territories, else for the most; of equal ones the first.
 pub(super) fn by_territory(element: &Element) -> Option<&Element> {
-    let mut details = element.children.iter().filter(|child| child.name.ends_with("DetailsByTerritory"));
-    let worldwide = |details: &&Element| details.all("TerritoryCode").any(|code| code.text == "Worldwide");
-    details.clone().find(worldwide).or_else(|| details.next())
+    let details = element.children.iter().filter(|child| child.name.ends_with("DetailsByTerritory"));
+    details.min_by_key(|details| {
+        let (named, excluded) = (details.all("TerritoryCode"), details.all("ExcludedTerritoryCode").count());
+        let is_world = excluded > 0 || named.clone().any(|code| code.text == "Worldwide");
+        (!is_world, excluded, std::cmp::Reverse(named.count()))
+    })
 }
 
 fn title(places: &[&Element]) -> Option<String> {

@@ -20,7 +20,7 @@ mod tables;
 mod values;
 mod xml;
 
-pub use catalogue::{Catalogue, Envelope, Fate, Outcome, Settings, TrackIds, envelope};
+pub use catalogue::{Catalogue, Envelope, Fate, Outcome, Settings, Taken, TrackIds, envelope};
 pub use check::{FINDINGS_MAX, Finding, Findings, Severity, check};
 pub use consents::{Consents, Unmet};
 pub use disclosure::{Part, Parts};

@@ -12,12 +12,13 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch, StringArray,
 use records::{Disclosure, Millis, Track};
 
 use super::catalogue::{
-    Catalogue, ContributorRow, DealRow, DisclosureRow, Envelope, Fate, Outcome, ReleaseRow, Rows, Settings, envelope,
-    order, owned,
+    Catalogue, ContributorRow, DealRow, DisclosureRow, Envelope, Fate, Outcome, ReleaseRow, Rows, Settings, TrackIds,
+    envelope, order, owned,
 };
 use super::consents::Unmet;
 use super::received::Receipts;
 use crate::Error;
+use crate::tables::rows::{self, Value, columns};
 use crate::tables::{IdKind, Part, Row, TableWriter};
 
 /// What became of messages, and what of the register of consents.
@@ -34,11 +35,12 @@ pub struct Imported {
 /// header was read, whose it was found to be, and that it was applied.
 ///
 /// # Errors
-/// When the folder cannot be written, or would lose messages. A message that cannot be read is an outcome, not an error.
+/// When the folder cannot be written, would lose messages, or has tracks that are called otherwise. A message that cannot be read is an outcome, not an error.
 pub fn write(paths: &[PathBuf], out: &Path, settings: Settings, mut progress: impl FnMut()) -> Result<Imported, Error> {
     let mut outcomes = Vec::new();
     let mut envelopes = Vec::new();
     let mut receipts = Receipts::read(out)?;
+    called_as_before(out, settings.track_ids)?;
     for path in paths {
         match envelope(path, settings.limits) {
             Ok(mut envelope) => {
@@ -74,7 +76,7 @@ pub fn write(paths: &[PathBuf], out: &Path, settings: Settings, mut progress: im
     for envelope in ordered {
         let mut rows = Rows::default();
         let (fate, reason, errors) = match catalogue.take(&envelope, &mut rows) {
-            Ok(errors) => (Fate::Applied, None, errors),
+            Ok(taken) => (Fate::Applied, ends_unknown(&taken.ends_unknown), taken.errors),
             Err(unread) => (Fate::Unread, Some(unread.to_string()), 0),
         };
         writers.push(rows)?;
@@ -87,6 +89,51 @@ pub fn write(paths: &[PathBuf], out: &Path, settings: Settings, mut progress: im
     outcomes.sort_by(|a, b| a.path.cmp(&b.path));
     writers.finish(out, &outcomes)?;
     Ok(Imported { outcomes, unmet })
+}
+
+/// Whoever has the tracks of an earlier import into the folder by their ids must find them again.
+///
+/// # Errors
+/// When they would all be called otherwise.
+fn called_as_before(out: &Path, track_ids: TrackIds) -> Result<(), Error> {
+    let path = out.join("tracks.parquet");
+    if !path.is_file() || !out.join("messages.parquet").is_file() {
+        return Ok(());
+    }
+    let (wanted, there) = (["track_id", "isrc"], columns(&path)?);
+    if !wanted.iter().all(|name| there.iter().any(|column| column.name == *name)) {
+        return Ok(());
+    }
+    let mut tracks = rows::Rows::open(&path, &wanted)?;
+    while tracks.advance()? {
+        // Without an ISRC tracks are called the same in both ways.
+        let (Value::Text(id), Value::Text(isrc)) = (tracks.value(0), tracks.value(1)) else { continue };
+        let (before, name, other) = match id == isrc {
+            true => (TrackIds::Isrc, "isrc", "release"),
+            false => (TrackIds::Release, "release", "isrc"),
+        };
+        if before == track_ids {
+            return Ok(());
+        }
+        return Err(Error::Input(format!(
+            "{}: its tracks are called as --track-id {name} does, such as {id}, and all would be called otherwise; found --track-id {other}; \
+             name --track-id {name}, or choose another --out",
+            out.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Releases that a message ends and nobody had brought, that are named one by one.
+const UNKNOWN_TOLD_MAX: usize = 5;
+
+fn ends_unknown(releases: &[String]) -> Option<String> {
+    let more = match releases.len().saturating_sub(UNKNOWN_TOLD_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let told = releases[..releases.len().min(UNKNOWN_TOLD_MAX)].join(", ");
+    (!releases.is_empty()).then(|| format!("ends {told}{more}, which no message before it brought"))
 }
 
 struct Writers {

@@ -136,7 +136,7 @@ impl Element {
     }
 
     /// The elements of this name that it holds.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Element> {
+    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &Element> + Clone {
         self.children.iter().filter(move |child| child.name == name)
     }
 

@@ -107,6 +107,45 @@ pub const CASES: &[Case] = &[
     ("an ISRC as it is printed", ERN_432, &[("QZTS12600002", "ISRC QZ-TS1-26-00002")]),
     ("an id of 98 letters in a namespace of 23", ERN_432, &[("<ISNI>0000000121032683</ISNI>", LONG_ID)]),
     ("a cover's number of 130 letters", ERN_432, &[("cover-1", LONG)]),
+    (
+        "a recording in another",
+        ERN_432,
+        &[(
+            "<ContainsAI>None</ContainsAI>\n    </SoundRecording>",
+            "<SoundRecording><ResourceReference>A4</ResourceReference><ResourceId><ISRC>QZTS12600004</ISRC></ResourceId><ContainsAI>All</ContainsAI></SoundRecording><ContainsAI>None</ContainsAI>\n    </SoundRecording>",
+        )],
+    ),
+    (
+        "recordings in an element of their own",
+        ERN_432,
+        &[("<ResourceList>", "<ResourceList><Resources>"), ("</ResourceList>", "</Resources></ResourceList>")],
+    ),
+    (
+        "recordings in a list of their own",
+        ERN_41,
+        &[("<ResourceList>", "<SoundRecordingList>"), ("</ResourceList>", "</SoundRecordingList>")],
+    ),
+    ("recordings in no list", ERN_41, &[("<ResourceList>", "<Resources>"), ("</ResourceList>", "</Resources>")]),
+    ("nothing that is played", ERN_41, &[("<SoundRecording>", "<x/>\n<Image>"), ("</SoundRecording>", "</Image>")]),
+    (
+        "details for the world but the United States, after theirs",
+        ERN_383,
+        &[
+            ("<TerritoryCode>DE</TerritoryCode>", "<TerritoryCode>US</TerritoryCode>"),
+            (
+                "<TerritoryCode>Worldwide</TerritoryCode>\n        <Disp",
+                "<ExcludedTerritoryCode>US</ExcludedTerritoryCode>\n        <Disp",
+            ),
+        ],
+    ),
+    (
+        "details for two territories, after one",
+        ERN_383,
+        &[(
+            "<TerritoryCode>Worldwide</TerritoryCode>\n        <Disp",
+            "<TerritoryCode>AT</TerritoryCode><TerritoryCode>CH</TerritoryCode>\n        <Disp",
+        )],
+    ),
     ("absent is not None", ERN_432, &[(NONE_2, "")]),
     (
         "nothing said at all",

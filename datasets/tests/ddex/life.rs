@@ -305,7 +305,8 @@ fn a_recording_that_is_one_track_whatever_it_is_released_on_is_whose_delivered_i
     let paths = [store(folder.path(), "1.xml", ERN_432), store(folder.path(), "2.xml", &other)];
     let fates = |track_ids: TrackIds| {
         let settings = Settings { track_ids, ..Settings::default() };
-        let outcomes = import(&paths, &folder.path().join("out"), settings);
+        let out = TempDir::new().expect("a folder");
+        let outcomes = import(&paths, out.path(), settings);
         (outcomes[1].fate, outcomes[1].reason.clone().unwrap_or_default())
     };
     let (fate, why) = fates(TrackIds::Isrc);
@@ -468,6 +469,60 @@ fn a_test_is_one_however_it_is_said_and_who_sends_as_nobody_sends_nothing() {
         assert_eq!(outcomes[0].fate, fate, "{to}");
         assert_eq!(table(out.path(), "tracks", &["title"]).is_empty(), fate != Fate::Applied, "{to}");
     }
+}
+
+#[test]
+fn who_calls_the_tracks_of_a_folder_otherwise_is_refused() {
+    let folder = TempDir::new().expect("a folder");
+    let paths = [store(folder.path(), "1.xml", ERN_432), store(folder.path(), "2.xml", PURGE)];
+    for (before, then, told) in [
+        (
+            TrackIds::Release,
+            TrackIds::Isrc,
+            ["found --track-id isrc", "name --track-id release", "0724384960650/QZTS12600001"],
+        ),
+        (
+            TrackIds::Isrc,
+            TrackIds::Release,
+            ["found --track-id release", "name --track-id isrc", "such as QZTS12600001"],
+        ),
+    ] {
+        let out = TempDir::new().expect("a folder");
+        let settings = |track_ids| Settings { track_ids, ..Settings::default() };
+        import(&paths, out.path(), settings(before));
+        let tracks = std::fs::read(out.path().join("tracks.parquet")).expect("a table");
+        let refused = write(&paths, out.path(), settings(then), || {}).expect_err("refused").to_string();
+        assert!(told.iter().all(|says| refused.contains(says)), "{refused}");
+        assert!(std::fs::read(out.path().join("tracks.parquet")).expect("a table") == tracks, "nothing is changed");
+        import(&paths, out.path(), settings(before));
+    }
+}
+
+#[test]
+fn who_ends_what_nobody_brought_is_told() {
+    let folder = TempDir::new().expect("a folder");
+    let down = |day: u32| {
+        let taken_down =
+            ("</StartDateTime></ValidityPeriod>", "</StartDateTime></ValidityPeriod><TakeDown>true</TakeDown>");
+        update(day, &[taken_down, ("0724384960650", "0724384960651")])
+    };
+    let other = "</ICPN></ReleaseId></PurgedRelease><PurgedRelease><ReleaseId><ICPN>0724384960652</ICPN></ReleaseId></PurgedRelease><PurgedRelease><ReleaseId><ICPN>0724384960653";
+    let paths = [
+        store(folder.path(), "1.xml", ERN_432),
+        store(
+            folder.path(),
+            "2.xml",
+            &edited(PURGE, &[("</ICPN></ReleaseId>", &*format!("{other}</ICPN></ReleaseId>"))]),
+        ),
+        store(folder.path(), "3.xml", &down(12)),
+        store(folder.path(), "4.xml", &down(14)),
+    ];
+    let outcomes = import(&paths, &folder.path().join("out"), Settings::default());
+    let told: Vec<Option<&str>> = outcomes.iter().map(|outcome| outcome.reason.as_deref()).collect();
+    let brought = |ids| format!("ends {ids}, which no message before it brought");
+    let (purged, down) = (brought("0724384960652, 0724384960653"), brought("0724384960651"));
+    assert_eq!(told, [None, Some(&*purged), Some(&*down), None]);
+    assert_eq!(table(&folder.path().join("out"), "messages", &["reason"])[2], down);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use datasets::Error;
@@ -33,7 +33,7 @@ Examples:
       with what rights holders consented to: recordings with a machine's vocals wait for it
 
 Exit codes: 0 done, 3 done and a message was set aside that should not have been (incomplete, another with its id, or about another sender's release or track), 4 a message
-that cannot be read (the others are in the tables), or messages left out that an earlier import applied (nothing is changed), 5 the folder cannot be written.")]
+that cannot be read (the others are in the tables), or messages left out that an earlier import applied, or another --track-id than its (nothing is changed), 5 the folder cannot be written.")]
 pub(super) struct ImportArgs {
     /// Messages, or folders whose XML files are messages
     #[arg(required = true, value_name = "FILE|DIR")]
@@ -102,6 +102,12 @@ fn by_fate(outcomes: &[Outcome]) -> BTreeMap<Fate, u64> {
     counts
 }
 
+/// Messages that end releases which nobody had brought.
+fn ends_unknown(outcomes: &[Outcome]) -> Vec<(&Path, &str)> {
+    let applied = outcomes.iter().filter(|outcome| outcome.fate == Fate::Applied);
+    applied.filter_map(|outcome| Some((outcome.path.as_path(), outcome.reason.as_deref()?))).collect()
+}
+
 fn text(args: &ImportArgs, outcomes: &[Outcome], unmet: &[Unmet]) -> String {
     let fates: Vec<String> =
         by_fate(outcomes).into_iter().map(|(fate, many)| format!("{many} {}", fate.name())).collect();
@@ -112,6 +118,17 @@ fn text(args: &ImportArgs, outcomes: &[Outcome], unmet: &[Unmet]) -> String {
     }
     if aside.len() > ASIDE_TOLD_MAX {
         let _ = writeln!(text, "  and {} more: see messages.parquet", aside.len() - ASIDE_TOLD_MAX);
+    }
+    let ends = ends_unknown(outcomes);
+    if !ends.is_empty() {
+        let many = plural(ends.len() as u64, "message");
+        let _ = writeln!(text, "{many} purged or took down what no message before had brought: compare the numbers");
+        for (path, reason) in ends.iter().take(ASIDE_TOLD_MAX) {
+            let _ = writeln!(text, "  {}: {reason}", path.display());
+        }
+        if ends.len() > ASIDE_TOLD_MAX {
+            let _ = writeln!(text, "  and {} more: see messages.parquet", ends.len() - ASIDE_TOLD_MAX);
+        }
     }
     let faulty = outcomes.iter().filter(|outcome| outcome.errors > 0).count() as u64;
     if faulty > 0 {
@@ -143,6 +160,8 @@ fn json(args: &ImportArgs, outcomes: &[Outcome], unmet: &[Unmet]) -> String {
         json!({"file": outcome.path.display().to_string(), "fate": outcome.fate.name(), "reason": outcome.reason})
     });
     let aside: Vec<_> = aside.collect();
+    let told = |(path, reason): (&Path, &str)| json!({"file": path.display().to_string(), "reason": reason});
+    let unknown: Vec<_> = ends_unknown(outcomes).into_iter().map(told).collect();
     let errors: u64 = outcomes.iter().map(|outcome| outcome.errors).sum();
     let out = args.out.display().to_string();
     format!(
@@ -152,6 +171,7 @@ fn json(args: &ImportArgs, outcomes: &[Outcome], unmet: &[Unmet]) -> String {
             "messages": outcomes.len(),
             "fates": fates,
             "set_aside": aside,
+            "ends_unknown": unknown,
             "errors": errors,
             "consents_unmet": unmet,
         })

@@ -128,6 +128,16 @@ fn an_import_replaces_its_own_tables_and_no_others() {
     assert!(told.code == Some(4) && told.err.contains("1.xml") && told.err.contains("--forget"), "{told:?}");
     let told = truestream(&["ddex", "import", &other, "--out", &fresh, "--forget", "--json"]).good().json();
     assert_eq!(told["fates"], serde_json::json!({"absent": 1, "applied": 1}));
+    // What a purge is about and nobody had brought is named, and tracks are called as they were.
+    let purge = store(folder.path(), "purge.xml", &PURGE.replacen("0724384960650", "0724384960651", 1));
+    let line = ["ddex", "import", &other, &purge, "--out", &fresh];
+    let told = truestream(&line).good().out;
+    assert!(told.contains("1 message purged or took down what no message before had brought"), "{told}");
+    assert!(told.contains("purge.xml: ends 0724384960651, which no message before it brought"), "{told}");
+    let told = truestream(&[&line[..], &["--json"]].concat()).good().json();
+    assert_eq!(told["ends_unknown"].as_array().map(Vec::len), Some(1), "{told}");
+    let told = truestream(&[&line[..], &["--track-id", "isrc"]].concat());
+    assert!(told.code == Some(4) && told.err.contains("name --track-id release"), "{told:?}");
     let nowhere = format!("{}/out", store(folder.path(), "file", ""));
     assert_eq!(truestream(&["ddex", "import", &from, "--out", &nowhere]).code, Some(5));
 }
