@@ -112,7 +112,7 @@ impl Plan {
         self.profiles
             || self.audiences.is_some()
             || !self.scores.is_empty()
-            || self.judging.iter().any(|judging| !judging.models.is_empty())
+            || self.judging.iter().any(|judging| !judging.models.models.is_empty())
     }
 
     /// The lengths of the windows of the window views, shortest first.

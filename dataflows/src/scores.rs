@@ -4,6 +4,7 @@
 //! dossiers, what a network says ──▶ Scores of each side ──▶ (account, side), the model and its probability, where they changed
 //! ```
 
+use std::fmt;
 use std::sync::Arc;
 
 use features::profile::{Profile, of_account};
@@ -18,8 +19,34 @@ use crate::clock::Tick;
 use crate::dossiers::{AccountNews, Dossiers};
 use crate::keep::Keep;
 
-/// Models that take turns, each in force from a tick on, in that order.
-pub type Turns = Vec<(Tick, Arc<Model>)>;
+/// Models that take turns, and those that are tried on some accounts meanwhile.
+#[derive(Clone, Debug, Default)]
+pub struct Turns {
+    /// Each in force from a tick on, in that order.
+    pub models: Vec<(Tick, Arc<Model>)>,
+    /// One after the other.
+    pub trials: Vec<Trial>,
+}
+
+/// A model that scores some accounts, while the one in force scores all others. What a network says is asked of that one's.
+#[derive(Clone)]
+pub struct Trial {
+    /// The first tick.
+    pub from: Tick,
+    /// The first tick at which it is not tried any more.
+    pub until: Tick,
+    /// The model.
+    pub model: Arc<Model>,
+    /// Whether it scores an account.
+    pub is_tried_on: Arc<dyn Fn(Key) -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Trial { from, until, model, .. } = self;
+        f.debug_struct("Trial").field("ticks", &(from..until)).field("model", model).finish_non_exhaustive()
+    }
+}
 
 /// On which side models score.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -43,7 +70,7 @@ impl Side {
 /// What a side says of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Score {
-    /// The place of the model among those of its side.
+    /// The place of the model among those of its side, of which those that are tried are the last.
     pub model: u16,
     /// How probable fraud is.
     pub fraud: Risk,
@@ -86,28 +113,71 @@ impl<M> InForce<M> {
     }
 }
 
+/// The models in force: the one that scores, and the one that is tried.
+pub(crate) struct Scorers {
+    models: InForce<Arc<Model>>,
+    trials: Vec<Trial>,
+    /// How many there are that take turns.
+    taking_turns: u16,
+    tried: Option<usize>,
+    /// When a trial begins or ends, latest first.
+    bounds: Vec<Tick>,
+}
+
+impl Scorers {
+    pub fn new(Turns { models, trials }: Turns) -> Scorers {
+        let mut bounds: Vec<Tick> = trials.iter().flat_map(|trial| [trial.from, trial.until]).collect();
+        bounds.sort_unstable_by(|a, b| b.cmp(a));
+        bounds.retain(|bound| *bound < Tick::MAX);
+        let taking_turns = models.len() as u16;
+        Scorers { models: InForce::new(models), trials, taking_turns, tried: None, bounds }
+    }
+
+    /// The tick at which other ones are in force.
+    pub fn due(&self) -> Option<Tick> {
+        [self.models.due(), self.bounds.last().copied()].into_iter().flatten().min()
+    }
+
+    /// Whether other ones are in force from this tick on.
+    pub fn open(&mut self, tick: Tick) -> bool {
+        while self.bounds.pop_if(|bound| *bound <= tick).is_some() {}
+        let tried = self.trials.iter().rposition(|trial| trial.from <= tick && tick < trial.until);
+        let is_tried = std::mem::replace(&mut self.tried, tried) != tried;
+        self.models.open(tick) || is_tried
+    }
+
+    /// The one that scores an account, and its place.
+    pub fn of(&self, account: Key) -> Option<(u16, &Model)> {
+        let tried = self.tried.map(|place| (self.taking_turns + place as u16, &self.trials[place]));
+        if let Some((place, trial)) = tried.filter(|(_, trial)| (trial.is_tried_on)(account)) {
+            return Some((place, &trial.model));
+        }
+        self.models.current().map(|(place, model)| (place, &**model))
+    }
+}
+
 /// The networks of models that take turns, in the order of coming into force.
-pub(crate) fn networks(models: &Turns) -> Vec<(Tick, Option<Arc<Network>>)> {
-    models.iter().map(|(from, model)| (*from, model.network())).collect()
+pub(crate) fn networks(turns: &Turns) -> Vec<(Tick, Option<Arc<Network>>)> {
+    turns.models.iter().map(|(from, model)| (*from, model.network())).collect()
 }
 
 /// Whether one of them looks at sequences.
-pub(crate) fn has_network(models: &Turns) -> bool {
-    models.iter().any(|(_, model)| model.network().is_some())
+pub(crate) fn has_network(turns: &Turns) -> bool {
+    turns.models.iter().any(|(_, model)| model.network().is_some())
 }
 
 /// The accounts of one worker, as one side sees them.
 pub(crate) struct Scores {
     side: Side,
     dossiers: Dossiers,
-    models: InForce<Arc<Model>>,
+    scorers: Scorers,
     said: HashMap<Key, Score>,
 }
 
 impl Scores {
     /// Reads the windows at these places, shortest first.
-    pub fn new(side: Side, windows: Vec<(u8, Millis)>, models: Turns) -> Scores {
-        Scores { side, dossiers: Dossiers::new(windows), models: InForce::new(models), said: HashMap::new() }
+    pub fn new(side: Side, windows: Vec<(u8, Millis)>, turns: Turns) -> Scores {
+        Scores { side, dossiers: Dossiers::new(windows), scorers: Scorers::new(turns), said: HashMap::new() }
     }
 }
 
@@ -116,11 +186,11 @@ impl Keep for Scores {
     type Out = ScoreChange;
 
     fn due(&self) -> Option<Tick> {
-        self.models.due()
+        self.scorers.due()
     }
 
     fn open(&mut self, tick: Tick, _out: &mut Vec<ScoreChange>) {
-        if self.models.open(tick) {
+        if self.scorers.open(tick) {
             self.dossiers.reopen();
         }
     }
@@ -130,13 +200,13 @@ impl Keep for Scores {
     }
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<ScoreChange>) {
-        let Scores { side, dossiers, models, said } = self;
-        let score = |facts: &AccountFacts, network| {
-            let (place, model) = models.current()?;
+        let Scores { side, dossiers, scorers, said } = self;
+        let score = |account: Key, facts: &AccountFacts, network| {
+            let (place, model) = scorers.of(account)?;
             Some(Score { model: place, fraud: fraud(model, &of_account(facts), network) })
         };
         dossiers.close(|account, plays, facts, network| {
-            let now = if plays > 0 { score(facts, network) } else { None };
+            let now = if plays > 0 { score(account, facts, network) } else { None };
             if said.get(&account) != now.as_ref() {
                 match now {
                     Some(score) => _ = said.insert(account, score),

@@ -20,7 +20,7 @@ use dataflows::risk::{
     Asked as Clause, Entry, Heard as HeardSound, Judgement, Judging, Learned, Looked, Opinion, Release,
 };
 use dataflows::river::{Change, Context, Ledger, Plan, build};
-use dataflows::scores::{Score, Side, Turns};
+use dataflows::scores::{Score, Side, Trial, Turns};
 use dataflows::sequences::Asked;
 use dataflows::tallies::Cadence;
 use dataflows::windows::{Inflow, Listing};
@@ -81,6 +81,8 @@ struct World {
     opinions: BTreeMap<(Tick, Key), Option<Opinion>>,
     /// Models, each from a tick on.
     models: Vec<(Tick, Arc<Model>)>,
+    /// Models that are tried on some accounts.
+    trials: Vec<Trial>,
     /// Whether people wrote rules.
     has_clauses: bool,
     /// What people ruled about whom, by tick; `None` where it ends.
@@ -280,7 +282,7 @@ fn flow_from(
             policies: policies(world, policy),
             turns: policies(world, policy).iter().skip(1).map(|(from, _)| *from).collect(),
             windows_ms: WINDOWS_MS.to_vec(),
-            models: world.models.clone(),
+            models: turns(world),
             clauses: clauses(world),
             copies: true,
             rulings: !world.rulings.is_empty(),
@@ -378,16 +380,36 @@ impl State {
     }
 }
 
+/// The models that judge, and what is tried meanwhile.
+fn turns(world: &World) -> Turns {
+    Turns { models: world.models.clone(), trials: world.trials.clone() }
+}
+
 /// The same models on both sides, the challengers in the other order.
 fn sides(world: &World) -> Vec<(Side, Turns)> {
     let ticks = world.models.iter().map(|(from, _)| *from);
-    let others = ticks.zip(world.models.iter().rev().map(|(_, model)| model.clone())).collect();
-    vec![(Side::Champion, world.models.clone()), (Side::Challenger, others)]
+    let models = ticks.zip(world.models.iter().rev().map(|(_, model)| model.clone())).collect();
+    vec![(Side::Champion, turns(world)), (Side::Challenger, Turns { models, trials: Vec::new() })]
+}
+
+/// A model that is tried on every other account.
+fn tried(from: Tick, until: Tick, model: &Arc<Model>) -> Trial {
+    Trial { from, until, model: model.clone(), is_tried_on: Arc::new(|account| account.0.is_multiple_of(2)) }
+}
+
+/// The model that scores an account at the tick, and its place.
+fn scorer_of(turns: &Turns, tick: Tick, account: Key) -> Option<(usize, &Model)> {
+    let is_tried = |trial: &Trial| (trial.from..trial.until).contains(&tick) && (trial.is_tried_on)(account);
+    let tried = turns.trials.iter().enumerate().filter(|(_, trial)| is_tried(trial)).last();
+    let model = || turns.models.iter().enumerate().rfind(|(_, (from, _))| *from <= tick);
+    tried.map_or_else(
+        || model().map(|(place, (_, model))| (place, &**model)),
+        |(place, trial)| Some((turns.models.len() + place, &*trial.model)),
+    )
 }
 
 /// What the model in force says of an account, and why.
-fn scored(models: &Turns, tick: Tick, facts: &AccountFacts, played: Option<&Sequence>) -> Option<(Score, Learned)> {
-    let (place, (_, model)) = models.iter().enumerate().rfind(|(_, (from, _))| *from <= tick)?;
+fn scored((place, model): (usize, &Model), facts: &AccountFacts, played: Option<&Sequence>) -> (Score, Learned) {
     let Profile(features) = profile::of_account(facts);
     let network = model.network().zip(played);
     let network = network
@@ -396,7 +418,7 @@ fn scored(models: &Turns, tick: Tick, facts: &AccountFacts, played: Option<&Sequ
     let named = if fraud.parts() >= 1_000 { 3 } else { 0 };
     let looked = |because: Because| Looked { feature: because.feature as u16, value_bits: because.value.to_bits() };
     let because = model.because(&features, network, named).into_iter().map(looked).collect();
-    Some((Score { model: place as u16, fraud }, Learned { model: place as u16, because }))
+    (Score { model: place as u16, fraud }, Learned { model: place as u16, because })
 }
 
 /// A model that asks one question about each of these features, and adds to the score where the answer is yes.
@@ -499,15 +521,17 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
             ..alone(account)
         }
     };
-    let said = |models: &Turns, key: &Key| scored(models, tick, &facts(key, Risk::CLEAN), state.sequences.get(key));
+    let said = |model: (usize, &Model), key: &Key| scored(model, &facts(key, Risk::CLEAN), state.sequences.get(key));
     let sides = sides(world);
     let scores = accounts.keys().flat_map(|key| {
-        sides.iter().filter_map(|(side, models)| Some(((*key, *side), said(models, key)?.0))).collect::<Vec<_>>()
+        let score = |(side, turns): &(Side, Turns)| Some(((*key, *side), said(scorer_of(turns, tick, *key)?, key).0));
+        sides.iter().filter_map(score).collect::<Vec<_>>()
     });
     let scores: Scored = scores.collect();
+    let judging = turns(world);
     let learned = accounts.keys().filter_map(|key| {
-        let (score, learned) = said(&world.models, key)?;
-        let (_, model) = &world.models[usize::from(score.model)];
+        let (place, model) = scorer_of(&judging, tick, *key)?;
+        let (score, learned) = said((place, model), key);
         Some((*key, (of_model(score.fraud, model.sharp_from())?, learned)))
     });
     let learned: BTreeMap<Key, (Signal, Learned)> = learned.collect();
@@ -1088,25 +1112,29 @@ fn models_come_into_force_and_score_whoever_has_plays() {
     );
     let calm = model(-6.0, &[("month_concentration", 0.3, 5.0)]);
     let listens = model_with_network(-1.0, &[("day_plays_per_day", 3.0, 1.0)]);
+    let bold = model(1.0, &[("day_plays_per_day", 1.0, 1.0)]);
     let mut by_network = 0;
     for (seed, workers) in [(31, 1), (32, 3), (33, 3)] {
         let mut world = small_world(seed);
         let first = clock().first_after(START_MS);
         world.models = vec![(first + 3, eager.clone()), (first + 9, calm.clone()), (first + 12, listens.clone())];
+        world.trials = vec![tried(first + 5, first + 7, &calm), tried(first + 7, first + 11, &bold)];
         let judged = hold(&world, &built_in(), workers, &format!("seed {seed}"), &mut compared);
         let of_network = |looked: &Looked| usize::from(looked.feature) == profile::names().len();
         let learned = judged.values().filter_map(|judgement| judgement.learned.as_ref());
         by_network += learned.filter(|learned| learned.because.iter().any(of_network)).count();
 
-        // At the tick at which a model takes over, accounts are told of, though not one play came or went there.
+        // At the tick at which a model takes over or is tried, accounts are told of, though not one play came or went there.
         let changes = flow(&world, &built_in(), workers, true);
-        let told = changes[&(first + 9)].iter().filter_map(|change| match change {
-            Change::Judged(_, judged) => {
-                Some(judged.iter().filter(|((subject, _), _)| *subject == Subject::Account).count())
-            }
-            _ => None,
-        });
-        assert!(told.sum::<usize>() > 0, "seed {seed}: nobody was scored anew");
+        for turn in [5, 7, 9, 11] {
+            let told = changes[&(first + turn)].iter().filter_map(|change| match change {
+                Change::Judged(_, judged) => {
+                    Some(judged.iter().filter(|((subject, _), _)| *subject == Subject::Account).count())
+                }
+                _ => None,
+            });
+            assert!(told.sum::<usize>() > 0, "seed {seed}: nobody was scored anew at {turn}");
+        }
     }
     assert!(compared.signals[&(Subject::Account, Name::Learned)] > 20);
     assert!(by_network > 0, "no account was scored higher because of its sequence");
@@ -1118,6 +1146,7 @@ fn who_begins_in_the_midst_says_what_one_says_who_was_there_from_the_start() {
         let (mut world, policy) = (small_world(seed), built_in());
         let (first, until) = (clock().first_after(START_MS), world.until());
         world.models = vec![(first + 3, model_with_network(-2.0, &[("day_plays_per_day", 3.0, 2.0)]))];
+        world.trials = vec![tried(first + 6, until, &model(0.5, &[("day_plays_per_day", 2.0, 1.0)]))];
         let wanted = first + [2, 9, 17, 25, until - first][seed as usize % 5].min(until - first);
         let (mut lived, mut begun) = (State::default(), State::default());
         let mut lives = flow(&world, &policy, 1, true);

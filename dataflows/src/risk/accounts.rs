@@ -28,7 +28,7 @@ use super::{Heard, Judgement, JudgementChange, Judging, Learned, Looked, RulingC
 use crate::clock::Tick;
 use crate::dossiers::{AccountNews, Dossiers};
 use crate::keep::Keep;
-use crate::scores::{InForce, fraud};
+use crate::scores::{InForce, Scorers, fraud};
 
 /// An account by its own signals.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -67,14 +67,14 @@ pub(super) struct Accounts {
     policies: InForce<Arc<Policy>>,
     dossiers: Dossiers,
     said: HashMap<Key, Said>,
-    models: InForce<Arc<Model>>,
+    scorers: Scorers,
 }
 
 impl Accounts {
     pub fn new(judging: &Judging) -> Accounts {
         let dossiers = Dossiers::new(judging.places());
-        let (policies, models) = (InForce::new(judging.policies.clone()), InForce::new(judging.models.clone()));
-        Accounts { policies, dossiers, said: HashMap::new(), models }
+        let (policies, scorers) = (InForce::new(judging.policies.clone()), Scorers::new(judging.models.clone()));
+        Accounts { policies, dossiers, said: HashMap::new(), scorers }
     }
 }
 
@@ -83,11 +83,11 @@ impl Keep for Accounts {
     type Out = OwnRisk;
 
     fn due(&self) -> Option<Tick> {
-        [self.models.due(), self.policies.due()].into_iter().flatten().min()
+        [self.scorers.due(), self.policies.due()].into_iter().flatten().min()
     }
 
     fn open(&mut self, tick: Tick, _out: &mut Vec<OwnRisk>) {
-        if self.models.open(tick) {
+        if self.scorers.open(tick) {
             self.dossiers.reopen();
         }
         let before = self.policies.current().map(|(_, policy)| policy.clone());
@@ -105,10 +105,10 @@ impl Keep for Accounts {
     }
 
     fn close(&mut self, _tick: Tick, out: &mut Vec<OwnRisk>) {
-        let Accounts { policies, dossiers, said, models } = self;
+        let Accounts { policies, dossiers, said, scorers } = self;
         let (_, policy) = policies.current().expect("a policy is in force from the beginning");
-        let model = models.current().map(|(place, model)| (place, &**model));
         dossiers.close(|account, plays, facts, network| {
+            let model = scorers.of(account);
             let now = if plays > 0 { say(plays, facts, policy, model, network) } else { Said::default() };
             if said.get(&account).unwrap_or(&Said::default()) == &now {
                 return;

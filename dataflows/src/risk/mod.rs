@@ -63,7 +63,7 @@ pub struct Judging {
     pub turns: Vec<Tick>,
     /// The lengths of the windows of the window views, shortest first.
     pub windows_ms: Vec<Millis>,
-    /// The models that score accounts, each from a tick on, in that order; before the first nobody does.
+    /// The models that score accounts; before the first nobody does.
     pub models: Turns,
     /// The rules that people wrote as conditions, in their order.
     pub clauses: Arc<[Asked]>,
@@ -164,7 +164,7 @@ pub struct Judgement {
 /// Why a model says what it says.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Learned {
-    /// Its place among [`Judging::models`].
+    /// Its place among [`Judging::models`], of which those that are tried are the last.
     pub model: u16,
     /// The features that raised the score most, strongest first; none where it is low.
     pub because: Vec<Looked>,

@@ -28,7 +28,7 @@ use self::measure::Measures;
 pub(crate) use self::record::Candidate;
 use self::record::{Decision, FORMAT, RECORD, Record, expiry, gates, harms};
 use crate::exit::Failure;
-use crate::learn::{Registry, audited};
+use crate::learn::{Registry, Version, audited};
 use crate::replay::laws::latest;
 use crate::replay::{self, Beside, ReplayArgs};
 use crate::scratch::Scratch;
@@ -43,6 +43,8 @@ Examples:
       the policy in the folder `strict`, beside the built-in one
   truestream assess --data world --candidate registry --out report -- --policy laws
       the champion (or latest version) of a registry of models, under the policies of the folder `laws`
+  truestream assess --data world --candidate registry --version 7 --out report
+      version 7 of it, beside the champion
   truestream assess --data world --candidate heard --out report --owner \"music integrity\"
       the evidence that `truestream scan` wrote into `heard`
 
@@ -55,6 +57,9 @@ pub struct AssessArgs {
     /// What is assessed: a folder with a policy, a registry of models, or a folder with evidence
     #[arg(long, value_name = "DIR")]
     candidate: PathBuf,
+    /// Which version of a registry, a number or `latest`; its champion, else its latest, unless given
+    #[arg(long, value_name = "VERSION")]
+    version: Option<String>,
     /// The policy of now, where the candidate is one; the built-in one unless given
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
@@ -81,7 +86,8 @@ pub struct AssessArgs {
 /// What the folder of the candidate holds.
 enum Kind {
     Policy,
-    Models,
+    /// The number of the version, and that of the champion where it is another one.
+    Models(String, Option<String>),
     Evidence,
 }
 
@@ -91,7 +97,7 @@ enum Kind {
 /// [`Failure::Different`] where a gate is not met; when an input cannot be read or the report cannot be written.
 pub fn run(args: &AssessArgs) -> Result<(), Failure> {
     let limits = limits(args.limits.as_deref())?;
-    let (kind, candidate) = recognise(&args.candidate)?;
+    let (kind, candidate) = recognise(&args.candidate, args.version.as_deref())?;
     let scratch = Scratch::new()?;
     let [now, then, relabelled, exchanged] =
         ["now", "then", "relabelled", "exchanged"].map(|name| scratch.path().join(name));
@@ -122,9 +128,10 @@ pub fn run(args: &AssessArgs) -> Result<(), Failure> {
         format: FORMAT,
         system: "verdicts on accounts, tracks and artists".to_owned(),
         owner: args.owner.clone(),
-        against: match kind {
+        against: match &kind {
             Kind::Policy => args.against.as_ref().map_or("built-in".to_owned(), |path| path.display().to_string()),
-            Kind::Models | Kind::Evidence => "the same without it".to_owned(),
+            Kind::Models(_, Some(champion)) => format!("the champion, version {champion}"),
+            Kind::Models(_, None) | Kind::Evidence => "the same without it".to_owned(),
         },
         candidate,
         data: inputs.plays.iter().map(rows).collect::<Result<_, Failure>>()?,
@@ -186,13 +193,23 @@ fn limits(path: Option<&Path>) -> Result<Limits, Failure> {
 }
 
 /// What the folder holds, and its hash.
-fn recognise(folder: &Path) -> Result<(Kind, Candidate), Failure> {
+fn recognise(folder: &Path, version: Option<&str>) -> Result<(Kind, Candidate), Failure> {
     let input = |error: datasets::Error| Failure::Input(error.to_string());
+    if let Some(name) = version {
+        let registry = Registry::open(folder)?;
+        return of_models(&registry, registry.version(name)?);
+    }
     if policy::is_store(folder) || folder.join("policy.toml").is_file() {
         return Ok((Kind::Policy, of_policy(folder)?));
     }
-    if let Some(candidate) = Registry::open(folder).ok().and_then(|registry| of_models(&registry).transpose()) {
-        return Ok((Kind::Models, candidate?));
+    let registry = Registry::open(folder).ok();
+    let speaks = |registry: &Registry| {
+        registry.champion().and_then(|champion| champion.map_or_else(|| registry.version("latest"), Ok)).ok()
+    };
+    if let Some((registry, version)) =
+        registry.and_then(|registry| speaks(&registry).map(|version| (registry, version)))
+    {
+        return of_models(&registry, version);
     }
     let mut found = datasets::tables::Inputs::default();
     if folder.is_dir() && found.add_evidence(folder).is_ok() {
@@ -230,17 +247,15 @@ pub(crate) fn of_policy(folder: &Path) -> Result<Candidate, Failure> {
     Ok(Candidate { kind: "policy".to_owned(), version, digest: policy::digest(&folder).map_err(input)? })
 }
 
-/// The version of a registry that a replay would use.
-fn of_models(registry: &Registry) -> Result<Option<Candidate>, Failure> {
-    let Ok(version) = registry.champion().and_then(|champion| champion.map_or_else(|| registry.version("latest"), Ok))
-    else {
-        return Ok(None);
-    };
-    Ok(Some(of_model(&version)))
+/// A version of a registry as a candidate, beside its champion.
+fn of_models(registry: &Registry, version: Version) -> Result<(Kind, Candidate), Failure> {
+    let champion = registry.champion_number()?.filter(|champion| *champion != version.number);
+    let kind = Kind::Models(version.number.to_string(), champion.map(|champion| champion.to_string()));
+    Ok((kind, of_model(&version)))
 }
 
 /// A version of a model as a candidate.
-pub(crate) fn of_model(version: &crate::learn::Version) -> Candidate {
+pub(crate) fn of_model(version: &Version) -> Candidate {
     let digest = version.params.get("model_hash").cloned().unwrap_or_default();
     Candidate { kind: "model".to_owned(), version: version.number.to_string(), digest }
 }
@@ -249,14 +264,17 @@ pub(crate) fn of_model(version: &crate::learn::Version) -> Candidate {
 fn both(args: &AssessArgs, kind: &Kind, now: &Path, then: &Path) -> Result<ReplayArgs, Failure> {
     let as_now = match kind {
         Kind::Policy => line(args, &args.data, now, args.against.as_deref().map(|path| ("--policy", path)))?,
-        Kind::Models | Kind::Evidence => line(args, &args.data, now, None)?,
+        Kind::Models(_, Some(champion)) => {
+            scored(line(args, &args.data, now, Some(("--models", &args.candidate)))?, champion)
+        }
+        Kind::Models(_, None) | Kind::Evidence => line(args, &args.data, now, None)?,
     };
     let with = with_candidate(args, kind, &args.data, then)?;
     match kind {
         Kind::Policy => {
             replay::replay_beside(&as_now, &Beside { policy: Some(&args.candidate), out: then })?;
         }
-        Kind::Models | Kind::Evidence => {
+        Kind::Models(..) | Kind::Evidence => {
             replay::replay(&as_now)?;
             replay::replay(&with)?;
         }
@@ -267,18 +285,19 @@ fn both(args: &AssessArgs, kind: &Kind, now: &Path, then: &Path) -> Result<Repla
 fn with_candidate(args: &AssessArgs, kind: &Kind, data: &Path, out: &Path) -> Result<ReplayArgs, Failure> {
     let option = match kind {
         Kind::Policy => "--policy",
-        Kind::Models => "--models",
+        Kind::Models(..) => "--models",
         Kind::Evidence => "--evidence",
     };
-    let mut with = line(args, data, out, Some((option, &args.candidate)))?;
-    if let (Kind::Models, true) = (kind, with.model.is_empty()) {
-        // A registry without a champion is assessed by its latest version.
-        let registry = Registry::open(&args.candidate)?;
-        if registry.champion()?.is_none() {
-            with.model.push(registry.version("latest")?.number.to_string());
-        }
-    }
-    Ok(with)
+    let with = line(args, data, out, Some((option, &args.candidate)))?;
+    Ok(match kind {
+        Kind::Models(number, _) => scored(with, number),
+        Kind::Policy | Kind::Evidence => with,
+    })
+}
+
+/// With this version scoring, and nothing tried.
+fn scored(with: ReplayArgs, number: &str) -> ReplayArgs {
+    ReplayArgs { model: vec![number.to_owned()], beta: Vec::new(), ..with }
 }
 
 fn line(args: &AssessArgs, data: &Path, out: &Path, option: Option<(&str, &Path)>) -> Result<ReplayArgs, Failure> {

@@ -33,7 +33,7 @@ pub use self::evaluate::{EvaluateArgs, Evaluation, evaluation};
 pub use self::models::ModelsArgs;
 pub use self::promote::{PromoteArgs, RollbackArgs, promoted};
 pub use self::queue::QueueArgs;
-pub use self::registry::{Registry, SUBJECT, Version};
+pub use self::registry::{Beta, Registry, SUBJECT, Version};
 pub use self::sequences::{FORMS, NETWORK};
 pub use self::train::{TrainArgs, version};
 

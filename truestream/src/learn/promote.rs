@@ -24,6 +24,8 @@ Examples:
       the latest version
   truestream promote --registry models --version 7 --stage shadow --from 2026-03-01
       written down as beside the champion, where `replay --challenger 7` scores it; governance.toml may ask for that first
+  truestream promote --registry models --version 7 --stage beta --percent 10
+      scores ten of a hundred accounts, drawn by a hash of its name and their ids; the champion scores all others
   truestream promote --registry models --version 7 --force \"the gate on recall is wrong for a labelled world of one family\"
 
 {EXIT_CODES}"))]
@@ -37,10 +39,13 @@ pub struct PromoteArgs {
     /// The report of `truestream assess` about it, which must have passed; needed where governance.toml of the registry says so
     #[arg(long, value_name = "DIR", conflicts_with = "force")]
     pub assessment: Option<std::path::PathBuf>,
-    /// shadow: it is written down that it is tried beside the champion; full: it becomes champion
-    #[arg(long, value_name = "STAGE", default_value = "full", value_parser = ["shadow", "full"], conflicts_with = "force")]
+    /// shadow: it is written down that it is watched beside the champion; beta: it scores some accounts; full: it becomes champion
+    #[arg(long, value_name = "STAGE", default_value = "full", value_parser = ["shadow", "beta", "full"], conflicts_with = "force")]
     pub stage: String,
-    /// From when on; where governance.toml of the registry asks for days in the shadow
+    /// In a beta: of a hundred accounts so many
+    #[arg(long, value_name = "PERCENT", conflicts_with = "force")]
+    pub percent: Option<u8>,
+    /// From when on; where governance.toml of the registry asks for days in the stage before. A replay uses a beta from then on
     #[arg(long, value_name = "TIME", conflicts_with = "force")]
     pub from: Option<String>,
     /// Who agrees, in which role; where governance.toml of the registry asks for roles
@@ -94,23 +99,34 @@ pub fn promoted(args: &PromoteArgs) -> Result<(Change, &'static str), Failure> {
     let registry = Registry::open(&args.registry)?;
     let lock = registry.lock()?;
     let version = registry.version(&args.version)?;
+    let reach = Reach::read(&args.stage, args.percent)?;
     replay::able(&registry, &version)?;
     let why = match &args.force {
         Some(reason) => format!("forced: {reason}"),
         None => {
-            let step = admitted(args, &registry, &version)?;
-            let why = if args.stage == SHADOW { String::new() } else { passed(&registry, &version)? };
-            let is_asked = args.stage == SHADOW || args.from.is_some() || !step.signed.is_empty();
+            let step = admitted(args, reach, &registry, &version)?;
+            let why = if reach == Reach::Shadow { String::new() } else { passed(&registry, &version)? };
+            let is_asked = reach != Reach::Full || args.from.is_some() || !step.signed.is_empty();
+            let beside = match reach {
+                Reach::Beta(_) => Some((beside(&registry, &version)?.number, registry.history()?.len())),
+                _ => None,
+            };
             if is_asked {
-                registry.stage(&lock, Staged { why: why.clone(), ..step })?;
+                registry.stage(&lock, Staged { why: why.clone(), beside, percent: args.percent, ..step })?;
             }
-            if args.stage == SHADOW {
-                let from = registry.champion()?.map(|champion| champion.number);
-                let why = format!("replay --challenger {} scores it beside the champion", version.number);
-                let change = Change { what: SHADOW.to_owned(), from, to: version.number, why };
-                return Ok((change, "is in the shadow"));
+            let from = registry.champion()?.map(|champion| champion.number);
+            let staged = |why| Change { what: reach.name().to_owned(), from, to: version.number, why };
+            match reach {
+                Reach::Shadow => {
+                    let why = format!("replay --challenger {} scores it beside the champion", version.number);
+                    return Ok((staged(why), "is in the shadow"));
+                }
+                Reach::Beta(percent) => {
+                    let why = format!("{why}; {percent} % of accounts are its, all others the champion's");
+                    return Ok((staged(why), "is tried"));
+                }
+                Reach::Full => why,
             }
-            why
         }
     };
     if version.is_champion {
@@ -120,11 +136,28 @@ pub fn promoted(args: &PromoteArgs) -> Result<(Change, &'static str), Failure> {
     Ok((registry.crown(&lock, &version, "promote", &why)?, "is champion now"))
 }
 
-/// The stage in which a version decides nothing.
-const SHADOW: &str = "shadow";
+/// The champion beside whom the version can be tried.
+fn beside(registry: &Registry, version: &Version) -> Result<Version, Failure> {
+    let champion = registry.champion()?.filter(|champion| champion.number != version.number).ok_or_else(|| {
+        let next = "promote it without --stage";
+        Failure::Different(format!(
+            "version {} would be tried beside nobody: no other version is champion; {next}",
+            version.number
+        ))
+    })?;
+    let [own, other] = [version, &champion].map(|version| version.params.get("network_hash"));
+    match own == other {
+        true => Ok(champion),
+        false => Err(Failure::Different(format!(
+            "version {} has another network than version {}, which is champion, and of an account one network is asked: a version is tried beside one \
+             with the same, or where neither has one; try it with `replay --challenger`, and promote it",
+            version.number, champion.number
+        ))),
+    }
+}
 
 /// The step that the version is to take, if the registry lets it.
-fn admitted(args: &PromoteArgs, registry: &Registry, version: &Version) -> Result<Staged, Failure> {
+fn admitted(args: &PromoteArgs, reach: Reach, registry: &Registry, version: &Version) -> Result<Staged, Failure> {
     let at = |text: &str| {
         let expected = || Failure::Usage(format!("--from {text}: expected a time such as 2026-03-01T00:00:00Z"));
         instant::from_text(text).ok_or_else(expected)
@@ -132,18 +165,21 @@ fn admitted(args: &PromoteArgs, registry: &Registry, version: &Version) -> Resul
     let signed = governance::signatures(&args.signed)?;
     let candidate = assess::of_model(version);
     let mut stood: BTreeMap<&'static str, Millis> = BTreeMap::new();
-    for step in registry.staged()?.iter().filter(|step| step.model_hash == candidate.digest && step.stage == SHADOW) {
+    for step in registry.staged()?.iter().filter(|step| step.model_hash == candidate.digest) {
+        let Some(stage) = BEFORE.into_iter().find(|stage| *stage == step.stage) else { continue };
         // Nobody knows for how long where nobody said since when.
         let from = step.from.as_deref().map_or(Ok(Millis::MAX), at)?;
-        let known = stood.entry(SHADOW).or_insert(from);
+        let known = stood.entry(stage).or_insert(from);
         *known = from.min(*known);
     }
+    let is_after_another = registry.champion_number()?.is_some_and(|champion| champion != version.number);
+    let before = if stood.contains_key(BETA) { BETA } else { SHADOW };
     let step = Step {
-        reach: if args.stage == SHADOW { Reach::Shadow } else { Reach::Full },
+        reach,
         from: args.from.as_deref().map_or(Ok(Millis::MIN), at)?,
         signed: &signed,
         stood,
-        before_full: registry.champion_number()?.is_some_and(|champion| champion != version.number).then_some(SHADOW),
+        before_full: is_after_another.then_some(before),
     };
     governance::admit(&args.registry, args.assessment.as_deref(), &candidate, &step)?;
     Ok(Staged {
@@ -155,6 +191,11 @@ fn admitted(args: &PromoteArgs, registry: &Registry, version: &Version) -> Resul
         ..Staged::default()
     })
 }
+
+/// The stages before a version is champion: in the one it decides nothing, in the other about some.
+const SHADOW: &str = "shadow";
+const BETA: &str = "beta";
+const BEFORE: [&str; 2] = [SHADOW, BETA];
 
 /// Says what the evaluation found; an error unless all of its gates were met, beside the champion of now.
 fn passed(registry: &Registry, version: &Version) -> Result<String, Failure> {

@@ -110,8 +110,14 @@ pub struct Staged {
     pub version: u32,
     /// The hash of its model.
     pub model_hash: String,
-    /// `shadow` or `full`.
+    /// `shadow`, `beta` or `full`.
     pub stage: String,
+    /// Of a beta: on so many of a hundred accounts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u8>,
+    /// Of a beta: who was champion, and after how many changes of champion.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<(u32, usize)>,
     /// From when on, where that was said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
@@ -124,6 +130,25 @@ pub struct Staged {
     pub before: String,
     /// The hash of this line without this field.
     pub hash: String,
+}
+
+/// A version that is tried on some accounts, while the champion scores all others.
+#[derive(Clone, Debug)]
+pub struct Beta {
+    /// The version.
+    pub version: Version,
+    /// On so many of a hundred.
+    pub percent: u8,
+    /// From when on, where that was said.
+    pub from: Option<String>,
+}
+
+impl Beta {
+    /// As the option `--beta` of a replay says it.
+    pub fn as_option(&self) -> String {
+        let from = self.from.iter().map(|from| format!("@{from}"));
+        format!("{}:{}{}", self.version.number, self.percent, from.collect::<String>())
+    }
 }
 
 impl Staged {
@@ -346,6 +371,38 @@ impl Registry {
             all.push(step);
         }
         Ok(all)
+    }
+
+    /// The version that is tried beside the champion, if one is: until it is in another stage, another one is tried, or somebody else is champion.
+    ///
+    /// # Errors
+    /// When a file cannot be read or was changed, or the version is gone or another one.
+    pub fn beta(&self) -> Result<Option<Beta>, Failure> {
+        let mut tried: Option<Staged> = None;
+        for step in self.staged()? {
+            let is_over = tried.as_ref().is_some_and(|tried| tried.version == step.version);
+            match step.percent {
+                Some(_) => tried = Some(step),
+                None if is_over => tried = None,
+                None => {}
+            }
+        }
+        let Some(Staged { version, model_hash, percent: Some(percent), beside, from, .. }) = tried else {
+            return Ok(None);
+        };
+        let stands = self.champion_number()?.zip(Some(self.history()?.len()));
+        if stands.is_none() || beside != stands {
+            return Ok(None);
+        }
+        let version = self.version(&version.to_string())?;
+        match version.params.get("model_hash") == Some(&model_hash) {
+            true => Ok(Some(Beta { version, percent, from })),
+            false => Err(Failure::Input(format!(
+                "{}: version {} is tried, and its model is another one now; try it again with `truestream promote --stage beta`",
+                self.root.join(STAGES).display(),
+                version.number
+            ))),
+        }
     }
 
     /// Writes down that a step was agreed to; the file is replaced as a whole.

@@ -74,6 +74,10 @@ pub struct ReplayArgs {
     /// turns
     #[arg(long, value_name = "VERSION[@INSTANT]", requires = "models")]
     pub model: Vec<String>,
+    /// A version of the registry that is tried on so many of a hundred accounts, from an instant on, until another model takes its turn or is tried:
+    /// VERSION:PERCENT or VERSION:PERCENT@INSTANT; none@INSTANT ends it. Unless --model says who scores, the one that `promote --stage beta` names
+    #[arg(long, value_name = "VERSION:PERCENT[@INSTANT]", requires = "models")]
+    pub beta: Vec<String>,
     /// A version of the registry that scores beside the champion without a say; the view account_score has both
     #[arg(long, value_name = "VERSION", requires = "models")]
     pub challenger: Option<String>,

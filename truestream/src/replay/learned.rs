@@ -1,18 +1,22 @@
 //! The models that score accounts in a run: versions of a registry, each from an instant on.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
 use dataflows::links::LinkKind;
 use dataflows::risk::{Learned, Looked};
+use dataflows::scores::{Trial, Turns};
 use datasets::formats::instant::from_text;
+use datasets::names::NameTable;
 use features::signals::standing;
 use features::{profile, sequence};
 use models::Model;
 use models::temporal::Network;
-use records::Millis;
+use records::{IdSpace, Millis, Names, Subject};
 
 use super::args::{HUB, ReplayArgs};
+use super::laws::is_tried_on;
 use crate::exit::Failure;
 use crate::learn::{FORMS, NETWORK, Registry, SUBJECT, Version};
 
@@ -25,15 +29,17 @@ const LEARNED_FROM: [(&str, &str, Millis); 4] = [
 ];
 const DAY_MS: Millis = 86_400_000;
 
-/// Models with their names, in the order in which they come into force.
+/// Models with their names: those that take turns, in the order in which they come into force, and behind them those that are tried.
 #[derive(Clone, Default)]
 pub struct Scorers {
-    /// From which tick on.
-    pub models: Vec<(Tick, Arc<Model>)>,
+    /// From which tick on, and on whom.
+    pub turns: Turns,
     /// `account/3`, by the place of the model.
     pub names: Vec<String>,
     /// The hashes of its files, by the place of the model.
-    pub digests: Vec<String>,
+    digests: Vec<String>,
+    /// Of a hundred accounts those that a model is tried on, by its place among those that are.
+    percents: Vec<u8>,
 }
 
 impl Scorers {
@@ -41,26 +47,107 @@ impl Scorers {
     ///
     /// # Errors
     /// When there is no such version, or it was made for other features.
-    pub fn read(args: &ReplayArgs, clock: Clock, first: Tick) -> Result<Scorers, Failure> {
+    pub fn read(args: &ReplayArgs, clock: Clock, first: Tick, names: &Arc<NameTable>) -> Result<Scorers, Failure> {
         let Some(root) = &args.models else { return Ok(Scorers::default()) };
         let registry = Registry::open(root)?;
-        let champion = ["champion".to_owned()];
+        let (champion, mut betas) = (["champion".to_owned()], args.beta.clone());
         let wanted = if args.model.is_empty() { champion.as_slice() } else { &args.model };
+        if args.model.is_empty() && betas.is_empty() {
+            betas.extend(registry.beta()?.map(|beta| beta.as_option()));
+        }
         let mut found = Vec::new();
         for text in wanted {
-            let (name, from) = version(text, clock)?;
+            let (name, from) = version("--model", text, clock)?;
             found.push((from.max(first), named(&registry, name)?));
         }
         found.sort_by_key(|(from, _)| *from);
         let mut scorers = Scorers::default();
         found.into_iter().for_each(|(from, one)| scorers.push(from, one));
+        let mut tried = Vec::new();
+        for text in &betas {
+            let (what, from) = version("--beta", text, clock)?;
+            tried.push((from.max(first), beta(&registry, text, what)?));
+        }
+        if !tried.is_empty() && args.hosts.is_some() {
+            return Err(Failure::Usage(
+                "--beta: one process of several does not know the ids of all accounts, by which is drawn; leave out --hosts".to_owned(),
+            ));
+        }
+        tried.sort_by_key(|(from, _)| *from);
+        let bounds: Vec<Tick> = tried.iter().map(|(from, _)| *from).collect();
+        for (place, (from, one)) in tried.into_iter().enumerate() {
+            let Some((percent, one)) = one else { continue };
+            scorers.try_on(from, bounds.get(place + 1).copied(), percent, one, names)?;
+        }
         Ok(scorers)
     }
 
     fn push(&mut self, from: Tick, Named { model, name, digest }: Named) {
-        self.models.push((from, model));
+        self.turns.models.push((from, model));
         self.names.push(name);
         self.digests.push(digest);
+    }
+
+    /// Tries a model on so many of a hundred accounts, until something else is tried or another model takes its turn.
+    fn try_on(
+        &mut self,
+        from: Tick,
+        next: Option<Tick>,
+        percent: u8,
+        Named { model, name, digest }: Named,
+        names: &Arc<NameTable>,
+    ) -> Result<(), Failure> {
+        let models = &self.turns.models;
+        let Some(beside) = models.iter().rposition(|(known, _)| *known <= from) else {
+            return Err(Failure::Usage(format!("--beta: {name} would be tried before a model scores all others")));
+        };
+        let has_other_ears = self.digests[beside].split_once('+').map(|(_, network)| network)
+            != digest.split_once('+').map(|(_, network)| network);
+        if has_other_ears {
+            return Err(Failure::Input(format!(
+                "{name} has another network than {}, and of an account one network is asked: a model is tried beside one with the same, or where \
+                 neither has one",
+                self.names[beside]
+            )));
+        }
+        let turn = models.get(beside + 1).map(|(turn, _)| *turn);
+        let until = [turn, next].into_iter().flatten().min().unwrap_or(Tick::MAX);
+        let (names, drawn) = (names.clone(), name.clone());
+        let scores = move |account| {
+            is_tried_on(&drawn, percent, Subject::Account, &names.id(IdSpace::Account, account).to_string())
+        };
+        self.turns.trials.push(Trial { from, until, model, is_tried_on: Arc::new(scores) });
+        self.names.push(name);
+        self.digests.push(digest);
+        self.percents.push(percent);
+        Ok(())
+    }
+
+    /// Who scores from each tick on at which that changes, as people read it.
+    pub fn in_words(&self) -> Vec<(Tick, String)> {
+        let Turns { models, trials } = &self.turns;
+        let bounds = trials.iter().flat_map(|trial| [trial.from, trial.until]).filter(|bound| *bound < Tick::MAX);
+        let turns: BTreeSet<Tick> = models.iter().map(|(from, _)| *from).chain(bounds).collect();
+        let words = |tick: Tick| {
+            let model = models.iter().rposition(|(from, _)| *from <= tick)?;
+            let tried = trials.iter().rposition(|trial| (trial.from..trial.until).contains(&tick));
+            let tried = tried.map(|place| {
+                format!(" and {} on {} % of accounts", self.names[models.len() + place], self.percents[place])
+            });
+            Some((tick, self.names[model].clone() + tried.as_deref().unwrap_or_default()))
+        };
+        turns.into_iter().filter_map(words).collect()
+    }
+
+    /// What scores depend on, each from a tick on.
+    pub fn outline(&self) -> impl Iterator<Item = (Tick, String)> + '_ {
+        let froms = self.turns.models.iter().map(|(from, _)| *from);
+        let froms = froms.chain(self.turns.trials.iter().map(|trial| trial.from));
+        let percents = [100].into_iter().cycle().take(self.turns.models.len()).chain(self.percents.iter().copied());
+        let named = self.names.iter().zip(&self.digests);
+        let scorers = froms.zip(percents).zip(named);
+        let scorers = scorers.map(|((from, percent), (name, digest))| (from, format!("{percent} % {name} {digest}")));
+        scorers.chain(self.turns.trials.iter().map(|trial| (trial.until, "a model is tried no more".to_owned())))
     }
 
     /// The version that scores beside them, if the options name one.
@@ -114,6 +201,20 @@ pub fn able(registry: &Registry, version: &Version) -> Result<Model, Failure> {
         )));
     }
     Model::new(scorer).map_err(|error| Failure::Input(format!("version {number}: {error}")))
+}
+
+/// What `--beta` tries: on so many of a hundred accounts a model, or nothing any more.
+fn beta(registry: &Registry, text: &str, what: &str) -> Result<Option<(u8, Named)>, Failure> {
+    if what == "none" {
+        return Ok(None);
+    }
+    let read = what.split_once(':').and_then(|(name, percent)| Some((name, percent.parse().ok()?)));
+    let (name, percent) = read.filter(|(_, percent)| (1..=99).contains(percent)).ok_or_else(|| {
+        Failure::Usage(format!(
+            "--beta {text}: expected VERSION:PERCENT, such as 3:10, of 1 to 99 of a hundred accounts, or none@INSTANT"
+        ))
+    })?;
+    Ok(Some((percent, named(registry, name)?)))
 }
 
 /// Refuses windows of which a model would be told something else than it learned from.
@@ -180,10 +281,10 @@ fn check(network: &Network, named: &str) -> Result<(), Failure> {
 }
 
 /// `3` or `3@2026-02-01`.
-fn version(text: &str, clock: Clock) -> Result<(&str, Tick), Failure> {
+fn version<'a>(option: &str, text: &'a str, clock: Clock) -> Result<(&'a str, Tick), Failure> {
     let Some((name, instant)) = text.split_once('@') else { return Ok((text, 0)) };
     let instant = from_text(instant).ok_or_else(|| {
-        Failure::Usage(format!("--model {text}: `{instant}` is no date and no instant such as 2026-02-01T06:00:00Z"))
+        Failure::Usage(format!("{option} {text}: `{instant}` is no date and no instant such as 2026-02-01T06:00:00Z"))
     })?;
     // What happens at an instant holds from the next tick on, as everywhere.
     Ok((name, clock.first_after(instant)))

@@ -198,7 +198,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
             false => None,
         });
     }
-    let scorers = Scorers::read(args, clock, first)?;
+    let scorers = Scorers::read(args, clock, first, &names)?;
     let mut sides = Vec::new();
     if setting.views.contains(&View::Scores) {
         sides.push((Side::Champion, scorers.clone()));
@@ -269,7 +269,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
                 policies: judge.policies.clone(),
                 turns: judge.turns().collect(),
                 windows_ms: read.clone(),
-                models: scorers.models.clone(),
+                models: scorers.turns.clone(),
                 clauses: clauses.clone(),
                 copies: tells_recordings,
                 rulings: has_rulings,
@@ -286,7 +286,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
         audiences,
         sequences: sequences(args, &setting, clock, until, &mut naming)?,
         network: learned::network(args)?,
-        scores: sides.iter().map(|(side, scorers)| (*side, scorers.models.clone())).collect(),
+        scores: sides.iter().map(|(side, scorers)| (*side, scorers.turns.clone())).collect(),
         until,
         every_tick: args.emit != Emit::Last,
         ..setting.plan(clock, &read, args.hub, judging)
@@ -354,7 +354,7 @@ pub struct Living {
     pub watch: Option<Watch>,
     /// What rules read of the catalogue and of accounts.
     pub attributes: Attributes,
-    /// The models that score accounts, in the order of coming into force.
+    /// The models that score accounts.
     pub scorers: Scorers,
     /// What somebody should know who reads the views.
     pub warnings: Vec<String>,
@@ -403,7 +403,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
     // Nobody knows yet when the first play arrives.
     let laws = laws::from_the_beginning(laws::read(args.policy.as_deref(), clock)?);
     let watch = Watch::of(&laws, clock);
-    let scorers = Scorers::read(args, clock, 0)?;
+    let scorers = Scorers::read(args, clock, 0, &names)?;
     let setting = setting.with_rules(args, &laws).with_rulings(args, true);
     let mut judge = setting.judges().then(|| Judge::new(&laws));
     if let Some(judge) = &mut judge {
@@ -424,7 +424,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
         policies: judge.policies.clone(),
         turns: judge.turns().collect(),
         windows_ms: read.clone(),
-        models: scorers.models.clone(),
+        models: scorers.turns.clone(),
         clauses: clauses.clone().into(),
         // Evidence may come at any time.
         copies: true,
@@ -433,7 +433,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
     let judging = judging.collect();
     let is_scored = setting.views.contains(&View::Scores);
     let plan = Plan {
-        scores: is_scored.then(|| (Side::Champion, scorers.models.clone())).into_iter().collect(),
+        scores: is_scored.then(|| (Side::Champion, scorers.turns.clone())).into_iter().collect(),
         until: clock.first_after(INSTANT_MAX),
         every_tick: true,
         living: true,

@@ -177,6 +177,7 @@ impl ServeArgs {
             policy: self.policy.clone(),
             models: self.models.clone(),
             model: Vec::new(),
+            beta: Vec::new(),
             challenger: None,
             sequences_of: None,
             network: None,

@@ -34,9 +34,8 @@ use super::places::Places;
 use super::shelf::{Keeper, Shelf};
 use super::since::{Since, SinceFile};
 use super::source::{Courier, Follower, FromLog, Progress, Questions, Said};
-use super::succession::Succession;
+use super::succession::{Next, Succession};
 use crate::exit::Failure;
-use crate::learn::Version;
 use crate::replay::ReplayArgs;
 use crate::replay::drive::drive;
 use crate::replay::in_words;
@@ -91,8 +90,8 @@ pub struct Flow {
 enum Turn {
     /// Other policies are in force.
     Policies,
-    /// Another model is champion.
-    Champion(Version),
+    /// Another model is champion, or another one is tried.
+    Champion(Next),
     /// Accounts are to be forgotten.
     Erasures(Vec<Request>),
 }
@@ -125,7 +124,7 @@ impl Flow {
                         self.progress.policies_taken_up.fetch_add(1, Ordering::Relaxed);
                     }
                     // Nothing is stated any more, so it is known from when on the next one speaks.
-                    Turn::Champion(version) => match self.crown(&version) {
+                    Turn::Champion(next) => match self.crown(&next) {
                         Ok(crowned) => {
                             living = crowned;
                             self.note_model("model taken up");
@@ -180,8 +179,8 @@ impl Flow {
                 }
             }
             if self.progress.is_complete.load(Ordering::Acquire) || self.durable.last() == 0 {
-                if let Some((version, living)) = self.successor(&mut seen_at) {
-                    return Some((Turn::Champion(version), living));
+                if let Some((next, living)) = self.successor(&mut seen_at) {
+                    return Some((Turn::Champion(next), living));
                 }
                 self.eraser.tell();
                 let asked = self.eraser.asked();
@@ -196,15 +195,18 @@ impl Flow {
         None
     }
 
-    /// Another champion than scores, and what is computed with it, where it can score; looked for now and then.
-    fn successor(&self, seen_at: &mut Instant) -> Option<(Version, Living)> {
+    /// Who is to score instead of who does, and what is computed then, where they can; looked for now and then.
+    fn successor(&self, seen_at: &mut Instant) -> Option<(Next, Living)> {
         let succession = self.succession.as_ref().filter(|_| seen_at.elapsed() >= POLICY_EVERY)?;
         *seen_at = Instant::now();
-        let able = |version: Version| Ok((self.prepare(&succession.with(&version, self.stated()))?, version));
-        match succession.challenger().and_then(|found| found.map(able).transpose()) {
+        let able = |next: Next| {
+            let living = self.prepare(&succession.with(&next, self.stated()))?;
+            Ok((next, living))
+        };
+        match succession.next().and_then(|found| found.map(able).transpose()) {
             Ok(found) => {
                 self.progress.refuse_model(None);
-                found.map(|(living, version)| (version, living))
+                found
             }
             Err(failure) => {
                 self.refuse_model(&failure);
@@ -221,20 +223,19 @@ impl Flow {
         }
     }
 
-    /// Lets the version speak after the instant that was stated last, for good.
-    fn crown(&mut self, version: &Version) -> Result<Living, Failure> {
+    /// Lets them score after the instant that was stated last, for good.
+    fn crown(&mut self, next: &Next) -> Result<Living, Failure> {
         let Some(before) = &self.succession else { return prepare_living(&self.how, self.names.clone()) };
-        let succession = before.with(version, self.stated());
+        let succession = before.with(next, self.stated());
         let living = self.prepare(&succession)?;
         succession.write()?;
-        self.how.model = succession.as_options();
+        self.how = succession.in_options(self.how.clone());
         self.succession = Some(succession);
         Ok(living)
     }
 
     fn prepare(&self, succession: &Succession) -> Result<Living, Failure> {
-        let how = ReplayArgs { model: succession.as_options(), ..self.how.clone() };
-        prepare_living(&how, self.names.clone())
+        prepare_living(&succession.in_options(self.how.clone()), self.names.clone())
     }
 
     /// As of when everything is stated.
@@ -289,8 +290,7 @@ impl Flow {
         let (sender, said) = sync_channel::<Said>(SAID_WAITING_MAX);
         let segments = judge.as_ref().map(|judge| judge.segments.clone());
         let words = judge.as_ref().map(|judge| judge.words.clone()).unwrap_or_default();
-        let models = scorers.models.iter().map(|(from, _)| *from).zip(scorers.names.iter().cloned()).collect();
-        self.shelf.go_by(judge.as_ref().map(|judge| judge.policies.clone()).unwrap_or_default(), models);
+        self.shelf.go_by(judge.as_ref().map(|judge| judge.policies.clone()).unwrap_or_default(), scorers.in_words());
         let teller = Teller {
             names: names.clone(),
             play_files: PlayFiles::Entries,

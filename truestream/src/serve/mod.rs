@@ -150,8 +150,10 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
     let names = Arc::new(NameTable::new(|space| kinds[space as usize]));
     let activated = Activated::of(args.policy.as_deref());
     let succession = args.models.as_deref().map(|models| Succession::open(models, &args.state)).transpose()?;
-    let mut how = args.as_replay();
-    how.model = succession.as_ref().map(Succession::as_options).unwrap_or_default();
+    let how = match &succession {
+        Some(succession) => succession.in_options(args.as_replay()),
+        None => args.as_replay(),
+    };
     let living = prepare_living(&how, names.clone())?;
     living.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
     let longest = living.plan.lengths().last().copied().unwrap_or(0);

@@ -92,10 +92,7 @@ impl Options {
             dated.push((beta.from, format!("{} % {:?}", beta.percent, beta.policy)));
             dated.push((beta.until, format!("{} ends", beta.policy.version)));
         }
-        let models = living.scorers.names.iter().zip(&living.scorers.digests);
-        for ((from, _), (name, digest)) in living.scorers.models.iter().zip(models) {
-            dated.push((*from, format!("{name} {digest}")));
-        }
+        dated.extend(living.scorers.outline());
         for judging in &plan.judging {
             dated.extend(judging.policies.iter().map(|(from, policy)| (*from, format!("{policy:?}"))));
             let clauses = living.judge.iter().flat_map(|judge| &judge.clauses);

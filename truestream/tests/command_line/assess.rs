@@ -176,21 +176,17 @@ fn a_model_that_learned_to_penalise_a_genre_is_blocked_and_one_of_the_same_data_
     let lovers = lovers(&fair);
     assert!(lovers.len() > 30, "{} listeners", lovers.len());
     accused(&unfair, &lovers);
-    let registry = |data: &Path| {
-        let registry = data.with_extension("models");
-        truestream(&["train", "--data", &text(data), "--registry", &text(&registry)]).good();
-        std::fs::write(registry.join("governance.toml"), "assessment = \"required\"").expect("written");
-        text(&registry)
-    };
+    let registry = text(&place.path().join("models"));
+    let train = |data: &Path| truestream(&["train", "--data", &text(data), "--registry", &registry]).good();
     // The truth is the same for both: what the desk said is no label of it.
-    let assess = |candidate: &str, out: &str| {
+    let assess = |out: &str, more: &[&str]| {
         let (data, out) = (text(&fair), text(&place.path().join(out)));
-        let line = ["assess", "--data", &data, "--candidate", candidate, "--out", &out, "--json"];
-        truestream(&[&line[..], &["--", "--every", "24h", "--windows", "24h,7d,28d"]].concat())
+        let line = ["assess", "--data", &data, "--candidate", &registry, "--out", &out, "--json"];
+        truestream(&[&line[..], more, &["--", "--every", "24h", "--windows", "24h,7d,28d"]].concat())
     };
-    let promote = |registry: &str, report: &str| {
+    let promote = |report: &str| {
         let report = text(&place.path().join(report));
-        truestream(&["promote", "--registry", registry, "--assessment", &report])
+        truestream(&["promote", "--registry", &registry, "--assessment", &report])
     };
     // What is as it was is told behind what is worse.
     let stopped = |record: &serde_json::Value| {
@@ -198,22 +194,26 @@ fn a_model_that_learned_to_penalise_a_genre_is_blocked_and_one_of_the_same_data_
         found.split("; as now").next().unwrap_or_default().to_owned()
     };
 
-    let registered = registry(&unfair);
-    let told = assess(&registered, "blocked");
+    train(&fair);
+    std::fs::write(Path::new(&registry).join("governance.toml"), "assessment = \"required\"").expect("written");
+    let record = assess("passed", &[]).good().json();
+    assert!(record["decision"] == "pass" && !stopped(&record).contains("account genre"), "{record}");
+    assert_eq!(record["against"], "the same without it");
+    truestream(&["evaluate", "--registry", &registry, "--data", &text(&fair)]).good();
+    promote("passed").good();
+
+    train(&unfair);
+    let told = assess("blocked", &["--version", "latest"]);
     assert_eq!(told.code, Some(3), "{told:?}");
     let record = told.json();
+    assert_eq!((&record["candidate"]["version"], &record["against"]), (&"2".into(), &"the champion, version 1".into()));
     let found = stopped(&record);
     assert!(found.starts_with(&format!("account genre {GENRE}: ")) && found.contains(" times as much"), "{found}");
     assert_eq!(found.matches("genre").count(), 1, "{found}");
     // No model reads a tag, so an exchange of tags finds nothing: it is what goes with the genre that it learned.
     assert_eq!(record["moved_by_tags"].as_array().map(Vec::len), Some(0), "{record}");
-    promote(&registered, "blocked").failed(3, &["it did not pass", &format!("account genre {GENRE}")]);
-
-    let registered = registry(&fair);
-    let record = assess(&registered, "passed").good().json();
-    assert!(record["decision"] == "pass" && !stopped(&record).contains("account genre"), "{record}");
-    truestream(&["evaluate", "--registry", &registered, "--data", &text(&fair)]).good();
-    promote(&registered, "passed").good();
+    promote("blocked").failed(3, &["it did not pass", &format!("account genre {GENRE}")]);
+    promote("passed").failed(3, &["it is about the model \"1\""]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::data::{rows, text};
 use crate::desk::visitor;
 use crate::learn::{settings, town};
 use crate::process::truestream;
+use crate::registry::ANYHOW;
 
 const HOW: [&str; 4] = ["--every", "6h", "--windows", "24h,7d,28d"];
 const VIEWS: [&str; 4] = ["account_window", "account_score", "risk", "verdict"];
@@ -190,4 +191,80 @@ fn the_desk_tells_which_model_spoke_and_what_another_one_decided() {
     assert!(turn.contains(" with account/1") && rest.contains("Index of R"), "{seen}");
     let confirmed = rest.split("closed last under each").nth(1).and_then(|rest| rest.split("</table>").next());
     assert!(confirmed.is_some_and(|table| table.contains("1 of 1</td>") && !table.contains("account/2")), "{seen}");
+}
+
+#[test]
+fn a_version_that_is_tried_scores_whom_its_name_draws_in_a_replay_and_in_a_service() {
+    let place = TempDir::new().expect("a folder");
+    let (data, at) = (place.path().join("data"), place.path().join("models"));
+    town(&data, "fraud", false);
+    let (data, registry) = (text(&data), text(&at));
+    let line = ["train", "--data", &data, "--registry", &registry, "--settings", &settings(place.path())];
+    truestream(&line).good();
+    truestream(&[&line[..], &["--network"]].concat()).good();
+    let other = place.path().join("other.json");
+    std::fs::write(&other, r#"{"trees_max": 4, "learning_rate": 0.3}"#).expect("a file");
+    truestream(&["train", "--data", &data, "--registry", &registry, "--settings", &text(&other)]).good();
+    promote(&registry, "1");
+    for version in ["2", "3"] {
+        let line = ["evaluate", "--registry", &registry, "--data", &data, "--version", version];
+        truestream(&[&line[..], &ANYHOW].concat()).good();
+    }
+    let asks = "[beta]\npercent_max = 20\nsigned_by = ['analyst']\n[full]\ndays_min = 7\n";
+    std::fs::write(at.join("governance.toml"), asks).expect("a file");
+    let stage = |version: &str, stage: &str, more: &[&str]| {
+        let line = ["promote", "--registry", &registry, "--version", version, "--stage", stage];
+        truestream(&[&line[..], &["--from", "2026-01-01"], more].concat())
+    };
+    let agreed = ["--signed", "ann=analyst"];
+    stage("3", "beta", &agreed).failed(2, &["--percent none, expected one from 1 to 99"]);
+    stage("3", "beta", &["--percent", "20"]).failed(3, &["[beta] signed_by", "expected also analyst"]);
+    stage("3", "beta", &[&agreed[..], &["--percent", "40"]].concat()).failed(3, &["percent_max: found 40"]);
+    let some = [&agreed[..], &["--percent", "20"]].concat();
+    stage("3", "beta", &some).failed(3, &["never in the stage shadow"]);
+    ["2", "3"].into_iter().for_each(|version| drop(stage(version, "shadow", &[]).good()));
+    stage("2", "beta", &some).failed(3, &["another network than version 1"]);
+    let told = stage("3", "beta", &some).good();
+    assert!(told.out.contains("version 3 is tried") && told.out.contains("20 % of accounts"), "{told:?}");
+    let line = ["promote", "--registry", &registry, "--version", "3", "--from", "2026-01-05"];
+    truestream(&line).failed(3, &["expected 7 days of it: from 2026-01-08"]);
+
+    // A replay obeys.
+    let path = Path::new(&data);
+    let (tables, as_of) = replayed(&HOW, path, place.path(), &VIEWS, &["--models", &registry]);
+    let drawn = |id: &str| if records::lot::drawn("account/3", &format!("account {id}")) < 20 { "3" } else { "1" };
+    let scores = rows(&tables.join("account_score.parquet"), &["account_id", "model"]);
+    assert!(scores.iter().all(|row| row[1] == format!("account/{}", drawn(&row[0]))), "{scores:?}");
+    assert!(
+        [1, 3].iter().all(|version| scores.iter().filter(|row| row[1] == format!("account/{version}")).count() > 20)
+    );
+    let verdicts = rows(&tables.join("verdict.parquet"), &["subject", "subject_id", "models"]);
+    let of_accounts = verdicts.iter().filter(|row| row[0] == "account" && row[2] != "[]");
+    let of_accounts: Vec<_> = of_accounts.collect();
+    assert!(of_accounts.iter().all(|row| row[2] == format!("[\"account/{}\"]", drawn(&row[1]))), "{of_accounts:?}");
+    assert!(of_accounts.iter().any(|row| row[2].contains("account/3")), "{of_accounts:?}");
+
+    // So does a service, and what was stated stays stated when it is over.
+    let state = place.path().join("state");
+    let follow = ["--follow", &data, "--models", &registry, "--workers", "2"];
+    let service = Service::start_as(&HOW, &state, &follow);
+    service.wait_as_of(as_of);
+    service.states(&tables, &VIEWS);
+    stage("3", "shadow", &[]).good();
+    service.running_until("it is over", || {
+        let (_, metrics) = service.ask("GET /metrics", "", b"").expect("an answer");
+        String::from_utf8_lossy(&metrics).contains("\ntruestream_models_taken_up 1\n")
+    });
+    service.wait_until_stated();
+    service.states(&tables, &VIEWS);
+    let reigns = std::fs::read_to_string(state.join("models.jsonl")).expect("a file");
+    assert!(reigns.lines().count() == 2 && reigns.matches("\"percent\":20").count() == 1, "{reigns}");
+    drop(service);
+    let service = Service::start_as(&HOW, &state, &["--time", "told", "--models", &registry]);
+    service.wait_as_of(as_of);
+    service.states(&tables, &VIEWS);
+    let until = format!("Truestream-Until: {}\r\n", as_of + 6 * 3_600_000);
+    assert_eq!(service.ask("POST /v1/plays", &until, b"").expect("an answer").0, 200);
+    service.wait_as_of(as_of + 6 * 3_600_000);
+    assert!(!scoring(&service).contains("account/3"));
 }
