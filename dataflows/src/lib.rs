@@ -4,6 +4,7 @@
 //! repeats, corrections ──▶ admit ──┐
 //! plays ───────────────────────────┼──▶ windows ──┬──▶ tallies ─────▶ account_window, track_window, …
 //! catalogue ───────────────────────┘              ├──▶ links ──▶ groups ──▶ account_group, hubs
+//!                                                 ├──▶ ties (pages ask)
 //!                                                 ├──▶ lockstep ──────────▶ lockstep
 //!                                                 ├──▶ company
 //!                                                 └──▶ habits (pages ask)
@@ -35,4 +36,5 @@ pub mod river;
 pub mod scores;
 pub mod sequences;
 pub mod tallies;
+pub mod ties;
 pub mod windows;

@@ -36,6 +36,7 @@ use crate::risk::{self, Entry, JudgementChange, Judging, Sources};
 use crate::scores::{ScoreChange, Scores, Side, Turns, has_network, networks};
 use crate::sequences::{self, Asked, NetworkChange, Networks, SequenceChange, Sequences};
 use crate::tallies::{self, Cadence, RowChange, Tallies};
+use crate::ties::Ties;
 use crate::windows::{Inflow, Turn, Windows};
 
 /// Two accounts are linked by what both used in the last seven days (the contract of account_group).
@@ -208,6 +209,8 @@ pub struct Context {
     pub payments: Arc<dyn Fn(Key) -> Key + Send + Sync>,
     /// Where it is counted when and how subjects are played, if somebody asks.
     pub habits: Option<Arc<Habits>>,
+    /// Where it is counted what accounts used, if somebody asks.
+    pub ties: Option<Arc<Ties>>,
 }
 
 /// The ends of the dataflow that a worker holds.
@@ -288,8 +291,14 @@ pub fn build(worker: &mut Worker, plan: &Plan, context: &Context, ledger: impl F
             }
         }
         if let Some(window) = place_of(plan.clock.ticks_in(LINK_WINDOW_MS)).filter(|_| !plan.links.is_empty()) {
-            let (kinds, payments) = (plan.links.clone(), context.payments.clone());
-            let uses = turns.clone().flat_map(move |turn| uses(turn, window, &kinds, &*payments));
+            let (kinds, payments, ties) = (plan.links.clone(), context.payments.clone(), context.ties.clone());
+            let uses = turns.clone().flat_map(move |turn| {
+                let uses = uses(turn, window, &kinds, &*payments);
+                if let (Some(ties), Turn::Play { play, .. }) = (&ties, turn) {
+                    uses.iter().for_each(|used| ties.count(used, play.ended_at));
+                }
+                uses
+            });
             let news = keep(uses, "Links", links::route, until, Links::new(plan.hub));
             let hubs = news.clone().flat_map(|change| match change {
                 LinkChange::Hub(link, accounts) => Some((link, accounts)),

@@ -292,7 +292,7 @@ fn flow_from(
         every_tick,
         living: false,
     };
-    let context = Context { names: Arc::new(Numbers), payments: Arc::new(|_| Key::NONE), habits: None };
+    let context = Context { names: Arc::new(Numbers), payments: Arc::new(|_| Key::NONE), habits: None, ties: None };
     let notes = Arc::new(Mutex::new(Vec::new()));
     let (events, kept) = (world.events(), notes.clone());
     let config = if workers == 1 { timely::Config::thread() } else { timely::Config::process(workers) };

@@ -166,7 +166,7 @@ fn share(sorted: &[u64], share: f64) -> u64 {
 
 fn measure(worker: &mut Worker, options: &Options) -> serde_json::Value {
     let stated = Stated::default();
-    let context = Context { names: Arc::new(Numbers), payments: Arc::new(|_| Key::NONE), habits: None };
+    let context = Context { names: Arc::new(Numbers), payments: Arc::new(|_| Key::NONE), habits: None, ties: None };
     let kept = stated.clone();
     let ends = build(worker, &plan(), &context, || Box::new(kept));
     let mut river = Refresher { worker, ends, stated, next: 0 };

@@ -5,15 +5,16 @@
 //!                └──▶ table ──────────────────────────────────────┴──▶ figure
 //! plays by the hour of the week ──▶ a field for each hour, the darker the more, beside those of its like
 //! plays by length, day, source, country ──▶ a bar for each, and a stroke where it usually ends
+//! accounts and what they used ──▶ rings around one of them, a line for each reason ──▶ table
 //! ```
 
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::pages::when;
+use super::pages::{address, verdict, when};
 use super::texts::visible;
-use super::{Case, Class, Divided, Habit, Hour, Linked};
+use super::{Class, Divided, Edge, Graph, Habit, Hour, Node};
 
 /// The picture in its own units; it is scaled to the page.
 const WIDE: f64 = 600.0;
@@ -209,79 +210,118 @@ fn fields(about: &str, shares: &[f64]) -> Markup {
     }
 }
 
-/// More names would lie over each other; all stand in the list.
+/// More names would lie over each other; all stand in the table.
 const NAMED_MAX: usize = 24;
 /// The picture of links, in its own units.
 const ROUND: f64 = 480.0;
 
-/// Somebody in a picture of links.
-pub(super) struct Node<'a> {
-    /// What it is called.
-    pub name: &'a str,
-    /// What is decided about it; empty where nothing.
-    pub verdict: &'a str,
-}
-
-/// Who is linked to the subject of a case: it in the middle, a line for each reason.
-pub(super) fn links(case: &Case) -> Markup {
-    let node = |other: &'_ Linked| (other.subject.clone(), other.id.clone());
-    let mut places: Vec<(String, String)> = case.linked.iter().map(node).collect();
-    places.sort();
-    places.dedup();
-    let nodes: Vec<Node<'_>> = places
-        .iter()
-        .map(|(subject, id)| {
-            let known = case.linked.iter().find(|other| (&other.subject, &other.id) == (subject, id));
-            Node { name: id, verdict: known.map_or("", |other| other.verdict.as_str()) }
-        })
-        .collect();
-    let place = |other: &Linked| places.binary_search(&node(other)).ok();
-    let edges = case.linked.iter().filter_map(|other| Some((None, place(other)?, other.why.as_str(), other.in_step)));
-    let middle = Node { name: &case.line.id, verdict: &case.line.verdict };
-    graph(&format!("Linked to this {}", case.line.subject), Some(&middle), &nodes, &edges.collect::<Vec<_>>())
-}
-
-/// Somebody on a circle each, around who is in the middle; a line says why two are linked: from the middle where there is no first.
-pub(super) fn graph(
-    about: &str,
-    middle: Option<&Node<'_>>,
-    nodes: &[Node<'_>],
-    edges: &[(Option<usize>, usize, &str, bool)],
-) -> Markup {
-    let center = ROUND / 2.0;
-    let at = |place: usize| {
-        let angle = std::f64::consts::TAU * place as f64 / nodes.len().max(1) as f64;
-        (center + 0.72 * center * angle.sin(), center - 0.72 * center * angle.cos())
-    };
-    let size = if nodes.len() > NAMED_MAX { 4.0 } else { 7.0 };
-    let in_step = edges.iter().filter(|edge| edge.3).count();
-    let told = format!(
-        "{about}: {} accounts, {in_step} links by playing in step, {} by devices; the list below names them",
-        nodes.len(),
-        edges.len() - in_step
-    );
-    let word = |verdict: &str| if verdict.is_empty() { "allow".to_owned() } else { verdict.to_owned() };
+/// Accounts and what they used: the one that was asked about in the middle, and who was found by it around it, step by step; then all lines as a table.
+pub(super) fn graph(about: &str, graph: &Graph) -> Markup {
+    let Graph { nodes, edges, left_out } = graph;
+    let accounts = nodes.iter().filter(|node| is_account(node)).count();
+    let in_step = edges.iter().filter(|edge| edge.in_step).count();
+    let some = |count: usize, one: &str| format!("{count} {one}{}", if count == 1 { "" } else { "s" });
+    let (things, uses) = (some(nodes.len() - accounts, "thing"), some(edges.len() - in_step, "line"));
+    let counted =
+        format!("{} and {things} in use; {uses} by use, {in_step} by playing in step", some(accounts, "account"));
+    let places = places(nodes);
     html! {
-        figure.chart.links {
-            figcaption { (about) ": a line where they play in step, a dotted one where they use the same devices" }
-            svg viewBox=(format!("0 0 {ROUND} {ROUND}")) role="img" aria-label=(told) {
-                @for (from, to, why, in_step) in edges {
-                    @let ((x1, y1), (x2, y2)) = (from.map_or((center, center), at), at(*to));
-                    line.link.devices[!in_step] x1=(short(x1)) y1=(short(y1)) x2=(short(x2)) y2=(short(y2)) { title { (visible(why)) } }
-                }
-                @for (place, node) in nodes.iter().enumerate() {
-                    @let (x, y) = at(place);
-                    circle class=(format!("node {}", word(node.verdict))) cx=(short(x)) cy=(short(y)) r=(size) { title { (visible(node.name)) ": " (word(node.verdict)) } }
-                    @if nodes.len() <= NAMED_MAX {
-                        text.mark.end[x < center] x=(short(x + if x < center { -11.0 } else { 11.0 })) y=(short(y + 4.0)) { (visible(&shortened(node.name))) }
+        @if accounts > 1 {
+            figure.chart.links {
+                figcaption { (about) ": a dotted line where an account (round) used a thing (square), a whole one where two play in step" }
+                svg viewBox=(format!("0 0 {ROUND} {ROUND}")) role="img" aria-label=(format!("{about}: {counted}; the table below names them")) {
+                    @for Edge { ends: [one, other], why, in_step } in edges {
+                        @let ((x1, y1), (x2, y2)) = (places[*one], places[*other]);
+                        line.link.used[!in_step] x1=(short(x1)) y1=(short(y1)) x2=(short(x2)) y2=(short(y2)) { title { (visible(why)) } }
                     }
-                }
-                @if let Some(node) = middle {
-                    circle class=(format!("node {}", word(node.verdict))) cx=(center) cy=(center) r="11" { title { (visible(node.name)) ": " (word(node.verdict)) } }
+                    @for (place, node) in nodes.iter().enumerate() { (mark(node, places[place], place == 0, nodes.len())) }
                 }
             }
         }
+        @if !edges.is_empty() {
+            table.links {
+                caption { (counted) }
+                thead { tr { th scope="col" { "Who or what" } th scope="col" { "Verdict" } th scope="col" { "Linked to" } th scope="col" { "Why" } } }
+                tbody { @for Edge { ends: [one, other], why, .. } in edges { tr {
+                    th scope="row" { (called(&nodes[*other])) }
+                    td { @if is_account(&nodes[*other]) { (verdict(&nodes[*other].verdict)) } @else if nodes[*other].is_hub { "too many use it: links nobody" } @else { "–" } }
+                    td { (called(&nodes[*one])) }
+                    td { (visible(why)) }
+                } } }
+            }
+        }
+        @if *left_out > 0 { p.note { (left_out) " more that are next to these are left out." } }
     }
+}
+
+fn is_account(node: &Node) -> bool {
+    node.subject == "account"
+}
+
+fn called(node: &Node) -> Markup {
+    html! {
+        @if is_account(node) { a href=(address(&node.subject, &node.id)) { "account " bdi { (visible(&node.id)) } } }
+        @else { (visible(&node.subject)) " " bdi { (visible(&node.id)) } }
+    }
+}
+
+/// Round for an account, square for a thing.
+fn mark(node: &Node, (x, y): (f64, f64), is_first: bool, of: usize) -> Markup {
+    let size = if is_first {
+        11.0
+    } else if of > NAMED_MAX {
+        4.0
+    } else {
+        7.0
+    };
+    let told = visible(&format!("{} {}", node.subject, node.id));
+    let center = ROUND / 2.0;
+    html! {
+        @if is_account(node) {
+            circle class=(format!("node {}", node.verdict)) cx=(short(x)) cy=(short(y)) r=(size) { title { (told) ": " (node.verdict) } }
+        } @else {
+            rect.node.hub[node.is_hub] x=(short(x - size)) y=(short(y - size)) width=(2.0 * size) height=(2.0 * size) { title { (told) } }
+        }
+        @if of <= NAMED_MAX && !is_first {
+            text.mark.end[x < center] x=(short(x + if x < center { -11.0 } else { 11.0 })) y=(short(y + 4.0)) { (visible(&shortened(&node.id))) }
+        }
+    }
+}
+
+/// Where each is drawn: on a ring for each step from the first one, in the middle of those that were found by it.
+fn places(nodes: &[Node]) -> Vec<(f64, f64)> {
+    let mut steps = vec![0_u32; nodes.len()];
+    let mut found: Vec<Vec<usize>> = vec![Vec::new(); nodes.len()];
+    for (place, node) in nodes.iter().enumerate().skip(1) {
+        steps[place] = steps[node.found_by] + 1;
+        found[node.found_by].push(place);
+    }
+    // Who found nobody has a share of the circle, in the order of a walk through all; those who did lie between theirs.
+    let mut walk = Vec::new();
+    let mut next = if nodes.is_empty() { Vec::new() } else { vec![0] };
+    while let Some(place) = next.pop() {
+        walk.push(place);
+        next.extend(found[place].iter().rev());
+    }
+    let ends = found.iter().filter(|found| found.is_empty()).count().max(1) as f64;
+    let mut turns = vec![0.0; nodes.len()];
+    let mut passed = 0.0;
+    for place in walk.iter().filter(|place| found[**place].is_empty()) {
+        turns[*place] = passed / ends;
+        passed += 1.0;
+    }
+    for place in walk.iter().rev() {
+        if let [first, .., last] | [first @ last] = found[*place][..] {
+            turns[*place] = (turns[first] + turns[last]) / 2.0;
+        }
+    }
+    let most = steps.iter().copied().max().unwrap_or(0).max(1);
+    let center = ROUND / 2.0;
+    let at = |(turn, step): (&f64, &u32)| {
+        let (angle, far) = (std::f64::consts::TAU * turn, 0.76 * center * f64::from(*step) / f64::from(most));
+        (center + far * angle.sin(), center - far * angle.cos())
+    };
+    turns.iter().zip(&steps).map(at).collect()
 }
 
 /// As much of a name as has a place.
@@ -337,7 +377,20 @@ mod tests {
         assert_eq!(drawn.matches("<td class=\"number\">").count(), 168 + 6);
         let alone = super::habit("account", &Habit { others: 0, divided: Vec::new(), ..habit }).into_string();
         assert!(alone.contains("Too few accounts") && alone.matches("<svg").count() == 1);
+        let node = |subject: &str, found_by: usize| Node { subject: subject.to_owned(), found_by, ..Node::default() };
+        let nodes =
+            vec![node("account", 0), node("device", 0), node("device", 0), node("account", 1), node("account", 1)];
+        let drawn = places(&nodes);
+        // The first device lies between the two accounts that it led to; who is a step further is twice as far from the middle.
+        let far = |place: usize| (drawn[place].0 - 240.0).hypot(drawn[place].1 - 240.0).round();
+        assert_eq!([0, 1, 2, 3, 4].map(far), [0.0, 91.0, 91.0, 182.0, 182.0]);
+        let turn = |place: usize| {
+            let (x, y) = drawn[place];
+            (x - 240.0).atan2(240.0 - y).rem_euclid(std::f64::consts::TAU)
+        };
+        assert!((turn(1) - (turn(3) + turn(4)) / 2.0).abs() < 1e-9 && turn(4) < turn(2), "{drawn:?}");
         for nothing in [
+            graph("Linked", &Graph::default()),
             bars("Decisions", "decisions", &[]),
             lines("Verdicts", &["hold"], &[]),
             super::habit("track", &Habit { divided: vec![Divided::default()], ..Habit::default() }),

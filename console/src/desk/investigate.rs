@@ -2,7 +2,7 @@
 
 use maud::html;
 
-use super::charts::{Node, graph};
+use super::charts::graph;
 use super::pages::{address, as_of, list, page, verdict};
 use super::sessions::Session;
 use super::texts::visible;
@@ -39,8 +39,6 @@ pub(super) fn found(session: &Session, part: &str, found: Option<&Found>) -> Str
 
 /// Accounts that use the same devices.
 pub(super) fn circle(session: &Session, circle: &Circle) -> String {
-    let nodes: Vec<Node<'_>> = circle.members.iter().map(|one| Node { name: &one.id, verdict: &one.verdict }).collect();
-    let edges: Vec<_> = circle.in_step.iter().map(|(a, b, why)| (Some(*a), *b, why.as_str(), true)).collect();
     let sum = circle.members.iter().map(|one| one.payable).sum::<u64>();
     let stake: f64 = circle.members.iter().map(|one| one.stake_usd).sum();
     let body = html! {
@@ -48,8 +46,9 @@ pub(super) fn circle(session: &Session, circle: &Circle) -> String {
         p.facts { strong { (circle.size) } " accounts that use the same devices, one linked to the next. "
             @if circle.members.len() < circle.size { "The gravest " (circle.members.len()) " are shown. These have " } @else { "They have " }
             strong { (sum) } " payable plays, about " (format!("{stake:.2}")) " USD." }
-        (graph("Who of them plays in step", None, &nodes, &edges))
         (list(&circle.members, &Wanted::default()))
+        h2 { "What links them" }
+        (graph("From the gravest of them on", &circle.graph))
         p.note { "A group is a name for accounts: each is decided by itself, on its own page." }
     };
     page("Group", Some(session), &body)

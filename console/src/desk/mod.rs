@@ -8,6 +8,7 @@
 //! Pages are made here and work without scripts; a script adds keys. No text from outside is ever markup.
 
 use std::fs::File;
+use std::sync::Arc;
 use std::time::Duration;
 
 mod ask;
@@ -134,8 +135,8 @@ pub struct Circle {
     pub size: usize,
     /// The first of them, the gravest first.
     pub members: Vec<CaseLine>,
-    /// Which of these play in step, by their places, and why.
-    pub in_step: Vec<(usize, usize, String)>,
+    /// What they used and who of them plays in step, from the gravest on.
+    pub graph: Graph,
 }
 
 /// A case in a line.
@@ -229,8 +230,8 @@ pub struct Case {
     pub measures: Vec<Measure>,
     /// When and how it is played, where it is.
     pub habit: Option<Habit>,
-    /// Who is linked to it, and why.
-    pub linked: Vec<Linked>,
+    /// Who is linked to it, by what, and why; of an account.
+    pub graph: Graph,
     /// The group that it belongs to, and how large that is.
     pub group: Option<(String, u64)>,
     /// The choices for which the policy asks for a note.
@@ -361,8 +362,8 @@ pub struct Recording {
     pub hash: String,
     /// How long it is.
     pub seconds: f64,
-    /// The highest frequency of its spectrogram.
-    pub top_hz: f64,
+    /// Samples of a second of it.
+    pub rate_hz: u32,
     /// Its waveform.
     pub peaks: Option<Peaks>,
     /// How many seconds each tile of its spectrogram shows.
@@ -395,14 +396,31 @@ pub struct Match {
     pub pitch: f64,
 }
 
-/// Sound to listen to.
-pub struct Audio {
-    /// Its media type.
-    pub media_type: &'static str,
-    /// How many bytes it has.
-    pub bytes: u64,
-    /// Those bytes.
-    pub file: File,
+/// A part of a recording.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Clip {
+    /// The hash of the bytes of the recording.
+    pub hash: String,
+    /// Its first sample.
+    pub from: u64,
+    /// How many it has.
+    pub samples: u64,
+}
+
+impl Clip {
+    /// No clip is longer.
+    pub const SECONDS_MAX: u64 = 60;
+}
+
+/// Why a clip cannot be heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Silence {
+    /// There is no such recording, or the guest may not hear it.
+    Unknown,
+    /// So many others are being made that it is not begun: come again.
+    Busy,
+    /// It cannot be made, in words.
+    Refused(String),
 }
 
 /// What the catalogue says of another track and of this one.
@@ -583,18 +601,40 @@ pub struct Measure {
     pub cells: Vec<Option<(f64, f64)>>,
 }
 
-/// Somebody else.
+/// Accounts and what they used, from one account on.
 #[derive(Clone, Debug, Default)]
-pub struct Linked {
-    /// What it is.
+pub struct Graph {
+    /// That account, and then the nearest first.
+    pub nodes: Vec<Node>,
+    /// Why two of them belong together.
+    pub edges: Vec<Edge>,
+    /// How many more accounts and things are next to those.
+    pub left_out: usize,
+}
+
+/// An account, or a thing that accounts use.
+#[derive(Clone, Debug, Default)]
+pub struct Node {
+    /// What it is: `account`, or a kind of link: `device`, `ip_prefix`.
     pub subject: String,
     /// Which one.
     pub id: String,
-    /// Why it is linked.
-    pub why: String,
-    /// What the rules say of it; empty where nothing.
+    /// What is decided about it; empty where nothing can be.
     pub verdict: String,
-    /// Whether both play in step; else they use the same devices.
+    /// The place of the one by which it was found; its own place where it is the first.
+    pub found_by: usize,
+    /// Whether more accounts use it than are linked by a thing.
+    pub is_hub: bool,
+}
+
+/// Why two nodes belong together.
+#[derive(Clone, Debug, Default)]
+pub struct Edge {
+    /// Their places, the nearer one first.
+    pub ends: [usize; 2],
+    /// Why.
+    pub why: String,
+    /// Whether both play in step; else one used the other.
     pub in_step: bool,
 }
 
@@ -894,8 +934,11 @@ pub trait Desk: Send + Sync {
     /// A tile of the spectrogram of a recording, as PNG; `None` where there is none, or the guest may not see it.
     fn spectrum(&self, guest: &crate::Guest, hash: &str, tile: usize) -> Option<Vec<u8>>;
 
-    /// The sound of a recording; `None` where there is none, or the guest may not hear it.
-    fn audio(&self, guest: &crate::Guest, hash: &str) -> Option<Audio>;
+    /// A part of a recording, as a WAV file of 16 bits and one channel. Takes its time: to be called where one may wait.
+    ///
+    /// # Errors
+    /// Why it cannot be heard.
+    fn clip(&self, guest: &crate::Guest, clip: &Clip) -> Result<Arc<[u8]>, Silence>;
 
     /// How things stand.
     fn overview(&self, guest: &crate::Guest) -> Overview;

@@ -2,7 +2,7 @@
 
 use maud::{DOCTYPE, Markup, html};
 
-use super::charts::{habit, links};
+use super::charts::{graph, habit};
 use super::differences::differences;
 use super::sessions::Session;
 use super::sound::{sound, works};
@@ -383,14 +383,14 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
             }
             section {
                 h2 { "Linked" }
-                @if case.linked.is_empty() { p { "Nobody is linked to it by devices, or plays in step with it." } }
+                @if case.graph.edges.iter().all(|edge| case.graph.nodes[edge.ends[1]].subject != "account") {
+                    p { "Nobody is linked to it by devices, or plays in step with it." }
+                }
                 @if let Some((group, size)) = &case.group {
                     p { "One of " a href=(format!("/desk/group/{}", path_part(group))) { (size) " accounts that use the same devices" } "." }
                 }
-                @if !case.linked.is_empty() { (links(case)) }
-                ul { @for other in &case.linked {
-                    li { a href=(address(&other.subject, &other.id)) { (other.subject) " " bdi { (visible(&other.id)) } } " " @if !other.verdict.is_empty() { (verdict(&other.verdict)) } " – " (visible(&other.why)) }
-                } }
+                (graph(&format!("Linked to this {subject}"), &case.graph))
+                @if !case.graph.edges.is_empty() { p.note { "Plays of the last seven days; who looks while a tick is under way may see a part of its plays." } }
             }
             section {
                 h2 { "History" }
@@ -700,9 +700,9 @@ mod tests {
     use crate::desk::bulk::bulk;
     use crate::desk::sessions::Sessions;
     use crate::desk::{
-        Alike, Audited, Bulk, Circle, Class, Contribution, Cut, Difference, Divided, Field, Found, Habit, Heard, Hit,
-        Linked, Match, Moved, Named, Overview, Recording, Reviewer, SentFile, Sound, Turn, Wave, Work, Works, ask,
-        dashboard, investigate,
+        Alike, Audited, Bulk, Circle, Class, Contribution, Cut, Difference, Divided, Edge, Field, Found, Graph, Habit,
+        Heard, Hit, Match, Moved, Named, Node, Overview, Recording, Reviewer, SentFile, Sound, Turn, Wave, Work, Works,
+        ask, dashboard, investigate,
     };
 
     /// Texts that become markup, scripts or another line where somebody forgets to escape them.
@@ -830,8 +830,14 @@ mod tests {
             may_appeal: true,
             ..Statement::default()
         };
-        let (subject, id, why, verdict) = (word.clone(), text.clone(), text.clone(), word.clone());
-        let linked = Linked { subject, id, why, verdict, in_step: true };
+        let (account, thing) = ("account".to_owned(), text.clone());
+        let nodes = [account.clone(), thing, account].map(|subject| {
+            let (id, verdict) = (text.clone(), word.clone());
+            Node { subject, id, verdict, ..Node::default() }
+        });
+        let edge = |ends| Edge { ends, why: text.clone(), in_step: ends == [0, 2] };
+        let edges = [[0, 1], [0, 2], [1, 2]].map(edge).to_vec();
+        let graph = Graph { nodes: nodes.to_vec(), edges, left_out: 1 };
         let case = Case {
             line: line.clone(),
             reasons: vec![text.clone()],
@@ -839,7 +845,7 @@ mod tests {
             hits: vec![hit],
             contributions: vec![Contribution { name: word.clone(), ..Contribution::default() }],
             windows: vec![word.clone()],
-            linked: vec![linked],
+            graph: graph.clone(),
             group: Some((text.clone(), 2)),
             notes_for: vec![word.clone()],
             hangs_on: vec![vec![word.clone()]],
@@ -868,8 +874,7 @@ mod tests {
         let wave = Wave { segment: text.clone(), effect: text.clone(), ..Wave::default() };
         let named = Named { subject: word.clone(), id: text.clone(), name: Some(text.clone()), verdict: word.clone() };
         let found = Found { subjects: vec![named], ..Found::default() };
-        let in_step = vec![(0, 0, text.clone())];
-        let circle = Circle { id: text.clone(), size: 2, members: vec![line.clone()], in_step, ..Circle::default() };
+        let circle = Circle { id: text.clone(), size: 2, members: vec![line.clone()], graph, ..Circle::default() };
         let overview = Overview {
             people: vec![person],
             audited: vec![audited],

@@ -24,7 +24,7 @@ use super::pages::{self, Done};
 use super::sessions::{Session, Sessions};
 use super::texts::{csv, path_part};
 use super::upload::{Upload, upload};
-use super::{AREAS, Audio, Case, Choice, Queue, Wanted};
+use super::{AREAS, Case, Choice, Clip, Queue, Silence, Wanted};
 use super::{dashboard, investigate};
 use crate::{House, Reply, Written};
 
@@ -76,7 +76,7 @@ pub(crate) fn routes<H: House>(house: Arc<H>, is_encrypted: bool) -> Router {
         .route("/desk/group/{id}", get(circle::<H>))
         .route("/desk/sql", get(ask_page).post(ask::<H>))
         .route("/desk/sound/{hash}/spectrum/{tile}", get(spectrum::<H>))
-        .route("/desk/sound/{hash}/audio", get(audio::<H>))
+        .route("/desk/sound/{hash}/clip", get(clip::<H>))
         .route("/desk/decide", post(decide::<H>))
         .route("/desk/undo", post(undo::<H>))
         .route("/desk/file/{hash}", get(file::<H>))
@@ -421,16 +421,37 @@ async fn spectrum<H: House>(
     }
 }
 
-/// The sound of a recording, or the part of it that is asked for (RFC 9110, 14).
-async fn audio<H: House>(
+/// A clip of a recording, or the bytes of it that are asked for (RFC 9110, 14).
+async fn clip<H: House>(
     State(room): Rooms<H>,
     session: Session,
     Path(hash): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
     headers: HeaderMap,
 ) -> Response {
-    let house = room.house.clone();
-    let found = spawn_blocking(move || house.desk().audio(&session.guest, &hash)).await;
-    let Ok(Some(Audio { media_type, bytes, file })) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let number = |name: &str| query.get(name).and_then(|number| number.parse().ok());
+    let Some((from, samples)) = number("from").zip(number("samples")) else {
+        let text = "A clip is asked for with from=, its first sample, and samples=, how many it has.";
+        return html(StatusCode::BAD_REQUEST, pages::message(Some(&session), "No such clip", text));
+    };
+    let (house, guest) = (room.house.clone(), session.guest.clone());
+    let asked = Clip { hash, from, samples };
+    let Ok(made) = spawn_blocking(move || house.desk().clip(&guest, &asked)).await else { return broken(&session) };
+    let sound = match made {
+        Ok(sound) => sound,
+        Err(Silence::Unknown) => return StatusCode::NOT_FOUND.into_response(),
+        Err(Silence::Refused(why)) => {
+            return html(StatusCode::UNPROCESSABLE_ENTITY, pages::message(Some(&session), "It cannot be heard", &why));
+        }
+        Err(Silence::Busy) => {
+            let text = "Others listen, and each clip is decoded by itself. Try it again in some seconds.";
+            let mut response =
+                html(StatusCode::SERVICE_UNAVAILABLE, pages::message(Some(&session), "Come again", text));
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("2"));
+            return response;
+        }
+    };
+    let bytes = sound.len() as u64;
     let asked = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
     let (status, from, end) = match asked.map(|asked| range(asked, bytes)) {
         None | Some(Asked::Whole) => (StatusCode::OK, 0, bytes),
@@ -440,17 +461,16 @@ async fn audio<H: House>(
             return (StatusCode::RANGE_NOT_SATISFIABLE, told).into_response();
         }
     };
-    let mut response = (status, Body::from_stream(pieces(file, from, end))).into_response();
+    let mut response = (status, sound[from as usize..end as usize].to_vec()).into_response();
     let told = response.headers_mut();
     for (name, value) in [
-        (header::CONTENT_TYPE, media_type),
+        (header::CONTENT_TYPE, "audio/wav"),
         (header::ACCEPT_RANGES, "bytes"),
         (header::CACHE_CONTROL, KEPT),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ] {
         told.insert(name, HeaderValue::from_static(value));
     }
-    told.insert(header::CONTENT_LENGTH, (end - from).into());
     if status == StatusCode::PARTIAL_CONTENT
         && let Ok(value) = HeaderValue::from_str(&format!("bytes {from}-{}/{bytes}", end - 1))
     {
@@ -459,13 +479,13 @@ async fn audio<H: House>(
     response
 }
 
-/// So many bytes of a file are in memory for one who listens.
+/// So many bytes of a file are in memory for one who fetches it.
 const PIECE: u64 = 256 << 10;
 
-/// A part of the file, a piece whenever the last one is on its way: nobody waits for who has stopped listening.
-fn pieces(file: File, from: u64, end: u64) -> impl Stream<Item = std::io::Result<Vec<u8>>> {
+/// The file, a piece whenever the last one is on its way: nobody waits for who has gone.
+fn pieces(file: File, end: u64) -> impl Stream<Item = std::io::Result<Vec<u8>>> {
     let file = Arc::new(file);
-    futures::stream::try_unfold(from, move |at| {
+    futures::stream::try_unfold(0, move |at| {
         let file = file.clone();
         async move {
             if at >= end {
@@ -652,7 +672,7 @@ async fn file<H: House>(State(room): Rooms<H>, session: Session, Path(hash): Pat
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    let mut response = (headers, Body::from_stream(pieces(file, 0, bytes))).into_response();
+    let mut response = (headers, Body::from_stream(pieces(file, bytes))).into_response();
     response.headers_mut().insert(header::CONTENT_LENGTH, bytes.into());
     response
 }

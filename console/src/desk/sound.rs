@@ -5,7 +5,8 @@
 //!                └──▶ reference:  spectrogram │ waveform ──┴──▶ one picture; two players below it
 //! ```
 //!
-//! Pictures are drawn here and seen without scripts; a script keeps both players at the same place and loops the match.
+//! Pictures are drawn here and seen without scripts. A player has a clip, which begins at the very sample where the match does; a script keeps both
+//! players at the same place, loops the match, and goes on to the next clip.
 
 use std::fmt::Write as _;
 
@@ -13,7 +14,7 @@ use maud::{Markup, html};
 
 use super::pages::{address, when};
 use super::texts::visible;
-use super::{Heard, Match, Peaks, Recording, Sound, Work, Works};
+use super::{Clip, Heard, Match, Peaks, Recording, Sound, Work, Works};
 
 /// The picture is drawn this wide, in its own units, and scaled to the page.
 const WIDE: f64 = 1200.0;
@@ -76,7 +77,7 @@ fn sounding(work: &Work) -> Markup {
     let part = format!("track {}", work.track);
     html! {
         @match &work.recording {
-            Some(recording) => (player(recording, &part, None)),
+            Some(recording) => (player(recording, &part, recording.clip(0.0, f64::INFINITY), "none")),
             None => figure { figcaption { (visible(&part)) } p.note { "No scan that this service was told of has it: it cannot be listened to." } },
         }
     }
@@ -175,8 +176,8 @@ fn told(own: &Recording, other: Option<(&Recording, &Match)>) -> String {
 }
 
 fn legend(recording: &Recording) -> String {
-    let Recording { name, seconds, top_hz, .. } = recording;
-    visible(&format!("{name}, {}, 30 Hz to {:.1} kHz", clock(*seconds), top_hz / 1_000.0))
+    let Recording { name, seconds, rate_hz, .. } = recording;
+    visible(&format!("{name}, {}, 30 Hz to {:.1} kHz", clock(*seconds), f64::from(*rate_hz) / 2_000.0))
 }
 
 /// The waveform and the tiles of a recording whose seconds lie at these places.
@@ -231,20 +232,58 @@ fn players(own: &Recording, other: Option<(&Recording, &Match)>) -> Markup {
     let data = |of: fn(&Match) -> f64| other.map(|(_, matched)| format!("{:.4}", of(matched)));
     html! {
         div #deck data-from=[data(|matched| matched.from)] data-length=[data(|matched| matched.length)] data-offset=[data(|matched| matched.offset)] data-speed=[data(|matched| matched.speed)] {
-            (player(own, "suspect", other.map(|(_, matched)| matched.from)))
-            @if let Some((other, matched)) = other { (player(other, "other", Some(matched.offset))) }
+            @let matched = other.map(|(_, matched)| matched);
+            (player(own, "suspect", matched.map_or_else(|| own.clip(0.0, f64::INFINITY), |matched| own.clip(matched.from, matched.length)), "auto"))
+            @if let Some((other, matched)) = other { (player(other, "other", other.clip(matched.offset, matched.length * matched.speed), "auto")) }
         }
     }
 }
 
-/// A player that begins where the match does, and plays when it is told to.
-fn player(recording: &Recording, part: &str, from: Option<f64>) -> Markup {
-    let address = format!("/desk/sound/{}/audio#t={:.3}", recording.hash, from.unwrap_or(0.0).max(0.0));
+impl Recording {
+    /// The clip from a second on, as long as that or as a clip may be.
+    fn clip(&self, from: f64, length: f64) -> Clip {
+        let (rate, all) = (f64::from(self.rate_hz), (self.seconds * f64::from(self.rate_hz)).round());
+        let from = (from * rate).round().clamp(0.0, all);
+        let samples = (length * rate).round().min((Clip::SECONDS_MAX * u64::from(self.rate_hz)) as f64).min(all - from);
+        Clip { hash: self.hash.clone(), from: from as u64, samples: samples.max(0.0) as u64 }
+    }
+
+    /// All of it, clip by clip.
+    fn clips(&self) -> impl Iterator<Item = Clip> {
+        let clips = (self.seconds / Clip::SECONDS_MAX as f64).ceil() as u64;
+        (0..clips).map(|number| self.clip((number * Clip::SECONDS_MAX) as f64, f64::INFINITY))
+    }
+
+    /// From when to when it is heard.
+    fn times(&self, clip: &Clip) -> String {
+        let second = |sample: u64| clock(sample as f64 / f64::from(self.rate_hz.max(1)));
+        format!("{} to {} of {}", second(clip.from), second(clip.from + clip.samples), clock(self.seconds))
+    }
+}
+
+fn place_of(clip: &Clip) -> String {
+    format!("/desk/sound/{}/clip?from={}&samples={}", clip.hash, clip.from, clip.samples)
+}
+
+/// A player of a clip, and the way to all others.
+fn player(recording: &Recording, part: &str, clip: Clip, preload: &str) -> Markup {
+    let Recording { name, hash, seconds, rate_hz, .. } = recording;
     html! {
         figure {
-            figcaption { bdi { (visible(part)) } @if part != recording.name { ": " bdi { (visible(&recording.name)) } } }
+            figcaption {
+                bdi { (visible(part)) } @if part != name { ": " bdi { (visible(name)) } }
+                @if recording.silent.is_none() { ", " a.clip href=(place_of(&clip)) { (recording.times(&clip)) } }
+            }
             @match &recording.silent {
-                None => audio controls preload="metadata" src=(address) data-part=(part) {},
+                None => {
+                    audio controls preload=(preload) src=(place_of(&clip)) data-part=(part) data-hash=(hash) data-rate=(rate_hz) data-seconds=(seconds) data-from=(clip.from) data-samples=(clip.samples) {}
+                    @if *seconds > Clip::SECONDS_MAX as f64 {
+                        details {
+                            summary { "All of it" }
+                            ul { @for clip in recording.clips() { li { a href=(place_of(&clip)) { (recording.times(&clip)) } } } }
+                        }
+                    }
+                }
                 Some(why) => p.note { (visible(why)) },
             }
         }
@@ -276,7 +315,7 @@ mod tests {
             name: "track 7".to_owned(),
             hash: "0".repeat(64),
             seconds,
-            top_hz: 22_050.0,
+            rate_hz: 44_100,
             peaks: Some(Peaks { point_seconds: 0.05, points }),
             tiles: vec![32.0, seconds - 32.0],
             silent: None,
@@ -316,6 +355,17 @@ mod tests {
         assert_eq!(strokes(&|second| (second * 20.0 / 2.0).floor()), 400);
         assert_eq!(strokes(&|second| second * 60.0), 400);
         assert_eq!(wave(&Peaks { point_seconds: 1.0, points: vec![[-128, 127]] }, &|_| 5.0, 0.0), "M5 0V64");
+        // A clip begins at a sample, is no longer than a minute, and ends with the recording.
+        let long = recording(100.0);
+        let clip = |from: f64, length: f64| long.clip(from, length);
+        let parts = |clip: Clip| (clip.from, clip.samples);
+        assert_eq!(parts(clip(1.00001, 2.0)), (44_100, 88_200));
+        assert_eq!(parts(clip(-1.0, 99.0)), (0, 60 * 44_100));
+        assert_eq!(parts(clip(70.0, f64::INFINITY)), (70 * 44_100, 30 * 44_100));
+        assert_eq!(parts(clip(200.0, 1.0)), (100 * 44_100, 0));
+        let all: Vec<_> = long.clips().map(parts).collect();
+        assert_eq!(all, [(0, 60 * 44_100), (60 * 44_100, 40 * 44_100)]);
+        assert_eq!(long.times(&clip(60.5, 9.0)), "1:00.5 to 1:09.5 of 1:40");
         assert_eq!([0.0, 61.25, 600.0, -1.0].map(clock), ["0:00", "1:01.3", "10:00", "0:00"]);
         let marks: Vec<f64> = Axis { seconds: 95.0 }.marks().collect();
         assert_eq!((marks.len(), marks[1]), (10, 10.0));

@@ -54,6 +54,9 @@ pub fn decode_into(
         if heard {
             stream.keep(take)?;
         }
+        if stream.has_enough() {
+            break;
+        }
     }
     stream.finish()
 }
@@ -287,6 +290,11 @@ impl Stream<'_> {
         take(kept).map_err(|error| Undecodable::new(Cause::Unreadable, error.to_string()))
     }
 
+    /// Whether all is there that somebody asked for.
+    fn has_enough(&self) -> bool {
+        self.limits.ends_when_kept && self.kept == self.limits.samples_kept_max
+    }
+
     /// The first sound tells what the rest will be.
     fn begin(&mut self) -> Result<(), Undecodable> {
         let Some(spec) = &self.spec else { return Ok(()) };
@@ -315,7 +323,7 @@ impl Stream<'_> {
         self.facts.correlation = self.mono.correlation();
         // A promise is broken by more than a packet, which encoders round to.
         let promised = self.facts.frames_promised.unwrap_or(0);
-        self.facts.is_cut |= self.facts.frames + u64::from(self.facts.rate_hz) / 4 < promised;
+        self.facts.is_cut |= !self.has_enough() && self.facts.frames + u64::from(self.facts.rate_hz) / 4 < promised;
         Ok(self.facts)
     }
 }

@@ -25,6 +25,9 @@ pub struct Limits {
     /// So many samples before those are not kept either: a long recording is heard piece by piece.
     #[serde(default)]
     pub samples_passed: u64,
+    /// Whether nothing is decoded any more once all samples are there that are kept: then the facts are those of the file up to there.
+    #[serde(default)]
+    pub ends_when_kept: bool,
 }
 
 impl Default for Limits {
@@ -39,6 +42,7 @@ impl Default for Limits {
             // 12 min 40 s at 44.1 kHz in 128 MiB: longer than 99 tracks in 100, and the memory of one job is known.
             samples_kept_max: 1 << 25,
             samples_passed: 0,
+            ends_when_kept: false,
         }
     }
 }

@@ -311,7 +311,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
             true => corrections.iter().map(|(_, id)| *id).collect(),
             false => HashSet::new(),
         },
-        context: Context { names: names.clone(), payments, habits: None },
+        context: Context { names: names.clone(), payments, habits: None, ties: None },
         plan,
         is_first_process: setting.cluster.as_ref().is_none_or(|(process, _)| *process == 0),
         timely: timely_config(args, setting.cluster),
@@ -442,7 +442,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
     Ok(Living {
         // What tells a repeat from a conflict is the whole row.
         wanted: Wanted::ALL,
-        context: Context { names: names.clone(), payments: Arc::new(|_| Key::NONE), habits: None },
+        context: Context { names: names.clone(), payments: Arc::new(|_| Key::NONE), habits: None, ties: None },
         plan,
         timely: timely_config(args, None),
         warnings: learned::warnings(args, &setting.links),

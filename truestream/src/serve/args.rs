@@ -29,7 +29,7 @@ Examples:
   truestream serve --state service --models registry
       the champion of a registry of models scores accounts, beside the rules
   truestream serve --state service --heard scanned --audio music
-      the desk shows what a scan drew of recordings, and plays their files
+      the desk shows what a scan drew of recordings, and plays clips of their files
 
 Exit codes: 0 ended as asked, 2 options that cannot be, 4 the log or an input is damaged, 5 the disk fails,
 6 another process holds the folder.")]

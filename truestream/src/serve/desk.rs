@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use console::Guest;
 use console::desk::{
-    AREAS, AT_ONCE, AT_ONCE_MAX, Alike, Appeal, Audio, Bulk, CHOICES, Case, CaseLine, Cases, Choice, Circle,
-    Contribution, Desk, FRAUD, Found, Group, HONEST, Hit, Hour, InForce, Linked, Named, OVERTURN, Outcome, Overview,
-    Part, Queue, REASONS, SentFile, Statement, UPHOLD, WITHDRAW, Wanted, Wave,
+    AREAS, AT_ONCE, AT_ONCE_MAX, Alike, Appeal, Bulk, CHOICES, Case, CaseLine, Cases, Choice, Circle, Clip,
+    Contribution, Desk, FRAUD, Found, Graph, Group, HONEST, Hit, Hour, InForce, Named, OVERTURN, Outcome, Overview,
+    Part, Queue, REASONS, SentFile, Silence, Statement, UPHOLD, WITHDRAW, Wanted, Wave,
 };
 use dataflows::clock::Tick;
 use dataflows::scores::Side;
@@ -35,6 +35,7 @@ use super::cabinet::{self, BYTES_MAX, Cabinet, FILES_MAX};
 use super::crowds;
 use super::decisions::{Appealed, CONCERNED, Circumstances, Decision, Decisions, Filed, SECOND_USD, Sum};
 use super::exhibits::Exhibits;
+use super::graph::graph;
 use super::likeness::Likeness;
 use super::lookup::Span;
 use super::pace::Pace;
@@ -67,8 +68,8 @@ const SAID_MAX: usize = 5;
 /// So many ways out of a verdict are shown.
 const HANGS_SHOWN: usize = 3;
 const DAY_MS: Millis = 24 * 3_600_000;
-/// So many that are linked are shown.
-const LINKED_MAX: usize = 200;
+/// So many of a group, and so many rules that match, are shown.
+const SHOWN_MAX: usize = 200;
 /// Decisions are shown for so many hours.
 const HOURS_SHOWN: usize = 48;
 /// How long cases have waited at most, in hours, in the picture of their ages; those above are one more.
@@ -108,6 +109,8 @@ pub struct Material {
     pub cabinet: Cabinet,
     /// How long the longest window is.
     pub longest_ms: Millis,
+    /// A thing that more accounts use links nobody.
+    pub hub: u32,
     /// Whether time goes on.
     pub progress: Arc<Progress>,
 }
@@ -453,48 +456,10 @@ impl ReviewDesk {
         Some(Likeness::of(&self.shelf.outline, stated, subject, self.id(subject, id)?))
     }
 
-    /// Who shares devices with an account, and who plays in step with it.
-    fn linked(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Linked> {
-        let Some(own) = self.id(subject, id).filter(|_| subject == Subject::Account) else { return Vec::new() };
-        let mut found: Vec<(Id, String, bool)> = Vec::new();
-        stated.copy(View::Lockstep, &mut [Span::All].into(), usize::MAX, |key, value| {
-            if let (RowKey::Pair(a, b), RowValue::Count(shared)) = (key, &**value)
-                && found.len() < LINKED_MAX
-                && (*a == own || *b == own)
-            {
-                let other = if *a == own { b } else { a };
-                found.push((other.clone(), in_step_words(*shared), true));
-            }
-            true
-        });
-        let mut group = None;
-        stated.copy(View::Groups, &mut [Span::Row(RowKey::Account(own.clone()))].into(), 1, |_, value| {
-            group = Some(value.clone());
-            true
-        });
-        if let Some(RowValue::Group(group, size)) = group.as_deref() {
-            stated.copy(View::Groups, &mut [Span::All].into(), usize::MAX, |key, value| {
-                if let (RowKey::Account(other), RowValue::Group(theirs, _)) = (key, &**value)
-                    && found.len() < LINKED_MAX
-                    && theirs == group
-                    && *other != own
-                {
-                    let why = format!("in the same group of {size} accounts that share devices");
-                    found.push((other.clone(), why, false));
-                }
-                true
-            });
-        }
-        let linked = |(other, why, in_step): (Id, String, bool)| {
-            let id = other.to_string();
-            let row = self.verdict_row(stated, Subject::Account, &id);
-            let verdict = match row.as_deref() {
-                Some(RowValue::Verdict(row)) => row.verdict.name(),
-                _ => "",
-            };
-            Linked { subject: Subject::Account.name().to_owned(), id, why, verdict: verdict.to_owned(), in_step }
-        };
-        found.into_iter().map(linked).collect()
+    /// Who hangs together with an account.
+    fn graph(&self, stated: &Stated, subject: Subject, id: &str) -> Graph {
+        let Some(own) = self.id(subject, id).filter(|_| subject == Subject::Account) else { return Graph::default() };
+        graph(stated, &self.shelf.outline.names, &self.material.places.ties(), self.material.hub, &own)
     }
 
     /// The group of an account, and how large it is.
@@ -572,7 +537,7 @@ impl ReviewDesk {
         let mut hits = Vec::new();
         let key = |place| RowKey::Hit(subject, id.to_owned(), place);
         let mut part = [Span::Rows(key(0), None)].into();
-        stated.copy(View::RuleHit, &mut part, LINKED_MAX, |key, value| {
+        stated.copy(View::RuleHit, &mut part, SHOWN_MAX, |key, value| {
             let is_own = matches!(key, RowKey::Hit(theirs, other, _) if *theirs == subject && other == id);
             if let (true, RowValue::Hit(row)) = (is_own, &**value) {
                 hits.push(Hit {
@@ -588,10 +553,6 @@ impl ReviewDesk {
         });
         hits
     }
-}
-
-fn in_step_words(shared: u32) -> String {
-    format!("played the same track in the same ten minutes {shared} times in a day")
 }
 
 /// The surges that last.
@@ -894,7 +855,7 @@ impl Desk for ReviewDesk {
             measures,
             alike: alike.into_iter().map(|alike| self.found(&sum, &stated, subject, alike)).collect(),
             habit: likeness.and_then(|own| own.habit(&self.material.places.habits(), self.material.longest_ms)),
-            linked: self.linked(&stated, subject, id),
+            graph: self.graph(&stated, subject, id),
             group: self.group_of(&stated, subject, id),
             notes_for: self.shelf.review(&stated).notes.words(),
             hits: self.hits(&stated, subject, id),
@@ -969,19 +930,10 @@ impl Desk for ReviewDesk {
         };
         let (size, mut members) = (ids.len(), ids.iter().map(line).collect::<Vec<_>>());
         members.sort_by(|a, b| b.risk.total_cmp(&a.risk).then_with(|| a.id.cmp(&b.id)));
-        members.truncate(LINKED_MAX);
-        let places: HashMap<&str, usize> = members.iter().map(|line| line.id.as_str()).zip(0..).collect();
-        let mut in_step = Vec::new();
-        stated.copy(View::Lockstep, &mut [Span::All].into(), usize::MAX, |key, value| {
-            if let (RowKey::Pair(a, b), RowValue::Count(shared)) = (key, &**value)
-                && let [Some(a), Some(b)] = [a, b].map(|id| places.get(id.to_string().as_str()).copied())
-            {
-                in_step.push((a, b, in_step_words(*shared)));
-            }
-            true
-        });
+        members.truncate(SHOWN_MAX);
         let as_of = self.shelf.outline.as_of(&stated).map(instant::to_text);
-        Some(Circle { as_of, id: group.to_owned(), size, members, in_step })
+        let graph = self.graph(&stated, Subject::Account, &members.first()?.id);
+        Some(Circle { as_of, id: group.to_owned(), size, members, graph })
     }
 
     fn id_in_tables(&self, guest: &Guest, subject: &str, id: &str) -> String {
@@ -1006,8 +958,11 @@ impl Desk for ReviewDesk {
         self.material.exhibits.spectrum(hash, tile).filter(|_| may_see(guest, Subject::Track))
     }
 
-    fn audio(&self, guest: &Guest, hash: &str) -> Option<Audio> {
-        self.material.exhibits.audio(hash).filter(|_| may_see(guest, Subject::Track))
+    fn clip(&self, guest: &Guest, clip: &Clip) -> Result<Arc<[u8]>, Silence> {
+        if !may_see(guest, Subject::Track) {
+            return Err(Silence::Unknown);
+        }
+        self.material.exhibits.clip(clip)
     }
 
     fn overview(&self, guest: &Guest) -> Overview {

@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use console::desk::{Audio, Difference, Field, Heard, Match, Recording, Sound, Work, Works};
+use console::desk::{Clip, Difference, Field, Heard, Match, Recording, Silence, Sound, Work, Works};
 use dataflows::clock::Tick;
 use datasets::formats::instant;
 use features::sound::landmarks::ACCEPTED_SCORE_MIN;
@@ -16,6 +16,7 @@ use features::sound::synthesis::calibration::{CERTAIN, LIKELY};
 use records::{Disclosure, Evidence, Id, Millis, Subject, Track};
 use serde_json::Value;
 
+use super::clips::Clips;
 use super::listening::{ListeningRoom, Recorded};
 use super::places::{Places, key_of};
 use crate::replay::in_words;
@@ -31,12 +32,13 @@ const WORKS_MAX: usize = 5;
 pub struct Exhibits {
     places: Arc<Places>,
     room: ListeningRoom,
+    clips: Clips,
 }
 
 impl Exhibits {
     /// Out of the log, and of folders of scans.
     pub fn new(places: Arc<Places>, room: ListeningRoom) -> Exhibits {
-        Exhibits { places, room }
+        Exhibits { places, room, clips: Clips::default() }
     }
 
     /// What was heard of the track's recording as of the tick, and what other tracks with that sound say otherwise. Nothing where nothing
@@ -96,7 +98,7 @@ impl Exhibits {
             let heard = self.heard(&evidence).into_iter().next();
             let name = format!("track {}", row.track_id);
             let shown = recorded.map(|recorded| Recording {
-                silent: self.room.audio(&recorded).err(),
+                silent: self.room.file(&recorded).err(),
                 ..Exhibits::plain(&name, &recorded)
             });
             Work { track: row.track_id.to_string(), title: row.title, heard, recording: shown }
@@ -111,10 +113,13 @@ impl Exhibits {
         self.room.tile(&recorded, tile)
     }
 
-    /// The sound of these bytes.
-    pub fn audio(&self, hash: &str) -> Option<Audio> {
-        let recorded = self.room.of_hash(hash)?;
-        self.room.audio(&recorded).ok()
+    /// A part of the sound of these bytes, as a WAV file.
+    ///
+    /// # Errors
+    /// Why it cannot be heard.
+    pub fn clip(&self, clip: &Clip) -> Result<Arc<[u8]>, Silence> {
+        let recorded = self.room.of_hash(&clip.hash).ok_or(Silence::Unknown)?;
+        self.clips.get(clip, recorded.rate_hz, || self.room.file(&recorded))
     }
 
     /// What detectors heard, the gravest first.
@@ -155,7 +160,7 @@ impl Exhibits {
         if peaks.is_none() && tiles.is_empty() {
             missing.push(format!("The scan made no previews of recording {}.", recorded.content_id));
         }
-        Recording { peaks, tiles, silent: self.room.audio(recorded).err(), ..Exhibits::plain(name, recorded) }
+        Recording { peaks, tiles, silent: self.room.file(recorded).err(), ..Exhibits::plain(name, recorded) }
     }
 
     /// A recording without its pictures and its sound.
@@ -164,7 +169,7 @@ impl Exhibits {
             name: name.to_owned(),
             hash: recorded.hash.clone(),
             seconds: recorded.seconds,
-            top_hz: f64::from(recorded.rate_hz) / 2.0,
+            rate_hz: recorded.rate_hz,
             ..Recording::default()
         }
     }

@@ -269,7 +269,8 @@ impl Flow {
         }
         living.plan.wanted = before.as_ref().map(|before| before.tick);
         self.progress.begin();
-        living.context.habits = Some(self.places.begin());
+        let (habits, ties) = self.places.begin();
+        (living.context.habits, living.context.ties) = (Some(habits), Some(ties));
         Ok(Running { keeper: self.start(living, before)?, since })
     }
 

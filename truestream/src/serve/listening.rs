@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! --heard DIR: audio.parquet ──▶ recording ──▶ hash ──▶ previews/ab/HASH.…          (waveform, spectrogram)
-//! --audio DIR:                               └──▶ file of that name, length and hash ──▶ sound
+//! --audio DIR:                               └──▶ file of that name, length and hash ──▶ clips
 //! ```
 //!
 //! Nobody names a file: a request brings a hash, and what the table of the scan has under it is looked for. All of it is only read.
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-use console::desk::{Audio, Peaks};
+use console::desk::Peaks;
 use datasets::tables::rows::{Rows, Value};
 use records::Id;
 use serde_json::Value as Json;
@@ -46,7 +46,6 @@ pub struct Recorded {
     /// Its sample rate.
     pub rate_hz: u32,
     bytes: u64,
-    container: String,
     /// The folder of the scan.
     folder: PathBuf,
 }
@@ -136,16 +135,14 @@ impl ListeningRoom {
         read_small(&recorded.tile(number), TILE_BYTES_MAX)
     }
 
-    /// Its sound, or why there is none.
-    pub fn audio(&self, recorded: &Recorded) -> Result<Audio, String> {
-        let media_type = media_type(&recorded.container)
-            .ok_or_else(|| format!("Browsers do not play {}: it cannot be listened to here.", recorded.container))?;
+    /// Its file, open, and how many bytes that has; or why there is none.
+    pub fn file(&self, recorded: &Recorded) -> Result<(File, u64), String> {
         if self.audio.is_empty() {
             return Err("The service was not told where the sound is (--audio): it cannot be listened to.".to_owned());
         }
         let found = self.audio.iter().find_map(|folder| self.file_in(folder, recorded));
         let file = found.ok_or("Its file is not there, or is another than was scanned: it cannot be listened to.")?;
-        Ok(Audio { media_type, bytes: recorded.bytes, file })
+        Ok((file, recorded.bytes))
     }
 
     /// The file of that name below the folder: under the longest end of its path that is there, if its bytes are those that were scanned.
@@ -193,7 +190,7 @@ impl Recorded {
 
 impl Catalogue {
     fn add(&mut self, folder: &Path) -> Result<(), String> {
-        let columns = ["file", "content_id", "hash", "bytes", "container", "rate_hz", "seconds"];
+        let columns = ["file", "content_id", "hash", "bytes", "rate_hz", "seconds"];
         let mut rows = Rows::open(&folder.join(TABLE), &columns).map_err(|error| error.to_string())?;
         while rows.advance().map_err(|error| error.to_string())? {
             let text = |at: usize| match rows.value(at) {
@@ -205,7 +202,7 @@ impl Catalogue {
                 Value::UInt(number) => Some(number),
                 _ => None,
             };
-            let seconds = if let Value::Float(seconds) = rows.value(6) { seconds } else { 0.0 };
+            let seconds = if let Value::Float(seconds) = rows.value(5) { seconds } else { 0.0 };
             let is_hash = |hash: &String| hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
             let recording = match rows.value(1) {
                 Value::Text(text) => Some(Id::from(text)),
@@ -218,9 +215,8 @@ impl Catalogue {
                 file,
                 hash,
                 seconds,
-                rate_hz: whole(5).and_then(|rate| u32::try_from(rate).ok()).unwrap_or_default(),
+                rate_hz: whole(4).and_then(|rate| u32::try_from(rate).ok()).unwrap_or_default(),
                 bytes,
-                container: text(4).unwrap_or_default(),
                 folder: folder.to_owned(),
             });
             self.by_recording.entry(recorded.content_id.to_string()).or_default().push(recorded.clone());
@@ -247,17 +243,4 @@ fn read_small(path: &Path, bytes_max: u64) -> Option<Vec<u8>> {
         Ok::<_, std::io::Error>(bytes)
     };
     read().ok()
-}
-
-/// What browsers call what a decoder calls this.
-fn media_type(container: &str) -> Option<&'static str> {
-    Some(match container {
-        "wav" | "wave" => "audio/wav",
-        "mp3" | "mp2" | "mp1" | "mpa" => "audio/mpeg",
-        "isomp4" | "mp4" | "m4a" => "audio/mp4",
-        "adts" | "aac" => "audio/aac",
-        "flac" => "audio/flac",
-        "ogg" => "audio/ogg",
-        _ => return None,
-    })
 }

@@ -17,6 +17,7 @@ mod args;
 mod audit;
 mod cabinet;
 mod capacity;
+mod clips;
 mod crowds;
 mod cuts;
 mod decisions;
@@ -26,6 +27,7 @@ mod exhibits;
 mod flow;
 mod gate;
 mod glossary;
+mod graph;
 mod house;
 mod kafka;
 mod lag;
@@ -237,6 +239,7 @@ pub fn run(args: &ServeArgs) -> Result<(), Failure> {
         exhibits,
         cabinet: Cabinet::of(&args.state),
         longest_ms,
+        hub: args.hub,
         progress: progress.clone(),
     };
     let desk =

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, RwLock};
 
 use dataflows::clock::Tick;
 use dataflows::habits::Habits;
+use dataflows::ties::Ties;
 use datasets::arrivals::{Contents, InWords, Listing, read_again};
 use datasets::log::{Disk, entries_of};
 use datasets::names::key_of_text;
@@ -50,6 +51,8 @@ struct Known {
     countries: HashMap<Key, u16>,
     /// When and how subjects are played.
     habits: Arc<Habits>,
+    /// What accounts used.
+    ties: Arc<Ties>,
     /// What tracks and artists are called.
     titles: Titles,
 }
@@ -93,12 +96,12 @@ impl Places {
     }
 
     /// The log is read from its first entry on again; until something is stated who asks hears what was known before. Where the dataflow
-    /// that begins is to count when and how subjects are played.
-    pub fn begin(&self) -> Arc<Habits> {
+    /// that begins is to count when and how subjects are played, and what accounts used.
+    pub fn begin(&self) -> (Arc<Habits>, Arc<Ties>) {
         let next = Known::default();
-        let habits = next.habits.clone();
+        let counted = (next.habits.clone(), next.ties.clone());
         *self.next.lock().expect("nobody panics with it") = Some(next);
-        habits
+        counted
     }
 
     /// What was read is stated.
@@ -174,6 +177,11 @@ impl Places {
     /// When and how subjects are played.
     pub fn habits(&self) -> Arc<Habits> {
         self.known.read().expect("nobody panics with it").habits.clone()
+    }
+
+    /// What accounts used.
+    pub fn ties(&self) -> Arc<Ties> {
+        self.known.read().expect("nobody panics with it").ties.clone()
     }
 
     /// The first tracks of an artist or uploader of whose recordings something was heard, at most so many, in the order in which they came; and

@@ -8,6 +8,7 @@
 
 mod hostile;
 mod keys;
+mod links;
 mod paths;
 mod players;
 

@@ -1,11 +1,13 @@
 //! What was heard reaches a living service as dated rows: from the next instant on it states what a replay with the same evidence states.
 
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::datatypes::TimestampMillisecondType;
+use datasets::audio::{Clip, Limits, decode};
 use datasets::tables::{IdKind, TableWriter};
 use records::{Disclosure, Id, Track};
 use serde_json::json;
@@ -367,9 +369,14 @@ fn the_page_of_a_track_shows_and_plays_what_was_heard_and_says_what_is_missing()
     assert_eq!(both.len(), 2, "{both:?}");
     let nobody = Visitor { service: &service, cookie: String::new() };
     let paul = visitor(&service, &state, "paul", "policy-editor");
+    let sound_of =
+        |hash: &str, from: u64, samples: u64| format!("GET /desk/sound/{hash}/clip?from={from}&samples={samples}");
     for (hash, name) in both.iter().zip(["2.wav", "1.wav"]) {
-        let file = std::fs::read(folder.path().join("elsewhere/music").join(name)).expect("a file");
-        let (tile, sound) = (format!("GET /desk/sound/{hash}/spectrum/0"), format!("GET /desk/sound/{hash}/audio"));
+        let file = File::open(folder.path().join("elsewhere/music").join(name)).expect("a file");
+        let Clip { samples, facts } = decode(file, &Limits::default()).expect("sound");
+        let level = |sample: &f32| (sample * 32_768.0).round().clamp(-32_768.0, 32_767.0) as i16;
+        let levels: Vec<u8> = samples.iter().flat_map(|sample| level(sample).to_le_bytes()).collect();
+        let (tile, sound) = (format!("GET /desk/sound/{hash}/spectrum/0"), sound_of(hash, 12_345, 50_000));
         let (told, png) = paul.bytes(&tile, "", "");
         assert_eq!((told.status, told.header("content-type")), (200, Some("image/png")));
         assert!(png.starts_with(b"\x89PNG"));
@@ -382,31 +389,45 @@ fn the_page_of_a_track_shows_and_plays_what_was_heard_and_says_what_is_missing()
             (told.header("accept-ranges"), told.header("x-content-type-options")),
             (Some("bytes"), Some("nosniff"))
         );
-        assert!(whole == file, "{} bytes of {}", whole.len(), file.len());
-        let length = file.len();
+        // To the sample what a decoder hears there.
+        assert!(whole[44..] == levels[2 * 12_345..2 * 62_345], "{} bytes", whole.len());
+        let length = whole.len();
         for (range, part) in [
             ("bytes=0-", 0..length),
             ("bytes=1000-1999", 1_000..2_000),
             ("bytes=-10", length - 10..length),
-            ("bytes=500000-9999999999", 500_000..length),
+            ("bytes=50000-9999999999", 50_000..length),
         ] {
             let (told, found) = rita.bytes(&sound, &format!("Range: {range}\r\n"), "");
             let expected = format!("bytes {}-{}/{length}", part.start, part.end - 1);
             assert_eq!((told.status, told.header("content-range")), (206, Some(expected.as_str())), "{range}");
             assert_eq!(told.header("content-length"), Some(part.len().to_string().as_str()));
-            assert!(found == file[part], "{range}");
+            assert!(found == whole[part], "{range}");
         }
+        // What the page asks for begins where the match does, to the sample, and the last clip ends with the recording.
+        let rest = page.split(&format!("src=\"/desk/sound/{hash}/clip?from=")).nth(1).expect("a player");
+        let from: f64 = rest.split('&').next().and_then(|number| number.parse().ok()).expect("a number");
+        let begins = data_of(if name == "2.wav" { "from" } else { "offset" }).max(0.0);
+        assert!((from - begins * f64::from(facts.rate_hz)).abs() < 0.001 * f64::from(facts.rate_hz), "{from} {begins}");
+        let all = samples.len() as u64;
+        assert!(rita.bytes(&sound_of(hash, all - 10, 1_000), "", "").1[44..] == levels[2 * (samples.len() - 10)..]);
+        let refused = |from, samples| rita.get(sound_of(hash, from, samples).trim_start_matches("GET "));
+        let late = refused(all, 10);
+        assert!(late.status == 422 && late.body.contains("before this clip begins"), "{}", late.body);
+        let long = refused(0, 61 * u64::from(facts.rate_hz));
+        assert!(long.status == 422 && long.body.contains("(60 s)"), "{}", long.body);
+        assert_eq!(rita.get(&format!("/desk/sound/{hash}/clip?from=-1")).status, 400);
         let (told, _) = rita.bytes(&sound, "Range: bytes=99999999999-\r\n", "");
         assert_eq!(told.status, 416);
     }
     let unknown = "0".repeat(64);
     for place in [
-        format!("/desk/sound/{unknown}/audio"),
+        format!("/desk/sound/{unknown}/clip?from=0&samples=9"),
         format!("/desk/sound/{}/spectrum/99", both[0]),
         format!("/desk/sound/{}/spectrum/-1", both[0]),
         format!("/desk/sound/{}/spectrum/..%2F0", both[0]),
-        "/desk/sound/..%2F..%2Felsewhere%2Fmusic%2F1.wav/audio".to_owned(),
-        "/desk/sound/%2Fetc%2Fpasswd/audio".to_owned(),
+        "/desk/sound/..%2F..%2Felsewhere%2Fmusic%2F1.wav/clip?from=0&samples=9".to_owned(),
+        "/desk/sound/%2Fetc%2Fpasswd/clip?from=0&samples=9".to_owned(),
         "/desk/sound/../../../etc/passwd".to_owned(),
     ] {
         assert!([400, 404].contains(&rita.get(&place).status), "{place}");
@@ -445,7 +466,7 @@ fn the_page_of_a_track_shows_and_plays_what_was_heard_and_says_what_is_missing()
     let mut bytes = std::fs::read(&file).expect("a file");
     bytes.last_mut().iter_mut().for_each(|byte| **byte ^= 1);
     std::fs::write(&file, bytes).expect("a file");
-    assert_eq!(rita.bytes(&format!("GET /desk/sound/{}/audio", both[0]), "", "").0.status, 404);
+    assert_eq!(rita.bytes(&sound_of(&both[0], 77, 1_000), "", "").0.status, 422);
     let page = rita.get("/desk/case/track/2").body;
     assert!(page.contains("is another than was scanned") && page.matches("<audio ").count() == 1, "{page}");
     std::fs::remove_dir_all(folder.path().join("heard/previews")).expect("removed");

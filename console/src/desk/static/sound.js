@@ -14,11 +14,40 @@ if (players.length) {
   let looping = false;
 
   const isOther = (player) => player.dataset.part === "other";
-  // Every place is told in the time of the suspect.
-  const place = (player) => isOther(player) ? match.from + (player.currentTime - match.offset) / match.speed : player.currentTime;
+  const number = (player, name) => Number(player.dataset[name]);
+  // Every place is told in the time of the suspect; a player has a clip of its recording, from one sample on.
+  const begins = (player) => number(player, "from") / number(player, "rate");
+  const lasts = (player) => number(player, "samples") / number(player, "rate");
+  const inOwn = (player, at) => isOther(player) ? match.offset + (at - match.from) * match.speed : at;
+  const place = (player) => {
+    const own = begins(player) + player.currentTime;
+    return isOther(player) ? match.from + (own - match.offset) / match.speed : own;
+  };
+  const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
+  // No clip is longer than a minute.
+  const load = (player, from, samples) => {
+    if (from === number(player, "from") && samples === number(player, "samples")) return;
+    Object.assign(player.dataset, { from, samples });
+    const link = player.parentElement.querySelector("a.clip");
+    link.href = player.src = `/desk/sound/${player.dataset.hash}/clip?from=${from}&samples=${samples}`;
+    link.textContent = `${clock(begins(player))} to ${clock(begins(player) + lasts(player))} of ${clock(number(player, "seconds"))}`;
+  };
+  const loadFrom = (player, second) => {
+    const rate = number(player, "rate");
+    const all = Math.round(number(player, "seconds") * rate);
+    const from = Math.min(Math.round(second * rate), all - 1);
+    load(player, from, Math.min(60 * rate, all - from));
+  };
+  // The page comes with the clips of what both have.
+  const matched = new Map(players.map((player) => [player, [number(player, "from"), number(player, "samples")]]));
   const seek = (player, at) => {
-    const own = isOther(player) ? match.offset + (at - match.from) * match.speed : at;
-    player.currentTime = Math.max(0, Math.min(own, player.duration || Infinity));
+    const own = Math.max(0, Math.min(inOwn(player, at), number(player, "seconds")));
+    const within = own - begins(player);
+    // Places are told in seconds: within a hundredth of its ends it is the same clip.
+    if (within > -0.01 && within < lasts(player) + 0.01) { player.currentTime = Math.max(0, within); return; }
+    const plays = !player.paused;
+    loadFrom(player, own);
+    if (plays) player.play().catch(() => {});
   };
 
   const bar = document.createElement("div");
@@ -36,11 +65,12 @@ if (players.length) {
     return made;
   };
   const say = () => {
-    said.textContent = `${current.dataset.part}, ${current.paused ? "still" : "playing"}${looping ? ", looping what both have" : ""}`;
+    const does = current.error ? "cannot be played: the way to its clip says why" : current.paused ? "still" : "playing";
+    said.textContent = `${current.dataset.part}, ${does}${looping ? ", looping what both have" : ""}`;
     for (const player of players) player.parentElement.classList.toggle("at", player === current);
   };
 
-  const toggle = () => current.paused ? current.play().catch(() => { said.textContent = "This browser cannot play it."; }) : current.pause();
+  const toggle = () => current.paused ? current.play().catch(() => {}) : current.pause();
   const change = () => {
     const other = players.find((player) => player !== current);
     if (!other) return;
@@ -48,13 +78,20 @@ if (players.length) {
     current.pause();
     current = other;
     seek(current, at);
-    if (plays) current.play();
+    if (plays) current.play().catch(() => {});
     say();
   };
   const loop = () => {
     looping = !looping;
     looper.setAttribute("aria-pressed", String(looping));
+    const plays = !current.paused;
+    // What both have is a clip of its own: its last sample is followed by its first one.
+    for (const player of players) {
+      player.loop = looping;
+      if (looping) load(player, ...matched.get(player));
+    }
     if (looping) seek(current, match.from);
+    if (looping && plays) current.play().catch(() => {});
     say();
   };
   button("h", "Hear, or stop", toggle);
@@ -66,8 +103,6 @@ if (players.length) {
   deck.prepend(bar);
 
   const draw = () => {
-    const at = place(current);
-    if (looping && (at >= match.from + match.length || at < match.from - 0.1)) seek(current, match.from);
     const head = picture?.querySelector(".head");
     if (head) {
       const wide = picture.viewBox.baseVal.width;
@@ -89,11 +124,19 @@ if (players.length) {
     });
     player.addEventListener("pause", say);
     player.addEventListener("seeked", () => { if (player === current) draw(); });
-    // The end of a recording may be the end of the match.
-    player.addEventListener("ended", () => { if (looping && player === current) { seek(player, match.from); player.play(); } });
+    // After a clip comes the next one.
+    player.addEventListener("ended", () => {
+      const next = begins(player) + lasts(player);
+      if (player === current && next < number(player, "seconds") - 0.01) {
+        loadFrom(player, next);
+        player.play().catch(() => {});
+      }
+    });
+    player.addEventListener("error", say);
   }
   picture?.addEventListener("click", (event) => {
     const box = picture.getBoundingClientRect();
+    if (looping) loop();
     seek(current, ((event.clientX - box.left) / box.width) * Number(picture.dataset.seconds));
     draw();
   });

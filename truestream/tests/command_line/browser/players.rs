@@ -28,8 +28,16 @@ fn of(page: &Browser, part: &str, what: &str) -> Value {
     page.run(&format!("return document.querySelector('audio[data-part=' + arguments[0] + ']').{what}"), &[json!(part)])
 }
 
+/// At which second of its recording the clip of a player begins.
+fn begins(page: &Browser, part: &str) -> f64 {
+    let told = |name: &str| of(page, part, &format!("dataset.{name}")).as_str().and_then(|number| number.parse().ok());
+    let [from, rate]: [f64; 2] = ["from", "rate"].map(|name| told(name).expect("a number"));
+    from / rate
+}
+
+/// At which second of its recording a player is.
 fn second(page: &Browser, part: &str) -> f64 {
-    of(page, part, "currentTime").as_f64().expect("a number")
+    begins(page, part) + of(page, part, "currentTime").as_f64().expect("a number")
 }
 
 fn becomes(page: &Browser, what: impl Fn(&Browser) -> bool) -> bool {
@@ -60,7 +68,9 @@ fn both_players_are_at_one_place_and_what_they_share_is_played_over_and_over() {
         told.as_str().and_then(|number| number.parse().ok()).expect("a number")
     };
     let [from, length, offset, speed] = ["from", "length", "offset", "speed"].map(told);
-    assert!((second(&page, "other") - offset).abs() < 0.1, "{} {offset}", second(&page, "other"));
+    let first = |page: &Browser, part: &str| begins(page, part);
+    let about = 0.001;
+    assert!((first(&page, "suspect") - from).abs() < about && (first(&page, "other") - offset).abs() < about);
 
     // How long it takes from the key to the first sound is told; the aim is 300 ms.
     page.run(
@@ -86,11 +96,14 @@ fn both_players_are_at_one_place_and_what_they_share_is_played_over_and_over() {
     // Looped, the end of what both have is followed by its beginning.
     page.press(['l', 'h']);
     assert!(becomes(&page, |page| of(page, "other", "paused") == false));
+    let its_length = of(&page, "other", "duration").as_f64().expect("a number");
+    assert!((its_length - length * speed).abs() < about, "{its_length} {}", length * speed);
     page.run(
-        "document.querySelector('audio[data-part=other]').currentTime = arguments[0]",
-        &[json!(offset + length * speed - 0.3)],
+        "const player = document.querySelector('audio[data-part=other]'); player.currentTime = player.duration - 0.3",
+        &[],
     );
     assert!(becomes(&page, |page| second(page, "other") < offset + 5.0), "{}", second(&page, "other"));
+    assert_eq!(of(&page, "other", "paused"), false);
     page.says("looping what both have");
     page.press(['h']);
 
@@ -101,6 +114,8 @@ fn both_players_are_at_one_place_and_what_they_share_is_played_over_and_over() {
         &[],
     );
     let seconds = page.run("return Number(document.querySelector('svg.compared').dataset.seconds)", &[]);
+    page.says("other, still");
+    assert_eq!(of(&page, "other", "loop"), false, "who looks elsewhere loops no more");
     let middle = offset + (seconds.as_f64().expect("a number") / 2.0 - from) * speed;
     assert!(becomes(&page, |page| (second(page, "other") - middle).abs() < 0.5), "{} {middle}", second(&page, "other"));
     // On the page of who brought it there is a player, too, no louder than the others.
@@ -115,6 +130,15 @@ fn both_players_are_at_one_place_and_what_they_share_is_played_over_and_over() {
     );
     page.says("track 2, playing");
     page.press(['h']);
+
+    // What cannot be decoded is told, and the way to its clip says why.
+    page.run(
+        "const player = document.querySelector('#deck audio'); player.src = player.src.replace('from=0', 'from=99999999')",
+        &[],
+    );
+    page.press(['h']);
+    let refused = "track 2, cannot be played: the way to its clip says why";
+    assert!(becomes(&page, |page| page.text("#deck").contains(refused)), "{}", page.text("#deck"));
     page.was_quiet();
 
     let plain = Browser::open(&house, Scripts::Off);
