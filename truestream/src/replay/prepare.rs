@@ -43,6 +43,9 @@ use crate::ingredients::Before;
 /// The views for which subjects are judged.
 const JUDGED: [View; 6] = [View::Risk, View::Verdict, View::RuleHit, View::Ruling, View::Withheld, View::Reputation];
 
+/// Where a newcomer stands, in whole percent; who has nothing but overturned verdicts stands there or above.
+const NEWCOMER_PERCENT: u8 = 80;
+
 /// A run that is ready to start.
 pub struct Prepared {
     /// What the dataflow computes.
@@ -288,7 +291,7 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
         network: learned::network(args)?,
         scores: sides.iter().map(|(side, scorers)| (*side, scorers.turns.clone())).collect(),
         until,
-        every_tick: args.emit != Emit::Last,
+        every_tick: args.emit != Emit::Last || setting.reads_past(laws.iter().flatten()),
         ..setting.plan(clock, &read, args.hub, judging)
     };
     Ok(Prepared {
@@ -598,6 +601,13 @@ impl Setting {
         self.reputes |= self.views.contains(&View::Gate) && laws.into_iter().any(looks);
         self.refreshes_whole(args)?;
         Ok(self)
+    }
+
+    /// Whether what is stated at the end depends on verdicts before it: what was overturned does. A gate asks only whom a record is told of, and
+    /// whoever has nothing but overturned verdicts stands at or above a newcomer.
+    fn reads_past<'a>(&self, laws: impl IntoIterator<Item = &'a Law>) -> bool {
+        let is_asked = |law: &Law| law.gate.reputation.below.get() > NEWCOMER_PERCENT;
+        self.views.contains(&View::Reputation) || self.reputes && laws.into_iter().any(is_asked)
     }
 
     /// With what matches rules and what waves there are, where somebody wrote some and no table is named.
