@@ -208,14 +208,37 @@ impl Ledger {
         ]
     }
 
-    fn each(&mut self, other: Ledger, change: impl Fn(&mut u64, u64)) {
+    /// The numbers in the order of [`Ledger::counts`].
+    fn numbers(&mut self) -> [&mut u64; 12] {
         let Ledger { tracks, own, undeclared, declared_none, declared_partly, declared_all, .. } = self;
         let first = [tracks, own, undeclared, declared_none, declared_partly, declared_all];
         let Ledger { heard, confirmed, unsaid, contradicted, unconfirmed, held, .. } = self;
-        let rest = [heard, confirmed, unsaid, contradicted, unconfirmed, held];
-        for (number, (_, by)) in first.into_iter().chain(rest).zip(other.counts()) {
+        let [a, b, c, d, e, f] = first;
+        [a, b, c, d, e, f, heard, confirmed, unsaid, contradicted, unconfirmed, held]
+    }
+
+    fn each(&mut self, other: Ledger, change: impl Fn(&mut u64, u64)) {
+        for (number, (_, by)) in self.numbers().into_iter().zip(other.counts()) {
             change(number, by);
         }
+    }
+}
+
+/// To which numbers of a ledger a track adds one: a bit each, in the order of [`Ledger::counts`]. Every track of a catalogue has one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Entry(u16);
+
+impl Entry {
+    /// What a track adds to its ledger.
+    pub fn of(track: Ledger) -> Entry {
+        Entry(track.counts().into_iter().zip(0..).map(|((_, one), place)| u16::from(one > 0) << place).sum())
+    }
+
+    /// The same as a ledger of one track; of none where nothing was entered.
+    pub fn ledger(self) -> Ledger {
+        let mut ledger = Ledger::default();
+        ledger.numbers().into_iter().zip(0..).for_each(|(number, place)| *number = u64::from(self.0 >> place & 1));
+        ledger
     }
 }
 
@@ -320,5 +343,8 @@ mod tests {
         assert_eq!((heard, confirmed, unsaid, contradicted, unconfirmed, held), (8, 2, 1, 1, 2, 3));
         entries.iter().for_each(|entry| ledger -= *entry);
         assert_eq!(ledger, Ledger::default());
+        for entry in entries.into_iter().chain([Ledger::OWN]) {
+            assert_eq!(Entry::of(entry).ledger(), entry);
+        }
     }
 }

@@ -54,6 +54,11 @@ impl Record {
         self.bad_halves == 0 && self.overturned == 0
     }
 
+    /// How many stand there with what speaks against them: held, escalated, blocked, contradicted.
+    pub fn faults(&self) -> [u64; 4] {
+        [self.held, self.escalated, self.blocked, self.contradicted]
+    }
+
     /// The share of good things among all, in ten-thousandths, rounded half up, with those that a newcomer is lent: what was overturned
     /// counts as if nothing had been.
     pub fn reputation(&self) -> u16 {

@@ -1,7 +1,7 @@
 //! Turns what the log holds into what the dataflow takes, entry by entry.
 //!
 //! ```text
-//! rows of the log ──▶ plays, corrections, rows of the catalogue, tiers, rulings, what was heard ──▶ whoever gives them their ticks
+//! rows of the log ──▶ plays, corrections, rows of the catalogue, playlists, tiers, rulings, what was heard ──▶ whoever gives them their ticks
 //!                 └──▶ accounts, networks: remembered, and looked up while later plays are read
 //! ```
 //!
@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use records::{
-    Account, Distributor, Duplicate, Evidence, IdSpace, Key, Label, Millis, Network, Playlist, Refusal, Ruled, Track,
+    Account, Distributor, Duplicate, Evidence, Id, IdSpace, Key, Label, Millis, Network, Playlist, Refusal, Ruled,
+    Track,
 };
 
 use super::catalogue::{Facts, Listing, RuledOn, Tier, Upload, correction, listing, ruled, tier, upload};
@@ -43,6 +44,8 @@ pub enum News {
     Hearings(Vec<(u32, Hearing)>),
     /// Which recordings are one.
     Groupings(Vec<Grouping>),
+    /// Playlists and their owners.
+    Playlists(Vec<(Id, Id)>),
     /// Nothing that the dataflow asks for.
     Noted,
 }
@@ -167,10 +170,13 @@ impl Incoming {
                 })?)
             }
             "accounts" => News::Accounts(self.rows(rows, &file, &mut refusals, Incoming::note_account)?),
+            "playlists" => {
+                let owned = |_: &mut Incoming, _, row: Playlist| Ok(row.owner_id.map(|owner| (row.playlist_id, owner)));
+                News::Playlists(self.rows(rows, &file, &mut refusals, owned)?.into_iter().flatten().collect())
+            }
             table => {
                 match table {
                     "networks" => drop(self.rows(rows, &file, &mut refusals, Incoming::note_network)?),
-                    "playlists" => drop(self.rows(rows, &file, &mut refusals, |_, _, _: Playlist| Ok(()))?),
                     _ => drop(self.rows(rows, &file, &mut refusals, |_, _, _: Label| Ok(()))?),
                 }
                 News::Noted

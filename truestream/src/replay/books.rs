@@ -14,14 +14,14 @@ use dataflows::river::Change;
 use datasets::names::NameTable;
 use datasets::tables::{Cell, Holds, IdKind, Part, TableWriter, ViewFile, part_of};
 use records::clause::Clause;
-use records::{IdSpace, Refusal, Subject, Verdict};
+use records::{Refusal, Subject, Verdict};
 
 use super::args::{Emit, ReplayArgs};
 use super::declared::Declarations;
 use super::gate::{Reputed, Uploads};
 use super::judge::{Judge, Rows};
 use super::prepare::{Bench, Prepared};
-use super::reputation::{Reputations, Role};
+use super::reputation::{Reputations, Touched};
 use super::summary::Summary;
 use super::teller::{PlayFiles, Teller, Told};
 use super::views::{
@@ -189,14 +189,8 @@ impl Books {
         let mut reputed: Vec<Reputed> = Vec::new();
         if let Some(reputations) = reputations {
             reputations.flow(self.until, |tick, touched, rows| {
-                reputed.extend(touched.iter().filter_map(|((role, key), record)| {
-                    let space = match role {
-                        Role::Uploader => IdSpace::Uploader,
-                        Role::Distributor => IdSpace::Distributor,
-                        Role::PlaylistOwner => return None,
-                    };
-                    Some((tick, (space, *key), record.map(|record| (record.reputation() / 100) as u8)))
-                }));
+                let told = touched.iter().filter_map(Touched::reputed);
+                reputed.extend(told.map(|(deliverer, percent)| (tick, deliverer, percent)));
                 self.record(tick, View::Reputation, rows)
             })?;
         }

@@ -5,7 +5,8 @@
 //! what synthesis heard  ──▶ by tick ──┴──▶ touched tracks ──▶ payout_hold, and per distributor disclosure_ledger
 //! ```
 //!
-//! No play has a say in it, so it does not pass through the dataflow: both tables follow from dated rows alone.
+//! No play has a say in it, so it does not pass through the dataflow: both tables follow from dated rows alone. A replay knows all rows beforehand
+//! ([`Declarations`]), a living service hears of one after the other; what is in force as of a tick ([`Honesty`]) is the same.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use dataflows::clock::Tick;
 use datasets::arrivals::{Hearing, Listing};
 use datasets::names::{NameTable, Naming};
-use records::declaring::{Declared, Declaring, Doubt, Ledger, Own};
+use records::declaring::{Declared, Declaring, Doubt, Entry, Ledger, Own};
 use records::{Disclosure, IdSpace, Key, Millis, Names, Risk, Subject};
 use serde_json::json;
 
@@ -49,7 +50,22 @@ struct Listed {
 struct Said {
     content: Key,
     source: u128,
+    known_at: Millis,
     risk: Option<Risk>,
+}
+
+impl Said {
+    fn of(row: &Hearing) -> Said {
+        let Hearing { content, source, known_at, risk, .. } = *row;
+        Said { content, source, known_at, risk }
+    }
+}
+
+impl Listed {
+    fn of(row: &Listing, is_own: bool) -> Listed {
+        let Listing { track, content, distributor, uploaded_at, declared, .. } = *row;
+        Listed { track, content, distributor, uploaded_at, declared, is_own }
+    }
 }
 
 impl Declarations {
@@ -70,22 +86,14 @@ impl Declarations {
                 .into_iter()
                 .any(|subject| own.contains(&subject))
         };
-        let listed = catalogue.iter().map(|(tick, row)| {
-            let Listing { track, content, distributor, uploaded_at, declared, .. } = *row;
-            (*tick, Listed { track, content, distributor, uploaded_at, declared, is_own: is_own(row) })
-        });
-        let listed: Vec<(Tick, Listed)> = listed.collect();
+        let listed: Vec<(Tick, Listed)> =
+            catalogue.iter().map(|(tick, row)| (*tick, Listed::of(row, is_own(row)))).collect();
         // A track that was ever the platform's own is not judged.
         own.extend(listed.iter().filter(|(_, row)| row.is_own).map(|(_, row)| (Subject::Track, row.track)));
         let synthesis = heard.rows().iter().filter(|row| row.is_synthesis);
-        let said = |row: &Hearing| {
-            let Hearing { content, source, known_at, risk, .. } = *row;
-            (tick(known_at).max(first), known_at, Said { content, source, risk })
-        };
-        let mut heard: Vec<(Tick, Millis, Said)> = synthesis.map(said).collect();
-        // Of what a source says by one tick the latest counts, and of what it says at once the gravest.
-        heard.sort_by_key(|(tick, known_at, said)| (*tick, said.source, *known_at, said.risk));
-        let heard = heard.into_iter().map(|(tick, _, said)| (tick, said)).collect();
+        let mut heard: Vec<(Tick, Said)> =
+            synthesis.map(|row| (tick(row.known_at).max(first), Said::of(row))).collect();
+        heard.sort_by_key(|(tick, _)| *tick);
         Ok(Declarations { laws, own, listed, heard })
     }
 
@@ -103,7 +111,7 @@ impl Declarations {
     ) -> Result<(), Failure> {
         let mut laws = self.laws.iter().cloned().peekable();
         let (_, declaring, policy_version) = laws.next().expect("a policy is in force from the beginning");
-        let mut state = State::new(declaring, policy_version);
+        let mut state = Honesty::new(declaring, policy_version);
         let (mut listed, mut heard) = (self.listed.iter().copied().peekable(), self.heard.iter().copied().peekable());
         loop {
             let law = laws.peek().map(|(tick, ..)| *tick);
@@ -113,10 +121,10 @@ impl Declarations {
                 state.turn(declaring, policy_version);
             }
             while let Some((_, row)) = listed.next_if(|(at, _)| *at == tick) {
-                state.list(row);
+                state.enlist(row);
             }
             while let Some((_, said)) = heard.next_if(|(at, _)| *at == tick) {
-                state.hear(said);
+                state.listen(said);
             }
             let (payouts, ledgers) = state.settle(names);
             tell(tick, payouts, ledgers)?;
@@ -143,70 +151,88 @@ fn registered(declaring: &Declaring, naming: &mut Naming) -> Result<HashSet<(Sub
     Ok(own)
 }
 
-/// What is in force.
-struct State {
+/// What is declared and heard as of now.
+pub struct Honesty {
     declaring: Declaring,
     policy_version: Arc<str>,
-    tracks: HashMap<Key, Listed>,
-    of_content: HashMap<Key, BTreeSet<Key>>,
-    /// What each source that could hear a recording says of it.
-    heard: HashMap<Key, BTreeMap<u128, Risk>>,
-    /// What each track adds to which ledger.
-    entries: HashMap<Key, (Key, Ledger)>,
+    tracks: HashMap<Key, Track>,
+    /// Recordings of which something is told, with their tracks.
+    of_content: BTreeSet<(Key, Key)>,
+    /// What each source says of a recording, and since when that is known.
+    heard: HashMap<Key, BTreeMap<u128, (Millis, Option<Risk>)>>,
     ledgers: HashMap<Key, Ledger>,
     touched: BTreeSet<Key>,
 }
 
-impl State {
-    fn new(declaring: Declaring, policy_version: Arc<str>) -> State {
-        State {
+/// A track of the catalogue.
+struct Track {
+    row: Listed,
+    /// In whose ledger it stands, and what it adds there.
+    entered: (Key, Entry),
+}
+
+impl Honesty {
+    /// Nothing is known yet, under this policy.
+    pub fn new(declaring: Declaring, policy_version: Arc<str>) -> Honesty {
+        Honesty {
             declaring,
             policy_version,
             tracks: HashMap::new(),
-            of_content: HashMap::new(),
+            of_content: BTreeSet::new(),
             heard: HashMap::new(),
-            entries: HashMap::new(),
             ledgers: HashMap::new(),
             touched: BTreeSet::new(),
         }
     }
 
-    fn list(&mut self, row: Listed) {
-        let before = self.tracks.insert(row.track, row);
-        if let Some(tracks) = before.and_then(|before| self.of_content.get_mut(&before.content)) {
-            tracks.remove(&row.track);
+    /// A row of the catalogue comes into force, of a track that is not the platform's own.
+    pub fn list(&mut self, row: &Listing) {
+        self.enlist(Listed::of(row, false));
+    }
+
+    /// What a source says of a recording from now on, where that is about synthesis.
+    pub fn hear(&mut self, row: &Hearing) {
+        if row.is_synthesis {
+            self.listen(Said::of(row));
         }
+    }
+
+    fn enlist(&mut self, row: Listed) {
+        let track = self.tracks.entry(row.track).or_insert(Track { row, entered: (Key::NONE, Entry::default()) });
+        self.of_content.remove(&(track.row.content, row.track));
+        track.row = row;
         // Recordings of which nothing is told share one key, and nobody looks for their tracks.
         if row.content != Key::NONE {
-            self.of_content.entry(row.content).or_default().insert(row.track);
+            self.of_content.insert((row.content, row.track));
         }
         self.touched.insert(row.track);
     }
 
-    fn hear(&mut self, said: Said) {
-        let sources = self.heard.entry(said.content).or_default();
-        match said.risk {
-            Some(risk) => sources.insert(said.source, risk),
-            None => sources.remove(&said.source),
-        };
-        self.touched.extend(self.of_content.get(&said.content).into_iter().flatten());
+    /// Unless something later of the source is in force; of what it says at once the gravest holds.
+    fn listen(&mut self, said: Said) {
+        let says = (said.known_at, said.risk);
+        let known = self.heard.entry(said.content).or_default().entry(said.source).or_insert(says);
+        *known = says.max(*known);
+        let tracks = self.of_content.range((said.content, Key(0))..=(said.content, Key(u64::MAX)));
+        self.touched.extend(tracks.map(|(_, track)| *track));
     }
 
     /// Another policy comes into force. Where it asks for the same only the rows that name it are touched.
-    fn turn(&mut self, declaring: Declaring, policy_version: Arc<str>) {
+    pub fn turn(&mut self, declaring: Declaring, policy_version: Arc<str>) {
         let asks_otherwise = self.declaring != declaring;
-        let touched = self.entries.iter().filter(|(_, (_, entry))| asks_otherwise || entry.held > 0);
+        let touched = self.tracks.iter().filter(|(_, track)| asks_otherwise || track.entered.1.ledger().held > 0);
         self.touched.extend(touched.map(|(track, _)| *track));
         (self.declaring, self.policy_version) = (declaring, policy_version);
     }
 
-    /// The rows of all touched tracks and of their distributors.
-    fn settle(&mut self, names: &NameTable) -> (Rows, Rows) {
+    /// The rows of `payout_hold` of all touched tracks, and those of `disclosure_ledger` of their distributors.
+    pub fn settle(&mut self, names: &NameTable) -> (Rows, Rows) {
         let mut payouts = Vec::new();
         let mut distributors = BTreeSet::new();
         for track in std::mem::take(&mut self.touched) {
-            let row = self.tracks[&track];
-            let heard = self.heard.get(&row.content).and_then(|sources| sources.values().max().copied());
+            let row = self.tracks[&track].row;
+            let heard = self.heard.get(&row.content);
+            let heard = heard.and_then(|sources| sources.values().filter_map(|(_, risk)| *risk).max());
             let doubts = match row.is_own {
                 true => Vec::new(),
                 false => self.declaring.doubts(row.declared, row.uploaded_at, heard),
@@ -215,10 +241,12 @@ impl State {
                 true => Ledger::OWN,
                 false => Ledger::of(&self.declaring, row.declared, heard, !doubts.is_empty()),
             };
-            distributors.insert(row.distributor);
-            distributors.extend(self.enter(track, row.distributor, entry));
+            let (former, before) = self.enter(track, row.distributor, entry);
+            distributors.extend([row.distributor, former]);
             let held = (!doubts.is_empty()).then(|| self.payout(&row, heard, &doubts, names));
-            payouts.push((RowKey::Track(names.id(IdSpace::Track, track)), held));
+            if held.is_some() || before.held > 0 {
+                payouts.push((RowKey::Track(names.id(IdSpace::Track, track)), held));
+            }
         }
         distributors.remove(&Key::NONE);
         let ledgers = distributors.into_iter().map(|distributor| {
@@ -230,14 +258,14 @@ impl State {
         (payouts, ledgers)
     }
 
-    /// Enters a track in its distributor's ledger, and takes it out of the one it was in; returns whose that was.
-    fn enter(&mut self, track: Key, distributor: Key, entry: Ledger) -> Option<Key> {
-        let before = self.entries.insert(track, (distributor, entry));
-        if let Some((former, entry)) = before {
-            *self.ledgers.entry(former).or_default() -= entry;
-        }
+    /// Enters a track in its distributor's ledger, and takes it out of the one it was in; returns whose that was, and what it added there.
+    fn enter(&mut self, track: Key, distributor: Key, entry: Ledger) -> (Key, Ledger) {
+        let track = self.tracks.get_mut(&track).expect("what is touched is known");
+        let (former, before) = std::mem::replace(&mut track.entered, (distributor, Entry::of(entry)));
+        let before = before.ledger();
+        *self.ledgers.entry(former).or_default() -= before;
         *self.ledgers.entry(distributor).or_default() += entry;
-        before.map(|(former, _)| former)
+        (former, before)
     }
 
     fn payout(&self, row: &Listed, heard: Option<Risk>, doubts: &[Doubt], names: &NameTable) -> RowValue {
@@ -305,7 +333,8 @@ mod tests {
             // A source is of one recording.
             let source = u128::from(content * 2 + dice(1) % 2);
             let risk = (!dice(2).is_multiple_of(4)).then(|| Risk::from_parts(dice(3) % 10_001));
-            (dice(4) % TICKS, Said { content: Key(content), source, risk })
+            let tick = dice(4) % TICKS;
+            (tick, Said { content: Key(content), source, known_at: tick as Millis, risk })
         };
         let mut listed: Vec<_> = (0..40).map(row).collect();
         listed.sort_by_key(|(tick, row)| (*tick, row.track));

@@ -7,7 +7,8 @@
 //! limits of the policy in force ─────────────────────────────────────────┘
 //! ```
 //!
-//! It does not pass through the dataflow. What is counted around a track is counted up to its own upload, so that a finding does not lapse when a
+//! It does not pass through the dataflow. A replay knows the catalogue beforehand ([`Uploads`]), a living service hears of one row after the other; what is at
+//! the gate as of a tick ([`AtGate`]) is the same. What is counted around a track is counted up to its own upload, so that a finding does not lapse when a
 //! flood is over; a record is that of the moment, so that an overturned verdict frees at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -37,10 +38,16 @@ const PAST_MS: Millis = 28 * DAY_MS;
 
 /// Uploads that come to the gate, and the limits that they meet there.
 pub struct Uploads {
-    laws: Vec<Gatekeeper>,
-    rows: Vec<Passing>,
-    /// Which row comes into force after its upload (or ceases to be), by tick.
-    events: Vec<(Tick, u32, bool)>,
+    laws: Vec<Arc<Gatekeeper>>,
+    rows: Vec<InForce>,
+}
+
+/// A row of the catalogue that comes into force.
+struct InForce {
+    from: Tick,
+    track: Key,
+    /// From which tick on it is at the gate, if it says when it was uploaded.
+    passing: Option<(Tick, Arc<Passing>)>,
 }
 
 /// A row that the gate asks.
@@ -62,7 +69,7 @@ struct Passing {
 type Trust = HashMap<Key, Millis>;
 
 /// The limits of a policy, and whom it trusts.
-struct Gatekeeper {
+pub struct Gatekeeper {
     from: Tick,
     limits: Limits,
     tracks: Trust,
@@ -74,7 +81,8 @@ struct Gatekeeper {
 }
 
 impl Gatekeeper {
-    fn of(law: &Law, naming: &mut Naming) -> Result<Gatekeeper, Failure> {
+    /// Those of the law.
+    pub fn of(law: &Law, naming: &mut Naming) -> Result<Gatekeeper, Failure> {
         let limits = law.gate.clone();
         let trusted = &limits.trusted;
         let mut pairs = HashSet::new();
@@ -140,41 +148,29 @@ impl Uploads {
         (clock, first): (Clock, Tick),
         naming: &mut Naming,
     ) -> Result<Uploads, Failure> {
-        let laws = laws.iter().map(|law| Gatekeeper::of(law, naming)).collect::<Result<_, _>>()?;
+        let laws = laws.iter().map(|law| Gatekeeper::of(law, naming).map(Arc::new)).collect::<Result<_, _>>()?;
         let bits = bits(audio)?;
         Ok(Uploads::new(laws, uploads, &bits, |instant| clock.first_after(instant).max(first), first))
     }
 
     fn new(
-        laws: Vec<Gatekeeper>,
+        laws: Vec<Arc<Gatekeeper>>,
         uploads: &[Upload],
         bits: &HashMap<String, u64>,
         tick: impl Fn(Millis) -> Tick,
         first: Tick,
     ) -> Uploads {
-        let in_force = |upload: &Upload| upload.valid_from.map_or(first, &tick);
-        let mut uploads: Vec<(Tick, &Upload)> = uploads.iter().map(|row| (in_force(row), row)).collect();
+        let in_force = |row: &Upload| {
+            let from = row.valid_from.map_or(first, &tick);
+            let bits_per_sec = bits.get(&row.content).copied();
+            let passing = |at| (tick(at).max(from), Arc::new(Passing::of(row, at, bits_per_sec)));
+            (row.valid_from, InForce { from, track: row.track, passing: row.uploaded_at.map(passing) })
+        };
+        let mut rows: Vec<_> = uploads.iter().map(in_force).collect();
         // Of the rows of a track that come into force at one tick only the latest does.
-        uploads.sort_by_key(|(tick, row)| (row.track, *tick, std::cmp::Reverse(row.valid_from)));
-        uploads.dedup_by_key(|(tick, row)| (*tick, row.track));
-        let (mut rows, mut events) = (Vec::new(), Vec::new());
-        for of_track in uploads.chunk_by(|a, b| a.1.track == b.1.track) {
-            for (place, (from, row)) in of_track.iter().enumerate() {
-                let until = of_track.get(place + 1).map_or(Tick::MAX, |(tick, _)| *tick);
-                let Some(uploaded_at) = row.uploaded_at else { continue };
-                let comes = tick(uploaded_at).max(*from);
-                if comes >= until {
-                    continue;
-                }
-                let number = rows.len() as u32;
-                events.push((comes, number, true));
-                events.extend((until < Tick::MAX).then_some((until, number, false)));
-                rows.push(Passing::of(row, uploaded_at, bits));
-            }
-        }
-        // A row leaves before the next one of its track comes.
-        events.sort_unstable_by_key(|(tick, number, comes)| (*tick, *comes, *number));
-        Uploads { laws, rows, events }
+        rows.sort_by_key(|(valid_from, row)| (row.from, row.track, std::cmp::Reverse(*valid_from)));
+        rows.dedup_by_key(|(_, row)| (row.from, row.track));
+        Uploads { laws, rows: rows.into_iter().map(|(_, row)| row).collect() }
     }
 
     /// Tells, tick by tick, what changes in `gate`, to the tick `until`; `reputed` are the reputations that change, by tick.
@@ -185,25 +181,25 @@ impl Uploads {
         reputed: &[Reputed],
         mut tell: impl FnMut(Tick, Rows) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let Uploads { laws, rows, events } = self;
-        let mut state = State::new(laws, rows);
+        let Uploads { laws, rows } = self;
+        let mut state = AtGate::new(laws);
         let mut turns = laws.iter().skip(1).peekable();
-        let mut events = events.iter().copied().peekable();
+        let mut rows = rows.iter().peekable();
         let mut reputed = reputed.iter().copied().peekable();
         loop {
-            let law = turns.peek().map(|law| law.from);
-            let next = [events.peek().map(|(tick, ..)| *tick), reputed.peek().map(|(tick, ..)| *tick), law];
+            let [law, row] = [turns.peek().map(|law| law.from), rows.peek().map(|row| row.from)];
+            let next = [row, state.next(), reputed.peek().map(|(tick, ..)| *tick), law];
             let Some(tick) = next.into_iter().flatten().min().filter(|tick| *tick <= until) else { return Ok(()) };
-            while let Some((_, row, comes)) = events.next_if(|(at, ..)| *at == tick) {
-                if comes { state.enter(row) } else { state.leave(row) }
+            while let Some(row) = rows.next_if(|row| row.from == tick) {
+                state.take(row.track, row.passing.clone());
             }
             while let Some((_, deliverer, reputation)) = reputed.next_if(|(at, ..)| *at == tick) {
                 state.repute(deliverer, reputation);
             }
             if let Some(law) = turns.next_if(|law| law.from == tick) {
-                state.turn(law);
+                state.turn(law.clone());
             }
-            tell(tick, state.settle(names))?;
+            tell(tick, state.settle(tick, names))?;
         }
     }
 }
@@ -231,7 +227,7 @@ fn bits(audio: &[PathBuf]) -> Result<HashMap<String, u64>, Failure> {
 }
 
 impl Passing {
-    fn of(row: &Upload, uploaded_at: Millis, bits: &HashMap<String, u64>) -> Passing {
+    fn of(row: &Upload, uploaded_at: Millis, bits_per_sec: Option<u64>) -> Passing {
         let title = title::plain(row.title.as_deref().unwrap_or_default());
         Passing {
             track: row.track,
@@ -241,7 +237,7 @@ impl Passing {
             uploaded_at,
             missing_fields: row.metadata.missing_fields,
             duration_ms: row.metadata.duration_ms,
-            bits_per_sec: bits.get(&row.content).copied(),
+            bits_per_sec,
             hash: title::simhash(&title),
             title: title.into_boxed_str(),
         }
@@ -269,7 +265,8 @@ impl Passing {
     }
 }
 
-type Deliverer = (IdSpace, Key);
+/// Somebody who delivers: an uploader or a distributor.
+pub type Deliverer = (IdSpace, Key);
 /// A reputation in whole percent, rounded down, from a tick on; `None` where nothing is told of its owner any more.
 pub type Reputed = (Tick, Deliverer, Option<u8>);
 type ReleaseKey = (Key, Key, i64);
@@ -341,12 +338,14 @@ impl Profile {
 }
 
 /// What is at the gate as of now.
-struct State<'a> {
-    rows: &'a [Passing],
-    law: &'a Gatekeeper,
+pub struct AtGate {
+    law: Arc<Gatekeeper>,
     /// Under no policy anything before is asked.
     asked_from: Millis,
-    at_gate: HashMap<Key, u32>,
+    /// Rows in force that are not uploaded yet, and from which tick on they are.
+    awaited: BTreeSet<(Tick, Key)>,
+    coming: HashMap<Key, (Tick, Arc<Passing>)>,
+    at_gate: HashMap<Key, Arc<Passing>>,
     brought: HashMap<Deliverer, Brought>,
     /// In whole percent, of those of whom something is told.
     reputations: HashMap<Deliverer, u8>,
@@ -366,13 +365,15 @@ struct State<'a> {
     touched: BTreeSet<Key>,
 }
 
-impl<'a> State<'a> {
-    fn new(laws: &'a [Gatekeeper], rows: &'a [Passing]) -> State<'a> {
+impl AtGate {
+    /// Nothing is there yet; of these policies, of which one follows the other, the first one decides.
+    pub fn new(laws: &[Arc<Gatekeeper>]) -> AtGate {
         let bits_max = laws.iter().map(|law| law.limits.near_titles.bits_max).max().unwrap_or(0);
-        State {
-            rows,
-            law: laws.first().expect("a policy is in force from the beginning"),
+        AtGate {
+            law: laws.first().expect("a policy is in force from the beginning").clone(),
             asked_from: laws.iter().map(|law| law.limits.asked_from).min().unwrap_or(0),
+            awaited: BTreeSet::new(),
+            coming: HashMap::new(),
             at_gate: HashMap::new(),
             brought: HashMap::new(),
             reputations: HashMap::new(),
@@ -389,15 +390,37 @@ impl<'a> State<'a> {
         }
     }
 
+    /// The next tick at which a row that is in force is uploaded.
+    fn next(&self) -> Option<Tick> {
+        self.awaited.first().map(|(tick, _)| *tick)
+    }
+
+    /// A row of the catalogue comes into force at the tick; of no file anything is known.
+    pub fn list(&mut self, upload: &Upload, (clock, from): (Clock, Tick)) {
+        let passing = |at| (clock.first_after(at).max(from), Arc::new(Passing::of(upload, at, None)));
+        self.take(upload.track, upload.uploaded_at.map(passing));
+    }
+
+    /// A row comes into force in place of the one before, and is at the gate from its tick on.
+    fn take(&mut self, track: Key, passing: Option<(Tick, Arc<Passing>)>) {
+        self.leave(track);
+        if let Some((tick, _)) = self.coming.remove(&track) {
+            self.awaited.remove(&(tick, track));
+        }
+        if let Some((tick, passing)) = passing {
+            self.awaited.insert((tick, track));
+            self.coming.insert(track, (tick, passing));
+        }
+    }
+
     fn deliverers(row: &Passing) -> impl Iterator<Item = Deliverer> + use<> {
         let both = [(IdSpace::Uploader, row.uploader), (IdSpace::Distributor, row.distributor)];
         both.into_iter().filter(|(_, key)| *key != Key::NONE)
     }
 
-    fn enter(&mut self, number: u32) {
-        let row = &self.rows[number as usize];
+    fn enter(&mut self, row: &Arc<Passing>) {
         let upload = (row.uploaded_at, row.track);
-        self.at_gate.insert(row.track, number);
+        self.at_gate.insert(row.track, row.clone());
         self.touched.insert(row.track);
         for deliverer in Self::deliverers(row) {
             self.brought.entry(deliverer).or_default().add(upload);
@@ -420,12 +443,11 @@ impl<'a> State<'a> {
         }
     }
 
-    fn leave(&mut self, number: u32) {
-        let row = &self.rows[number as usize];
+    fn leave(&mut self, track: Key) {
+        let Some(row) = self.at_gate.remove(&track) else { return };
         let upload = (row.uploaded_at, row.track);
-        self.at_gate.remove(&row.track);
         self.touched.insert(row.track);
-        for deliverer in Self::deliverers(row) {
+        for deliverer in Self::deliverers(&row) {
             self.brought.entry(deliverer).or_default().remove(upload);
             self.changed.insert(deliverer);
         }
@@ -448,12 +470,12 @@ impl<'a> State<'a> {
                 self.titled.remove(&row.hash);
                 self.neighbours.remove(row.hash);
             }
-            self.retitle(row);
+            self.retitle(&row);
         }
     }
 
     /// A reputation is another: where it is low, or was, all that is asked of its owner is asked anew.
-    fn repute(&mut self, deliverer: Deliverer, reputation: Option<u8>) {
+    pub fn repute(&mut self, deliverer: Deliverer, reputation: Option<u8>) {
         let before = match reputation {
             Some(percent) => self.reputations.insert(deliverer, percent),
             None => self.reputations.remove(&deliverer),
@@ -466,7 +488,7 @@ impl<'a> State<'a> {
     }
 
     /// Another policy: everybody is asked anew.
-    fn turn(&mut self, law: &'a Gatekeeper) {
+    pub fn turn(&mut self, law: Arc<Gatekeeper>) {
         self.law = law;
         self.touched.extend(self.at_gate.keys());
         self.named.extend(self.profiles.keys());
@@ -494,8 +516,13 @@ impl<'a> State<'a> {
         Millis::from(self.law.limits.near_titles.days) * DAY_MS
     }
 
-    /// The rows of all touched tracks.
-    fn settle(&mut self, names: &NameTable) -> Rows {
+    /// The rows of all tracks that are touched up to the tick.
+    pub fn settle(&mut self, tick: Tick, names: &NameTable) -> Rows {
+        while let Some((_, track)) = self.awaited.first().copied().filter(|(comes, _)| *comes <= tick) {
+            self.awaited.pop_first();
+            let (_, row) = self.coming.remove(&track).expect("who is awaited comes");
+            self.enter(&row);
+        }
         for deliverer in std::mem::take(&mut self.changed) {
             let brought = self.brought.get_mut(&deliverer).expect("what changed is there");
             brought.settle(WEEK_MS + PAST_MS, &mut self.touched);
@@ -513,8 +540,8 @@ impl<'a> State<'a> {
         let mut rows = Rows::new();
         let mut shorts = HashMap::new();
         for track in std::mem::take(&mut self.touched) {
-            let number = self.at_gate.get(&track).copied();
-            let found = number.map(|number| self.ask(&self.rows[number as usize], &mut shorts)).unwrap_or_default();
+            let row = self.at_gate.get(&track).cloned();
+            let found = row.as_ref().map(|row| self.ask(row, &mut shorts)).unwrap_or_default();
             if found.is_empty() && !self.told.contains_key(&track) {
                 continue;
             }
@@ -526,9 +553,9 @@ impl<'a> State<'a> {
             };
             let gone = before.into_iter().flatten().filter(|finding| !now.contains(finding));
             rows.extend(gone.map(|finding| (RowKey::Finding(id.clone(), finding), None)));
-            let Some(number) = number else { continue };
+            let Some(row) = row else { continue };
             rows.extend(found.into_iter().map(|(found, action)| {
-                let row = self.told_row(&self.rows[number as usize], found, action, names);
+                let row = self.told_row(&row, found, action, names);
                 (RowKey::Finding(id.clone(), found.finding), Some(RowValue::Finding(Box::new(row))))
             }));
         }
@@ -656,7 +683,7 @@ impl<'a> State<'a> {
         let Some(release) = row.release().filter(|_| row.is_short(&self.law.limits)) else { return (0, 0, false) };
         let (short, all) = *shorts.entry(release).or_insert_with(|| {
             let tracks = &self.releases[&release];
-            let rows = tracks.iter().map(|track| &self.rows[self.at_gate[track] as usize]);
+            let rows = tracks.iter().map(|track| &self.at_gate[track]);
             (rows.filter(|row| row.is_short(&self.law.limits)).count() as u64, tracks.len() as u64)
         });
         (short, all, all >= limits.tracks_min && short * 100 >= all * u64::from(limits.share.get()))
@@ -710,7 +737,7 @@ mod tests {
     fn found(law: Gatekeeper, uploads: Vec<Upload>, bits: &[(&str, u64)]) -> Vec<(u64, &'static str)> {
         let bits = bits.iter().map(|(content, bits)| ((*content).to_owned(), *bits)).collect();
         let hour = |instant: Millis| (instant / 3_600_000) as Tick + 1;
-        let uploads = Uploads::new(vec![law], &uploads, &bits, hour, 1);
+        let uploads = Uploads::new(vec![Arc::new(law)], &uploads, &bits, hour, 1);
         let names = NameTable::new(|_| IdKind::Number);
         let mut state = BTreeMap::new();
         let tell = |_, rows: Rows| {
@@ -810,7 +837,7 @@ mod tests {
                     limits.asked_from = START;
                     limits.reputation = LowReputation { action: Action::Wait, below: percent };
                 });
-                Gatekeeper { from, ..law }
+                Arc::new(Gatekeeper { from, ..law })
             };
             let turn = 8 + dice(1_000, 0, 8);
             let hour = |instant: Millis| ((instant - START).max(0) / 3_600_000) as Tick;
@@ -830,23 +857,18 @@ mod tests {
                         _ => freed_ever += u32::from(told.remove(&(track, finding.code())).is_some()),
                     }
                 }
-                // The slow twin: rows at the gate as of now, each beside what is said last of who brought it.
-                let mut at_gate: BTreeMap<Key, &Passing> = BTreeMap::new();
-                for (_, number, comes) in all.events.iter().filter(|(at, ..)| *at <= tick) {
-                    let row = &all.rows[*number as usize];
-                    if *comes {
-                        at_gate.insert(row.track, row)
-                    } else {
-                        at_gate.remove(&row.track)
-                    };
-                }
+                // The slow twin: of each track the last row in force, where it is uploaded, beside what is said last of who brought it.
+                let in_force = all.rows.iter().filter(|row| row.from <= tick);
+                let last: BTreeMap<Key, &InForce> = in_force.map(|row| (row.track, row)).collect();
+                let uploaded = |row: &&InForce| row.passing.as_ref().filter(|(comes, _)| *comes <= tick).cloned();
+                let at_gate: Vec<Arc<Passing>> = last.values().filter_map(uploaded).map(|(_, row)| row).collect();
                 let below = if tick >= turn { 40 } else { 60 };
                 let said = |deliverer: Deliverer| {
                     let last = reputed.iter().rfind(|(at, whose, _)| *at <= tick && *whose == deliverer);
                     last.and_then(|(_, _, percent)| *percent).map(u64::from).filter(|percent| *percent < below)
                 };
                 let mut expected = BTreeMap::new();
-                for row in at_gate.values().filter(|row| row.uploaded_at >= START) {
+                for row in at_gate.iter().filter(|row| row.uploaded_at >= START) {
                     for (code, deliverer) in [
                         ("gate.uploader_reputation", (IdSpace::Uploader, row.uploader)),
                         ("gate.distributor_reputation", (IdSpace::Distributor, row.distributor)),

@@ -27,6 +27,7 @@ use super::args::{Emit, ReplayArgs, millis};
 use super::attributes::Attributes;
 use super::clauses;
 use super::declared::{self, Declarations};
+use super::deliveries::Deliveries;
 use super::evidence::{Heard, HeardCounts};
 use super::gate::Uploads;
 use super::judge::{Judge, Rows, Segments};
@@ -361,19 +362,18 @@ pub struct Living {
     pub scorers: Scorers,
     /// What somebody should know who reads the views.
     pub warnings: Vec<String>,
+    /// What follows from the catalogue and from verdicts beside the dataflow, where somebody asks.
+    pub deliveries: Option<Deliveries>,
 }
 
-/// The views that a living service does not keep: they rest on files that can be read again, are made to learn from, or rest on declarations.
-const NOT_LIVING: [View; 9] = [
+/// The views that a living service does not keep: they rest on plays that can be read again, or are made to learn from.
+const NOT_LIVING: [View; 6] = [
+    View::Withheld,
     View::Features,
     View::AudienceFeatures(Axis::Track),
     View::AudienceFeatures(Axis::Uploader),
     View::Sequences,
     View::Network,
-    View::PayoutHold,
-    View::DisclosureLedger,
-    View::Reputation,
-    View::Gate,
 ];
 
 /// Reads the options for a service with these names.
@@ -385,13 +385,13 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
     match args.views.is_empty() {
         // A policy with rules or waves may come.
         true => {
-            setting.views.retain(|view| !NOT_LIVING.contains(view) && *view != View::Withheld);
-            setting.views.extend([View::RuleHit, View::Wave]);
+            setting.views.retain(|view| !NOT_LIVING.contains(view));
+            setting.views.extend([View::RuleHit, View::Reputation, View::Wave]);
+            setting.reputes = true;
             setting.views.extend(args.models.is_some().then_some(View::Scores));
         }
         false => {
-            if let Some(view) = setting.views.iter().find(|view| NOT_LIVING.contains(view) || **view == View::Withheld)
-            {
+            if let Some(view) = setting.views.iter().find(|view| NOT_LIVING.contains(view)) {
                 let name = view.name();
                 return Err(Failure::Usage(format!(
                     "--views {name}: the living service does not keep it; see `replay`"
@@ -407,7 +407,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
     let laws = laws::from_the_beginning(laws::read(args.policy.as_deref(), clock)?);
     let watch = Watch::of(&laws, clock);
     let scorers = Scorers::read(args, clock, 0, &names)?;
-    let setting = setting.with_rules(args, &laws).with_rulings(args, true);
+    let setting = setting.with_rules(args, &laws).with_rulings(args, true).with_reputations(args, &laws)?;
     let mut judge = setting.judges().then(|| Judge::new(&laws));
     if let Some(judge) = &mut judge {
         judge.tells_risks = setting.views.contains(&View::Risk);
@@ -416,13 +416,15 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
             judge.expect_others();
         }
     }
-    if judge.is_some() && declared::registers(&laws) {
+    if (judge.is_some() || setting.declares()) && declared::registers(&laws) {
         let why = "the policy registers generated audio of the platform's own, which the living service does not know";
         return Err(Failure::Usage(why.to_owned()));
     }
     let read = setting.read(&laws);
     let clauses = if setting.judges() { clauses::asked(&laws, &setting.windows, &read, clock)? } else { Vec::new() };
     let attributes = Attributes::of(&clauses);
+    let asked = (setting.declares(), setting.reputes);
+    let deliveries = Deliveries::of(&setting.views, asked, &laws, clock, names.clone())?;
     let judging = judge.iter().map(|judge| Judging {
         policies: judge.policies.clone(),
         turns: judge.turns().collect(),
@@ -456,6 +458,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
         watch,
         attributes,
         scorers,
+        deliveries,
     })
 }
 

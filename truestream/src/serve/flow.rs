@@ -37,6 +37,7 @@ use super::source::{Courier, Follower, FromLog, Progress, Questions, Said};
 use super::succession::{Next, Succession};
 use crate::exit::Failure;
 use crate::replay::ReplayArgs;
+use crate::replay::deliveries::Deliveries;
 use crate::replay::drive::drive;
 use crate::replay::in_words;
 use crate::replay::prepare::{Living, prepare_living};
@@ -53,7 +54,8 @@ const SERVICE: &str = "service";
 const LOOKS_EVERY: Duration = Duration::from_millis(100);
 /// How often somebody looks whether a policy was activated, or a model promoted.
 const POLICY_EVERY: Duration = Duration::from_secs(1);
-/// How often it is written since when verdicts stand: what came after it is gone through tick by tick when a killed service starts again.
+/// How often it is written since when verdicts stand, and what else a tick does not tell: what came after it is gone through tick by tick when a killed
+/// service starts again.
 const SINCE_EVERY: Duration = Duration::from_secs(10);
 
 /// What all dataflows of a service have in common.
@@ -160,7 +162,7 @@ impl Flow {
             let behind = lag.observe(Instant::now(), self.durable.last(), stated);
             self.progress.behind_ms.store(behind.as_millis() as u64, Ordering::Relaxed);
             if wrote_at.elapsed() >= SINCE_EVERY {
-                running.since.write(self.shelf.since());
+                self.needs_no_more(running.since.write(self.shelf.since()));
                 wrote_at = Instant::now();
             }
             if looked_at.elapsed() >= POLICY_EVERY {
@@ -264,8 +266,9 @@ impl Flow {
             eprintln!("since.json: {why}; the log is gone through tick by tick");
             None
         });
-        if before.is_none() {
-            self.shelf.forget_since();
+        match &before {
+            Some(before) => self.needs_no_more(Some(before.needless)),
+            None => self.shelf.forget_since(),
         }
         living.plan.wanted = before.as_ref().map(|before| before.tick);
         self.progress.begin();
@@ -277,8 +280,13 @@ impl Flow {
     /// Waits until it has ended; what was stated last is known then.
     fn end(&self, Running { keeper, mut since }: Running) {
         let ended = keeper.join();
-        since.write_anew(self.shelf.since());
+        self.needs_no_more(since.write_anew(self.shelf.since()));
         ended.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked));
+    }
+
+    /// Plays of entries up to this one may leave the log: what is on disk goes on without them.
+    fn needs_no_more(&self, entry: Option<u64>) {
+        self.progress.needless.fetch_max(entry.unwrap_or(0), Ordering::Release);
     }
 
     fn fail(&self, failure: Failure) {
@@ -287,7 +295,7 @@ impl Flow {
     }
 
     fn start(&self, living: Living, before: Option<Since>) -> Result<JoinHandle<()>, Failure> {
-        let Living { plan, context, timely, names, judge, wanted, watch, attributes, scorers, .. } = living;
+        let Living { plan, context, timely, names, judge, wanted, watch, attributes, scorers, deliveries, .. } = living;
         let (sender, said) = sync_channel::<Said>(SAID_WAITING_MAX);
         let segments = judge.as_ref().map(|judge| judge.segments.clone());
         let words = judge.as_ref().map(|judge| judge.words.clone()).unwrap_or_default();
@@ -305,7 +313,8 @@ impl Flow {
         let goes_on = before.as_ref().map(|before| (before.tick, before.entry));
         let incoming = if watch.is_some() { incoming.dating() } else { incoming };
         let incoming = if attributes.asks() { incoming.telling() } else { incoming };
-        let questions = Questions { clock: plan.clock, kept: self.kept, segments, words, places, watch, attributes };
+        let (clock, kept, delivers) = (plan.clock, self.kept, deliveries.as_ref().map(Deliveries::asks_titles));
+        let questions = Questions { clock, kept, segments, words, places, watch, attributes, delivers };
         let first = FromLog::new(reader, incoming, questions, self.progress.clone(), sender.clone(), goes_on);
         let first = Mutex::new(Some(first));
         let (builders, connections) = timely.communication.try_build().map_err(Failure::Usage)?;
@@ -330,7 +339,7 @@ impl Flow {
             worker.installed_dataflows().into_iter().for_each(|dataflow| worker.drop_dataflow(dataflow));
         })
         .map_err(Failure::Input)?;
-        let mut keeper = Keeper::new(self.shelf.clone(), teller, self.progress.clone(), before);
+        let mut keeper = Keeper::new(self.shelf.clone(), teller, deliveries, self.progress.clone(), before);
         Ok(std::thread::spawn(move || {
             said.into_iter().for_each(|said| keeper.take(said));
             drop(guards);

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use dataflows::scores::Side;
 use datasets::names::NameTable;
 use datasets::tables::IdKind;
+use records::gate::Finding;
 use records::{Id, IdSpace, Subject};
 use sql::{Equal, Value};
 
+use crate::replay::reputation::Bringer;
 use crate::replay::views::{LINKS, RowKey, View, key_column};
 
 /// A part of a view.
@@ -75,6 +77,18 @@ pub fn spans(view: View, equal: &[Equal], names: &NameTable, labels: &[Arc<str>]
                 }),
             }
         }
+        View::PayoutHold => ids(equal, "track_id", IdSpace::Track, names)
+            .map(|ids| ids.into_iter().map(|id| Span::Row(RowKey::Track(id))).collect()),
+        View::DisclosureLedger => ids(equal, "distributor_id", IdSpace::Distributor, names)
+            .map(|ids| ids.into_iter().map(|id| Span::Row(RowKey::Distributor(id))).collect()),
+        View::Gate => ids(equal, "track_id", IdSpace::Track, names).map(|ids| {
+            let first = |id| RowKey::Finding(id, Finding::ArtistProfile);
+            ids.into_iter().map(|id| Span::Rows(first(id.clone()), Some(first(next(&id))))).collect()
+        }),
+        View::Reputation => texts(equal, "subject_id").map(|texts| {
+            let row = |role: Bringer, id: &&str| Span::Row(RowKey::Owner(role.name(), (*id).to_owned()));
+            Bringer::ALL.into_iter().flat_map(|role| texts.iter().map(move |id| row(role, id))).collect()
+        }),
         _ => None,
     };
     found.unwrap_or_else(|| vec![Span::All])

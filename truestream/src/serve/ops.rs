@@ -157,8 +157,11 @@ fn copy(from: &Path, to: &Path) -> Result<(), Failure> {
         return Err(Failure::Input(format!("{}: no service has begun there", from.log().display())));
     }
     let disk = writer(&to)?;
+    // Before the log, which may be ahead of it and not behind.
+    let past = from.past()?;
     let copied = log::copy(&Folder::to_read(&from.log()), &*disk).map_err(|error| unreadable(&from.log(), &error))?;
     from.copy_rest(&to)?;
+    past.map_or(Ok(()), |past| to.go_on_from(&past))?;
     println!("{} entries, {} bytes, all checked", copied.entries, copied.bytes);
     if from.has_pseudonyms()? {
         println!("The key of its pseudonyms is not in the copy: keep it elsewhere, and give it with --id-key");

@@ -1,7 +1,7 @@
 //! Makes room in the log, segment by segment: plays that will never count again leave it.
 //!
 //! ```text
-//! the first worker: plays up to this entry are needless ──▶ a sealed segment that ends before ──▶ squeezed ──▶ replaced
+//! since.json is written: plays up to this entry are needless ──▶ a sealed segment that ends before ──▶ squeezed ──▶ replaced
 //! ```
 
 use std::sync::Arc;

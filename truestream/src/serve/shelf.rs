@@ -25,10 +25,11 @@ use serde_json::{Map, Value, json};
 use sql::Equal;
 
 use super::lookup::{Span, spans};
-use super::since::Since;
+use super::since::{Moves, Since};
 use super::source::{Progress, Said};
 use crate::exit::Failure;
 use crate::replay::books::columns_of;
+use crate::replay::deliveries::{Deliveries, Move, Settled};
 use crate::replay::judge::Rows;
 use crate::replay::teller::{Teller, Told};
 use crate::replay::views::{RowKey, RowValue, VIEWS, View, key_column, push_cells};
@@ -36,6 +37,8 @@ use crate::replay::watch::Turning;
 
 /// So many of the last refusals are kept to be read; the dead letters in the log are all of them.
 const REFUSALS_KEPT: usize = 10_000;
+/// So many of the last moves of a reputation are kept.
+const MOVES_KEPT: usize = 8;
 
 /// The rows of a view, in its order.
 pub type Rowed = OrdMap<RowKey, Arc<RowValue>>;
@@ -47,6 +50,8 @@ pub struct Stated {
     views: BTreeMap<View, Rowed>,
     /// Since when each verdict stands without a break.
     since: OrdMap<RowKey, Tick>,
+    /// How reputations of uploaders and distributors moved.
+    moves: Moves,
     /// The last refusals, oldest first.
     pub refusals: Vector<Arc<Refusal>>,
     refused: u64,
@@ -89,6 +94,10 @@ pub struct Keeper {
     refusals: Vec<(Tick, Refusal)>,
     /// What was known when the service ended, until its tick is stated.
     before: Option<Since>,
+    /// What follows from the catalogue and from verdicts, where somebody asks.
+    deliveries: Option<Deliveries>,
+    /// Plays of entries up to this one count at no tick that is stated next.
+    needless: u64,
 }
 
 /// Which rows are asked for.
@@ -140,6 +149,18 @@ impl Stated {
     /// Since when there has been a verdict on the subject.
     pub fn since(&self, subject: &RowKey) -> Option<Tick> {
         self.since.get(subject).copied()
+    }
+
+    /// The last times at which the reputation of an uploader or distributor moved because of verdicts or declarations, earliest first.
+    pub fn moves(&self, owner: &RowKey) -> &[Move] {
+        self.moves.get(owner).map_or(&[], |moves| moves)
+    }
+
+    fn note_move(&mut self, owner: RowKey, moved: Move) {
+        let known = self.moves(&owner);
+        let kept = &known[(known.len() + 1).saturating_sub(MOVES_KEPT)..];
+        let moves = kept.iter().copied().chain([moved]).collect();
+        self.moves.insert(owner, moves);
     }
 
     /// Takes changes of a view as of a tick.
@@ -413,7 +434,9 @@ fn equal(view: View, asked: &Asked) -> Vec<Equal> {
     let key = match view {
         View::Window(axis) => Some(key_column(axis).0),
         View::Groups | View::Scores => Some("account_id"),
-        View::Risk | View::Verdict | View::Ruling => Some("subject_id"),
+        View::Risk | View::Verdict | View::Ruling | View::Reputation => Some("subject_id"),
+        View::PayoutHold | View::Gate => Some("track_id"),
+        View::DisclosureLedger => Some("distributor_id"),
         _ => None,
     };
     let condition =
@@ -463,31 +486,55 @@ fn cell_json(cell: Cell<'_>) -> Value {
 
 impl Keeper {
     /// Puts on the shelf what the teller tells; `before` is what was known when the service ended.
-    pub fn new(shelf: Arc<Shelf>, teller: Teller, progress: Arc<Progress>, before: Option<Since>) -> Keeper {
-        Keeper { shelf, teller, progress, next: Stated::default(), retired: Vec::new(), refusals: Vec::new(), before }
+    pub fn new(
+        shelf: Arc<Shelf>,
+        teller: Teller,
+        mut deliveries: Option<Deliveries>,
+        progress: Arc<Progress>,
+        before: Option<Since>,
+    ) -> Keeper {
+        if let Some((deliveries, before)) = deliveries.as_mut().zip(before.as_ref()) {
+            deliveries.were_stopped(before.stopped.clone());
+        }
+        let (next, retired, refusals, needless) = Default::default();
+        Keeper { shelf, teller, progress, next, retired, refusals, before, deliveries, needless }
     }
 
     /// Takes what the first worker says.
     pub fn take(&mut self, said: Said) {
         match said {
             Said::Change(tick, change) => match self.teller.tell(tick, change) {
-                Told::Rows(views) => views.into_iter().for_each(|(view, rows)| self.next.enter(tick, view, rows)),
+                Told::Rows(views) => self.enter(tick, views),
                 Told::Refused(refusals) => self.refusals.extend(refusals.into_iter().map(|row| (tick, row))),
             },
+            Said::Delivered(tick, delivered) => {
+                if let Some(deliveries) = &mut self.deliveries {
+                    deliveries.take(tick, delivered);
+                }
+            }
             Said::Turning(tick, Turning { policy, rows }) => {
                 if let (Some(policy), Some(judge)) = (policy, &mut self.teller.judge) {
                     judge.enact(tick, policy);
                 }
                 self.next.enter(tick, View::Wave, rows);
             }
-            Said::Stated(tick) => {
+            Said::Stated(tick, needless) => {
+                self.needless = needless;
                 // Whom only the thresholds of a wave touch, nothing else tells of.
-                self.teller.turn(tick).into_iter().for_each(|(view, rows)| self.next.enter(tick, view, rows));
+                let turned = self.teller.turn(tick);
+                self.enter(tick, turned);
+                if let Some(deliveries) = &mut self.deliveries {
+                    let Settled { rows, moves } = deliveries.settle(tick);
+                    rows.into_iter().for_each(|(view, rows)| self.next.enter(tick, view, rows));
+                    moves.into_iter().for_each(|(owner, moved)| self.next.note_move(owner, moved));
+                }
                 self.publish(tick);
             }
             Said::Complete(entry) => {
                 if let Some(tick) = self.next.as_of.filter(|tick| self.shelf.now().as_of == Some(*tick)) {
-                    let since = Since { tick, entry, verdicts: self.next.since.clone() };
+                    let stopped = self.deliveries.as_ref().map(Deliveries::stopped).unwrap_or_default();
+                    let (verdicts, moves) = (self.next.since.clone(), self.next.moves.clone());
+                    let since = Since { tick, entry, needless: self.needless, verdicts, stopped, moves };
                     *self.shelf.since.lock().expect("nobody panics with it") = Some(since);
                 }
                 self.progress.stated_entries.fetch_max(entry, Ordering::Release);
@@ -496,9 +543,19 @@ impl Keeper {
         }
     }
 
+    fn enter(&mut self, tick: Tick, views: Vec<(View, Rows)>) {
+        for (view, rows) in views {
+            if let (View::Verdict, Some(deliveries)) = (view, &mut self.deliveries) {
+                deliveries.judged(&rows);
+            }
+            self.next.enter(tick, view, rows);
+        }
+    }
+
     fn publish(&mut self, tick: Tick) {
         if let Some(before) = self.before.take() {
             self.next.since = told_before(&self.next, tick, &before);
+            self.next.moves = before.moves;
         }
         // What was refused at a tick has an order of its own; ticks follow each other.
         self.refusals.sort();

@@ -1,8 +1,8 @@
-//! Keeps on disk what a start cannot know without going through all ticks: since when each verdict stands.
+//! Keeps on disk what a start cannot know without going through all ticks: since when each verdict stands, what ever had one, and how reputations moved.
 //!
 //! ```text
-//! shelf ──now and then──▶ since.json: tick, entry, verdicts ──a start under the same options──▶ that tick in one step
-//!                                                          └─otherwise──▶ tick by tick from the first entry
+//! shelf ──now and then──▶ since.json: tick, entry, the past ──a start under the same options──▶ that tick in one step
+//!                                                         └─otherwise──▶ tick by tick from the first entry
 //! ```
 //!
 //! Everything else that is stated at a tick follows from the rows that are known by then. The file is no second truth: without it
@@ -10,33 +10,45 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use dataflows::clock::Tick;
-use imbl::OrdMap;
-use records::Subject;
+use imbl::{OrdMap, OrdSet};
+use records::{Key, Subject};
 use serde::{Deserialize, Serialize};
 
 use super::state::write_whole;
 use crate::exit::Failure;
+use crate::replay::deliveries::{Deliveries, Move};
 use crate::replay::judge::Judge;
 use crate::replay::prepare::Living;
+use crate::replay::reputation::{Bringer, Thing};
 use crate::replay::views::RowKey;
 use crate::replay::watch::Watch;
 
 /// The name of the file.
-const FILE: &str = "since.json";
+pub const FILE: &str = "since.json";
 /// The version of its form.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
-/// Since when verdicts stand, as of a tick.
+/// The last moves of a reputation, earliest first.
+pub type Moves = OrdMap<RowKey, Arc<[Move]>>;
+
+/// What the rows of a tick do not tell of those before it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Since {
     /// The tick.
     pub tick: Tick,
     /// The entry of the log with which everything up to the tick was in.
     pub entry: u64,
-    /// By subject.
+    /// Plays of entries up to this one count at no tick after it: who starts again from here does not miss them.
+    pub needless: u64,
+    /// Since when verdicts stand, by subject.
     pub verdicts: OrdMap<RowKey, Tick>,
+    /// The tracks and playlists that had a verdict at any tick.
+    pub stopped: OrdSet<Thing>,
+    /// How reputations moved.
+    pub moves: Moves,
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -45,7 +57,11 @@ struct Written {
     options: String,
     tick: Tick,
     entry: u64,
+    needless: u64,
     verdicts: Vec<(String, String, Tick)>,
+    /// By their keys, which are the same in each life of the folder.
+    stopped: Vec<(String, u64)>,
+    moves: Vec<(String, String, Vec<(Tick, u16, u16)>)>,
 }
 
 impl Written {
@@ -84,8 +100,9 @@ impl Options {
         let plan = &living.plan;
         let version = env!("CARGO_PKG_VERSION");
         let windows: Vec<_> = plan.judging.iter().map(|judging| &judging.windows_ms).collect();
-        let always =
-            format!("{:?}", (version, plan.clock, &plan.windows, &plan.links, plan.hub, plan.lockstep, windows));
+        let reputes = living.deliveries.as_ref().is_some_and(Deliveries::reputes);
+        let always = (version, plan.clock, &plan.windows, &plan.links, plan.hub, plan.lockstep, windows, reputes);
+        let always = format!("{always:?}");
         // Which waves there were follows from the log.
         let mut dated: Vec<(Tick, String)> = living.watch.iter().flat_map(Watch::outline).collect();
         for beta in living.judge.iter().flat_map(Judge::betas) {
@@ -133,7 +150,7 @@ impl SinceFile {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error.to_string()),
         };
-        let Written { format, options, tick, entry, verdicts } = Written::unsealed(&text)?;
+        let Written { format, options, tick, entry, needless, verdicts, stopped, moves } = Written::unsealed(&text)?;
         if format != FORMAT {
             return Err(format!("it has form {format}; expected {FORMAT}"));
         }
@@ -147,21 +164,36 @@ impl SinceFile {
             Some((RowKey::Subject(Subject::named(&subject)?, id), since))
         };
         let verdicts: Option<OrdMap<RowKey, Tick>> = verdicts.into_iter().map(row).collect();
-        Ok(Some(Since { tick, entry, verdicts: verdicts.ok_or("it names what is no subject")? }))
+        let thing = |(subject, key): (String, u64)| Some((Subject::named(&subject)?, Key(key)));
+        let stopped: Option<OrdSet<Thing>> = stopped.into_iter().map(thing).collect();
+        let moved = |(owner, id, moves): (String, String, Vec<(Tick, u16, u16)>)| {
+            let moves = moves.into_iter().map(|(at, from, to)| Move { at, from, to });
+            Some((RowKey::Owner(Bringer::named(&owner)?, id), moves.collect::<Arc<[Move]>>()))
+        };
+        let moves: Option<Moves> = moves.into_iter().map(moved).collect();
+        let nobody = "it names what is no subject";
+        let (verdicts, stopped) = (verdicts.ok_or(nobody)?, stopped.ok_or(nobody)?);
+        Ok(Some(Since { tick, entry, needless, verdicts, stopped, moves: moves.ok_or(nobody)? }))
     }
 
-    /// Writes what is known now, where something is that was not written. A failure is told: the next start takes longer.
-    pub fn write(&mut self, since: Option<Since>) {
-        self.write_anew(since.filter(|since| self.written != Some(since.tick)));
+    /// Writes what is known now, where something is that was not written; what of the log nobody needs any more once it is. A failure is told: the
+    /// next start takes longer.
+    pub fn write(&mut self, since: Option<Since>) -> Option<u64> {
+        self.write_anew(since.filter(|since| self.written != Some(since.tick)))
     }
 
     /// The same, also where it was written: something of it was to be forgotten.
-    pub fn write_anew(&mut self, since: Option<Since>) {
-        let Some(since) = since else { return };
-        match self.put(&since) {
+    pub fn write_anew(&mut self, since: Option<Since>) -> Option<u64> {
+        let since = since?;
+        let put = self.put(&since);
+        match put {
             Ok(()) => self.written = Some(since.tick),
-            Err(failure) => eprintln!("Since when verdicts stand is not kept: {failure}"),
+            Err(failure) => {
+                eprintln!("Since when verdicts stand is not kept: {failure}");
+                return None;
+            }
         }
+        Some(since.needless)
     }
 
     fn put(&self, since: &Since) -> Result<(), Failure> {
@@ -170,8 +202,18 @@ impl SinceFile {
             _ => None,
         };
         let verdicts = since.verdicts.iter().filter_map(row).collect();
-        let Since { tick, entry, .. } = *since;
-        let written = Written { format: FORMAT, options: self.living.digest(tick), tick, entry, verdicts };
+        let stopped = since.stopped.iter().map(|(subject, key)| (subject.name().to_owned(), key.0)).collect();
+        let moved = |(key, moves): (&RowKey, &Arc<[Move]>)| match key {
+            RowKey::Owner(owner, id) => {
+                let moves = moves.iter().map(|Move { at, from, to }| (*at, *from, *to)).collect();
+                Some(((*owner).to_owned(), id.clone(), moves))
+            }
+            _ => None,
+        };
+        let moves = since.moves.iter().filter_map(moved).collect();
+        let Since { tick, entry, needless, .. } = *since;
+        let options = self.living.digest(tick);
+        let written = Written { format: FORMAT, options, tick, entry, needless, verdicts, stopped, moves };
         write_whole(&self.path, written.sealed().as_bytes())
     }
 }
@@ -183,7 +225,10 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_noticed() {
         let verdicts = vec![("account".to_owned(), "a1".to_owned(), 7), ("track".to_owned(), "ü".to_owned(), 8)];
-        let written = Written { format: FORMAT, options: "these".to_owned(), tick: 9, entry: 11, verdicts };
+        let stopped = vec![("playlist".to_owned(), u64::MAX - 1)];
+        let moves = vec![("uploader".to_owned(), "u".to_owned(), vec![(9, 9_000, 8_000)])];
+        let options = "these".to_owned();
+        let written = Written { format: FORMAT, options, tick: 9, entry: 11, needless: 3, verdicts, stopped, moves };
         let sealed = written.sealed();
         assert_eq!(Written::unsealed(&sealed), Ok(written));
         for bit in 0..sealed.len() * 8 {

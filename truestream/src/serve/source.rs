@@ -22,12 +22,13 @@ use dataflows::windows::Inflow;
 use datasets::arrivals::{Grouping, Hearing, Incoming, Listing, News, Suspect, Tier, Told};
 use datasets::log::{self, Durable, LogError, Offsets, Reader};
 use features::condition::Cell;
-use records::{Code, Key, Millis, Refusal, Subject, Territory};
+use records::{Code, Id, Key, Millis, Refusal, Subject, Territory};
 use timely::worker::Worker;
 
 use super::places::{Place, Places};
 use crate::exit::Failure;
 use crate::replay::attributes::Attributes;
+use crate::replay::deliveries::Delivered;
 use crate::replay::docket::Who;
 use crate::replay::drive::{Next, Source};
 use crate::replay::evidence::{Sounding, Words};
@@ -40,6 +41,8 @@ use crate::replay::watch::{Turning, Watch};
 const WAIT: Duration = Duration::from_millis(20);
 /// So many rows are sent before somebody waits until they are taken, where nobody wants results yet.
 const STRIDE_ROWS: usize = 1 << 15;
+/// So many rows of the catalogue are told at once.
+const LISTED_ROWS: usize = 1 << 12;
 /// A row that says it arrives later than so much after what is stated has a wrong clock.
 const AHEAD_MS: Millis = 24 * 3_600_000;
 
@@ -74,7 +77,7 @@ pub struct Progress {
     pub behind_ms: AtomicU64,
     /// Plays read into the dataflow.
     pub plays: AtomicU64,
-    /// Plays of entries up to this one will never count again.
+    /// Plays of entries up to this one will never count again, also where the service starts again.
     pub needless: AtomicU64,
 }
 
@@ -119,8 +122,10 @@ pub enum Said {
     Change(Tick, Change),
     /// Waves begin, last longer or end at the tick; told before its changes.
     Turning(Tick, Turning),
-    /// All changes of ticks up to this one were told.
-    Stated(Tick),
+    /// What comes into force at the tick and does not pass through the dataflow, or not alone.
+    Delivered(Tick, Delivered),
+    /// All changes of ticks up to this one were told; plays of entries up to that one count at none after it.
+    Stated(Tick, u64),
     /// With that everything is stated that entries up to this one complete.
     Complete(u64),
 }
@@ -135,12 +140,21 @@ impl Ledger for Courier {
     }
 }
 
+/// A row of the catalogue.
+struct Listed {
+    row: Listing,
+    /// What rules read of it.
+    cells: Option<Vec<Cell>>,
+    /// What the track is called, where somebody asks.
+    title: Option<String>,
+}
+
 /// What counts from a tick on.
 #[derive(Default)]
 struct Held {
     claims: Vec<Claim>,
-    /// Rows of the catalogue, with what rules read of them.
-    listings: Vec<(Listing, Option<Vec<Cell>>)>,
+    /// Rows of the catalogue.
+    listings: Vec<Listed>,
     /// What rules read of accounts.
     accounts: Vec<(Key, Vec<Cell>)>,
     tiers: Vec<Tier>,
@@ -151,14 +165,17 @@ struct Held {
     ruled: BTreeSet<Who>,
     hearings: Vec<Hearing>,
     groupings: Vec<Grouping>,
+    /// Playlists and their owners.
+    playlists: Vec<(Id, Id)>,
     /// What of waves turns; it is known when everything of the tick is.
     turning: Option<Turning>,
 }
 
 impl Held {
     fn add(&mut self, other: Held) {
-        let Held { claims, listings, accounts, tiers, refusals, ruled, hearings, groupings, turning, territories } =
-            other;
+        let Held { claims, listings, accounts, tiers, refusals, ruled, hearings, groupings, .. } = other;
+        let Held { playlists, turning, territories, .. } = other;
+        self.playlists.extend(playlists);
         self.territories.extend(territories);
         self.accounts.extend(accounts);
         self.turning = turning.or(self.turning.take());
@@ -195,6 +212,8 @@ pub struct Questions {
     pub watch: Option<Watch>,
     /// What rules read of the catalogue and of accounts.
     pub attributes: Attributes,
+    /// Whether whoever keeps the views is to be told what comes into force, and what tracks are called besides.
+    pub delivers: Option<bool>,
 }
 
 /// The log, as the first worker reads it.
@@ -218,6 +237,7 @@ pub struct FromLog {
     sounding: Sounding,
     watch: Option<Watch>,
     attributes: Attributes,
+    delivers: Option<bool>,
     places: Arc<Places>,
     entry: u64,
     /// The last entry of which was told that everything that it completes is stated.
@@ -242,7 +262,7 @@ impl FromLog {
         said: SyncSender<Said>,
         goes_on: Option<(Tick, u64)>,
     ) -> FromLog {
-        let Questions { clock, kept, segments, words, places, watch, attributes } = questions;
+        let Questions { clock, kept, segments, words, places, watch, attributes, delivers } = questions;
         FromLog {
             reader,
             durable,
@@ -261,6 +281,7 @@ impl FromLog {
             sounding: Sounding::new(words),
             watch,
             attributes,
+            delivers,
             places,
             entry: 0,
             told: 0,
@@ -388,9 +409,11 @@ impl FromLog {
             News::Listings(listings) => {
                 let mut told = told.tracks.iter();
                 for (place, row, words) in listings {
+                    let asks_title = self.delivers == Some(true);
+                    let title = if asks_title { words.title.clone() } else { None };
                     self.places.list(&row, words, self.place(row.valid_from, number, place));
                     let cells = told.next().and_then(|row| self.attributes.track(row));
-                    self.hold_dated(row.valid_from, |held| held.listings.push((row, cells)));
+                    self.hold_dated(row.valid_from, |held| held.listings.push(Listed { row, cells, title }));
                 }
             }
             News::Accounts(accounts) => {
@@ -437,6 +460,12 @@ impl FromLog {
                     self.hold_dated(Some(row.known_at.max(0)), |held| held.groupings.push(row));
                 }
             }
+            News::Playlists(playlists) => {
+                if self.delivers.is_some() {
+                    // As it has no date, whose it is counts from when it is known.
+                    self.hold_dated(None, |held| held.playlists.extend(playlists));
+                }
+            }
             News::Noted => {}
         }
     }
@@ -461,6 +490,13 @@ impl FromLog {
         self.complete = Some(tick);
         let turnings = self.watch.as_mut().map(|watch| watch.look(first, tick)).unwrap_or_default();
         turnings.into_iter().for_each(|(tick, turning)| self.held(tick).turning = Some(turning));
+    }
+
+    fn deliver(&self, tick: Tick, delivered: Delivered) {
+        if !delivered.is_empty() {
+            // A closed channel means that the service ends.
+            let _ = self.said.send(Said::Delivered(tick, delivered));
+        }
     }
 
     fn damaged(error: LogError) -> Failure {
@@ -511,7 +547,8 @@ impl Source for FromLog {
     fn send(&mut self, tick: Tick, ends: &mut Ends) -> Result<(), Failure> {
         let held = self.held.remove(&tick).unwrap_or_default();
         let Held { claims, mut listings, mut accounts, mut tiers, territories, refusals, ruled, .. } = held;
-        let Held { hearings, groupings, turning, .. } = held;
+        let Held { hearings, groupings, playlists, turning, .. } = held;
+        let mut delivered = Delivered { owned: playlists, ..Delivered::default() };
         turning.into_iter().for_each(|turning| _ = self.said.send(Said::Turning(tick, turning)));
         self.unawaited += claims.len() + listings.len() + accounts.len() + tiers.len() + territories.len();
         self.unawaited += hearings.len() + groupings.len() + 1;
@@ -520,9 +557,9 @@ impl Source for FromLog {
         // Of the rows of a track that come into force at one tick only the latest does, and none after a later one. Of two
         // that are in force from the same instant on the one that came last is meant.
         listings.reverse();
-        listings.sort_by_key(|(row, _)| (row.track, std::cmp::Reverse(row.valid_from)));
-        listings.dedup_by_key(|(row, _)| row.track);
-        for (row, cells) in listings {
+        listings.sort_by_key(|Listed { row, .. }| (row.track, std::cmp::Reverse(row.valid_from)));
+        listings.dedup_by_key(|Listed { row, .. }| row.track);
+        for Listed { row, cells, title } in listings {
             let in_force = self.in_force.tracks.entry(row.track).or_insert(row.valid_from);
             if *in_force <= row.valid_from {
                 *in_force = row.valid_from;
@@ -531,6 +568,12 @@ impl Source for FromLog {
                     ends.entries.send(Entry::Release(row.track, release(&row, segments)));
                 }
                 cells.into_iter().for_each(|cells| ends.entries.send(Entry::Told(Subject::Track, row.track, cells)));
+                if self.delivers.is_some() {
+                    delivered.listed.push((row, title));
+                    if delivered.listed.len() == LISTED_ROWS {
+                        self.deliver(tick, std::mem::take(&mut delivered));
+                    }
+                }
             }
         }
         // Of the rows of an account the one that came last is meant.
@@ -555,6 +598,10 @@ impl Source for FromLog {
         // Of two rows of an account the one that came last is meant.
         let homes: BTreeMap<Key, u16> = territories.into_iter().collect();
         homes.into_iter().for_each(|(account, home)| ends.entries.send(Entry::Territory(account, home)));
+        if self.delivers.is_some() {
+            delivered.heard.extend(hearings.iter().filter(|row| row.is_synthesis).cloned());
+            self.deliver(tick, delivered);
+        }
         let turns = ruled.into_iter().filter_map(|who| self.rulings.turn(who, tick));
         hearings.into_iter().for_each(|row| self.sounding.hear(row));
         groupings.into_iter().for_each(|row| self.sounding.group(row));
@@ -578,11 +625,10 @@ impl Source for FromLog {
         self.stated = Some(tick);
         while self.needed_until.pop_front_if(|(_, until)| *until <= tick).is_some() {}
         let needless = self.needed_until.front().map_or(self.entry, |(entry, _)| entry - 1);
-        self.progress.needless.store(needless, Ordering::Release);
         if goes_on.is_none_or(|goes_on| tick >= goes_on) {
             self.places.state();
             // A closed channel means that the service ends.
-            let _ = self.said.send(Said::Stated(tick));
+            let _ = self.said.send(Said::Stated(tick, needless));
         }
     }
 }

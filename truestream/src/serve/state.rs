@@ -18,7 +18,7 @@ use super::audit::{KEY, all_locked};
 use super::cabinet;
 use super::people::{FORMER_TOKEN, FORMER_USERS, PEOPLE, PeopleFile};
 use super::signed::SIGNED;
-use super::{succession, trends};
+use super::{since, succession, trends};
 use crate::exit::Failure;
 
 /// What was settled when the service began.
@@ -193,6 +193,26 @@ impl StateFolder {
             }
         }
         self.copy_folder(to, cabinet::FOLDER)
+    }
+
+    /// What the rows of a tick do not tell of those before it, as it is written.
+    ///
+    /// # Errors
+    /// When it is there and cannot be read.
+    pub fn past(&self) -> Result<Option<Vec<u8>>, Failure> {
+        match fs::read(self.0.join(since::FILE)) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Failure::Input(format!("{}: {error}", self.0.join(since::FILE).display()))),
+        }
+    }
+
+    /// A start goes on from there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn go_on_from(&self, past: &[u8]) -> Result<(), Failure> {
+        write_whole(&self.0.join(since::FILE), past)
     }
 
     /// Copies the files of a folder, where there is one; what is there already is the same, because its name is its hash.

@@ -14,6 +14,7 @@ use super::decisions::{Decision, Decisions, Sum};
 use super::glossary::Glossary;
 use super::lookup::{Span, spans};
 use super::shelf::{Outline, Shelf, Stated};
+use crate::replay::reputation::Bringer;
 use crate::replay::views::{RowKey, VIEWS, View};
 
 /// The table of one row that says as of when everything is stated.
@@ -64,13 +65,18 @@ impl Views for Tables {
 
 /// Whether a row of a table about all kinds of subjects is about an account.
 fn is_about_account(key: &RowKey) -> bool {
-    matches!(key, RowKey::Subject(Subject::Account, _) | RowKey::Hit(Subject::Account, ..))
+    match key {
+        RowKey::Subject(subject, _) | RowKey::Hit(subject, ..) => *subject == Subject::Account,
+        // Who has a playlist is one who listens.
+        RowKey::Owner(role, _) => *role == Bringer::PlaylistOwner.name(),
+        _ => false,
+    }
 }
 
 /// What one must be allowed to do to read all of the view, accounts included.
 pub fn deed_of_all(view: View) -> Deed {
     match view {
-        View::Risk | View::Verdict | View::RuleHit | View::Ruling => Deed::ReadListening,
+        View::Risk | View::Verdict | View::RuleHit | View::Ruling | View::Reputation => Deed::ReadListening,
         view => deed(view),
     }
 }

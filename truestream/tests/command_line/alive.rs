@@ -28,7 +28,7 @@ pub const HOW: [&str; 4] = ["--every", "6h", "--windows", "24h,28d"];
 /// The refresh interval.
 pub const EVERY_MS: i64 = 6 * 3_600_000;
 /// The views that a service keeps.
-pub const VIEWS: [&str; 11] = [
+pub const VIEWS: [&str; 15] = [
     "account_window",
     "track_window",
     "artist_window",
@@ -40,6 +40,10 @@ pub const VIEWS: [&str; 11] = [
     "lockstep",
     "risk",
     "verdict",
+    "payout_hold",
+    "disclosure_ledger",
+    "reputation",
+    "gate",
 ];
 
 /// A service that runs, and how to talk to it.
@@ -453,7 +457,8 @@ fn a_service_takes_up_what_is_activated_while_it_runs_and_states_what_a_replay_s
         drop(service);
         let service = Service::start(&state, &follow);
         service.wait_until_followed();
-        let views = ["account_window", "risk", "verdict", "rule_hit"];
+        let views =
+            ["account_window", "risk", "verdict", "rule_hit", "payout_hold", "disclosure_ledger", "reputation", "gate"];
         let (_, last) = replayed(&HOW, world(), path, &views, &["--policy", &store]);
         service.wait_as_of(last);
         service.states(&tables, &views);
@@ -791,7 +796,7 @@ pub fn stream(rows: &RecordBatch) -> Vec<u8> {
 /// The world as requests in the order of arrival: table, rows, and before which instant all has arrived with them.
 pub fn requests() -> Vec<(&'static str, RecordBatch, Option<i64>)> {
     let table = |name: &str| read(&world().join(format!("{name}.parquet")));
-    let small = ["tracks", "accounts", "distributors", "networks"];
+    let small = ["tracks", "accounts", "distributors", "networks", "playlists"];
     let mut requests: Vec<_> = small.into_iter().map(|name| (name, table(name), None)).collect();
     let mut arriving: Vec<(i64, &'static str, u32)> = Vec::new();
     let (plays, corrections) = (table("plays"), table("corrections"));
