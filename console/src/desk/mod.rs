@@ -246,6 +246,8 @@ pub struct Case {
     pub sound: Option<Sound>,
     /// What was heard of its tracks, where it is about an artist or an uploader.
     pub works: Option<Works>,
+    /// What became of what it brought, where it is an uploader or a distributor and something of it was ever stopped or contradicted.
+    pub reputation: Option<Reputation>,
     /// What the catalogue says of it and of others that have its sound.
     pub differences: Vec<Difference>,
     /// What was decided, the latest first.
@@ -258,6 +260,30 @@ pub struct Case {
     pub frees_with_second: bool,
     /// By which queue somebody came.
     pub queue: Queue,
+}
+
+/// What became of what an uploader or a distributor brought.
+#[derive(Clone, Debug, Default)]
+pub struct Reputation {
+    /// From 0 to 1; `None` where nothing of it is stopped as of now, or ever was.
+    pub now: Option<f64>,
+    /// How many tracks there are, and how many of them stand or stood in which way.
+    pub counts: Vec<(String, u64)>,
+    /// The last times when verdicts or declarations moved it, the latest first: as of when, from where, and to where.
+    pub moves: Vec<(String, f64, f64)>,
+}
+
+/// The reputation of who brought what an appeal is about.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// As what they brought it: `uploader` or `distributor`.
+    pub role: String,
+    /// Which one.
+    pub id: String,
+    /// What it was when the appeal was decided.
+    pub before: f64,
+    /// What it is as of now.
+    pub now: f64,
 }
 
 /// What was heard of a track's recording, and what of it can be seen and listened to.
@@ -540,6 +566,8 @@ pub struct Outcome {
     pub payable: u64,
     /// See `payable`.
     pub stake_usd: f64,
+    /// What became of the reputations of who brought it.
+    pub restored: Vec<Restored>,
 }
 
 /// A signal.

@@ -9,7 +9,7 @@ use super::sound::{sound, works};
 use super::texts::{path_part, visible};
 use super::{
     AREAS, Appeal, CHOICES, Case, CaseLine, Cases, Decided, FRAUD, HONEST, InForce, OVERTURN, Part, Queue, REASONS,
-    Statement, UPHOLD, WITHDRAW, Wanted,
+    Reputation, Statement, UPHOLD, WITHDRAW, Wanted,
 };
 use crate::Role;
 
@@ -396,6 +396,7 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
                 h2 { "History" }
                 @if case.history.is_empty() { p { "Nobody has decided yet." } }
                 ol { @for decided in &case.history { li { (past(decided)) } } }
+                @if let Some(of) = &case.reputation { (reputation(of)) }
                 p.note { @for version in &case.versions { (visible(version)) ". " } }
                 @if let Some(place) = &case.statement { p.note { "For the one it is about: " a href=(place) { "statement of reasons and appeal" } ". Whoever has the address may read and appeal." } }
             }
@@ -474,7 +475,29 @@ fn appealed(appeal: &Appeal) -> Markup {
                 } } }
                 p.note { "Strangers sent these files: look at them where they can do no harm." }
             }
-            @if let Some(outcome) = &appeal.outcome { p { (visible(&outcome.choice)) " on " (when(&outcome.at)) "." } }
+            @if let Some(outcome) = &appeal.outcome {
+                p { (visible(&outcome.choice)) " on " (when(&outcome.at)) "." }
+                @if outcome.choice == OVERTURN {
+                    p { (outcome.payable) " plays of the weeks before, about " (money(outcome.stake_usd)) " USD, hang on it no more." }
+                    @for of in &outcome.restored {
+                        p { "The reputation of " (of.role) " " a href=(address(&of.role, &of.id)) { bdi { (visible(&of.id)) } } " was " (format!("{:.4}", of.before)) " when that was decided, and is " (format!("{:.4}", of.now)) " now." }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn reputation(of: &Reputation) -> Markup {
+    html! {
+        h3 { "Reputation" }
+        @match of.now {
+            Some(now) => p { strong { (format!("{now:.4}")) } @for (what, count) in &of.counts { ", " (count) " " (what) } ". A newcomer stands at 0.8." },
+            None => p { "Nothing of what it brought is stopped as of now, or ever was." },
+        }
+        @if !of.moves.is_empty() {
+            p { "Verdicts and declarations moved it, the latest first:" }
+            ul { @for (at, from, to) in &of.moves { li { (when(at)) ": from " (format!("{from:.4}")) " to " (format!("{to:.4}")) } } }
         }
     }
 }
@@ -553,6 +576,9 @@ fn answered(appeal: &Appeal, place: &str) -> Markup {
             Some(outcome) if outcome.choice == OVERTURN => p role="status" {
                 strong { "You were right. " } "The decision was taken back on " (when(&outcome.at)) ": "
                 (outcome.payable) " plays of the weeks before, about " (money(outcome.stake_usd)) " USD, hang on it no more, and it is for earlier months as if it had never been."
+                @for of in &outcome.restored {
+                    " The reputation of its " (of.role) " was " (format!("{:.4}", of.before)) " when that was decided, and is " (format!("{:.4}", of.now)) " now."
+                }
             },
             Some(outcome) => p role="status" { "A person looked at it on " (when(&outcome.at)) ". The decision stands." },
         }

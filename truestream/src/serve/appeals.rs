@@ -6,7 +6,7 @@
 //!
 //! A statement names no number that was counted, no threshold and nobody else: it is for the honest, and read by others, too.
 
-use console::desk::{Appeal, Statement};
+use console::desk::{Appeal, Restored, Statement};
 use records::Subject;
 use serde_json::{Value, json};
 
@@ -99,7 +99,11 @@ pub fn json(statement: &Statement) -> Value {
         _ => None,
     };
     let appealed = appeal.as_ref().map(|Appeal { at, due, outcome, .. }| {
-        let outcome = outcome.as_ref().map(|outcome| json!({"decided_at": outcome.at, "outcome": outcome.choice}));
+        let reputation = |of: &Restored| json!({"of": of.role, "when_decided": of.before, "now": of.now});
+        let outcome = outcome.as_ref().map(|outcome| {
+            let reputations: Vec<Value> = outcome.restored.iter().map(reputation).collect();
+            json!({"decided_at": outcome.at, "outcome": outcome.choice, "reputations": reputations})
+        });
         json!({"filed_at": at, "due": due, "decision": outcome})
     });
     json!({

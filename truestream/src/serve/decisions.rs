@@ -65,10 +65,16 @@ struct Line {
     /// Its place among those that were made together, and how many those are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     together: Option<(u64, u64)>,
+    /// Of who brought it, where it is freed after an appeal.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    reputations: Vec<Reputed>,
 }
 
+/// The reputation of an uploader or a distributor when somebody decided: as what, who, and from 0 to 1.
+pub type Reputed = (String, String, f64);
+
 /// What is known of a case beside what somebody decides about it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Circumstances {
     /// R.
     pub risk: f64,
@@ -78,6 +84,8 @@ pub struct Circumstances {
     pub needs_second: bool,
     /// How probable it was to be drawn by lot, where it was.
     pub inclusion: Option<f64>,
+    /// Of who brought it, where it is freed after an appeal.
+    pub reputations: Vec<Reputed>,
 }
 
 /// What stands in the line of an appeal.
@@ -133,6 +141,8 @@ pub struct Decision {
     pub at: Millis,
     /// Plays of the longest window that hung on it.
     pub payable: u64,
+    /// The reputations of who brought it, where it is freed after an appeal.
+    pub reputations: Vec<Reputed>,
     /// Whether a second person has to agree.
     pub needs_second: bool,
     /// Whether who decided the same did so before.
@@ -433,6 +443,7 @@ impl Sum {
 
     fn add(&mut self, number: u64, at: Millis, by: &str, line: Line) {
         let Line { subject, id, choice, reason, note, verdict, risk, payable, needs_second, inclusion, .. } = line;
+        let reputations = line.reputations;
         let (at_text, by) = (instant::to_text(at), by.to_owned());
         let queue = if line.queue.is_empty() { Queue::Urgent.name().to_owned() } else { line.queue };
         let (place, together) = line.together.unwrap_or((0, 1));
@@ -452,7 +463,8 @@ impl Sum {
             inclusion,
             together,
         };
-        let decision = Decision { subject, id, decided, at, payable, needs_second, is_second: false, place };
+        let is_second = false;
+        let decision = Decision { subject, id, decided, at, payable, reputations, needs_second, is_second, place };
         let (subject, id) = (decision.subject.clone(), decision.id.clone());
         let place = self.all.len();
         self.all.push_back(Arc::new(decision));
@@ -594,10 +606,24 @@ impl Decisions {
         let count = made.len() as u64;
         let line = |(place, (made, circumstances)): (u64, (Choice, Circumstances))| {
             let Choice { subject, id, choice, reason, note, verdict, queue, .. } = made;
-            let Circumstances { risk, payable, needs_second, inclusion } = circumstances;
+            let Circumstances { risk, payable, needs_second, inclusion, reputations } = circumstances;
             let queue = if queue == Queue::Urgent { String::new() } else { queue.name().to_owned() };
             let together = (count > 1).then_some((place, count));
-            Line { subject, id, choice, reason, note, verdict, risk, payable, needs_second, queue, inclusion, together }
+            Line {
+                subject,
+                id,
+                choice,
+                reason,
+                note,
+                verdict,
+                risk,
+                payable,
+                needs_second,
+                queue,
+                inclusion,
+                together,
+                reputations,
+            }
         };
         let lines: Vec<Line> = (0..).zip(made).map(line).collect();
         let text = |line: &Line| serde_json::to_string(line).expect("texts and numbers have a JSON form");
@@ -692,7 +718,7 @@ mod tests {
     }
 
     fn said(word: &str, reason: &str, needs_second: bool) -> Vec<(Choice, Circumstances)> {
-        let circumstances = Circumstances { risk: 0.9, payable: 7, needs_second, inclusion: None };
+        let circumstances = Circumstances { risk: 0.9, payable: 7, needs_second, ..Circumstances::default() };
         vec![(choice(word, reason), circumstances)]
     }
 

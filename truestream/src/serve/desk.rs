@@ -17,7 +17,7 @@ use console::Guest;
 use console::desk::{
     AREAS, AT_ONCE, AT_ONCE_MAX, Alike, Appeal, Bulk, CHOICES, Case, CaseLine, Cases, Choice, Circle, Clip,
     Contribution, Desk, FRAUD, Found, Graph, Group, HONEST, Hit, Hour, InForce, Named, OVERTURN, Outcome, Overview,
-    Part, Queue, REASONS, SentFile, Silence, Statement, UPHOLD, WITHDRAW, Wanted, Wave,
+    Part, Queue, REASONS, Reputation, Restored, SentFile, Silence, Statement, UPHOLD, WITHDRAW, Wanted, Wave,
 };
 use dataflows::clock::Tick;
 use dataflows::scores::Side;
@@ -25,6 +25,7 @@ use datasets::formats::instant;
 use datasets::intake::Ids;
 use datasets::intake::pseudonyms::Whose;
 use records::policy::{Review, Shares};
+use records::reputation::Record;
 use records::{Deed, Id, LabelKind, Millis, Risk, Role, Subject, Verdict};
 use serde_json::Value;
 use sql::Users;
@@ -33,7 +34,7 @@ use super::appeals::{self, Codes};
 use super::audit::Clerk;
 use super::cabinet::{self, BYTES_MAX, Cabinet, FILES_MAX};
 use super::crowds;
-use super::decisions::{Appealed, CONCERNED, Circumstances, Decision, Decisions, Filed, SECOND_USD, Sum};
+use super::decisions::{Appealed, CONCERNED, Circumstances, Decision, Decisions, Filed, Reputed, SECOND_USD, Sum};
 use super::exhibits::Exhibits;
 use super::graph::graph;
 use super::likeness::Likeness;
@@ -48,6 +49,8 @@ use super::source::Progress;
 use super::state::now;
 use super::trends::Trends;
 use super::urgency::{Ranked, Ranking, USD_PER_PLAY, Urgency, Waiting, clock, id_of, payable, waits_hours};
+use crate::replay::deliveries::Move;
+use crate::replay::reputation::Bringer;
 use crate::replay::views::{RiskRow, RowKey, RowValue, VerdictRow, View, Voiced};
 
 /// Cases on a page.
@@ -251,7 +254,49 @@ impl ReviewDesk {
             payable: line.payable,
             needs_second: needs_second(line, choice),
             inclusion: self.material.samples.drawn(&ranking.stated).shares.inclusion(subject, &line.id, verdict),
+            reputations: match choice {
+                OVERTURN => self.brought_by(&ranking.stated, subject, &line.id),
+                _ => Vec::new(),
+            },
         }
+    }
+
+    /// The reputations of who brought a track.
+    fn brought_by(&self, stated: &Stated, subject: Subject, id: &str) -> Vec<Reputed> {
+        let track = self.id(subject, id).filter(|_| subject == Subject::Track).zip(stated.tick());
+        let row = track.and_then(|(track, tick)| self.material.places.track(key_of(&track), tick));
+        let owners = row.map(|row| [(Bringer::Uploader, row.uploader_id), (Bringer::Distributor, row.distributor_id)]);
+        let reputed = |(role, id): (Bringer, Option<Id>)| {
+            let id = id?.to_string();
+            let record = record(stated, role, &id)?;
+            Some((role.name().to_owned(), id, share(record.reputation())))
+        };
+        owners.into_iter().flatten().filter_map(reputed).collect()
+    }
+
+    /// What became of what an uploader or a distributor brought.
+    fn reputation(&self, stated: &Stated, subject: Subject, id: &str) -> Option<Reputation> {
+        let role = match subject {
+            Subject::Uploader => Bringer::Uploader,
+            Subject::Distributor => Bringer::Distributor,
+            _ => return None,
+        };
+        let (record, moves) = (record(stated, role, id), stated.moves(&RowKey::Owner(role.name(), id.to_owned())));
+        let moved = |moved: &Move| {
+            let at = instant::to_text(self.shelf.outline.instant(moved.at));
+            (at, share(moved.from), share(moved.to))
+        };
+        let counts = |record: Record| {
+            let Record { subjects, held, escalated, blocked, overturned, contradicted, .. } = record;
+            let names = ["tracks", "held", "escalated", "blocked", "overturned", "contradicted by what is heard"];
+            let counts = names.into_iter().zip([subjects, held, escalated, blocked, overturned, contradicted]);
+            counts.filter(|(_, count)| *count > 0).map(|(name, count)| (name.to_owned(), count)).collect()
+        };
+        (record.is_some() || !moves.is_empty()).then(|| Reputation {
+            now: record.map(|record| share(record.reputation())),
+            counts: record.map(counts).unwrap_or_default(),
+            moves: moves.iter().rev().map(moved).collect(),
+        })
     }
 
     /// The cases of a list that are decided at once, and how many more there are.
@@ -416,10 +461,17 @@ impl ReviewDesk {
     }
 
     /// The last appeal of a case.
-    fn last_appeal(&self, sum: &Sum, subject: Subject, id: &str) -> Option<Appeal> {
+    fn last_appeal(&self, sum: &Sum, stated: &Stated, subject: Subject, id: &str) -> Option<Appeal> {
         let appeal = sum.appeals_of(subject.name(), id).next_back()?;
         let due = appeal.at + Millis::from(self.shelf.review(&self.shelf.now()).appeal_days) * DAY_MS;
+        let restored = |(role, id, before): &Reputed| {
+            let role = Bringer::ALL.into_iter().find(|known| known.name() == role)?;
+            // Where nothing is told any more it is as if nothing had ever been stopped.
+            let now = record(stated, role, id).map(|record| share(record.reputation()))?;
+            Some(Restored { role: role.name().to_owned(), id: id.clone(), before: *before, now })
+        };
         let outcome = sum.outcome(appeal).map(|decision| Outcome {
+            restored: decision.reputations.iter().filter_map(restored).collect(),
             at: decision.decided.at.clone(),
             choice: decision.decided.choice.clone(),
             payable: decision.payable,
@@ -553,6 +605,24 @@ impl ReviewDesk {
         });
         hits
     }
+}
+
+/// What became of what they brought, where there is something to tell.
+fn record(stated: &Stated, role: Bringer, id: &str) -> Option<Record> {
+    let mut found = None;
+    let mut part = [Span::Row(RowKey::Owner(role.name(), id.to_owned()))].into();
+    stated.copy(View::Reputation, &mut part, 1, |_, value| {
+        if let RowValue::Record(record) = &**value {
+            found = Some(**record);
+        }
+        true
+    });
+    found
+}
+
+/// Of ten-thousandths.
+fn share(parts: u16) -> f64 {
+    f64::from(parts) / 10_000.0
 }
 
 /// The surges that last.
@@ -832,10 +902,11 @@ impl Desk for ReviewDesk {
         let likeness = self.likeness(&stated, subject, id);
         let (measures, alike) = likeness.as_ref().map(Likeness::measures).unwrap_or_default();
         let ruling = self.ruling(&stated, subject, id);
-        let appeal = self.last_appeal(&sum, subject, id);
+        let appeal = self.last_appeal(&sum, &stated, subject, id);
+        let reputation = self.reputation(&stated, subject, id);
         let track = self.id(subject, id).filter(|_| subject == Subject::Track);
         let heard = track.zip(stated.tick()).and_then(|(track, tick)| self.material.exhibits.of_track(&track, tick));
-        let is_known = row.is_some() || ruling.is_some() || appeal.is_some() || heard.is_some();
+        let is_known = row.is_some() || ruling.is_some() || appeal.is_some() || heard.is_some() || reputation.is_some();
         let (sound, differences) = heard.unzip();
         let owner = self.id(subject, id).filter(|_| matches!(subject, Subject::Artist | Subject::Uploader));
         let works = owner.zip(stated.tick());
@@ -867,6 +938,7 @@ impl Desk for ReviewDesk {
             }),
             sound: (subject == Subject::Track).then(|| sound.unwrap_or_default()),
             works,
+            reputation,
             differences: differences.unwrap_or_default(),
             history,
             line,
@@ -1050,7 +1122,7 @@ impl Desk for ReviewDesk {
             versions: row.map(versions).unwrap_or_default(),
             payable: line.payable,
             stake_usd: line.stake_usd,
-            appeal: self.last_appeal(&sum, subject, id),
+            appeal: self.last_appeal(&sum, &stated, subject, id),
             may_appeal: row.is_some()
                 && sum.open_appeal(subject.name(), id).is_none()
                 && sum.appeals_of(subject.name(), id).count() < appeals::APPEALS_MAX,

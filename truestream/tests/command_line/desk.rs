@@ -11,11 +11,12 @@ use arrow::array::AsArray;
 use datasets::formats::instant;
 use tempfile::TempDir;
 
-use crate::alive::{EVERY_MS, HOW, Service, requests, stream};
-use crate::data::{MONDAY, rows, text, world};
+use crate::alive::{EVERY_MS, HOW, Service, VIEWS, requests, stream};
+use crate::data::{MONDAY, copy, rows, text, world};
 use crate::learn::town;
 use crate::process::truestream;
 use crate::registry::{ANYHOW, import};
+use crate::rulings::{alone, rulings};
 
 /// Somebody who goes through the pages.
 pub struct Visitor<'a> {
@@ -464,6 +465,128 @@ fn who_a_verdict_is_about_reads_why_appeals_and_somebody_else_decides() {
     service.wait_until_stated();
     let artist = Visitor { service: &service, cookie: String::new() };
     assert!(artist.get(&address).body.contains("It is to be decided until"));
+}
+
+/// The rows of `reputation` without what only counts how often it was otherwise.
+fn reputations(service: &Service) -> Vec<serde_json::Value> {
+    let (_, mut told) = service.json("GET /v1/view/reputation?limit=100000");
+    let rows = told["rows"].as_array_mut().expect("rows");
+    rows.iter_mut().for_each(|row| _ = row.as_object_mut().expect("a row").remove("overturned"));
+    std::mem::take(rows)
+}
+
+#[test]
+fn an_overturned_appeal_leaves_counts_money_and_reputation_as_if_the_verdict_had_never_been() {
+    let (folder, policy) = (TempDir::new().expect("a folder"), alone());
+    let (state, law) = (folder.path().join("state"), text(policy.path()));
+    let mut service = Service::following_with(&state, world(), &["--policy", &law]);
+    let brought = rows(&world().join("tracks.parquet"), &["track_id", "uploader_id"]);
+    let uploader_of =
+        |id: &str| brought.iter().find(|row| row[0] == id && !row[1].is_empty()).map(|row| row[1].clone());
+    let (id, uploader) = {
+        let rita = visitor(&service, &state, "rita", "reviewer");
+        let page = rita.get("/desk?subject=track");
+        let cases = page.cases();
+        let ids = cases.iter().map(|case| case.split('/').nth(1).expect("an id"));
+        ids.filter_map(|id| Some((id.to_owned(), uploader_of(id)?))).next().expect("a track that somebody brought")
+    };
+    let case = format!("track/{id}");
+    let of_uploader = |service: &Service| {
+        let rows = reputations(service).into_iter();
+        rows.filter(|row| row["subject"] == "uploader" && row["subject_id"] == uploader.as_str()).next()
+    };
+    let before = of_uploader(&service).expect("a track of it is stopped");
+
+    // The one it is about appeals, and it is overturned: by one, or by two where it is blocked.
+    let address = {
+        let artist = Visitor { service: &service, cookie: String::new() };
+        let anna = visitor(&service, &state, "anna", "reviewer");
+        let page = anna.get(&format!("/desk/case/{case}"));
+        let address = page.body.split("href=\"/appeal/").nth(1).and_then(|rest| rest.split('"').next());
+        let address = format!("/appeal/{}", address.expect("an address"));
+        let said = "text=It+was+our+concert+of+the+third,+ask+the+club";
+        assert_eq!(artist.ask(&format!("POST {address}"), said).status, 303);
+        // Whoever goes back to the list leaves the case to others.
+        anna.get("/desk");
+        let durable = |service: &Service| service.json("GET /health").1["entries_durable"].as_u64().expect("a number");
+        let entries = durable(&service);
+        for name in ["rick", "rob"] {
+            let judge = visitor(&service, &state, name, "reviewer");
+            let is_final = texts(&service, "SELECT standing FROM decision WHERE choice = 'overturn'");
+            if is_final.iter().all(|row| row[0] == "waits") {
+                assert_eq!(judge.decide(&case, "overturn", "fans").status, 303);
+            }
+        }
+        let until = Instant::now() + Duration::from_secs(120);
+        while durable(&service) < entries + 2 {
+            assert!(Instant::now() < until, "never: {}", service.running.err());
+            sleep(Duration::from_millis(200));
+        }
+        address
+    };
+    let as_of = service.json("GET /health").1["as_of"].as_i64().expect("an instant");
+    tell(&service, as_of + EVERY_MS);
+
+    // A world where somebody cleared it before there was anything to say.
+    let data = folder.path().join("data");
+    copy(world(), &data);
+    rulings(&data.join("rulings.parquet"), &[("track", &id, "cleared", None, 0)]);
+    let never = Service::following_with(&folder.path().join("never"), &data, &["--policy", &law]);
+    tell(&never, as_of + EVERY_MS);
+    let is_so = |service: &Service| {
+        for view in VIEWS.into_iter().filter(|view| *view != "reputation") {
+            let [overturned, never] = [service, &never].map(|service| {
+                service.ask(&format!("GET /v1/view/{view}?format=parquet"), "", b"").expect("an answer")
+            });
+            assert!(overturned.0 == 200 && overturned == never, "{view}");
+        }
+        let [overturned, never] = [service, &never].map(reputations);
+        assert!(!never.is_empty() && never.iter().all(|row| overturned.contains(row)));
+        // Of whom nothing else was stopped it is told that something was, and it costs nothing.
+        for row in overturned.iter().filter(|row| !never.contains(row)) {
+            assert!(["held", "escalated", "blocked", "contradicted"].iter().all(|count| row[*count] == 0), "{row}");
+            let subjects = row["subjects"].as_f64().expect("a number");
+            let expected = (4.0 + subjects) / (5.0 + subjects);
+            assert!((row["reputation"].as_f64().expect("a number") - expected).abs() < 0.000_051, "{row}");
+        }
+    };
+    is_so(&service);
+    let after = of_uploader(&service).expect("it is told that something was overturned");
+    let [was, is] = [&before, &after].map(|row| row["reputation"].as_f64().expect("a number"));
+    assert!(was < is, "{before} {after}");
+
+    // The pages say what it changed, also after a start.
+    let pages = |service: &Service| {
+        let moved = format!("from {was:.4} to {is:.4}");
+        let told = format!("was {was:.4} when that was decided, and is {is:.4} now");
+        let artist = Visitor { service, cookie: String::new() };
+        let body = artist.get(&address).body;
+        assert!(body.contains("The reputation of its uploader ") && body.contains(&told), "{told}: {body}");
+        let json: serde_json::Value =
+            serde_json::from_str(&artist.get(&format!("{address}?format=json")).body).expect("JSON");
+        let reputation = &json["redress"]["last_appeal"]["decision"]["reputations"][0];
+        assert_eq!((reputation["when_decided"].as_f64(), reputation["now"].as_f64()), (Some(was), Some(is)), "{json}");
+        let name = format!("looks{}", service.address.replace([':', '.'], "x"));
+        let desk = visitor(service, &state, &name, "reviewer");
+        let body = desk.get(&format!("/desk/case/{case}")).body;
+        assert!(body.contains(&told) && body.contains("hang on it no more"), "{told}: {body}");
+        let body = desk.get(&format!("/desk/case/uploader/{uploader}")).body;
+        assert!(body.contains("<h3>Reputation</h3>") && body.contains(&moved), "{moved}: {body}");
+    };
+    pages(&service);
+    for is_killed in [true, false] {
+        match is_killed {
+            true => service.running.kill(),
+            false => {
+                service.running.ask_to_end();
+                service.running.end().good();
+            }
+        }
+        service = Service::start(&state, &["--time", "told", "--policy", &law]);
+        service.wait_as_of(as_of + EVERY_MS);
+        is_so(&service);
+        pages(&service);
+    }
 }
 
 #[test]

@@ -15,9 +15,10 @@ use crate::process::truestream;
 use crate::royalties::strict;
 
 /// Subject, id, ruling, verdict that is confirmed, and when it is known.
-type Said<'a> = (&'a str, &'a str, &'a str, Option<&'a str>, i64);
+pub type Said<'a> = (&'a str, &'a str, &'a str, Option<&'a str>, i64);
 
-fn rulings(path: &Path, said: &[Said]) -> String {
+/// Writes a table of rulings.
+pub fn rulings(path: &Path, said: &[Said]) -> String {
     let texts = |texts: Vec<Option<&str>>| Arc::new(StringArray::from(texts)) as ArrayRef;
     let ids: UInt64Array = said.iter().map(|said| said.1.parse::<u64>().ok()).collect();
     let table = RecordBatch::try_from_iter_with_nullable([
@@ -32,7 +33,7 @@ fn rulings(path: &Path, said: &[Said]) -> String {
 }
 
 /// The strict policy, under which suspicion does not travel: who is blocked stains nobody.
-fn alone() -> TempDir {
+pub fn alone() -> TempDir {
     let folder = strict();
     std::fs::write(folder.path().join("flow.toml"), "floor = 100\ndamping = 50\nrounds = 2\n").expect("written");
     // The gate asks the archive, too, whether who brought it is to be trusted.
