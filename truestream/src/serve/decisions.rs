@@ -819,9 +819,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let decisions = Decisions::open(folder.path()).expect("nobody changed them");
         let of = |id: &str| Choice { id: id.to_owned(), ..choice("confirm", "") };
-        let circumstances = Circumstances { risk: 0.5, ..Circumstances::default() };
-        add(&decisions, "ana", vec![(of("a0"), circumstances)]).expect("it is written");
-        let all = ["a1", "a2", "a3"].map(|id| (of(id), circumstances)).to_vec();
+        let circumstances = || Circumstances { risk: 0.5, ..Circumstances::default() };
+        add(&decisions, "ana", vec![(of("a0"), circumstances())]).expect("it is written");
+        let all = ["a1", "a2", "a3"].map(|id| (of(id), circumstances())).to_vec();
         let first = add(&decisions, "ana", all).expect("they are written");
         let undone = || decisions.now().all.iter().map(|decision| decision.decided.undone).collect::<Vec<_>>();
         assert_eq!((first, undone()), (2, vec![false; 4]));
