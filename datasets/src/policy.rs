@@ -393,7 +393,15 @@ mod tests {
         let named = ("policy.toml", "version = \"x\"");
         let policy = load(folder(&[named, ("review.toml", "hold_hours = 8")]).path()).unwrap();
         assert_eq!(policy.review, Review { hold_hours: 8, ..Review::default() });
-        for (wrong, words) in [("hold_hours = 0", "found hold_hours 0, expected 1"), ("hold_days = 3", "hold_days")] {
+        let named_people = "[areas.content]\npeople = [\"ann\"]";
+        let areas = load(folder(&[named, ("review.toml", named_people)]).path()).unwrap().review.areas;
+        assert!(areas.len() == 1 && areas["content"].people.contains("ann"), "{areas:?}");
+        for (wrong, words) in [
+            ("hold_hours = 0", "found hold_hours 0, expected 1"),
+            ("hold_days = 3", "hold_days"),
+            ("[areas.sound]\npeople = [\"ann\"]", "found areas.sound, expected one of content"),
+            ("[areas.content]\npeople = []", "areas.content has no people"),
+        ] {
             let error = refused(&[named, ("review.toml", wrong)]);
             assert!(error.contains("review.toml") && error.contains(words), "{error}");
         }

@@ -8,7 +8,7 @@
 //! A policy is a value with a version: the same facts under the same policy give the same verdict, today and in
 //! the replay of an appeal. `docs/POLICY.md` explains each number to those who edit them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -277,8 +277,8 @@ pub struct Flow {
     pub rounds: u8,
 }
 
-/// Within how long people are to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Within how long people are to look, and who.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "ReviewHours")]
 pub struct Review {
     /// At whom is held: the next payout waits.
@@ -292,6 +292,20 @@ pub struct Review {
     /// With which choices of the desk a note has to say why.
     #[serde(rename = "notes_for")]
     pub notes: Notes,
+    /// Who takes the cases of an area, one of [`AREAS`]; whoever decides takes those of the others.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub areas: BTreeMap<String, Area>,
+}
+
+/// What speaks most against a case of the desk: a part of R, or a rule that people wrote and that acts.
+pub const AREAS: [&str; 4] = ["content", "behaviour", "provenance", "rules"];
+
+/// An area with people of its own.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Area {
+    /// The names of users.
+    pub people: BTreeSet<String>,
 }
 
 /// The choices of the desk that can ask for a note, by their words.
@@ -343,12 +357,13 @@ struct ReviewHours {
     appeal_days: u32,
     #[serde(rename = "notes_for")]
     notes: Notes,
+    areas: BTreeMap<String, Area>,
 }
 
 impl Default for ReviewHours {
     fn default() -> ReviewHours {
-        let Review { hold_hours, escalate_hours, block_hours, appeal_days, notes } = Review::default();
-        ReviewHours { hold_hours, escalate_hours, block_hours, appeal_days, notes }
+        let Review { hold_hours, escalate_hours, block_hours, appeal_days, notes, areas } = Review::default();
+        ReviewHours { hold_hours, escalate_hours, block_hours, appeal_days, notes, areas }
     }
 }
 
@@ -356,12 +371,20 @@ impl TryFrom<ReviewHours> for Review {
     type Error = String;
 
     fn try_from(written: ReviewHours) -> Result<Review, String> {
-        let ReviewHours { hold_hours, escalate_hours, block_hours, appeal_days, notes } = written;
+        let ReviewHours { hold_hours, escalate_hours, block_hours, appeal_days, notes, areas } = written;
+        if let Some(area) = areas.keys().find(|area| !AREAS.contains(&area.as_str())) {
+            return Err(format!("found areas.{area}, expected one of {}", AREAS.join(", ")));
+        }
+        if let Some((area, _)) = areas.iter().find(|(_, area)| area.people.is_empty()) {
+            return Err(format!(
+                "areas.{area} has no people, expected names of users; leave it out where everybody takes it"
+            ));
+        }
         let most = [("hold_hours", hold_hours), ("escalate_hours", escalate_hours), ("block_hours", block_hours)];
         let days = ("appeal_days", appeal_days);
         match most.into_iter().chain([days]).find(|(_, found)| !(1..=8_760).contains(found)) {
             Some((name, found)) => Err(format!("found {name} {found}, expected 1 to 8760")),
-            None => Ok(Review { hold_hours, escalate_hours, block_hours, appeal_days, notes }),
+            None => Ok(Review { hold_hours, escalate_hours, block_hours, appeal_days, notes, areas }),
         }
     }
 }
@@ -369,7 +392,8 @@ impl TryFrom<ReviewHours> for Review {
 impl Default for Review {
     /// Judgement: a payout is never missed for want of a look, and a day is short enough for whoever is stopped.
     fn default() -> Review {
-        Review { hold_hours: 72, escalate_hours: 24, block_hours: 24, appeal_days: 14, notes: Notes::default() }
+        let (notes, areas) = Default::default();
+        Review { hold_hours: 72, escalate_hours: 24, block_hours: 24, appeal_days: 14, notes, areas }
     }
 }
 

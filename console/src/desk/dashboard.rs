@@ -6,7 +6,7 @@ use super::charts::{bars, lines};
 use super::pages::{as_of, hours, link, page, stands, verdict, when};
 use super::sessions::Session;
 use super::texts::visible;
-use super::{Audited, Cut, Detected, Drift, Moved, Overview, Turn, Wanted, Wave};
+use super::{AreaOfPeople, Audited, Cut, Detected, Drift, Moved, Overview, Turn, Wanted, Wave};
 
 /// What a stability index means: below the one nothing moved, from the other on it is another population (Siddiqi, "Credit Risk Scorecards", 2006).
 const INDEX_MODERATE: f64 = 0.1;
@@ -58,6 +58,7 @@ pub(super) fn overview(session: &Session, overview: &Overview) -> String {
                     }
                 }
             }
+            @if !overview.areas.is_empty() { section { h2 { "Who takes what" } (areas(overview)) } }
             section { h2 { "Waves" } (waves(&overview.waves)) }
             section { h2 { "By genre, country and source" } (cuts(&overview.cuts)) }
             section { h2 { "How long until there is a verdict?" } (detected(&overview.detected)) }
@@ -66,6 +67,22 @@ pub(super) fn overview(session: &Session, overview: &Overview) -> String {
         }
     };
     page("Overview", Some(session), &body)
+}
+
+/// Areas with people of their own.
+fn areas(overview: &Overview) -> Markup {
+    html! {
+        table {
+            thead { tr { th scope="col" { "Area" } th scope="col" { "People" } th scope="col" { "Named, and decide nothing" } } }
+            tbody { @for AreaOfPeople { area, people, absent } in &overview.areas { tr {
+                th scope="row" { a href=(link("/desk", &Wanted { area: Some(area.clone()), ..Wanted::default() }, 0)) { (area) } }
+                td { @if people.is_empty() { strong { "Nobody is left: everybody takes it" } } @else { (visible(&people.join(", "))) } }
+                td { @if absent.is_empty() { "–" } @else { (visible(&absent.join(", "))) } }
+            } } }
+        }
+        @if overview.for_all > 0 { p { strong { (overview.for_all) } " wait for a second person or on appeal, and nobody of their area is left who has not had a say: everybody takes them." } }
+        p.note { "Areas that are not told are everybody's." }
+    }
 }
 
 /// Surges that last.

@@ -76,14 +76,16 @@ pub struct Wanted {
     pub risk_min: Option<u8>,
     /// With a reason or a rule that has these words.
     pub words: Option<String>,
-    /// Of this area, one of [`AREAS`].
+    /// Of this area, one of [`AREAS`], or [`MINE`].
     pub area: Option<String>,
     /// Tracks of this genre, accounts of this country.
     pub origin: Option<String>,
 }
 
-/// What speaks most against a case: a part of R, or a rule that people wrote and that acts.
-pub const AREAS: [&str; 4] = ["content", "behaviour", "provenance", "rules"];
+pub use records::policy::AREAS;
+
+/// The areas that who asks takes.
+pub const MINE: &str = "mine";
 
 /// A page of cases.
 #[derive(Clone, Debug, Default)]
@@ -254,6 +256,8 @@ pub struct Case {
     pub history: Vec<Decided>,
     /// Which policy and models spoke.
     pub versions: Vec<String>,
+    /// The area whose people decide it, and they; where who asks is none of them.
+    pub kept_for: Option<(String, Vec<String>)>,
     /// Whether a second person has to agree with what is decided.
     pub needs_second: bool,
     /// Whether a second person has to agree that it is freed.
@@ -813,6 +817,10 @@ pub struct Overview {
     pub half_hours: f64,
     /// For how many hours the oldest has.
     pub oldest_hours: f64,
+    /// The areas that have people of their own.
+    pub areas: Vec<AreaOfPeople>,
+    /// Cases that wait for a second person, or on appeal, for whom nobody of their area is left.
+    pub for_all: usize,
     /// What was decided by each person, those who decided most first.
     pub people: Vec<Reviewer>,
     /// Of the final decisions by verdict: how many confirmed it, and how many there are.
@@ -839,6 +847,17 @@ pub struct Overview {
     pub detected: Vec<Detected>,
     /// The surges that last.
     pub waves: Vec<Wave>,
+}
+
+/// An area, and whom the policy names for it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AreaOfPeople {
+    /// One of [`AREAS`].
+    pub area: String,
+    /// Those of them who decide.
+    pub people: Vec<String>,
+    /// Those of them whom there are not, or who decide nothing.
+    pub absent: Vec<String>,
 }
 
 /// What somebody decided.

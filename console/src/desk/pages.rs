@@ -8,8 +8,8 @@ use super::sessions::Session;
 use super::sound::{sound, works};
 use super::texts::{path_part, visible};
 use super::{
-    AREAS, Appeal, CHOICES, Case, CaseLine, Cases, Decided, FRAUD, HONEST, InForce, OVERTURN, Part, Queue, REASONS,
-    Reputation, Statement, UPHOLD, WITHDRAW, Wanted,
+    AREAS, Appeal, CHOICES, Case, CaseLine, Cases, Decided, FRAUD, HONEST, InForce, MINE, OVERTURN, Part, Queue,
+    REASONS, Reputation, Statement, UPHOLD, WITHDRAW, Wanted,
 };
 use crate::Role;
 
@@ -183,7 +183,7 @@ pub(super) fn filters(wanted: &Wanted) -> Markup {
             input #risk.short name="risk" type="number" min="0" max="100" value=[wanted.risk_min] placeholder="%";
             label for="words" { "Reason or rule has" }
             input #words name="words" value=[wanted.words.as_deref()] maxlength="100";
-            (choose("area", "Area", &AREAS, wanted.area.as_deref()))
+            (choose("area", "Area", &[&[MINE], &AREAS[..]].concat(), wanted.area.as_deref()))
             @if let Some(origin) = &wanted.origin {
                 label for="origin" { "Genre or country" }
                 input #origin name="origin" value=(origin) maxlength="100";
@@ -353,6 +353,9 @@ pub(super) fn case(session: &Session, case: &Case, done: Option<&Done>) -> Strin
             span.late[*clock >= 1.0] { (hours(*waits_hours)) }
             @if case.needs_second { ". A second person must agree" } @else if case.frees_with_second { ". Who overrides or withdraws needs a second person" }
             @if let Some(who) = &case.line.claimed_by { ". " strong { (visible(who)) " looks at it" } }
+            @if let Some((area, people)) = &case.kept_for {
+                ". The policy keeps " strong { (area) } " for " (visible(&people.join(", "))) @if session.guest.role == Role::Admin { "; an admin decides it all the same" }
+            }
         }
         @if let Some(ruling) = &case.ruling { (in_force(ruling)) }
         @if let Some(appeal) = &case.appeal { (appealed(appeal)) }
@@ -416,7 +419,7 @@ fn decision(session: &Session, case: &Case) -> Markup {
             input type="hidden" name="verdict" value=(case.line.verdict);
             input type="hidden" name="queue" value=(case.queue.name());
             input type="hidden" name="seen" value=(case.history.first().map_or(0, |last| last.number));
-            fieldset disabled[case.line.claimed_by.is_some()] {
+            fieldset disabled[case.line.claimed_by.is_some() || case.kept_for.is_some() && session.guest.role != Role::Admin] {
                 div.choices {
                     @for (word, key, meaning) in CHOICES.into_iter().filter(|(word, ..)| is_offered(word, case)) {
                         button type="submit" name="choice" value=(word) data-key=(key) title=(meaning) { (word) " " kbd { (key) } }
@@ -726,9 +729,9 @@ mod tests {
     use crate::desk::bulk::bulk;
     use crate::desk::sessions::Sessions;
     use crate::desk::{
-        Alike, Audited, Bulk, Circle, Class, Contribution, Cut, Difference, Divided, Edge, Field, Found, Graph, Habit,
-        Heard, Hit, Match, Moved, Named, Node, Overview, Recording, Reviewer, SentFile, Sound, Turn, Wave, Work, Works,
-        ask, dashboard, investigate,
+        Alike, AreaOfPeople, Audited, Bulk, Circle, Class, Contribution, Cut, Difference, Divided, Edge, Field, Found,
+        Graph, Habit, Heard, Hit, Match, Moved, Named, Node, Overview, Recording, Reviewer, SentFile, Sound, Turn,
+        Wave, Work, Works, ask, dashboard, investigate,
     };
 
     /// Texts that become markup, scripts or another line where somebody forgets to escape them.
@@ -873,6 +876,7 @@ mod tests {
             windows: vec![word.clone()],
             graph: graph.clone(),
             group: Some((text.clone(), 2)),
+            kept_for: Some((word.clone(), vec![text.clone()])),
             notes_for: vec![word.clone()],
             hangs_on: vec![vec![word.clone()]],
             by_risk: Some(word.clone()),
@@ -903,6 +907,8 @@ mod tests {
         let circle = Circle { id: text.clone(), size: 2, members: vec![line.clone()], graph, ..Circle::default() };
         let overview = Overview {
             people: vec![person],
+            areas: vec![AreaOfPeople { area: word.clone(), people: vec![text.clone()], absent: vec![text.clone()] }],
+            for_all: 1,
             audited: vec![audited],
             turns: vec![turn],
             cuts: vec![cut],

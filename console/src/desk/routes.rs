@@ -24,7 +24,7 @@ use super::pages::{self, Done};
 use super::sessions::{Session, Sessions};
 use super::texts::{csv, path_part};
 use super::upload::{Upload, upload};
-use super::{AREAS, Case, Choice, Clip, Queue, Silence, Wanted};
+use super::{AREAS, Case, Choice, Clip, MINE, Queue, Silence, Wanted};
 use super::{dashboard, investigate};
 use crate::{House, Reply, Written};
 
@@ -228,7 +228,7 @@ fn wanted(query: &HashMap<String, String>) -> Wanted {
         all: false,
         risk_min: word("risk").and_then(|percent| percent.parse().ok()).filter(|percent| *percent <= 100),
         words: word("words"),
-        area: word("area").filter(|area| AREAS.contains(&area.as_str())),
+        area: word("area").filter(|area| area == MINE || AREAS.contains(&area.as_str())),
         origin: word("origin"),
     }
 }

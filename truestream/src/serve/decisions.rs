@@ -6,7 +6,7 @@
 //!
 //! A decision on much money, and one that frees what is blocked, waits until a second person decides the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -332,11 +332,28 @@ impl Sum {
         self.appeals_of(subject, id).next_back().filter(|appeal| self.outcome(appeal).is_none())
     }
 
-    /// Whether the person has said what is true of the case before the appeal.
-    pub fn has_decided(&self, appeal: &Appealed, who: &str) -> bool {
-        let before = |decision: &&Arc<Decision>| decision.decided.number < appeal.number && !decision.decided.undone;
+    /// Who said what is true of the case before the appeal: they have no say in it.
+    pub fn decided_before(&self, appeal: &Appealed) -> impl Iterator<Item = &str> {
+        let number = appeal.number;
+        let before = move |decision: &&Arc<Decision>| decision.decided.number < number && !decision.decided.undone;
         let decisions = self.of(&appeal.subject, &appeal.id).filter(before);
-        decisions.filter(|decision| decision.label().is_some()).any(|decision| decision.decided.by == who)
+        decisions.filter(|decision| decision.label().is_some()).map(|decision| decision.decided.by.as_str())
+    }
+
+    /// Whoever cannot bring the case to its end: who waits for a second person, and who said what is true before somebody appealed.
+    pub fn said(&self, subject: &str, id: &str) -> Vec<&str> {
+        let last = self.last(subject, id).filter(|last| last.decided.waits_for_second);
+        let before = self.open_appeal(subject, id).into_iter().flat_map(|appeal| self.decided_before(appeal));
+        before.chain(last.map(|last| last.decided.by.as_str())).collect()
+    }
+
+    /// The cases about which somebody has said something and somebody else has to: on appeal, or for a second person.
+    pub fn for_others(&self) -> BTreeSet<(&str, &str)> {
+        let appealed = self.appeals.iter().filter(|appeal| self.outcome(appeal).is_none());
+        let appealed = appealed.map(|appeal| (appeal.subject.as_str(), appeal.id.as_str()));
+        let waits = |decision: &&Arc<Decision>| decision.decided.waits_for_second && !decision.decided.undone;
+        let second = self.all.iter().filter(waits).map(|decision| (decision.subject.as_str(), decision.id.as_str()));
+        appealed.chain(second).collect()
     }
 
     /// What each person decided, those who decided most first.

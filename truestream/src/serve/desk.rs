@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use console::Guest;
 use console::desk::{
     AREAS, AT_ONCE, AT_ONCE_MAX, Alike, Appeal, Bulk, CHOICES, Case, CaseLine, Cases, Choice, Circle, Clip,
-    Contribution, Desk, FRAUD, Found, Graph, Group, HONEST, Hit, Hour, InForce, Named, OVERTURN, Outcome, Overview,
-    Part, Queue, REASONS, Reputation, Restored, SentFile, Silence, Statement, UPHOLD, WITHDRAW, Wanted, Wave,
+    Contribution, Desk, FRAUD, Found, Graph, Group, HONEST, Hit, Hour, InForce, MINE, Named, OVERTURN, Outcome,
+    Overview, Part, Queue, REASONS, Reputation, Restored, SentFile, Silence, Statement, UPHOLD, WITHDRAW, Wanted, Wave,
 };
 use dataflows::clock::Tick;
 use dataflows::scores::Side;
@@ -31,6 +31,7 @@ use serde_json::Value;
 use sql::Users;
 
 use super::appeals::{self, Codes};
+use super::areas::Areas;
 use super::audit::Clerk;
 use super::cabinet::{self, BYTES_MAX, Cabinet, FILES_MAX};
 use super::crowds;
@@ -194,7 +195,11 @@ impl ReviewDesk {
                 listed.risk.or_else(|| self.risk(stated, listed.subject, listed.id)).is_some_and(|risk| risk >= least)
             })
             && wanted.words.as_deref().is_none_or(has_words)
-            && wanted.area.as_deref().is_none_or(|area| self.area(stated, listed.subject, listed.id) == area)
+            && wanted
+                .area
+                .as_deref()
+                .filter(|area| *area != MINE)
+                .is_none_or(|area| self.area(stated, listed.subject, listed.id) == area)
             && wanted.origin.as_deref().is_none_or(|origin| self.is_from(listed.subject, listed.id, origin))
     }
 
@@ -220,6 +225,39 @@ impl ReviewDesk {
             true
         });
         area
+    }
+
+    /// Who takes which area as of now.
+    fn areas(&self, stated: &Stated) -> Areas {
+        let decides = |name: &str| self.people.user(name).is_some_and(|(_, role)| has_last_word(role));
+        Areas::of(&self.shelf.review(stated), decides)
+    }
+
+    /// The area of the case and those who take it, where the guest is none of them.
+    fn kept_for(
+        &self,
+        areas: &Areas,
+        guest: &Guest,
+        stated: &Stated,
+        sum: &Sum,
+        case: (Subject, &str),
+    ) -> Option<(String, Vec<String>)> {
+        if areas.is_empty() {
+            return None;
+        }
+        let (subject, id) = case;
+        let area = self.area(stated, subject, id);
+        if areas.people(area, &[]).contains(&guest.name) {
+            return None;
+        }
+        let people = areas.people(area, &sum.said(subject.name(), id));
+        (!people.is_empty()).then(|| (area.to_owned(), people.to_vec()))
+    }
+
+    /// Whether a case is for the guest, who may decide it, or for everybody.
+    fn is_for(&self, guest: &Guest, stated: &Stated, sum: &Sum) -> impl Fn(&Listed<'_>) -> bool {
+        let areas = self.areas(stated);
+        move |listed| self.kept_for(&areas, guest, stated, sum, (listed.subject, listed.id)).is_none()
     }
 
     /// Whether it is a track of that genre, or an account of that country.
@@ -305,6 +343,7 @@ impl ReviewDesk {
             let mut fitting = listed
                 .filter(|listed| listed.verdict > Verdict::Allow && self.fits(&ranking.stated, wanted, listed))
                 .filter(|listed| self.claimed(guest, listed.subject.name(), listed.id).is_none())
+                .filter(self.is_for(guest, &ranking.stated, sum))
                 .filter(|listed| sum.open_appeal(listed.subject.name(), listed.id).is_none());
             let cases = fitting.by_ref().take(AT_ONCE_MAX).map(|listed| self.listed_line(ranking, sum, &listed));
             (cases.collect(), fitting.count())
@@ -406,11 +445,15 @@ impl ReviewDesk {
             return Err(format!("{:?}: expected one of {}", choice.choice, CHOICES.map(|(word, ..)| word).join(", ")));
         }
         has_reason(choice, &self.shelf.review(&self.shelf.now()))?;
+        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
+        let stated = &ranking.stated;
+        let kept = self.kept_for(&self.areas(stated), guest, stated, &sum, (subject, &choice.id));
+        if let Some((area, people)) = kept.filter(|_| guest.role != Role::Admin) {
+            return Err(format!("the policy keeps {area} for {}: they decide it, or an admin", people.join(", ")));
+        }
         if let Some(who) = self.claim(guest, &choice.subject, &choice.id) {
             return Err(format!("{who} looks at it; come back in ten minutes"));
         }
-        let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
-        let stated = &ranking.stated;
         let row = self.verdict_row(stated, subject, &choice.id);
         let row = verdict_of(row.as_deref());
         let is_ruled = self.ruling(stated, subject, &choice.id).is_some();
@@ -654,7 +697,11 @@ fn verdict_of(row: Option<&RowValue>) -> Option<&VerdictRow> {
 
 /// Whether the guest has the last word.
 fn decides(guest: &Guest) -> bool {
-    matches!(guest.role, Role::Admin | Role::Reviewer)
+    has_last_word(guest.role)
+}
+
+fn has_last_word(role: Role) -> bool {
+    matches!(role, Role::Admin | Role::Reviewer)
 }
 
 fn may_see(guest: &Guest, subject: Subject) -> bool {
@@ -684,7 +731,7 @@ fn refused(
     match choice.choice.as_str() {
         UPHOLD | OVERTURN => match appeal {
             None => Some("nobody appealed against it, or that is decided"),
-            Some(appeal) if sum.has_decided(appeal, &guest.name) => {
+            Some(appeal) if sum.decided_before(appeal).any(|who| who == guest.name) => {
                 Some("you decided about it before; an appeal is for somebody else")
             }
             Some(_) if !has_verdict && choice.choice == UPHOLD => Some("there is no verdict any more to uphold"),
@@ -799,7 +846,9 @@ impl Desk for ReviewDesk {
         } else {
             self.listed(guest, wanted.queue, &sum, &ranking, |listed| {
                 // All are counted, and those of the page made: a hundred thousand need no place for that.
-                let mut fitting = listed.filter(|listed| self.fits(stated, wanted, listed));
+                let (is_for, is_any) = (self.is_for(guest, stated, &sum), wanted.area.as_deref() != Some(MINE));
+                let fits = |listed: &Listed<'_>| self.fits(stated, wanted, listed) && (is_any || is_for(listed));
+                let mut fitting = listed.filter(fits);
                 let before = fitting.by_ref().take(skipped).count();
                 let page = fitting.by_ref().take(taken).map(|listed| self.listed_line(&ranking, &sum, &listed));
                 let page: Vec<CaseLine> = page.collect();
@@ -820,7 +869,8 @@ impl Desk for ReviewDesk {
     fn next(&self, guest: &Guest, queue: Queue) -> Option<(String, String)> {
         let (ranking, sum) = (self.material.urgency.now(), self.decisions.now());
         self.listed(guest, queue, &sum, &ranking, |listed| {
-            let mut claimed = listed.filter(|listed| self.claim(guest, listed.subject.name(), listed.id).is_none());
+            let mine = listed.filter(self.is_for(guest, &ranking.stated, &sum));
+            let mut claimed = mine.filter(|listed| self.claim(guest, listed.subject.name(), listed.id).is_none());
             let free = claimed.next()?;
             Some((free.subject.name().to_owned(), free.id.to_owned()))
         })
@@ -916,10 +966,16 @@ impl Desk for ReviewDesk {
         }
         self.clerk.note(&guest.name, "case", &format!("{} {id}", subject.name()));
         let mut line = self.line(&stated, subject, id, row, &sum);
-        line.claimed_by = self.claim(guest, subject.name(), id);
+        let kept_for = self.kept_for(&self.areas(&stated), guest, &stated, &sum, (subject, id));
+        // Who may only look keeps nobody from deciding.
+        line.claimed_by = match kept_for {
+            Some(_) if guest.role != Role::Admin => self.claimed(guest, subject.name(), id),
+            _ => self.claim(guest, subject.name(), id),
+        };
         let mut case = Case {
             as_of: self.shelf.outline.as_of(&stated).map(instant::to_text),
             stands: self.stands(),
+            kept_for,
             needs_second: needs_second(&line, "confirm"),
             frees_with_second: needs_second(&line, "override"),
             windows: self.shelf.outline.labels.iter().map(|label| label.to_string()).collect(),
@@ -1055,6 +1111,13 @@ impl Desk for ReviewDesk {
             }
         }
         waits.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let areas = self.areas(&ranking.stated);
+        // Nobody is left of those who take the area.
+        let is_for_all = |(subject, id): &(&str, &str)| {
+            let Some(kind) = Subject::named(subject).filter(|kind| may_see(guest, *kind)) else { return false };
+            let area = self.area(&ranking.stated, kind, id);
+            !areas.people(area, &[]).is_empty() && areas.people(area, &sum.said(subject, id)).is_empty()
+        };
         let hours = |place: usize| waits.get(place).map_or(0.0, |(hours, _)| *hours);
         let seen = || Subject::ALL.into_iter().filter(|kind| may_see(guest, *kind));
         let hour = |(at, count): (Millis, u64)| Hour { at: instant::to_text(at), counts: vec![count] };
@@ -1068,6 +1131,8 @@ impl Desk for ReviewDesk {
             late: waits.iter().filter(|(_, is_late)| *is_late).count(),
             half_hours: hours(waits.len() / 2),
             oldest_hours: hours(waits.len().saturating_sub(1)),
+            for_all: sum.for_others().into_iter().filter(is_for_all).count(),
+            areas: areas.all(),
             people: sum.people(now()),
             confirmed: sum.confirmed(),
             agreement: sum.agreement(),

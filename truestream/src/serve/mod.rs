@@ -13,6 +13,7 @@
 pub mod access;
 mod appeals;
 mod archive;
+mod areas;
 mod args;
 mod audit;
 mod cabinet;

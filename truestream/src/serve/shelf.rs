@@ -329,9 +329,9 @@ impl Shelf {
         policies.iter().rev().find(|(from, _)| *from <= tick).map(|(_, policy)| policy.clone())
     }
 
-    /// Within how long people are to look, by the policy that decides as of then.
+    /// Within how long people are to look, and who, by the policy that decides as of then.
     pub fn review(&self, stated: &Stated) -> Review {
-        stated.as_of.and_then(|tick| self.policy(tick)).map(|policy| policy.review).unwrap_or_default()
+        stated.as_of.and_then(|tick| self.policy(tick)).map(|policy| policy.review.clone()).unwrap_or_default()
     }
 
     /// Since when verdicts stand, as of an entry of the log; `None` before anything is stated.

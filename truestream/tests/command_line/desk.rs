@@ -1195,3 +1195,52 @@ fn how_long_it_took_is_counted_from_what_spoke_first_to_the_verdict() {
     assert!(expected.iter().any(|row| row[3] != "0 h"), "{expected:?}");
     assert_eq!(table(&rita.get("/desk/overview").body, "From the first instant"), expected);
 }
+
+#[test]
+fn an_area_has_people_of_its_own_until_none_of_them_is_left() {
+    let folder = TempDir::new().expect("a folder");
+    let state = folder.path().join("state");
+    let policy = folder.path().join("kept");
+    std::fs::create_dir(&policy).expect("a folder");
+    std::fs::write(policy.join("policy.toml"), "version = \"kept\"").expect("written");
+    let review = "[areas.behaviour]\npeople = [\"rita\", \"rick\", \"gone\"]\n[areas.rules]\npeople = [\"gone\"]\n";
+    std::fs::write(policy.join("review.toml"), review).expect("written");
+    let service = Service::following_with(&state, world(), &["--policy", &text(&policy)]);
+    let [rita, rick, carl] = ["rita", "rick", "carl"].map(|name| visitor(&service, &state, name, "reviewer"));
+    let anna = visitor(&service, &state, "anna", "admin");
+    let count = |who: &Visitor, filter: &str| who.get(&format!("/desk?{filter}")).count();
+    let [all, behaviour, mine] = ["", "area=behaviour", "area=mine"].map(|filter| count(&carl, filter));
+    assert!(behaviour > 0 && mine == all - behaviour && count(&rita, "area=mine") == all, "{all} {behaviour} {mine}");
+
+    // Whoever is not named looks, keeps nobody from it, and decides nothing; an admin does.
+    let cases = rita.get("/desk?subject=account&verdict=block&area=behaviour");
+    let [case, other] = [0, 1].map(|place| cases.cases()[place].to_owned());
+    let page = carl.get(&format!("/desk/case/{case}")).body;
+    assert!(page.contains("The policy keeps <strong>behaviour</strong> for rick, rita"), "{page}");
+    assert!(page.contains("<fieldset disabled>"), "{page}");
+    let refused = carl.decide(&case, "override", "fans");
+    assert!(refused.status == 409 && refused.body.contains("keeps behaviour for rick, rita"), "{}", refused.body);
+    assert!(!rita.get(&format!("/desk/case/{case}")).body.contains("looks at it"));
+    assert_eq!(anna.decide(&other, "confirm", "").status, 303);
+
+    // Two of them agree; while the one is left, it is the other's. Whom nobody is left of the named for, anybody takes.
+    assert_eq!(rita.decide(&case, "override", "fans").status, 303);
+    assert_eq!(carl.decide(&case, "override", "fans").status, 409);
+    assert!(!anna.get("/desk/overview").body.contains("nobody of their area is left"));
+    truestream(&["user", "--state", &text(&state), "remove", "rick"]).good();
+    let told = anna.get("/desk/overview").body;
+    for said in ["<strong>1</strong> wait for a second person", "Nobody is left: everybody takes it", "gone, rick"] {
+        assert!(told.contains(said), "{said} is not in {told}");
+    }
+    assert_eq!(carl.decide(&case, "override", "fans").status, 303);
+    assert!(anna.get("/desk?decided=1").cases().contains(&case.as_str()));
+    // What comes next is of no area that has people of its own.
+    let first = carl.get("/desk?area=mine").cases().first().map(|case| format!("/desk/case/{case}"));
+    if let Some(first) = first {
+        let next = carl.decide(first.trim_start_matches("/desk/case/"), "skip", "");
+        let place = next.header("location").expect("a way on").to_owned();
+        let page = carl.get(place.split('?').next().expect("a path")).body;
+        assert!(!page.contains("The policy keeps"), "{page}");
+    }
+    drop(rick);
+}
