@@ -364,16 +364,22 @@ mod tests {
             let (mut one, mut other) = (deliveries(), deliveries());
             let (mut stated, mut stated_by_other) = (Views::new(), Views::new());
             let mut verdicts: BTreeMap<RowKey, Option<RowValue>> = BTreeMap::new();
+            let mut waiting: Vec<(Tick, Delivered)> = Vec::new();
             for (tick, ((delivered, rows), (again, _))) in (first..).zip(of_one.into_iter().zip(of_other)) {
                 verdicts.extend(rows.iter().cloned());
                 one.judged(&rows);
                 one.take(tick, delivered);
                 let moves = settle(&mut one, tick, &mut stated);
                 moved += moves.len();
-                // Rows of the catalogue come tick by tick to who starts again, and verdicts all at once.
-                other.take(tick, again);
+                // To who starts again rows of the catalogue come tick by tick, and verdicts all at once.
+                waiting.push((tick, again));
                 if tick == first + ends_at {
                     other.were_stopped(one.stopped());
+                }
+                if tick >= first + ends_at {
+                    waiting.drain(..).for_each(|(tick, again)| other.take(tick, again));
+                }
+                if tick == first + ends_at {
                     let standing: Rows = verdicts.clone().into_iter().filter(|(_, row)| row.is_some()).collect();
                     other.judged(&standing);
                     settle(&mut other, tick, &mut stated_by_other);
