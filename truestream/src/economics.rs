@@ -3,7 +3,7 @@
 //! ```text
 //! attacks.toml of who runs the store, or built in ──┐
 //! attacks.toml of the policy: more of them ─────────┴─× royalties.toml ──▶ what an account earns, what an artist gets ──┐
-//! signals of its accounts × rules, thresholds ──▶ held? ────────────────────────────────────────────────────────────────┴──▶ profit, pay
+//! signals of its accounts × rules, thresholds, wherever they are gentlest ──▶ held? ─────────────────────────────────────┴──▶ profit, pay
 //! ```
 //!
 //! A policy cannot take an attack out of the catalogue that it is measured by: what it tells itself comes on top.
@@ -15,12 +15,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use datasets::policy;
 use features::economics::{Profit, artist_gets, at_its_best, caught, is_eligible, profit};
-use features::risk::{fuse, verdict};
+use features::risk::{self, fuse_in};
 use features::signals::{Name, Seen, Signal};
 use records::attack::{Artist, Attack, Attacks};
 use records::policy::{Origin, Percent};
 use records::royalty::{Sharing, Terms};
-use records::{Policy, Subject, Verdict};
+use records::{Policy, Subject, Territory, Verdict};
 use serde_json::{Value, json};
 
 use crate::exit::Failure;
@@ -56,7 +56,9 @@ pub struct Balance {
     pub of: String,
     /// The attack, with as many tracks as pay it best.
     pub attack: Attack,
-    /// What the policy does about its accounts.
+    /// Where its accounts are registered: in a territory that the policy judges more gently than all others, if there is one.
+    pub registered_in: Option<Territory>,
+    /// What the policy does about its accounts there.
     pub verdict: Verdict,
     /// Whether its tracks have a share.
     pub is_eligible: bool,
@@ -105,7 +107,8 @@ pub struct Economy {
     pub foreign: Vec<(String, String)>,
 }
 
-/// Asks that a folder of activated policies that somebody named is there: a misspelt one has no catalogue, and must not pass for the built-in one.
+/// Asks that a folder of activated policies that somebody named is there and is none of a policy: a misspelt one has no catalogue, and must not pass
+/// for the built-in one; nor may the catalogue of a policy pass for that of whoever measures it.
 ///
 /// # Errors
 /// When it is none.
@@ -160,12 +163,7 @@ pub fn economy(folder: Option<&Path>, store: Option<&Path>) -> Result<Economy, F
 
 fn balance(of: &str, attack: &Attack, attacks: &Attacks, terms: &Terms, policy: &Policy) -> Result<Balance, Failure> {
     let best = |terms: &Terms| at_its_best(attack, attacks, terms);
-    let verdict = verdict(
-        policy,
-        Subject::Account,
-        Origin::default(),
-        &fuse(policy, Subject::Account, false, signals(of, attack, policy)?),
-    );
+    let (registered_in, verdict) = gentlest(policy, &signals(of, attack, policy)?);
     let unhindered = |sharing| {
         let terms = Terms { sharing, ..terms.clone() };
         (sharing, profit(&best(&terms), attacks, &terms, 0.0))
@@ -174,12 +172,24 @@ fn balance(of: &str, attack: &Attack, attacks: &Attacks, terms: &Terms, policy: 
     let attack = best(terms);
     Ok(Balance {
         of: of.to_owned(),
+        registered_in,
         verdict,
         is_eligible: is_eligible(&attack, terms),
         now: profit(&attack, attacks, terms, caught(&attack, verdict > Verdict::Allow, terms)),
         unhindered,
         attack,
     })
+}
+
+/// Where whoever attacks registers accounts that show these signals, and what is done about them there: an attacker chooses the country, so
+/// everybody's numbers and those of each territory are tried. The gentlest verdict pays best, because only what is held is ever caught.
+fn gentlest(policy: &Policy, signals: &[Signal]) -> (Option<Territory>, Verdict) {
+    let judged_in = |territory: Option<Territory>| {
+        let found = fuse_in(policy, (Subject::Account, territory), false, signals.to_vec());
+        (territory, risk::verdict(policy, Subject::Account, Origin { tier: None, territory }, &found))
+    };
+    let everywhere = [None].into_iter().chain(policy.territories().map(Some));
+    everywhere.map(judged_in).min_by_key(|(_, verdict)| *verdict).expect("everybody is somewhere")
 }
 
 /// What its accounts show.
@@ -227,12 +237,12 @@ fn text(economy: &Economy) -> String {
         "attack", "tracks", "earns", "costs", "verdict", "caught", "keeps", "a month", "a loss from"
     );
     for balance in balances {
-        let Balance { attack, verdict, now, unhindered, .. } = balance;
+        let Balance { attack, registered_in, verdict, now, unhindered, .. } = balance;
         let others: Vec<String> =
             unhindered.iter().map(|(sharing, profit)| format!("{} {:+.2}", sharing.name(), profit.profit)).collect();
         let _ = writeln!(
             text,
-            "{:<18}{:>11}{:>9.2}{:>8.2}{:>11}{:>7.0} %{:>+9.2}{:>+12.0}{:>12.0} %   {}{}",
+            "{:<18}{:>11}{:>9.2}{:>8.2}{:>11}{:>7.0} %{:>+9.2}{:>+12.0}{:>12.0} %   {}{}{}",
             attack.name,
             attack.tracks,
             now.revenue,
@@ -243,7 +253,8 @@ fn text(economy: &Economy) -> String {
             now.profit * attack.accounts as f64,
             100.0 * now.break_even,
             others.join(", "),
-            if balance.is_eligible { "" } else { " (its tracks have no share)" }
+            if balance.is_eligible { "" } else { " (its tracks have no share)" },
+            registered_in.map(|territory| format!(" (registered in {territory})")).unwrap_or_default()
         );
     }
     for Paid { artist, gets, .. } in artists {
@@ -259,11 +270,11 @@ fn text(economy: &Economy) -> String {
 fn json(economy: &Economy) -> Value {
     let Economy { policy, terms, balances, artists, foreign } = economy;
     let row = |balance: &Balance| {
-        let Balance { of, attack, verdict, is_eligible, now, unhindered } = balance;
+        let Balance { of, attack, registered_in, verdict, is_eligible, now, unhindered } = balance;
         let unhindered: serde_json::Map<_, _> =
             unhindered.iter().map(|(sharing, profit)| (sharing.name().to_owned(), json!(profit.profit))).collect();
         json!({
-            "attack": attack.name, "of": of, "accounts": attack.accounts, "tracks": attack.tracks, "verdict": verdict.name(), "eligible": is_eligible,
+            "attack": attack.name, "of": of, "accounts": attack.accounts, "tracks": attack.tracks, "registered_in": registered_in, "verdict": verdict.name(), "eligible": is_eligible,
             "revenue": now.revenue, "cost": now.cost, "caught": now.caught, "profit": now.profit, "break_even": now.break_even,
             "profit_if_nobody_were_caught": unhindered, "pays": balance.pays().is_some(),
         })

@@ -255,7 +255,9 @@ fn misspent(folder: Option<&Path>, store: Option<&Path>) -> Result<Vec<String>, 
         let profit = balance.pays()?;
         let (attack, most, caught) = (&balance.attack, balance.attack.most as f64 / 1e6, 100.0 * balance.now.caught);
         let found = format!("found that it keeps {profit:.2} {currency} per account and month");
-        let because = format!("{}, {caught:.0} % caught before it is paid", balance.verdict);
+        let there = balance.registered_in.map(|territory| format!(" of accounts registered in {territory}"));
+        let there = there.unwrap_or_default();
+        let because = format!("{}{there}, {caught:.0} % caught before it is paid", balance.verdict);
         Some(format!("{}: {:?}: {found} ({because}), expected at most {most:.2}", balance.of, attack.name))
     };
     let is_short = |paid: &&economics::Paid| paid.is_short();

@@ -814,6 +814,35 @@ fn who_goes_back_twice_goes_further_back_and_never_to_what_was_gone_back_from() 
 }
 
 #[test]
+fn an_attack_that_pays_anywhere_pays_for_whoever_attacks_chooses_where_to_register() {
+    let steps = |hold, escalate| {
+        format!("hold = {hold}\nescalate = {escalate}\nblock = 100\nescalate_signals = 2\nblock_signals = 3\n")
+    };
+    let blind = "heard = { content = 0, behaviour = 0, policy = 100 }\nunheard = { content = 0, behaviour = 0, policy = 100 }\n";
+    for (file, text, home) in [
+        ("thresholds.toml", format!("[default]\n{}", steps(100, 100)), None),
+        ("thresholds.toml", format!("[territory.BR.account]\n{}", steps(100, 100)), Some("BR")),
+        ("weights.toml", format!("[territory.BR.account]\n{blind}"), Some("BR")),
+    ] {
+        let policy = folder(&[("policy.toml", "version = \"x\""), (file, &text)]);
+        let told = truestream(&["policy", "check", &path(&policy)]);
+        let home_told = home.map(|home| format!(" of accounts registered in {home}")).unwrap_or_default();
+        let says = format!("(allow{home_told}, 0 % caught before it is paid), expected at most");
+        assert!(told.code == Some(4) && told.out.contains(&says), "{says}: {told:?}");
+        let line = ["economics", "--policy", &path(&policy)];
+        let told = truestream(&[&line[..], &["--json"]].concat()).good().json();
+        let attacks = told["attacks"].as_array().expect("a list");
+        let pays: Vec<_> = attacks.iter().filter(|attack| attack["pays"] == true).collect();
+        assert!(!pays.is_empty() && pays.iter().all(|attack| attack["registered_in"] == json!(home)), "{told:#}");
+        assert_eq!(truestream(&line).good().out.contains(" (registered in BR)"), home.is_some());
+    }
+    // Where a territory is judged as everybody, or harder, nobody goes there, and tracks of it are no account's.
+    let text = format!("[territory.BR.account]\n{}[territory.DE.track]\n{}", steps(30, 50), steps(100, 100));
+    let policy = folder(&[("policy.toml", "version = \"x\""), ("thresholds.toml", &text)]);
+    truestream(&["policy", "check", &path(&policy)]).good();
+}
+
+#[test]
 fn a_check_warns_of_what_is_hardly_meant() {
     let built_in = |name: &str| datasets::policy::BUILT_IN.iter().find(|(file, _)| *file == name).expect("a file").1;
     let dated = |file: &str, day: &str| built_in(file).replacen("2026-01-01", day, 1);
