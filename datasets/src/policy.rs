@@ -35,8 +35,8 @@ use crate::Error;
 use crate::formats::instant;
 
 pub use activations::{
-    Activation, Said, Signature, Stage, activate, activations, beta, clash, clashes, digest, folder_as_of, history,
-    in_force, is_store, latest, list_of, withdraw,
+    Activation, Said, Signature, Stage, activate, activations, beta, clash, clashes, digest, folder_as_of, go_back,
+    history, in_force, is_store, latest, list_of, refuse_own_policy, withdraw,
 };
 pub use attacks::{attacks, own_attacks};
 pub use cases::{Cases, PayoutCase, VerdictCase, cases};

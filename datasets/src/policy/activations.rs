@@ -66,6 +66,10 @@ pub struct Activation {
     /// The number of the activation that this line takes back, of which it repeats the rest; of an activation nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdraws: Option<u64>,
+    /// The number of the activation that this line goes back to, whose policy comes into force again; of every other line nothing. Chains of before
+    /// this was written down do not tell it of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goes_back_to: Option<u64>,
     /// How far it reaches; nothing where it is in force for everybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
@@ -134,6 +138,13 @@ pub fn history(store: &Path) -> Result<Vec<Activation>, Error> {
                 standing.remove(place.ok_or_else(none)?);
             }
             None => {
+                let is_gone_back_to =
+                    |one: &Activation| Some(one.number) == activation.goes_back_to && one.digest == activation.digest;
+                if activation.goes_back_to.is_some() && !all.iter().any(is_gone_back_to) {
+                    return Err(wrong(
+                        "found that it goes back to another policy, expected the one of that activation",
+                    ));
+                }
                 let from = instant::from_text(&activation.from);
                 let from =
                     from.filter(|from| standing.last().is_none_or(|(_, last)| from >= last)).ok_or_else(|| {
@@ -258,7 +269,7 @@ pub fn latest(folder: &Path) -> Result<PathBuf, Error> {
 }
 
 /// What somebody says who activates, or takes back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Said {
     /// From when on it is in force; nothing is asked of it where something is taken back.
     pub from: Millis,
@@ -280,6 +291,18 @@ pub struct Said {
 /// When the policy cannot be read or cannot follow the one before it, the chain is broken, `from` is before what is in force last, or the
 /// disk does not take it.
 pub fn activate(store: &Path, policy: &Path, said: &Said) -> Result<Activation, Error> {
+    enforce(store, policy, said, None)
+}
+
+/// Puts the policy of an earlier activation into force again, under a lock that ends with this.
+///
+/// # Errors
+/// As [`activate`].
+pub fn go_back(store: &Path, to: &Activation, said: &Said) -> Result<Activation, Error> {
+    enforce(store, &to.folder(store), said, Some(to.number))
+}
+
+fn enforce(store: &Path, policy: &Path, said: &Said, goes_back_to: Option<u64>) -> Result<Activation, Error> {
     let failed = |source| Error::io(store, source);
     let _lock = lock(store)?;
     let version = load(policy)?.version;
@@ -317,7 +340,7 @@ pub fn activate(store: &Path, policy: &Path, said: &Said) -> Result<Activation, 
     }
     keep(policy, &store.join(POLICIES).join(&digest)).map_err(failed)?;
     let from = instant::to_text(said.from);
-    append(store, chain, said, Activation { from, version, digest, ..Activation::default() })
+    append(store, chain, said, Activation { from, version, digest, goes_back_to, ..Activation::default() })
 }
 
 /// Takes back the activation of this number, under a lock that ends with this: it was never in force. Only what could not decide anything
@@ -440,7 +463,7 @@ mod tests {
     use super::*;
 
     fn said(from: Millis) -> Said {
-        Said { from, by: "ann".to_owned(), why: "spam wave".to_owned(), at: 9, stage: None, signed: Vec::new() }
+        Said { from, by: "ann".to_owned(), why: "spam wave".to_owned(), at: 9, ..Said::default() }
     }
 
     #[test]
@@ -532,6 +555,49 @@ mod tests {
         let chain = fs::read_to_string(list_of(store)).unwrap();
         fs::write(list_of(store), chain.replacen("\"withdraws\":2", "\"withdraws\":3", 1)).unwrap();
         assert!(history(store).unwrap_err().to_string().contains("nobody changed"));
+    }
+
+    #[test]
+    fn who_goes_back_says_to_which_activation_and_chains_that_do_not_are_read_as_before() {
+        let store = tempfile::tempdir().unwrap();
+        let store = store.path();
+        let first = activate(store, policy("a").path(), &said(1_000)).unwrap();
+        activate(store, policy("b").path(), &said(2_000)).unwrap();
+        let unmarked = fs::read_to_string(list_of(store)).unwrap();
+        assert!(!unmarked.contains("goes_back_to"), "lines of before have the same hash: {unmarked}");
+        let back = go_back(store, &first, &said(3_000)).unwrap();
+        assert_eq!((back.goes_back_to, back.version.as_str()), (Some(1), "a"));
+        assert_eq!(history(store).unwrap()[2], back);
+
+        // It is sealed, and it is true: who says that it goes back to the other policy is found, whatever hash he writes.
+        let other = Activation { goes_back_to: Some(2), ..back.clone() };
+        let sealed = Activation { hash: other.hashed(), ..other.clone() };
+        for (line, says) in [(other, "nobody changed"), (sealed, "goes back to another policy")] {
+            fs::write(list_of(store), format!("{unmarked}{}\n", serde_json::to_string(&line).unwrap())).unwrap();
+            fs::write(store.join(LAST), &line.hash).unwrap();
+            let error = history(store).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_folder_with_a_policy_of_its_own_takes_no_other_one() {
+        let own = policy("own");
+        let error = activate(own.path(), policy("a").path(), &said(1_000)).unwrap_err().to_string();
+        assert!(error.contains("policy.toml: found a policy") && error.contains("--store"), "{error}");
+        assert!(!is_store(own.path()) && !own.path().join(POLICIES).exists(), "nothing is written");
+
+        let store = tempfile::tempdir().unwrap();
+        let first = activate(store.path(), policy("a").path(), &said(1_000)).unwrap();
+        fs::write(store.path().join("policy.toml"), "version = \"own\"").unwrap();
+        for error in [
+            activate(store.path(), policy("b").path(), &said(2_000)).unwrap_err(),
+            go_back(store.path(), &first, &said(2_000)).unwrap_err(),
+            withdraw(store.path(), 1, &said(0)).unwrap_err(),
+            in_force(store.path(), 2_000).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("nobody would read it any more"), "{error}");
+        }
     }
 
     #[test]

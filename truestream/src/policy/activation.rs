@@ -102,7 +102,7 @@ fn at(option: &str, text: &str) -> Result<Millis, Failure> {
 
 impl SaidArgs {
     fn said(&self, from: Millis) -> Said {
-        Said { from, by: self.by.clone(), why: self.why.clone(), at: now(), stage: None, signed: Vec::new() }
+        Said { from, by: self.by.clone(), why: self.why.clone(), at: now(), ..Said::default() }
     }
 }
 
@@ -195,17 +195,22 @@ pub(super) fn rollback(args: &RollbackArgs) -> Result<(), Failure> {
     let Some(before) = decided.pop() else {
         return Err(Failure::Input(format!("{}: there is no other policy to go back to", store.display())));
     };
-    tell(&policy::activate(store, &before.folder(store), &said).map_err(input)?)
+    tell(&policy::go_back(store, before, &said).map_err(input)?)
 }
 
 /// The policies that decided for everybody, each beside the one to go back to from it: what another replaced at the instant at which it began never
-/// decided, and whoever went back to one has left those that came after it for good.
+/// decided, and whoever went back to one has left those that came after it for good. Who activates one anew has not gone back: it comes after the others.
 fn decided_in_turn(all: &[Activation]) -> Vec<&Activation> {
+    let for_everybody: Vec<&Activation> = all.iter().filter(|one| one.stage.is_none()).collect();
     let mut turns: Vec<&Activation> = Vec::new();
-    for one in all.iter().filter(|one| one.stage.is_none()) {
-        turns.pop_if(|last| last.from_ms() == one.from_ms());
-        match turns.iter().position(|known| known.digest == one.digest) {
+    for (place, one) in for_everybody.iter().enumerate() {
+        if for_everybody.get(place + 1).is_some_and(|next| next.from_ms() == one.from_ms()) {
+            continue;
+        }
+        let gone_back_to = |number| turns.iter().position(|known| known.number == number);
+        match one.goes_back_to.and_then(gone_back_to) {
             Some(place) => turns.truncate(place + 1),
+            None if turns.last().is_some_and(|last| last.digest == one.digest) => {}
             None => turns.push(one),
         }
     }
@@ -240,9 +245,11 @@ pub(super) fn history(args: &HistoryArgs) -> Result<(), Failure> {
         return print(&format!("{:#}", json!(all)));
     }
     let line = |one: &Activation| {
-        let Activation { number, from, version, by, why, said_at, hash, withdraws, stage, signed, .. } = one;
+        let Activation {
+            number, from, version, by, why, said_at, hash, withdraws, goes_back_to, stage, signed, ..
+        } = one;
         let reach = match stage {
-            None => String::new(),
+            None => goes_back_to.map(|number| format!(", back to activation {number}")).unwrap_or_default(),
             Some(Stage::Shadow) => ", shadow".to_owned(),
             Some(Stage::Beta(percent)) => format!(", beta {percent} %"),
         };

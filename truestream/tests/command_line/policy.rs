@@ -814,6 +814,34 @@ fn who_goes_back_twice_goes_further_back_and_never_to_what_was_gone_back_from() 
 }
 
 #[test]
+fn a_policy_that_is_activated_again_is_gone_back_from_to_the_one_before_it() {
+    let scratch = TempDir::new().expect("a folder");
+    let store = text(&scratch.path().join("laws"));
+    let said = ["--store", &store, "--by", "ann", "--why", "x"];
+    let activate = |name: &str, from: &str| {
+        let policy = folder(&[("policy.toml", &format!("version = \"{name}\""))]);
+        truestream(&[&["policy", "activate", &path(&policy), "--from", from][..], &said].concat()).good()
+    };
+    let back = |from: &str| truestream(&[&["policy", "rollback", "--from", from][..], &said].concat());
+    for (name, from) in [("one", "2026-01-01"), ("two", "2026-01-02"), ("one", "2026-01-03"), ("one", "2026-01-04")] {
+        activate(name, from);
+    }
+    for (from, name) in [("2026-01-05", "two"), ("2026-01-06", "one")] {
+        assert!(back(from).good().out.contains(&format!("{name:?} is in force as of {from}")), "{name}");
+    }
+    back("2026-01-07").failed(4, &["no other policy to go back to"]);
+    let told = truestream(&["policy", "history", &store]).good();
+    assert!(told.out.contains("\"two\", back to activation 2, by ann"), "{told:?}");
+    // What took the place of a going back at its very instant comes after the one that was to be gone back from.
+    for (name, from) in [("three", "2026-01-07"), ("four", "2026-01-08")] {
+        activate(name, from);
+    }
+    assert!(back("2026-01-09").good().out.contains("\"three\""));
+    activate("five", "2026-01-09");
+    assert!(back("2026-01-10").good().out.contains("\"four\""));
+}
+
+#[test]
 fn an_attack_that_pays_anywhere_pays_for_whoever_attacks_chooses_where_to_register() {
     let steps = |hold, escalate| {
         format!("hold = {hold}\nescalate = {escalate}\nblock = 100\nescalate_signals = 2\nblock_signals = 3\n")
