@@ -112,11 +112,12 @@ pub struct Economy {
 ///
 /// # Errors
 /// When it is none.
-pub fn must_exist(store: Option<&Path>) -> Result<(), Failure> {
-    match store.filter(|store| !store.is_dir()) {
-        Some(store) => Err(Failure::Usage(format!("--store {}: found no folder, expected one", store.display()))),
-        None => Ok(()),
+pub fn must_be_a_store(store: Option<&Path>) -> Result<(), Failure> {
+    let Some(store) = store else { return Ok(()) };
+    if !store.is_dir() {
+        return Err(Failure::Usage(format!("--store {}: found no folder, expected one", store.display())));
     }
+    policy::refuse_own_policy(store).map_err(|error| Failure::Input(error.to_string()))
 }
 
 /// What the policy in the folder, or the built-in one, is measured by: what whoever runs the store wrote into it, or the built-in catalogue; and
@@ -210,7 +211,7 @@ fn signals(of: &str, attack: &Attack, policy: &Policy) -> Result<Vec<Signal>, Fa
 /// # Errors
 /// When the policy cannot be read.
 pub fn run(args: &EconomicsArgs) -> Result<(), Failure> {
-    must_exist(args.store.as_deref())?;
+    must_be_a_store(args.store.as_deref())?;
     let economy = economy(args.policy.as_deref(), args.store.as_deref())?;
     let told = if args.json { format!("{:#}\n", json(&economy)) } else { text(&economy) };
     match std::io::stdout().lock().write_all(told.as_bytes()) {

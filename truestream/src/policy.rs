@@ -179,7 +179,7 @@ fn faults(own: Option<&Path>, store: Option<&Path>) -> Result<Vec<String>, Failu
 }
 
 fn check(CheckArgs { one: args, store, data, artists_max, more }: &CheckArgs) -> Result<(), Failure> {
-    economics::must_exist(store.as_deref())?;
+    economics::must_be_a_store(store.as_deref())?;
     let given = folder(&args.policy);
     let store = store.as_deref().or(given.filter(|given| policy::is_store(given)));
     let own = latest(given)?;

@@ -105,6 +105,22 @@ pub fn is_store(folder: &Path) -> bool {
     list_of(folder).is_file()
 }
 
+/// Refuses a folder of activated policies that holds a policy of its own: whoever names it means one or the other, and that one would be read by nobody.
+///
+/// # Errors
+/// When it holds one.
+pub fn refuse_own_policy(store: &Path) -> Result<(), Error> {
+    let own = store.join("policy.toml");
+    match own.exists() {
+        true => Err(Error::Input(format!(
+            "{}: found a policy, expected a folder that holds nothing but activated ones: nobody would read it any more. Name another folder with \
+             --store, or move its files into one of their own",
+            own.display()
+        ))),
+        false => Ok(()),
+    }
+}
+
 /// The file that tells what was activated; it is replaced as a whole.
 pub fn list_of(store: &Path) -> PathBuf {
     store.join(CHAIN)
@@ -115,6 +131,7 @@ pub fn list_of(store: &Path) -> PathBuf {
 /// # Errors
 /// Names the first line that was changed, or the policy whose files were.
 pub fn history(store: &Path) -> Result<Vec<Activation>, Error> {
+    refuse_own_policy(store)?;
     let path = list_of(store);
     // Read before the lines: it is written after them.
     let last = fs::read_to_string(store.join(LAST)).unwrap_or_default();
@@ -288,8 +305,8 @@ pub struct Said {
 /// Puts the policy in the folder into force, under a lock that ends with this.
 ///
 /// # Errors
-/// When the policy cannot be read or cannot follow the one before it, the chain is broken, `from` is before what is in force last, or the
-/// disk does not take it.
+/// When the policy cannot be read or cannot follow the one before it, the chain is broken, `from` is before what is in force last, the store holds a
+/// policy of its own, or the disk does not take it.
 pub fn activate(store: &Path, policy: &Path, said: &Said) -> Result<Activation, Error> {
     enforce(store, policy, said, None)
 }
@@ -304,6 +321,7 @@ pub fn go_back(store: &Path, to: &Activation, said: &Said) -> Result<Activation,
 
 fn enforce(store: &Path, policy: &Path, said: &Said, goes_back_to: Option<u64>) -> Result<Activation, Error> {
     let failed = |source| Error::io(store, source);
+    refuse_own_policy(store)?;
     let _lock = lock(store)?;
     let version = load(policy)?.version;
     let chain = if is_store(store) { history(store)? } else { Vec::new() };

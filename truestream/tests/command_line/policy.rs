@@ -842,6 +842,30 @@ fn a_policy_that_is_activated_again_is_gone_back_from_to_the_one_before_it() {
 }
 
 #[test]
+fn a_folder_is_a_policy_or_of_activated_ones_and_never_both() {
+    let (own, other) = (folder(&[("policy.toml", "version = \"own\"")]), folder(&[("policy.toml", "version = \"x\"")]));
+    let says = ["policy.toml: found a policy", "nobody would read it", "--store"];
+    let said = |store: &TempDir| ["--store".to_owned(), path(store), "--by=ann".to_owned(), "--why=x".to_owned()];
+    let ran = |words: &[&str], store: &TempDir| {
+        let said = said(store);
+        truestream(&words.iter().copied().chain(said.iter().map(String::as_str)).collect::<Vec<_>>())
+    };
+    let activate = ["policy", "activate", &path(&other), "--from", "2026-01-01"];
+    ran(&activate, &own).failed(4, &says);
+    truestream(&["policy", "check", &path(&other), "--store", &path(&own)]).failed(4, &says);
+    truestream(&["economics", "--store", &path(&own)]).failed(4, &says);
+    truestream(&["policy", "check", &path(&own)]).good();
+
+    let store = folder(&[]);
+    ran(&activate, &store).good();
+    std::fs::write(store.path().join("policy.toml"), "version = \"own\"").expect("written");
+    ran(&["policy", "rollback", "--from", "2026-01-02"], &store).failed(4, &says);
+    ran(&["policy", "withdraw", "1"], &store).failed(4, &says);
+    truestream(&["policy", "show", &path(&store)]).failed(4, &says);
+    truestream(&["policy", "show", &path(&store), "--as-of", "2026-01-02"]).failed(4, &says);
+}
+
+#[test]
 fn an_attack_that_pays_anywhere_pays_for_whoever_attacks_chooses_where_to_register() {
     let steps = |hold, escalate| {
         format!("hold = {hold}\nescalate = {escalate}\nblock = 100\nescalate_signals = 2\nblock_signals = 3\n")
