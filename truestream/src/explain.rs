@@ -33,7 +33,7 @@ use crate::replay::waves::WAVE;
 use crate::replay::{self, ReplayArgs};
 use crate::scratch::Scratch;
 use crate::verify::{Emit, Settings};
-use crate::words::parsed;
+use crate::words::{parsed, refuse_own};
 
 /// The tables that speak about a subject, and what names the row among its subject's.
 const TABLES: [(&str, &str); 7] = [
@@ -104,6 +104,7 @@ type Rowset = BTreeMap<Name, (Millis, Row)>;
 /// # Errors
 /// When the options cannot be, a table cannot be read, nothing is known of the subject, or what is found anew is another.
 pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
+    refuse_own(&args.more, &["--data", "--out", "--policy", "--views", "--emit", "--every", "--windows"])?;
     let settings = Settings::read(&args.tables)?;
     if !settings.wrote("verdict") {
         return Err(Failure::Input(format!("{}: the replay wrote no verdicts", args.tables.display())));

@@ -33,7 +33,7 @@ use crate::replay::laws::latest;
 use crate::replay::{self, Beside, ReplayArgs};
 use crate::scratch::Scratch;
 use crate::verify::Settings;
-use crate::words::parsed;
+use crate::words::{parsed, refuse_own};
 
 /// Measures whom a policy, a model or a detector would stop, miss and cost, group by group, and says whether that is tolerable.
 #[derive(Args, Clone, Debug)]
@@ -91,6 +91,17 @@ enum Kind {
     Evidence,
 }
 
+impl Kind {
+    /// The options of `truestream replay` that an assessment sets itself. Evidence may come on top of other evidence.
+    fn own_options(&self) -> &'static [&'static str] {
+        match self {
+            Kind::Policy => &["--data", "--out", "--views", "--emit", "--policy"],
+            Kind::Models => &["--data", "--out", "--views", "--emit", "--models"],
+            Kind::Evidence => &["--data", "--out", "--views", "--emit"],
+        }
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -98,6 +109,7 @@ enum Kind {
 pub fn run(args: &AssessArgs) -> Result<(), Failure> {
     let limits = limits(args.limits.as_deref())?;
     let (kind, candidate) = recognise(&args.candidate, args.version.as_deref())?;
+    refuse_own(&args.more, kind.own_options())?;
     let scratch = Scratch::new()?;
     let [now, then, relabelled, exchanged] =
         ["now", "then", "relabelled", "exchanged"].map(|name| scratch.path().join(name));

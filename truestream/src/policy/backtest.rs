@@ -23,7 +23,7 @@ use crate::exit::Failure;
 use crate::replay::{self, Beside, ReplayArgs};
 use crate::royalties::streams::text_of;
 use crate::scratch::Scratch;
-use crate::words::parsed;
+use crate::words::{parsed, refuse_own};
 
 /// Replays the same data under two policies and says whose gravest verdict is another
 #[derive(Args, Clone, Debug)]
@@ -147,6 +147,7 @@ fn told(args: &BacktestArgs) -> Result<Told<'_>, Failure> {
 
 /// How the data is replayed under the policy beside which the other is laid.
 fn line(args: &BacktestArgs, out: &Path) -> Result<ReplayArgs, Failure> {
+    refuse_own(&args.more, &["--data", "--out", "--policy", "--views", "--emit"])?;
     let [data, out_text, policy_text] = [&args.data, out, &args.against].map(|path| path.display().to_string());
     let views = "verdict,payout_hold,gate";
     let mut line = vec!["replay", "--data", &data, "--out", &out_text, "--views", views, "--emit", "changes"];
