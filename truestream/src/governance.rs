@@ -64,11 +64,11 @@ impl Reach {
 pub struct Step<'a> {
     /// How far it is to reach.
     pub reach: Reach,
-    /// From when on.
+    /// From when on, not before it is said: what is to decide about a time that has passed decides from now on.
     pub from: Millis,
     /// Who agrees.
     pub signed: &'a [Signature],
-    /// Where these very files stood before, by the word of the stage, and since when.
+    /// Where these very files stood before, by the word of the stage, and since when, not before that was said.
     pub stood: BTreeMap<&'static str, Millis>,
     /// The stage that comes before a step for everybody.
     pub before_full: Option<&'static str>,
@@ -218,7 +218,7 @@ impl Entry {
             (days, true) => {
                 let [since, earliest] = [*since, earliest].map(instant::to_text);
                 Err(format!(
-                    "[{stage}] days_min: in the stage {before} since {since}, expected {days} days of it: from {earliest} on (--from)"
+                    "[{stage}] days_min: seen in the stage {before} since {since}, expected {days} days of it: from {earliest} on (--from)"
                 ))
             }
         }

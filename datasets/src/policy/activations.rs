@@ -88,6 +88,11 @@ impl Activation {
         instant::from_text(&self.from).unwrap_or(Millis::MAX)
     }
 
+    /// From when on it has been seen to be in force: whoever activates for a time that has passed has seen nothing of it yet.
+    pub fn seen_from_ms(&self) -> Millis {
+        self.from_ms().max(instant::from_text(&self.said_at).unwrap_or(Millis::MAX))
+    }
+
     /// Its files in the store.
     pub fn folder(&self, store: &Path) -> PathBuf {
         store.join(POLICIES).join(&self.digest)

@@ -96,7 +96,7 @@ impl Kind {
     fn own_options(&self) -> &'static [&'static str] {
         match self {
             Kind::Policy => &["--data", "--out", "--views", "--emit", "--policy"],
-            Kind::Models => &["--data", "--out", "--views", "--emit", "--models"],
+            Kind::Models(..) => &["--data", "--out", "--views", "--emit", "--models", "--model", "--beta"],
             Kind::Evidence => &["--data", "--out", "--views", "--emit"],
         }
     }

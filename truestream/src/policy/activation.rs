@@ -131,7 +131,7 @@ pub(super) fn activate(args: &ActivateArgs) -> Result<(), Failure> {
     let known = if policy::is_store(store) { policy::activations(store).map_err(input)? } else { Vec::new() };
     let step = Step {
         reach,
-        from: said.from,
+        from: said.from.max(said.at),
         signed: &said.signed,
         stood: stood(&known, &candidate.digest),
         // Beside the first policy there is nothing to try.
@@ -163,7 +163,8 @@ fn stage(reach: Reach) -> Option<Stage> {
     }
 }
 
-/// In which stages a policy of these files stands, and since when it has without another step of its own.
+/// In which stages a policy of these files stands, and since when it has without another step of its own: seen to stand there, because whoever says
+/// today that it was in the shadow last year has not looked at it for a day.
 fn stood(known: &[Activation], digest: &str) -> BTreeMap<&'static str, Millis> {
     let mut stood = BTreeMap::new();
     for one in known.iter().filter(|one| one.digest == digest) {
@@ -172,7 +173,7 @@ fn stood(known: &[Activation], digest: &str) -> BTreeMap<&'static str, Millis> {
             Some(Stage::Beta(_)) => "beta",
             None => "full",
         };
-        stood.entry(stage).or_insert(one.from_ms());
+        stood.entry(stage).or_insert(one.seen_from_ms());
     }
     // A beta that another policy ended is over.
     let last = known.iter().rfind(|one| one.stage != Some(Stage::Shadow));

@@ -842,6 +842,28 @@ fn a_policy_that_is_activated_again_is_gone_back_from_to_the_one_before_it() {
 }
 
 #[test]
+fn days_in_a_stage_begin_when_they_are_said_to() {
+    let store = folder(&[("governance.toml", "[beta]\ndays_min = 7\n[full]\ndays_min = 14\n")]);
+    let calm = folder(&[("policy.toml", "version = \"calm\"")]);
+    let strict = folder(&[("policy.toml", "version = \"strict\"")]);
+    let activate = |policy: &TempDir, from: &str, more: &[&str]| {
+        let said = ["--store", &path(&store), "--from", from, "--by", "ann", "--why", "x"];
+        truestream(&[&["policy", "activate", &path(policy)], &said[..], more].concat())
+    };
+    let beta = ["--stage", "beta", "--percent", "10"];
+    activate(&calm, "2020-01-01", &[]).good();
+    activate(&strict, "2020-01-01", &["--stage", "shadow"]).good();
+    // Years ago, but nobody has looked at it for a day.
+    activate(&strict, "2020-11-01", &beta).failed(3, &["[beta] days_min: seen in the stage shadow since", "7 days"]);
+    let told = activate(&strict, "2020-11-01", &beta);
+    assert!(!told.err.contains("since 2020"), "{told:?}");
+    // What is said today for later counts from then on.
+    activate(&strict, "2100-01-01", &beta).good();
+    activate(&strict, "2100-01-14", &[]).failed(3, &["since 2100-01-01", "from 2100-01-15"]);
+    activate(&strict, "2100-01-15", &[]).good();
+}
+
+#[test]
 fn a_folder_is_a_policy_or_of_activated_ones_and_never_both() {
     let (own, other) = (folder(&[("policy.toml", "version = \"own\"")]), folder(&[("policy.toml", "version = \"x\"")]));
     let says = ["policy.toml: found a policy", "nobody would read it", "--store"];
