@@ -298,3 +298,48 @@ pub struct Label {
     /// reviewer, appeal, injected or import.
     pub labelled_by: Option<String>,
 }
+
+impl Label {
+    /// Whether this word counts rather than the other one about the same subject: it is the later one, or of one instant the graver one. A word of which
+    /// nobody knows the instant is earlier than all others. No order of rows or files has a say.
+    pub fn outweighs(&self, other: &Label) -> bool {
+        let gravity = |label: &Label| match label.label {
+            LabelKind::Honest => 0,
+            LabelKind::Victim => 1,
+            LabelKind::Fraud => 2,
+        };
+        (self.labelled_at, gravity(self), self) > (other.labelled_at, gravity(other), other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_word_counts_and_of_one_instant_the_gravest_whatever_the_order() {
+        let said = |label, labelled_at| Label {
+            subject: "artist".to_owned(),
+            subject_id: Id::Text("a".into()),
+            label,
+            attack: None,
+            from: None,
+            until: None,
+            labelled_at,
+            labelled_by: None,
+        };
+        let rising = [
+            said(LabelKind::Honest, None),
+            said(LabelKind::Fraud, None),
+            said(LabelKind::Honest, Some(1)),
+            said(LabelKind::Victim, Some(1)),
+            said(LabelKind::Fraud, Some(1)),
+            said(LabelKind::Honest, Some(2)),
+        ];
+        for (place, label) in rising.iter().enumerate() {
+            for (other, known) in rising.iter().enumerate() {
+                assert_eq!(label.outweighs(known), place > other, "{label:?} {known:?}");
+            }
+        }
+    }
+}

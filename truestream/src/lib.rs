@@ -13,6 +13,7 @@ pub mod index;
 pub mod ingredients;
 pub mod inject;
 pub mod inputs;
+mod labels;
 pub mod learn;
 pub mod load;
 pub mod matching;

@@ -14,10 +14,11 @@ use datasets::tables::read::{IdKinds, id_kinds, read_table};
 use features::royalty::Standing;
 use features::standing::Course;
 use records::royalty::{Micros, Terms, Threshold};
-use records::{Account, Distributor, Id, Label, LabelKind, Millis, Source, Subject, Track, Verdict};
+use records::{Account, Distributor, Id, LabelKind, Millis, Source, Subject, Track, Verdict};
 
 use super::lists::{Flow, Lists, OfList};
 use crate::exit::Failure;
+use crate::labels::{Labels, labels};
 use crate::royalties::month_with;
 use crate::royalties::streams::{Courses, Judged, Known, Stream, catalogue, courses, each_stream};
 use crate::verify::Settings;
@@ -295,18 +296,6 @@ fn paid(
 
 fn course<'a>(fates: &'a Courses, about: About, id: &Id) -> Option<&'a Course> {
     fates.get(&about.subject())?.get(&id.to_string())
-}
-
-/// What labels say, by kind and id.
-pub type Labels = HashMap<(String, String), LabelKind>;
-
-fn labels(inputs: &Inputs, kinds: &IdKinds) -> Result<Labels, Failure> {
-    let mut labels = Labels::new();
-    let keep = |label: Label| {
-        labels.insert((label.subject, label.subject_id.to_string()), label.label);
-    };
-    read_table(&inputs.labels, kinds, keep, &mut Vec::new()).map_err(input)?;
-    Ok(labels)
 }
 
 /// What the labels say of somebody, himself or who answers for him.

@@ -20,6 +20,7 @@ use records::{Label, LabelKind, Millis, Refusal};
 
 use super::data::LOOK_MS;
 use crate::exit::Failure;
+use crate::labels::heard;
 
 const DAY_MS: Millis = 86_400_000;
 /// Who was seen to be honest counts as much as so many of whom nothing is known: an error about them is one about people, and
@@ -79,7 +80,6 @@ struct Said {
     family: Option<String>,
     from: Millis,
     until: Millis,
-    labelled_at: Millis,
 }
 
 /// When something is asked.
@@ -219,33 +219,28 @@ impl Labels {
     }
 }
 
-/// What was said of accounts by then; the latest word counts, and of several of one instant the one that accuses, whatever the order of files.
+/// What was said of accounts by then: the word that counts of each, [`Label::outweighs`] says which.
 ///
 /// # Errors
 /// When a file cannot be read.
 pub fn said(files: &[PathBuf], as_of: Millis) -> Result<Labels, Failure> {
     let input = |error: datasets::Error| Failure::Input(error.to_string());
     let kinds = id_kinds([("labels", files)]).map_err(input)?;
-    let mut of: HashMap<String, Said> = HashMap::new();
-    let weight = |said: &Said| {
-        let Said { label, family, from, until, labelled_at } = said;
-        (*labelled_at, *label != LabelKind::Honest, *label, *from, *until, family.clone())
-    };
+    let mut words: HashMap<String, Label> = HashMap::new();
     let keep = |label: Label| {
-        let labelled_at = label.labelled_at.unwrap_or(Millis::MIN);
-        if label.subject != "account" || labelled_at >= as_of {
-            return;
-        }
-        let (from, until) = (label.from.unwrap_or(Millis::MIN), label.until.unwrap_or(Millis::MAX));
-        let said = Said { label: label.label, family: label.attack, from, until, labelled_at };
-        let id = label.subject_id.to_string();
-        if of.get(&id).is_none_or(|known| weight(known) < weight(&said)) {
-            of.insert(id, said);
+        if label.subject == "account" && label.labelled_at.unwrap_or(Millis::MIN) < as_of {
+            heard(&mut words, label.subject_id.to_string(), label);
         }
     };
     let mut refused = Vec::new();
     read_all(files, &kinds, keep, &mut refused).map_err(input)?;
-    Ok(Labels { of, refused })
+    let said = |Label { label, attack: family, from, until, .. }| Said {
+        label,
+        family,
+        from: from.unwrap_or(Millis::MIN),
+        until: until.unwrap_or(Millis::MAX),
+    };
+    Ok(Labels { of: words.into_iter().map(|(id, label)| (id, said(label))).collect(), refused })
 }
 
 /// Labels that nothing comes of, in words.
@@ -330,8 +325,7 @@ mod tests {
 
     #[test]
     fn a_row_is_fraud_while_its_attack_lasts_and_nothing_around_it() {
-        let attack =
-            Said { label: LabelKind::Fraud, family: None, from: 10 * DAY_MS, until: 12 * DAY_MS, labelled_at: 0 };
+        let attack = Said { label: LabelKind::Fraud, family: None, from: 10 * DAY_MS, until: 12 * DAY_MS };
         let days = [9, 10, 11, 13, 14].map(|day| told(Some(&attack), day * DAY_MS));
         assert_eq!(days, [None, None, Some(1.0), Some(1.0), None]);
         assert_eq!(told(None, 0), Some(0.0));

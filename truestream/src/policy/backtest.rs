@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
-use datasets::tables::Inputs;
+use datasets::tables::read::id_kinds;
 use datasets::tables::rows::{Rows, Value};
 use indicatif::HumanCount;
 use serde::Serialize;
@@ -20,6 +20,7 @@ use super::pay::Pay;
 use super::stakes::Stakes;
 use super::{BUILT_IN, folder, print};
 use crate::exit::Failure;
+use crate::labels::{Labels, labels};
 use crate::replay::{self, Beside, ReplayArgs};
 use crate::royalties::streams::text_of;
 use crate::scratch::Scratch;
@@ -138,8 +139,10 @@ fn told(args: &BacktestArgs) -> Result<Told<'_>, Failure> {
     let replayed = ReplayArgs { terse: args.out.is_none(), ..line(args, &old)? };
     let apart = replay::replay_beside(&replayed, &Beside { policy: folder(&args.policy), out: &new })?;
     let (before, after) = (gravest(&old)?, gravest(&new)?);
-    let labels = labels(&replayed.inputs()?)?;
-    let stakes = Stakes::read(&replayed.inputs()?, [&old, &new], &labels, [&args.against, &args.policy])?;
+    let inputs = replayed.inputs()?;
+    let kinds = id_kinds(inputs.by_table()).map_err(|error| Failure::Input(error.to_string()))?;
+    let labels = labels(&inputs, &kinds)?;
+    let stakes = Stakes::read(&inputs, [&old, &new], &labels, [&args.against, &args.policy])?;
     let moved = moved(&before, &after, &stakes, &labels);
     let every = replayed.every.clone();
     Ok(Told { args, every, moved, stakes, apart, seconds: started.elapsed().as_secs_f64() })
@@ -195,17 +198,6 @@ fn each_row(path: &Path, columns: &[&str], mut take: impl FnMut(&Rows)) -> Resul
     Ok(())
 }
 
-/// What subjects are labelled as; nothing where the data has no labels.
-fn labels(inputs: &Inputs) -> Result<BTreeMap<Who, String>, Failure> {
-    let mut labels = BTreeMap::new();
-    for path in &inputs.labels {
-        each_row(path, &["subject", "subject_id", "label"], |row| {
-            labels.insert((text_of(row.value(0)), text_of(row.value(1))), text_of(row.value(2)));
-        })?;
-    }
-    Ok(labels)
-}
-
 const ALLOW: &str = "allow";
 const GRAVITY: [&str; 4] = [ALLOW, "hold", "escalate", "block"];
 
@@ -218,7 +210,7 @@ fn moved(
     before: &BTreeMap<Who, Stands>,
     after: &BTreeMap<Who, Stands>,
     stakes: &Stakes,
-    labels: &BTreeMap<Who, String>,
+    labels: &Labels,
 ) -> Vec<Moved> {
     let allowed = Stands { verdict: ALLOW.to_owned(), r: 0.0, reason: String::new() };
     let everybody: BTreeSet<&Who> = before.keys().chain(after.keys()).collect();
@@ -235,7 +227,7 @@ fn moved(
                 r_from: from.r,
                 r_to: to.r,
                 streams: stakes.streams(who),
-                label: labels.get(who).cloned(),
+                label: labels.get(who).map(|label| label.name().to_owned()),
                 reason: graver.reason.clone(),
             })
         })
@@ -341,6 +333,8 @@ impl Told<'_> {
 
 #[cfg(test)]
 mod tests {
+    use records::LabelKind;
+
     use super::*;
 
     #[test]
@@ -351,7 +345,7 @@ mod tests {
         let before = BTreeMap::from([(who("1"), stands("hold", 0.4, "was")), (who("2"), stands("hold", 0.5, "same"))]);
         let after = BTreeMap::from([(who("2"), stands("hold", 0.6, "same")), (who("3"), stands("block", 0.9, "now"))]);
         let stakes = Stakes::with_streams([(who("1"), 7), (who("3"), 8)]);
-        let labels = BTreeMap::from([(who("3"), "fraud".to_owned())]);
+        let labels = Labels::from([(who("3"), LabelKind::Fraud)]);
         let found = moved(&before, &after, &stakes, &labels);
         let told: Vec<_> = found
             .iter()

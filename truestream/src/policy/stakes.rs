@@ -16,7 +16,7 @@ use features::royalty::Standing;
 use features::standing::Course;
 use indicatif::HumanCount;
 use records::royalty::Micros;
-use records::{Id, IdSpace, Millis, Track};
+use records::{Id, IdSpace, LabelKind, Millis, Track};
 use serde_json::{Value, json};
 
 use super::backtest::Who;
@@ -24,12 +24,10 @@ use super::folder;
 use super::pay::Pay;
 use super::uploads::Uploads;
 use crate::exit::Failure;
+use crate::labels::Labels;
 use crate::replay::laws::latest;
 use crate::royalties::streams::{Judged, Known, catalogue, each_stream};
 use crate::verify::Settings;
-
-/// What a label calls those who pretend.
-const FRAUD: &str = "fraud";
 
 /// What hangs on a change.
 #[derive(Debug, Default)]
@@ -93,7 +91,7 @@ impl Stakes {
     pub(super) fn read(
         inputs: &Inputs,
         [before, after]: [&Path; 2],
-        labels: &BTreeMap<Who, String>,
+        labels: &Labels,
         [against, policy]: [&Path; 2],
     ) -> Result<Stakes, Failure> {
         let input = |error: datasets::Error| Failure::Input(error.to_string());
@@ -109,9 +107,9 @@ impl Stakes {
         let known =
             |tables: &Path| Known::read((tables, &Settings::read(tables)?), (inputs, &kinds), &catalogue, Millis::MAX);
         let known = [known(before)?, known(after)?];
-        let is_fraud = |subject: &str, id: &Id| {
-            labels.get(&(subject.to_owned(), id.to_string())).is_some_and(|label| label == FRAUD)
-        };
+        let is_called_fraud =
+            |subject: &str, id: String| labels.get(&(subject.to_owned(), id)) == Some(&LabelKind::Fraud);
+        let is_fraud = |subject: &str, id: &Id| is_called_fraud(subject, id.to_string());
         let mut accounts: HashMap<Id, Listener> = HashMap::new();
         let mut tracks: HashMap<Id, Heard> = HashMap::new();
         let mut playlists: HashMap<Id, u64> = HashMap::new();
@@ -161,8 +159,7 @@ impl Stakes {
         let streams = |track: &Id| stakes.streams(&("track".to_owned(), track.to_string()));
         let kind = kinds[IdSpace::Track as usize];
         stakes.uploads = Uploads::read([before, after], (&catalogue, kind), streams, labels)?;
-        let is_fraud =
-            |artist: &str| labels.get(&("artist".to_owned(), artist.to_owned())).is_some_and(|label| label == FRAUD);
+        let is_fraud = |artist: &str| is_called_fraud("artist", artist.to_owned());
         stakes.pay = Pay::read(inputs, [before, after], [against, policy], is_fraud)?;
         Ok(stakes)
     }

@@ -17,8 +17,8 @@ use records::{Id, Millis, Track};
 use serde::Serialize;
 use serde_json::json;
 
-use super::backtest::Who;
 use crate::exit::Failure;
+use crate::labels::Labels;
 use crate::royalties::streams::{each_until, text_of};
 
 /// The uploads that wait at the one gate and not at the other.
@@ -68,10 +68,11 @@ impl Uploads {
         [before, after]: [&Path; 2],
         (catalogue, kind): (&HashMap<Id, Track>, IdKind),
         streams: impl Fn(&Id) -> u64,
-        labels: &BTreeMap<Who, String>,
+        labels: &Labels,
     ) -> Result<Uploads, Failure> {
         let (before, after) = (waiting(before, kind)?, waiting(after, kind)?);
-        let label = |track: &Id| labels.get(&("track".to_owned(), track.to_string())).cloned();
+        let label =
+            |track: &Id| labels.get(&("track".to_owned(), track.to_string())).map(|label| label.name().to_owned());
         let only = |here: &Waiting, there: &Waiting| {
             let tracks = here.iter().filter(|(track, _)| !there.contains_key(track));
             released(tracks.map(|(track, findings)| (catalogue.get(track), findings, streams(track), label(track))))

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use records::lot::drawn;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::data::{rows, text};
+use crate::data::{MONDAY, copy, instants, read, rows, text, with, write};
 use crate::process::truestream;
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
@@ -117,6 +119,43 @@ fn a_backtest_names_whom_a_change_would_hold_or_free() {
     // Who sets a limit is told where it is passed.
     let limit = ["--json", "--artists-max", "0"];
     truestream(&[&line[..], &limit, &more].concat()).failed(3, &["honest artists", "expected at most 0"]);
+
+    // Who is called fraud and, in the same breath, honest, is fraud, whichever is read last; who is called honest later, is honest.
+    let doubted = TempDir::new().expect("a folder");
+    copy(crate::data::world(), doubted.path());
+    let labels = read(&doubted.path().join("labels.parquet"));
+    let [first, last] = ["labels-a.parquet", "labels-b.parquet"].map(|name| doubted.path().join(name));
+    std::fs::rename(doubted.path().join("labels.parquet"), first).expect("renamed");
+    let honest: ArrayRef = Arc::new(StringArray::from(vec!["honest"; labels.num_rows()]));
+    let honest = with(&labels, "label", honest);
+    let honest_artists = |also: &RecordBatch| {
+        write(&last, also, 500);
+        let line = ["policy", "backtest", &path(&strict), "--data", &path(&doubted), "--json"];
+        let told = truestream(&[&line[..], &more].concat()).good().json();
+        told["stakes"]["honest_artists"].as_u64().expect("a count")
+    };
+    assert_eq!(Some(honest_artists(&honest)), stakes["honest_artists"].as_u64());
+    let later = instants(&vec![Some(MONDAY + 1_000 * 86_400_000); labels.num_rows()]);
+    assert!(Some(honest_artists(&with(&honest, "labelled_at", later))) > stakes["honest_artists"].as_u64());
+
+    // What it sets itself nobody says again: it would tell of one policy and decide by another.
+    for (option, value) in [
+        ("--policy", path(&strict)),
+        ("--views", "risk".to_owned()),
+        ("--emit", "none".to_owned()),
+        ("--data", data.clone()),
+        ("--out", path(&strict)),
+    ] {
+        let own = ["policy", "backtest", "built-in", "--data", &data, "--", option, &value];
+        truestream(&own).failed(2, &[option, "sets itself"]);
+        let own = ["policy", "check", &path(&strict), "--data", &data, "--", &format!("{option}={value}")];
+        truestream(&own).failed(2, &[option, "sets itself"]);
+        let own = ["explain", "account", "1", "--tables", &data, "--", option, &value];
+        truestream(&own).failed(2, &[option, "sets itself"]);
+        let report = text(&strict.path().join("report"));
+        let own = ["assess", "--candidate", &path(&strict), "--data", &data, "--out", &report, "--", option, &value];
+        truestream(&own).failed(2, &[option, "sets itself"]);
+    }
 
     // The other way round they are freed, and nobody moves between a policy and itself.
     let back = ["policy", "backtest", "built-in", "--against", &path(&strict), "--data", &data];
