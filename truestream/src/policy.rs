@@ -90,7 +90,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Decides the examples in tests.toml, and the built-in ones
+    /// Decides the examples in tests.toml, the test rows of rules, and the built-in examples
     Test(OneArgs),
     Backtest(Box<BacktestArgs>),
     Activate(activation::ActivateArgs),
@@ -420,6 +420,9 @@ fn test(args: &OneArgs) -> Result<(), Failure> {
     let policy = load(own)?;
     let declaring = policy::declaring(own).map_err(input)?;
     let mut decided = decide(&policy, &declaring, policy::cases(own).map_err(input)?, "")?;
+    let rules = policy::clauses(own).map_err(input)?;
+    let rows = clauses::rows(&rules).map_err(Failure::Input)?;
+    decided.extend(rows.into_iter().map(|(name, wrong)| Decided { name, wrong }));
     if own.is_some() {
         // What the built-in policy is meant to do, a changed one must not undo unseen.
         decided.extend(decide(&policy, &declaring, policy::cases(None).map_err(input)?, "built-in: ")?);

@@ -12,7 +12,6 @@ use dataflows::clock::{Clock, Tick};
 use dataflows::risk::Asked;
 use datasets::policy::{self, TestedClause};
 use features::condition::{Condition, Seen, Table};
-use records::Millis;
 use records::clause::Clause;
 
 use super::args::{USUAL_WINDOWS, millis};
@@ -33,12 +32,29 @@ pub fn read(folder: Option<&Path>) -> Result<Vec<(Clause, Condition)>, Failure> 
 
 /// What is wrong with the rules, one by one.
 pub fn faults(rules: &[TestedClause]) -> Vec<String> {
-    let fault = |rule: &TestedClause| {
-        let Err(fault) = test(rule) else { return None };
-        let file = if rule.tests.is_empty() { "decisions.csv" } else { "conditions.toml" };
-        Some(format!("{file}: rule {:?}: {fault}", rule.clause.id))
+    let fault = |rule: &TestedClause| match tested(rule) {
+        Ok(rows) => Some(fault_of(rule, &rows.into_iter().find_map(|(_, wrong)| wrong)?)),
+        Err(fault) => Some(fault_of(rule, &fault)),
     };
     rules.iter().filter_map(fault).collect()
+}
+
+/// A row that a rule is tested by, in words, and what is other than the rule says.
+pub type TestRow = (String, Option<String>);
+
+/// The rows that the rules are tested by, decided.
+///
+/// # Errors
+/// The first rule that cannot be.
+pub fn rows(rules: &[TestedClause]) -> Result<Vec<TestRow>, String> {
+    let all: Result<Vec<_>, _> =
+        rules.iter().map(|rule| tested(rule).map_err(|fault| fault_of(rule, &fault))).collect();
+    Ok(all?.concat())
+}
+
+fn fault_of(rule: &TestedClause, fault: &str) -> String {
+    let file = if rule.tests.is_empty() { "decisions.csv" } else { "conditions.toml" };
+    format!("{file}: rule {:?}: {fault}", rule.clause.id)
 }
 
 /// Columns of the table of rules that no subject of its rules has. Over empty cells they test nothing, so they hurt no replay of what was
@@ -73,15 +89,19 @@ pub fn unusual_windows(rules: &[TestedClause]) -> Vec<String> {
     rules.iter().filter_map(told).collect()
 }
 
-fn test(rule: &TestedClause) -> Result<(), String> {
-    let (_, condition) = conditioned(rule.clause.clone())?;
+/// Asks the rule about the rows that it is tested by.
+fn tested(rule: &TestedClause) -> Result<Vec<TestRow>, String> {
+    let (clause, condition) = conditioned(rule.clause.clone())?;
+    let mut rows = Vec::new();
     for test in &rule.tests {
-        if condition.holds_of(&test.row).map_err(|error| format!("tests: {error}"))? != test.matches {
-            let (says, expected) = if test.matches { ("does not match", "does") } else { ("matches", "does not") };
-            let row: Vec<String> = test.row.iter().map(|(name, given)| format!("{name} = {given}")).collect();
-            let row = row.join(", ");
-            return Err(format!("found that it {says} the row {{ {row} }}, expected that it {expected}"));
-        }
+        let row: Vec<String> = test.row.iter().map(|(name, given)| format!("{name} = {given}")).collect();
+        let row = row.join(", ");
+        let does = condition.holds_of(&test.row).map_err(|error| format!("tests: {error}"))?;
+        let (found, expected) = if test.matches { ("does not match", "does") } else { ("matches", "does not") };
+        let wrong = (does != test.matches)
+            .then(|| format!("found that it {found} the row {{ {row} }}, expected that it {expected}"));
+        let means = if test.matches { "matches" } else { "does not match" };
+        rows.push((format!("rule {:?} {means} {{ {row} }}", clause.id), wrong));
     }
     Ok(())
 }

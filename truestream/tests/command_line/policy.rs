@@ -956,6 +956,21 @@ fn an_attack_that_pays_anywhere_pays_for_whoever_attacks_chooses_where_to_regist
 }
 
 #[test]
+fn a_rule_whose_row_it_does_not_match_is_no_example_as_meant() {
+    let tested = |text: &str| {
+        let policy = folder(&[("policy.toml", "version = \"x\""), ("conditions.toml", text)]);
+        truestream(&["policy", "test", &path(&policy)])
+    };
+    let told = tested(CONDITIONS).good();
+    assert!(told.out.contains("as meant   rule \"half\" matches { plays = 1 }"), "{told:?}");
+    assert!(told.out.contains("as meant   rule \"half\" does not match {  }"), "{told:?}");
+    let told = tested(&CONDITIONS.replacen("plays >= 5 and", "plays >= 6 and", 1));
+    assert_eq!(told.code, Some(3), "{told:?}");
+    assert!(told.out.contains("OTHERWISE  rule \"card_testers\" matches { ") && told.err.contains("1 of "), "{told:?}");
+    tested(&CONDITIONS.replacen("plays >= 5 and", "nonsense(", 1)).failed(4, &["\"card_testers\"", "`nonsense`"]);
+}
+
+#[test]
 fn a_check_warns_of_what_is_hardly_meant() {
     let built_in = |name: &str| datasets::policy::BUILT_IN.iter().find(|(file, _)| *file == name).expect("a file").1;
     let dated = |file: &str, day: &str| built_in(file).replacen("2026-01-01", day, 1);
