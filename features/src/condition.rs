@@ -96,6 +96,17 @@ impl Condition {
         &self.columns
     }
 
+    /// The names of columns that are texts, each beside a word that it compares them with.
+    pub fn compared(&self) -> Vec<(&'static str, &str)> {
+        let mut places = Vec::new();
+        self.truth.compared(&mut places);
+        let named = |(column, word): (u16, u16)| {
+            let (_, _, name) = self.columns[usize::from(column)].key();
+            (name, self.words[usize::from(word)].as_str())
+        };
+        places.into_iter().map(named).collect()
+    }
+
     /// Whether it reads nothing but the row that it is asked of.
     pub fn is_of_one_row(&self) -> bool {
         self.columns.iter().all(|seen| seen.source() == Source::Row(self.table.window_ms))
@@ -267,6 +278,16 @@ impl Truth {
                 },
             },
             Truth::Not(truth) => truth.of(sight).map(|truth| !truth),
+        }
+    }
+
+    /// The columns that are compared with words, each with its word.
+    fn compared(&self, found: &mut Vec<(u16, u16)>) {
+        match self {
+            Truth::Is(column, word) => found.push((*column, *word)),
+            Truth::And(pair) | Truth::Or(pair) => pair.iter().for_each(|truth| truth.compared(found)),
+            Truth::Not(truth) => truth.compared(found),
+            Truth::Compare(..) | Truth::Null(_) => {}
         }
     }
 

@@ -6,6 +6,7 @@
 
 mod activation;
 mod backtest;
+mod idle;
 mod pay;
 mod stakes;
 mod uploads;
@@ -22,11 +23,10 @@ use datasets::formats::instant;
 use datasets::policy::{self, Cases, PayoutCase, VerdictCase};
 use features::risk::{self, fuse_in};
 use features::signals::{Name, Seen, Signal};
-use records::clause::Clause;
 use records::declaring::Declaring;
 use records::lists::Entry;
-use records::policy::{Mix, Origin, Percent};
-use records::{Millis, Policy, Risk, Subject};
+use records::policy::{Origin, Percent};
+use records::{Millis, Policy, Risk};
 use serde_json::{Value, json};
 
 use crate::economics::{self, Economy};
@@ -194,12 +194,10 @@ fn check(CheckArgs { one: args, store, data, artists_max, more }: &CheckArgs) ->
         faults.extend((found > most).then(|| backtest::too_many(found, most)));
         wronged = Some(found);
     }
-    let idle = match faults.is_empty() {
-        true => [idle(&load(own)?), expired(own)?].concat(),
-        false => Vec::new(),
+    let (idle, lists, warnings) = match faults.is_empty() {
+        true => (idle::idle(own)?, untold(own)?, idle::doubtful(own)?),
+        false => Default::default(),
     };
-    let lists = if faults.is_empty() { untold(own)? } else { Vec::new() };
-    let warnings = if faults.is_empty() { doubtful(own)? } else { Vec::new() };
     let name = args.policy.display();
     match args.json {
         true => {
@@ -273,71 +271,6 @@ fn misspent(folder: Option<&Path>, store: Option<&Path>) -> Result<Vec<String>, 
     };
     let faults = balances.iter().filter_map(pays).chain(artists.iter().filter(is_short).map(starves));
     Ok(faults.chain(foreign.iter().map(is_foreign)).collect())
-}
-
-/// What is written in the policy and cannot count: a rule that is off or weighs nothing, a rule of a part that weighs nothing,
-/// thresholds that nothing reaches.
-fn idle(policy: &Policy) -> Vec<String> {
-    let mut idle = Vec::new();
-    for subject in Subject::ALL {
-        let local = policy.local_weights.values().filter_map(|local| local.of(subject));
-        let mixes: Vec<&Mix> = local.chain([policy.weights.of(subject)]).collect();
-        let counts = |part: fn(records::policy::Shares) -> Percent| {
-            let mut weights = mixes.iter().flat_map(|mix| [mix.heard(), mix.unheard()]);
-            weights.any(|weights| part(weights.shares()).get() > 0)
-        };
-        for (name, rule) in policy.rules.of(subject) {
-            let of_part = match signal_name(name).map(Name::part) {
-                Some(features::signals::Part::Content) => counts(|shares| shares.content),
-                Some(features::signals::Part::Behaviour) => counts(|shares| shares.behaviour),
-                Some(features::signals::Part::Policy) => counts(|shares| shares.policy),
-                None => false,
-            };
-            let why = match (rule.on, rule.weight.get(), of_part) {
-                (false, ..) => "is off",
-                (_, 0, _) => "weighs nothing",
-                (.., false) => "is of a part that weighs nothing for this subject",
-                _ => continue,
-            };
-            idle.push(format!("{}.{name} {why}", subject.name()));
-        }
-    }
-    idle
-}
-
-/// Rules that have expired.
-fn expired(own: Option<&Path>) -> Result<Vec<String>, Failure> {
-    let now = now();
-    let rules = policy::clauses(own).map_err(input)?.into_iter().map(|rule| rule.clause);
-    let told = |rule: Clause| format!("rule {:?} has expired at {}", rule.id, instant::to_text(rule.expires));
-    Ok(rules.filter(|rule| rule.expires <= now).map(told).collect())
-}
-
-/// Before this day nobody uploaded music to a service: the Internet Underground Music Archive, the first that took some, began in 1993.
-const ASKED_MIN: &str = "1993-01-01";
-/// From so many years after today on a day is taken for a slip of the pen.
-const ASKED_YEARS: i64 = 10;
-
-/// What can be and is hardly meant: rules about windows that nobody runs, and days that ask everybody or nobody.
-fn doubtful(own: Option<&Path>) -> Result<Vec<String>, Failure> {
-    let least = instant::from_text(ASKED_MIN).expect("a day");
-    let most = now() + ASKED_YEARS * 365 * 86_400_000;
-    let days = [
-        ("disclosure.toml: required_from", policy::declaring(own).map_err(input)?.required_from),
-        ("gate.toml: asked_from", policy::gate(own).map_err(input)?.asked_from),
-    ];
-    let told = |(what, day): (&str, Millis)| match day {
-        day if day < least => Some(format!(
-            "{what} is {}, before {ASKED_MIN}: every upload of which it is known when is asked",
-            instant::to_text(day)
-        )),
-        day if day > most => {
-            Some(format!("{what} is {}, in more than {ASKED_YEARS} years: no upload is asked", instant::to_text(day)))
-        }
-        _ => None,
-    };
-    let rules = policy::clauses(own).map_err(input)?;
-    Ok(days.into_iter().filter_map(told).chain(clauses::unusual_windows(&rules)).collect())
 }
 
 fn now() -> Millis {

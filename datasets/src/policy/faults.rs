@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use records::gate::Limits;
 use records::listening::Listening;
 use records::policy::{Flow, Review, Rule};
 use records::{Policy, Subject};
@@ -15,10 +14,11 @@ use super::attacks::{attacks, own_attacks};
 use super::gate::{gate, own_gate};
 use super::terms::{own_terms, terms};
 use super::{
-    LISTENING, PolicyFile, REVIEW, ThresholdsFile, WeightsFile, built_in, cases, clauses, declaring, lay_over,
-    listening, load, no_name, own_declaring, parse, pins, read, refuse_strangers, surges,
+    CONDITIONS, LISTENING, PolicyFile, REVIEW, SENSITIVITY, TestedClause, ThresholdsFile, WeightsFile, built_in, cases,
+    clauses, declaring, lay_over, listening, load, no_name, own_declaring, parse, pins, read, refuse_strangers, surges,
 };
 use crate::Error;
+use crate::formats::instant;
 
 /// Every mistake in the folder's files; the first of each section of weights, thresholds and rules, the first of every other file.
 pub fn faults(folder: &Path) -> Vec<Error> {
@@ -49,6 +49,7 @@ pub fn faults(folder: &Path) -> Vec<Error> {
     faults.extend(cases(Some(folder)).err());
     faults.extend(clauses(Some(folder)).err());
     faults.extend(surges(Some(folder)).err());
+    faults.extend(unsaid(folder));
     faults.extend(pins(Some(folder)).err());
     faults.extend(own_terms(folder).err());
     faults.extend(own_attacks(folder).err());
@@ -83,6 +84,26 @@ fn strange_rules(given: BTreeMap<Subject, BTreeMap<String, Rule>>, path: &Path) 
     one_by_one.filter_map(|rule| lay_over(&mut built_in().rules, rule, path).err()).collect()
 }
 
+/// What of a rule or a wave must say something and says nothing: verdicts and reasons repeat it. A policy that was activated before that was asked is read
+/// as ever.
+fn unsaid(folder: &Path) -> Vec<Error> {
+    let mut unsaid = Vec::new();
+    let mut ask = |file: &str, what: &str, key: &str, text: &str| {
+        if text.trim().is_empty() {
+            let found = format!("{what}: {key}: found nothing, expected a text");
+            unsaid.push(Error::Input(format!("{}: {found}", folder.join(file).display())));
+        }
+    };
+    for TestedClause { clause, .. } in clauses(Some(folder)).unwrap_or_default() {
+        let keys = [("id", &clause.id), ("code", &clause.code), ("reason", &clause.reason), ("owner", &clause.owner)];
+        keys.into_iter().for_each(|(key, text)| ask(CONDITIONS, &format!("rule {:?}", clause.id), key, text));
+    }
+    for surge in surges(Some(folder)).unwrap_or_default() {
+        ask(SENSITIVITY, &format!("the wave of {}", surge.measure.name()), "name", &surge.name);
+    }
+    unsaid
+}
+
 /// The settings of a policy by their names, such as `rules.account.edge.weight`; of the built-in one without a folder.
 ///
 /// # Errors
@@ -108,14 +129,14 @@ pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error
         "review": review,
         "listening": listening(folder)?,
         "disclosure": {
-            "required_from": crate::formats::instant::to_text(declaring.required_from),
+            "required_from": instant::to_text(declaring.required_from),
             "undeclared": declaring.undeclared,
             "no_consent": declaring.no_consent,
             "contradicted": declaring.contradicted,
             "detected": declaring.detected,
             "own": declaring.own,
         },
-        "gate": gated(gate(folder)?),
+        "gate": dated(json!(gate(folder)?), &["asked_from", "until"]),
         "royalties": terms(folder)?,
         "attacks": {
             "currency": attacks.currency, "stream_rate": attacks.stream_rate, "account_brings": attacks.account_brings,
@@ -128,7 +149,7 @@ pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error
             .collect::<serde_json::Map<_, _>>(),
         "conditions": clauses(folder)?
             .into_iter()
-            .map(|tested| (tested.clause.id.clone(), json!(tested.clause)))
+            .map(|tested| (tested.clause.id.clone(), dated(json!(tested.clause), &["from", "expires"])))
             .collect::<serde_json::Map<_, _>>(),
     });
     let mut flat = BTreeMap::new();
@@ -136,12 +157,17 @@ pub fn settings(folder: Option<&Path>) -> Result<BTreeMap<String, String>, Error
     Ok(flat)
 }
 
-/// The limits of the gate, with its day as it is written.
-fn gated(limits: Limits) -> Value {
-    let day = crate::formats::instant::to_text(limits.asked_from);
-    let mut settings = json!(limits);
-    settings["asked_from"] = json!(day);
-    settings
+/// The settings with the instants of these names as people write them.
+fn dated(settings: Value, names: &[&str]) -> Value {
+    let dated_field = |(name, value): (String, Value)| match value.as_i64().filter(|_| names.contains(&name.as_str())) {
+        Some(at) => (name, json!(instant::to_text(at))),
+        None => (name, dated(value, names)),
+    };
+    match settings {
+        Value::Object(fields) => Value::Object(fields.into_iter().map(dated_field).collect()),
+        Value::Array(entries) => entries.into_iter().map(|entry| dated(entry, names)).collect(),
+        other => other,
+    }
 }
 
 fn flatten(name: String, value: &Value, into: &mut BTreeMap<String, String>) {
@@ -210,6 +236,15 @@ mod tests {
             assert!(texts.iter().any(|text| is_it(&text)), "{file}, line {line}: {texts:#?}");
         }
         assert_eq!(texts.len(), 4, "{texts:#?}");
+    }
+
+    #[test]
+    fn instants_are_shown_as_people_write_them() {
+        let entries =
+            json!({"asked_from": 0, "trusted": {"tracks": [{"id": "t", "until": 86_400_000}, {"until": null}]}});
+        let shown = dated(entries, &["asked_from", "until"]);
+        assert_eq!(shown["asked_from"], "1970-01-01T00:00:00Z");
+        assert_eq!(shown["trusted"]["tracks"], json!([{"id": "t", "until": "1970-01-02T00:00:00Z"}, {"until": null}]));
     }
 
     #[test]

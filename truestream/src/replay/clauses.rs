@@ -13,6 +13,7 @@ use dataflows::risk::Asked;
 use datasets::policy::{self, TestedClause};
 use features::condition::{Condition, Seen, Table};
 use records::clause::Clause;
+use records::{Millis, Territory};
 
 use super::args::{USUAL_WINDOWS, millis};
 use super::laws::Law;
@@ -103,7 +104,18 @@ fn tested(rule: &TestedClause) -> Result<Vec<TestRow>, String> {
         let means = if test.matches { "matches" } else { "does not match" };
         rows.push((format!("rule {:?} {means} {{ {row} }}", clause.id), wrong));
     }
-    Ok(())
+    Ok(rows)
+}
+
+/// Rules that compare a country with what is none: they match only rows that say just that.
+pub fn strange_countries(rules: &[TestedClause]) -> Vec<String> {
+    let told = |TestedClause { clause, .. }: &TestedClause| {
+        let (_, condition) = conditioned(clause.clone()).ok()?;
+        let mut countries = condition.compared().into_iter().filter(|(column, _)| *column == "country");
+        let fault = countries.find_map(|(_, word)| Territory::try_from(word.to_owned()).err())?;
+        Some(format!("rule {:?}: country: {fault}: it is compared letter by letter", clause.id))
+    };
+    rules.iter().filter_map(told).collect()
 }
 
 fn conditioned(clause: Clause) -> Result<(Clause, Condition), String> {

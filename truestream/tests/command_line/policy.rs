@@ -57,6 +57,11 @@ fn settings_are_shown_and_compared() {
     let told = truestream(&["policy", "diff", "built-in", &path(&strict)]).good();
     assert_eq!(told.out.lines().count(), 2, "{told:?}");
     assert!(told.out.contains("rules.account.edge.weight: 65 -> 66"), "{told:?}");
+    let dated = folder(&[("policy.toml", "version = \"dated\""), ("conditions.toml", CONDITIONS)]);
+    let told = truestream(&["policy", "diff", "built-in", &path(&dated)]).good();
+    for said in ["expires: nothing -> 2030-01-01T00:00:00Z", "from: nothing -> 2026-01-02T00:00:00Z"] {
+        assert!(told.out.contains(said), "{said}: {told:?}");
+    }
     let told = truestream(&["policy", "diff", "built-in", "built-in", "--json"]).good();
     assert_eq!(told.json().as_array().map(Vec::len), Some(0));
 }
@@ -968,6 +973,61 @@ fn a_rule_whose_row_it_does_not_match_is_no_example_as_meant() {
     assert_eq!(told.code, Some(3), "{told:?}");
     assert!(told.out.contains("OTHERWISE  rule \"card_testers\" matches { ") && told.err.contains("1 of "), "{told:?}");
     tested(&CONDITIONS.replacen("plays >= 5 and", "nonsense(", 1)).failed(4, &["\"card_testers\"", "`nonsense`"]);
+}
+
+#[test]
+fn a_check_says_what_is_written_and_never_counts() {
+    let steps = "hold = 40\nescalate = 60\nblock = 85\nescalate_signals = 200\nblock_signals = 255\n";
+    let wave = "[[wave]]\nname = 'flood'\nmeasure = 'uploads'\nhours = 24\nweeks = 4\nseen_min = 0\ntimes_min = 0\ndeviations = 0\n\
+                segment = 'default'\npoints = 5\nfloor = { hold = 40, escalate = 60, block = 85 }\nlasts_hours = 48\nlasts_max_hours = 168\n\
+                relaxes = [{ segment = 'major', points = 5, ceiling = { hold = 5, escalate = 7 } }]\n";
+    let rules = CONDITIONS.replacen("rollout_percent = 50", "rollout_percent = 0", 1);
+    let rules = rules.replacen("when = \"plays >= 5 and", "when = \"country in ('BR', 'BRA') and plays >= 5 and", 1);
+    let rules = rules.replacen("row = { plays = 5,", "row = { \"account.country\" = \"BRA\", plays = 5,", 1);
+    let checked = |files: &[(&str, &str)]| {
+        let policy = folder(&[&[("policy.toml", "version = \"x\"")], files].concat());
+        truestream(&["policy", "check", &path(&policy)])
+    };
+    let told = checked(&[
+        ("thresholds.toml", &format!("[default]\n{steps}")),
+        ("sensitivity.toml", wave),
+        ("conditions.toml", &rules),
+    ])
+    .good();
+    for said in [
+        "note: thresholds of default: nobody is ever escalated or blocked: every signal at its strongest is hold",
+        "note: wave \"flood\" tightens nothing: its floor is not below the thresholds of default",
+        "note: wave \"flood\" relaxes nothing of major: its ceiling is not above the thresholds there",
+        "note: rule \"half\" acts for 0 of 100 subjects",
+        "warning: wave \"flood\": seen_min, times_min and deviations are 0",
+        "warning: rule \"card_testers\": country: found \"BRA\", expected a country as two capitals",
+    ] {
+        assert!(told.out.contains(said), "{said}: {told:?}");
+    }
+    assert_eq!(told.out.matches("note: thresholds of").count(), 1, "{told:?}");
+    let told = checked(&[("conditions.toml", CONDITIONS)]).good();
+    for said in ["thresholds of", "of 100 subjects", "country"] {
+        assert!(!told.out.contains(said), "{said}: {told:?}");
+    }
+
+    // What a verdict repeats has to say something.
+    for (right, wrong, says) in [
+        ("id = \"half\"", "id = \"\"", "conditions.toml: rule \"\": id: found nothing, expected a text"),
+        ("owner = \"labels\"", "owner = \" \"", "rule \"half\": owner: found nothing"),
+        ("code = \"R3\"", "code = \"\"", "rule \"half\": code: found nothing"),
+        (
+            "reason = \"plays\"\nowner = \"labels\"",
+            "reason = \"\"\nowner = \"labels\"",
+            "rule \"half\": reason: found nothing",
+        ),
+    ] {
+        assert!(CONDITIONS.contains(right), "{right}");
+        let told = checked(&[("conditions.toml", &CONDITIONS.replacen(right, wrong, 1))]);
+        assert!(told.code == Some(4) && told.out.contains(says), "{says}: {told:?}");
+    }
+    let told = checked(&[("sensitivity.toml", &wave.replace("'flood'", "''"))]);
+    let says = "sensitivity.toml: the wave of uploads: name: found nothing, expected a text";
+    assert!(told.code == Some(4) && told.out.contains(says), "{told:?}");
 }
 
 #[test]
