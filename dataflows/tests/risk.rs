@@ -714,8 +714,8 @@ fn recount(world: &World, policy: &Policy, tick: Tick, state: &State) -> (Judgem
                     sheet.question(&clause.condition).holds(&cells, clock().instant(tick))
                 }
             });
-            if (clause.from..clause.until).contains(&tick) && matches {
-                judgements.entry(who).or_default().rules.push(place as u16);
+            if clause.in_force.iter().any(|ticks| ticks.contains(&tick)) && matches {
+                judgements.entry(who).or_default().rules.push(place as u32);
             }
         }
     }
@@ -780,7 +780,7 @@ fn subject(axis: Axis) -> Subject {
     }
 }
 
-/// Rules of several subjects and windows; some begin and end while the world goes on.
+/// Rules of several subjects and windows; some begin and end while the world goes on, and some of them twice.
 fn clauses(world: &World) -> Arc<[Clause]> {
     if !world.has_clauses {
         return Arc::new([]);
@@ -791,8 +791,7 @@ fn clauses(world: &World) -> Arc<[Clause]> {
         axis,
         window,
         condition: Condition::read(when, Table { axis, window_ms: WINDOWS_MS[usize::from(window)] }).unwrap(),
-        from,
-        until,
+        in_force: vec![from..until],
     };
     let all = [
         (Axis::Account, 0, "plays >= 2 and tracks < plays", changes, Tick::MAX),
@@ -808,8 +807,14 @@ fn clauses(world: &World) -> Arc<[Clause]> {
         (Axis::Track, 0, "artist.plays > plays and uploader.w7d.tracks > 1", 0, Tick::MAX),
         (Axis::Track, 1, "contains_ai = 'all' and duration_ms < 35000 or signal.audio > 0", 0, ends),
         (Axis::Track, 2, "artist.plays is null and w24h.plays = 0 or age_hours between 24 and 48", 0, Tick::MAX),
+        // Policies that have them take turns with one that has not.
+        (Axis::Account, 2, "plays > 1", 0, begins),
+        (Axis::Track, 1, "plays > 1 and (w7d.plays > 2 or age_hours >= 24)", 0, begins),
     ];
-    all.map(clause).into()
+    let mut all = all.map(clause);
+    let turned = all.len() - 2;
+    all[turned..].iter_mut().for_each(|clause| clause.in_force.push(changes..ends));
+    all.into()
 }
 
 /// What was compared: the signals of each kind of subject, and the segments.
@@ -819,7 +824,7 @@ struct Compared {
     segments: BTreeMap<(Subject, u16), u32>,
     territories: BTreeMap<(Subject, u16), u32>,
     /// How often each rule that people wrote matched.
-    rules: BTreeMap<u16, u32>,
+    rules: BTreeMap<u32, u32>,
     /// Judgements without a signal of the audio, of subjects that were heard.
     clean: BTreeMap<Subject, u32>,
     /// Features that were a number other than nothing.
@@ -1082,7 +1087,7 @@ fn judgements_equal_a_recount_in_small_worlds() {
     for kind in expected {
         assert!(signals.contains_key(&kind), "{kind:?} was never compared");
     }
-    assert_eq!(rules.len(), 12, "some rule that people wrote never matched: {rules:?}");
+    assert_eq!(rules.len(), 14, "some rule that people wrote never matched: {rules:?}");
     assert!(clean[&Subject::Track] > 0, "clean audio was never compared");
     // In these worlds nobody is offline, shuffles, has a network or is new, and none has a searched or kept play.
     let unheard =

@@ -172,6 +172,7 @@ fn faults(own: Option<&Path>, store: Option<&Path>) -> Result<Vec<String>, Failu
     let rules = policy::clauses(own).unwrap_or_default();
     faults.extend(clauses::faults(&rules));
     faults.extend(clauses::strange_columns(&rules));
+    faults.extend(clauses::twin_columns(&rules));
     if faults.is_empty() {
         faults.extend(misspent(own, store)?);
     }

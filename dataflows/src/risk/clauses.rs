@@ -1,7 +1,7 @@
 //! Rules that people wrote as conditions, asked of every row that changed and laid beside what signals say.
 //!
 //! ```text
-//! rows of window views ──conditions──▶ which hold ───────────────┐
+//! rows of window views ──conditions not over yet──▶ which hold ──┐
 //! rows, what is told, signals, owners of tracks ──▶ sheets ──▶ which hold, of those that read more than one table
 //!                                     judgements ────────────────┴──▶ Clauses ──▶ judgements with the rules in force that match
 //! ```
@@ -17,8 +17,9 @@ use hashbrown::{HashMap, HashSet};
 use records::{Key, Subject};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
-use timely::dataflow::operators::Concatenate;
+use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Concatenate, Operator};
 
 use super::catalogue::ByKey;
 use super::sheets::{Owners, Sheets};
@@ -36,13 +37,24 @@ pub struct Asked {
     pub window: u8,
     /// What is asked.
     pub condition: Condition,
-    /// The first tick at which it is in force.
-    pub from: Tick,
-    /// The first tick at which it is not any more.
-    pub until: Tick,
+    /// The ticks at which it is in force, in order; between two of them lies a tick at which it is not.
+    pub in_force: Vec<Range<Tick>>,
 }
 
+/// The place of a rule among those that are asked: a policy may be a table of more rules than 16 bits count.
+pub type Place = u32;
+
 impl Asked {
+    /// Whether it is in force at the tick.
+    pub fn is_in_force(&self, tick: Tick) -> bool {
+        self.in_force.iter().any(|ticks| ticks.contains(&tick))
+    }
+
+    /// The first tick from which on it is in force no more: nobody needs to know then for whom it holds.
+    pub(super) fn until(&self) -> Tick {
+        self.in_force.last().map_or(0, |ticks| ticks.end)
+    }
+
     /// Whether it reads rows of the view.
     pub fn reads(&self, axis: Axis) -> bool {
         let mut sources = self.condition.columns().iter().map(|seen| seen.source());
@@ -78,7 +90,7 @@ pub(super) struct Tables<'scope> {
 enum News {
     Judged(JudgementChange),
     /// The conditions that hold for the subject's row of a window, by their places.
-    Held((Subject, Key), u8, Vec<u16>),
+    Held((Subject, Key), u8, Vec<Place>),
     /// The cells of the subject's row of a window.
     Row((Subject, Key), u8, Option<Vec<Cell>>),
     /// What is told of the subject.
@@ -100,12 +112,9 @@ pub(super) fn beside<'scope>(
     let sheet_of = |axis: Axis| Sheet::of(axis, asked.iter().map(|asked| &asked.condition));
     let mut news = vec![judged.map(News::Judged)];
     for (axis, rows) in tables.rows {
-        if asked.iter().any(|asked| asked.axis == axis && asked.condition.is_of_one_row()) {
-            let asked = asked.clone();
-            news.push(rows.clone().flat_map(move |((window, key), row)| {
-                let held = held(&asked, axis, window, row.as_ref())?;
-                Some(News::Held((subject(axis), key), window, held))
-            }));
+        let simple = simple(axis, judging);
+        if simple.iter().any(|places| !places.is_empty()) {
+            news.push(ask(rows.clone(), axis, simple, asked.clone()));
         }
         let sheet = sheet_of(axis);
         if !sheet.is_empty() {
@@ -164,19 +173,47 @@ fn parts(sheet: &Sheet, axis: Axis, judging: &Judging) -> Vec<Option<Range<usize
         .collect()
 }
 
-/// Which conditions hold for the row, by their places; `None` where none is asked of such a row.
-fn held(asked: &[Asked], axis: Axis, window: u8, row: Option<&WindowRow>) -> Option<Vec<u16>> {
-    let mut is_asked = false;
-    let mut held = Vec::new();
-    for (place, asked) in asked.iter().enumerate() {
-        if (asked.axis, asked.window) == (axis, window) && asked.condition.is_of_one_row() {
-            is_asked = true;
-            if row.is_some_and(|row| asked.condition.holds(row)) {
-                held.push(place as u16);
-            }
+/// For each window the rules that read nothing but its row.
+fn simple(axis: Axis, judging: &Judging) -> Vec<Vec<Place>> {
+    let mut simple = vec![Vec::new(); judging.windows_ms.len()];
+    for (place, asked) in (0..).zip(judging.clauses.iter()) {
+        if asked.axis == axis && asked.condition.is_of_one_row() {
+            simple[usize::from(asked.window)].push(place);
         }
     }
-    is_asked.then_some(held)
+    simple
+}
+
+/// Asks every row that changed the rules of its window that are in force or will be: a row that stays as it is is asked no second time.
+fn ask<'scope>(
+    rows: StreamVec<'scope, Tick, RowChange>,
+    axis: Axis,
+    simple: Vec<Vec<Place>>,
+    asked: Arc<[Asked]>,
+) -> StreamVec<'scope, Tick, News> {
+    rows.unary(Pipeline, "Conditions", move |_capability, _info| {
+        move |input, output| {
+            input.for_each(|held, rows| {
+                let Some(held) = held.retain_least(output.output_index()) else { return };
+                let tick = *held.time();
+                output.session(&held).give_iterator(rows.drain(..).filter_map(|((window, key), row)| {
+                    let places = &simple[usize::from(window)];
+                    let holding = holding(&asked, places, row.as_ref(), tick);
+                    (!places.is_empty()).then(|| News::Held((subject(axis), key), window, holding))
+                }));
+            });
+        }
+    })
+}
+
+/// Which of the rules hold for the row; without one, none does.
+fn holding(asked: &[Asked], places: &[Place], row: Option<&WindowRow>, tick: Tick) -> Vec<Place> {
+    let Some(row) = row else { return Vec::new() };
+    let holds = |place: &Place| {
+        let asked = &asked[*place as usize];
+        tick < asked.until() && asked.condition.holds(row)
+    };
+    places.iter().copied().filter(holds).collect()
 }
 
 /// Stands for a window where conditions read more than one table.
@@ -186,14 +223,14 @@ const SEVERAL: u8 = u8::MAX;
 struct Case {
     judged: Option<Judgement>,
     /// Windows and the conditions that hold in them.
-    held: Vec<(u8, u16)>,
+    held: Vec<(u8, Place)>,
     said: Option<Judgement>,
 }
 
 struct Clauses {
     asked: Arc<[Asked]>,
     /// Ticks at which a rule begins or ends, latest first, and its place.
-    turns: Vec<(Tick, u16)>,
+    turns: Vec<(Tick, Place)>,
     /// The subjects for which each condition holds, by its place.
     held: Vec<HashSet<(Subject, Key)>>,
     cases: HashMap<(Subject, Key), Case>,
@@ -205,9 +242,10 @@ struct Clauses {
 impl Clauses {
     fn new(judging: &Judging, clock: Clock) -> Clauses {
         let asked = judging.clauses.clone();
-        let places = asked.iter().zip(0..);
-        let mut turns: Vec<(Tick, u16)> =
-            places.flat_map(|(asked, place)| [(asked.from, place), (asked.until, place)]).collect();
+        let mut turns: Vec<(Tick, Place)> = Vec::new();
+        for (place, asked) in (0..).zip(asked.iter()) {
+            turns.extend(asked.in_force.iter().flat_map(|ticks| [(ticks.start, place), (ticks.end, place)]));
+        }
         turns.sort_unstable_by(|a, b| b.cmp(a));
         let held = vec![HashSet::new(); asked.len()];
         let sheets = Sheets::new(judging, clock);
@@ -215,21 +253,21 @@ impl Clauses {
     }
 
     /// Of the conditions that are asked in a window these hold for the subject.
-    fn hold(&mut self, subject: (Subject, Key), window: u8, held: Vec<u16>) {
+    fn hold(&mut self, subject: (Subject, Key), window: u8, held: Vec<Place>) {
         if held.is_empty() && !self.cases.contains_key(&subject) {
             return;
         }
         let case = self.cases.entry(subject).or_default();
-        let is_of = |(of, _): &(u8, u16)| *of == window;
+        let is_of = |(of, _): &(u8, Place)| *of == window;
         if case.held.iter().copied().filter(is_of).map(|(_, place)| place).eq(held.iter().copied()) {
             return;
         }
         case.held.iter().filter(|held| is_of(held)).for_each(|(_, place)| {
-            self.held[usize::from(*place)].remove(&subject);
+            self.held[*place as usize].remove(&subject);
         });
         case.held.retain(|held| !is_of(held));
         for place in held {
-            self.held[usize::from(place)].insert(subject);
+            self.held[place as usize].insert(subject);
             case.held.push((window, place));
         }
         self.touched.insert(subject);
@@ -246,7 +284,7 @@ impl Keep for Clauses {
 
     fn open(&mut self, tick: Tick, _out: &mut Vec<JudgementChange>) {
         while let Some((_, place)) = self.turns.pop_if(|(turn, _)| *turn <= tick) {
-            self.touched.extend(&self.held[usize::from(place)]);
+            self.touched.extend(&self.held[place as usize]);
         }
         self.sheets.open(tick);
     }
@@ -271,11 +309,8 @@ impl Keep for Clauses {
         }
         for subject in self.touched.drain() {
             let Some(case) = self.cases.get_mut(&subject) else { continue };
-            let in_force = |place: &u16| {
-                let Asked { from, until, .. } = self.asked[usize::from(*place)];
-                (from..until).contains(&tick)
-            };
-            let mut rules: Vec<u16> = case.held.iter().map(|(_, place)| *place).filter(in_force).collect();
+            let in_force = |place: &Place| self.asked[*place as usize].is_in_force(tick);
+            let mut rules: Vec<Place> = case.held.iter().map(|(_, place)| *place).filter(in_force).collect();
             rules.sort_unstable();
             let now = match (&case.judged, rules.is_empty()) {
                 (None, true) => None,

@@ -44,8 +44,8 @@ pub(crate) use self::audience::Held;
 use self::audience::{Audience, AudienceNews, Told};
 pub(crate) use self::catalogue::InForce;
 use self::catalogue::Laws;
-pub use self::clauses::Asked;
 use self::clauses::Tables;
+pub use self::clauses::{Asked, Place};
 use self::listens::Listens;
 use crate::clock::{Clock, Tick};
 use crate::dossiers::{AccountNews, read_places, route};
@@ -156,7 +156,7 @@ pub struct Judgement {
     /// What a model looked at, where one speaks.
     pub learned: Option<Learned>,
     /// The rules in force that match, by their places among [`Judging::clauses`], in that order.
-    pub rules: Vec<u16>,
+    pub rules: Vec<Place>,
     /// What a person ruled, where that is in force.
     pub ruling: Option<Box<Ruling>>,
 }

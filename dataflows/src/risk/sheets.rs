@@ -13,7 +13,7 @@ use features::tally::{Axis, WindowSet};
 use hashbrown::{HashMap, HashSet};
 use records::{Key, Millis, Subject};
 
-use super::clauses::{Asked, subject};
+use super::clauses::{Asked, Place, subject};
 use super::{Judging, Update};
 use crate::clock::{Clock, Tick};
 use crate::keep::Keep;
@@ -24,10 +24,12 @@ type Who = (Subject, Key);
 /// A rule over more than one table.
 struct Rule {
     /// Its place among all rules.
-    place: u16,
+    place: Place,
     /// The place of the window without whose row it holds for nobody.
     window: u8,
     question: Question,
+    /// The first tick at which it is over for good.
+    until: Tick,
 }
 
 /// What is asked of one kind of subject.
@@ -40,10 +42,14 @@ struct Page {
 impl Page {
     fn of(axis: Axis, asked: &[Asked]) -> Option<Page> {
         let sheet = Sheet::of(axis, asked.iter().map(|asked| &asked.condition));
-        let own = asked.iter().zip(0..).filter(|(asked, _)| asked.axis == axis && !asked.condition.is_of_one_row());
-        let rules =
-            own.map(|(asked, place)| Rule { place, window: asked.window, question: sheet.question(&asked.condition) });
-        let rules = rules.collect();
+        let own = (0..).zip(asked).filter(|(_, asked)| asked.axis == axis && !asked.condition.is_of_one_row());
+        let rule = |(place, asked): (Place, &Asked)| Rule {
+            place,
+            window: asked.window,
+            question: sheet.question(&asked.condition),
+            until: asked.until(),
+        };
+        let rules = own.map(rule).collect();
         (!sheet.is_empty()).then_some(Page { subject: subject(axis), sheet, rules })
     }
 }
@@ -160,14 +166,15 @@ impl Sheets {
     }
 
     /// The tick is complete: the rules that hold for each subject of which something changed, by their places.
-    pub fn close(&mut self, tick: Tick) -> Vec<(Who, Vec<u16>)> {
+    pub fn close(&mut self, tick: Tick) -> Vec<(Who, Vec<Place>)> {
         let mut held = Vec::with_capacity(self.changed.len());
         for who in self.changed.drain() {
             let page = self.pages.iter().find(|page| page.subject == who.0);
             let Some((page, known)) = page.zip(self.known.get_mut(&who)) else { continue };
             known.fill(&page.sheet);
             let as_of = self.clock.instant(tick);
-            let asked = page.rules.iter().filter(|rule| known.rows & (1 << rule.window) != 0);
+            let is_asked = |rule: &&Rule| known.rows & (1 << rule.window) != 0 && tick < rule.until;
+            let asked = page.rules.iter().filter(is_asked);
             let holds = asked.clone().filter(|rule| rule.question.holds(&known.cells, as_of));
             held.push((who, holds.map(|rule| rule.place).collect()));
             let turns = asked.flat_map(|rule| rule.question.turns(&known.cells));

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use dataflows::clock::Tick;
-use dataflows::risk::{Judgement, JudgementChange, Release};
+use dataflows::risk::{Judgement, JudgementChange, Place, Release};
 use datasets::arrivals::{Listing, Tier};
 use datasets::names::NameTable;
 use features::revision::Revision;
@@ -23,6 +23,7 @@ use records::policy::Origin;
 use records::{Names, Policy, Risk, Ruling, RulingKind, Subject, Territory, Verdict};
 use serde_json::json;
 
+use super::clauses::Standing;
 use super::docket::{Docket, Who};
 use super::evidence::Words;
 use super::laws::{Beta, Law};
@@ -42,10 +43,10 @@ pub struct Judge {
     pub models: Vec<String>,
     /// The platform's own generated audio and who makes it: not judged.
     pub own: HashSet<Who>,
-    /// The rules that people wrote as conditions in all policies, with how many matches of each began.
+    /// The rules that people wrote as conditions in all policies, in the order of each, with how many matches of each began.
     pub clauses: Vec<(Arc<Clause>, u64)>,
-    /// The place of the first of them among the rules that are asked.
-    pub first_rule: u16,
+    /// The places of these rules by their places among all that are asked.
+    places: HashMap<Place, Place>,
     /// The tiers and territories that have numbers of their own.
     pub segments: Segments,
     /// Whether somebody asks for the rows of `risk`.
@@ -58,7 +59,7 @@ pub struct Judge {
     betas: Vec<(Beta, Arc<str>)>,
     beta: Option<usize>,
     /// The rules that match as of now, by their places.
-    matching: HashMap<Who, Vec<u16>>,
+    matching: HashMap<Who, Vec<Place>>,
     /// Those with a verdict as of now.
     decided: HashSet<Who>,
     /// Those about whom a person ruled, as of now.
@@ -84,7 +85,7 @@ pub struct Turned {
 }
 
 /// The tier of verified distributors whose own has no thresholds.
-const VERIFIED: &str = "verified";
+pub const VERIFIED: &str = "verified";
 
 /// The tiers and the territories that have numbers of their own under some policy, each in order.
 #[derive(Clone, Debug)]
@@ -160,9 +161,10 @@ impl Judged {
 }
 
 impl Judge {
-    /// Judges by these policies, each from a tick on; the first from the beginning.
-    pub fn new(laws: &[Law]) -> Judge {
-        let clauses = laws.iter().flat_map(|law| &law.rules);
+    /// Judges by these policies, each from a tick on; the first from the beginning. They have these rules, each of which is asked under this
+    /// place.
+    pub fn new(laws: &[Law], rules: &[Standing], asked: Vec<Place>) -> Judge {
+        let clause = |Standing { rule: (clause, _), .. }: &Standing| (Arc::new(clause.clone()), 0);
         let betas = laws.iter().flat_map(|law| law.betas.iter().cloned());
         let betas: Vec<_> = betas.map(|beta| (beta.clone(), beta.policy.version.as_str().into())).collect();
         Judge {
@@ -171,8 +173,8 @@ impl Judge {
             words: Arc::default(),
             models: Vec::new(),
             own: HashSet::new(),
-            clauses: clauses.map(|(clause, _)| (Arc::new(clause.clone()), 0)).collect(),
-            first_rule: 0,
+            clauses: rules.iter().map(clause).collect(),
+            places: asked.into_iter().zip(0..).collect(),
             segments: Segments::new(laws),
             tells_risks: true,
             gravest: None,
@@ -299,9 +301,8 @@ impl Judge {
 
     /// With the rules of this judge alone, by their places among them; `None` where nothing is left.
     fn heard_by(&self, mut judgement: Judgement) -> Option<Judgement> {
-        let own = 0..self.clauses.len() as u16;
-        let rules = judgement.rules.iter().filter_map(|rule| rule.checked_sub(self.first_rule));
-        judgement.rules = rules.filter(|rule| own.contains(rule)).collect();
+        judgement.rules = judgement.rules.iter().filter_map(|asked| self.places.get(asked).copied()).collect();
+        judgement.rules.sort_unstable();
         let Judgement { signals, rules, ruling, .. } = &judgement;
         (!signals.is_empty() || !rules.is_empty() || ruling.is_some()).then_some(judgement)
     }
@@ -372,8 +373,8 @@ impl Judge {
         &mut self,
         who: Who,
         id: &LazyCell<String, impl FnOnce() -> String>,
-        rules: Vec<u16>,
-        decides: Option<u16>,
+        rules: Vec<Place>,
+        decides: Option<Place>,
         judged: &mut Judged,
     ) {
         let before = match rules.is_empty() {
@@ -381,7 +382,7 @@ impl Judge {
             false => self.matching.insert(who, rules.clone()),
         };
         let before = before.unwrap_or_default();
-        rules.iter().filter(|rule| !before.contains(rule)).for_each(|rule| self.clauses[usize::from(*rule)].1 += 1);
+        rules.iter().filter(|rule| !before.contains(rule)).for_each(|rule| self.clauses[*rule as usize].1 += 1);
         let key = |rule| RowKey::Hit(who.0, String::clone(id), rule);
         judged.hits.extend(before.iter().filter(|rule| !rules.contains(rule)).map(|rule| (key(*rule), None)));
         judged.hits.extend(rules.into_iter().map(|rule| {
@@ -390,11 +391,16 @@ impl Judge {
         }));
     }
 
-    fn clause(&self, rule: u16) -> &Arc<Clause> {
-        &self.clauses[usize::from(rule)].0
+    /// The rule that is asked under that place, where it is one of this judge's.
+    pub fn asked(&self, place: Place) -> Option<&Clause> {
+        self.places.get(&place).map(|own| &**self.clause(*own))
     }
 
-    fn hit(&self, id: &str, rule: u16, decides: bool) -> HitRow {
+    fn clause(&self, rule: Place) -> &Arc<Clause> {
+        &self.clauses[rule as usize].0
+    }
+
+    fn hit(&self, id: &str, rule: Place, decides: bool) -> HitRow {
         let clause = self.clause(rule).clone();
         let policy_version = self.versions[self.place].clone();
         HitRow { effect: clause.effect(id), clause, decides, policy_version }
@@ -417,12 +423,12 @@ impl Judge {
         id: &LazyCell<String, impl FnOnce() -> String>,
         judgement: &Judgement,
         found: &Assessment,
-    ) -> (Option<VerdictRow>, Option<u16>) {
+    ) -> (Option<VerdictRow>, Option<Place>) {
         let Judgement { segment, territory, heard, learned, rules, ruling, .. } = judgement;
         let (policy, policy_version) = self.policy_for(subject, id);
         let numbers = (*segment, *territory);
         let by_risk = features::risk::verdict(&policy, subject, self.segments.origin(numbers), found);
-        let acting: Vec<u16> =
+        let acting: Vec<Place> =
             rules.iter().copied().filter(|rule| self.clause(*rule).effect(id) == Effect::Acts).collect();
         let gravest = acting.iter().copied().min_by_key(|rule| (Reverse(self.clause(*rule).action), *rule));
         let graver = gravest.filter(|rule| self.clause(*rule).action > by_risk);

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use dataflows::clock::{Clock, Tick};
 use datasets::policy::{self, Stage};
-use features::condition::Condition;
 use features::revision::Revision;
 use records::clause::Clause;
 use records::declaring::Declaring;
@@ -21,7 +20,7 @@ use records::lot::drawn;
 use records::sensitivity::Surge;
 use records::{Millis, Policy, Subject};
 
-use super::clauses;
+use super::clauses::{self, Rule};
 use crate::exit::Failure;
 
 /// A policy, and from when on it is in force.
@@ -32,7 +31,7 @@ pub struct Law {
     /// The policy.
     pub policy: Arc<Policy>,
     /// The rules that people wrote.
-    pub rules: Vec<(Clause, Condition)>,
+    pub rules: Arc<[Rule]>,
     /// What must be declared.
     pub declaring: Declaring,
     /// What uploads must pass.
@@ -186,6 +185,6 @@ fn law(folder: Option<&Path>, from: Tick) -> Result<Law, Failure> {
     let declaring = policy::declaring(folder).map_err(input)?;
     let gate = policy::gate(folder).map_err(input)?;
     let surges = policy::surges(folder).map_err(input)?;
-    let (policy, rules, betas) = (Arc::new(policy), clauses::read(folder)?, Vec::new());
+    let (policy, rules, betas) = (Arc::new(policy), clauses::read(folder)?.into(), Vec::new());
     Ok(Law { from, policy, rules, declaring, gate, surges, betas })
 }

@@ -25,7 +25,7 @@ use timely::CommunicationConfig;
 
 use super::args::{Emit, ReplayArgs, millis};
 use super::attributes::Attributes;
-use super::clauses;
+use super::clauses::{self, Asking};
 use super::declared::{self, Declarations};
 use super::deliveries::Deliveries;
 use super::evidence::{Heard, HeardCounts};
@@ -234,35 +234,31 @@ pub fn prepare(args: &ReplayArgs, other: Option<Option<&Path>>) -> Result<Prepar
 
     let owners = if setting.reputes { Some(owners(&inputs, &kinds)?) } else { None };
     let (mut benches, mut judging): (Vec<Bench>, Vec<Judging>) = (Vec::new(), Vec::new());
-    let mut asked = Vec::new();
+    let mut asking = Asking::default();
     for ((bench, declarations), uploads) in laws.iter().zip(declarations).zip(uploads) {
         let waves = waves::find(bench, &counted, clock, first, until);
         // Subjects are judged under the thresholds of the moment; nothing else of a policy changes with a wave.
         let tightened = waves::over(bench.clone(), &waves);
-        let mut judge = setting.judges().then(|| Judge::new(&tightened));
-        if let Some(judge) = &mut judge {
+        let mut judge = None;
+        if setting.judges() {
+            let rules = clauses::standing(&tightened, clock);
+            let judge = judge.insert(Judge::new(&tightened, &rules, asking.add(&rules, &setting.windows, &read)?));
             // What speaks against everybody is found once for all under whom suspicion travels alike.
             let alike = |known: &Vec<Law>| laws::travels_otherwise(known, bench).is_none();
             judge.judging = laws.iter().position(alike).unwrap_or_default();
             judge.words = words.clone();
             judge.models.clone_from(&scorers.names);
             judge.own = declarations.as_ref().map(Declarations::own).unwrap_or_default();
-            judge.first_rule = asked.len() as u16;
             judge.segments = segments.clone();
             judge.tells_risks = setting.views.contains(&View::Risk);
             judge.gravest = args.terse.then(HashMap::new);
         }
-        asked.extend(if judge.is_some() {
-            clauses::asked(&tightened, &setting.windows, &read, clock)?
-        } else {
-            Vec::new()
-        });
         let declarations = declarations.filter(|_| setting.declares());
         let reputations = owners.as_ref().map(|owners| Reputations::new(names.clone(), &by_tick, owners, first));
         let waves = waves::rows(&waves, bench, clock);
         benches.push(Bench { judge, declarations, uploads, reputations, waves });
     }
-    let clauses: Arc<[_]> = asked.into();
+    let clauses = asking.done();
     let in_force = |valid_from: Option<Millis>| tick(valid_from).unwrap_or(0).max(first);
     entries.extend(Attributes::of(&clauses).read(&inputs, &kinds, &mut naming, in_force)?);
     entries.sort_by_key(|(tick, _)| *tick);
@@ -408,8 +404,11 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
     let watch = Watch::of(&laws, clock);
     let scorers = Scorers::read(args, clock, 0, &names)?;
     let setting = setting.with_rules(args, &laws).with_rulings(args, true).with_reputations(args, &laws)?;
-    let mut judge = setting.judges().then(|| Judge::new(&laws));
-    if let Some(judge) = &mut judge {
+    let read = setting.read(&laws);
+    let (mut judge, mut asking) = (None, Asking::default());
+    if setting.judges() {
+        let rules = clauses::standing(&laws, clock);
+        let judge = judge.insert(Judge::new(&laws, &rules, asking.add(&rules, &setting.windows, &read)?));
         judge.tells_risks = setting.views.contains(&View::Risk);
         judge.models.clone_from(&scorers.names);
         if watch.is_some() {
@@ -420,8 +419,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
         let why = "the policy registers generated audio of the platform's own, which the living service does not know";
         return Err(Failure::Usage(why.to_owned()));
     }
-    let read = setting.read(&laws);
-    let clauses = if setting.judges() { clauses::asked(&laws, &setting.windows, &read, clock)? } else { Vec::new() };
+    let clauses = asking.done();
     let attributes = Attributes::of(&clauses);
     let asked = (setting.declares(), setting.reputes);
     let deliveries = Deliveries::of(&setting.views, asked, &laws, clock, names.clone())?;
@@ -430,7 +428,7 @@ pub fn prepare_living(args: &ReplayArgs, names: Arc<NameTable>) -> Result<Living
         turns: judge.turns().collect(),
         windows_ms: read.clone(),
         models: scorers.turns.clone(),
-        clauses: clauses.clone().into(),
+        clauses: clauses.clone(),
         // Evidence may come at any time.
         copies: true,
         rulings: true,
@@ -638,7 +636,8 @@ impl Setting {
     /// The lengths of the windows that somebody reads, shortest first: all of them where rows of a window view are written.
     fn read<'a>(&self, laws: impl IntoIterator<Item = &'a Law>) -> Vec<Millis> {
         let is_written = !self.axes().is_empty();
-        let rules: Vec<Millis> = laws.into_iter().flat_map(|law| &law.rules).flat_map(clauses::windows_ms).collect();
+        let rules: Vec<Millis> =
+            laws.into_iter().flat_map(|law| law.rules.iter()).flat_map(clauses::windows_ms).collect();
         let last = self.windows.last().map(|(ms, _)| *ms);
         let is_read = |ms: &Millis| is_written || is_judged(*ms) || Some(*ms) == last || rules.contains(ms);
         self.windows.iter().map(|(ms, _)| *ms).filter(is_read).collect()

@@ -1,7 +1,7 @@
 //! What a replay did, in words and as JSON.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -62,6 +62,8 @@ pub struct Summary {
     suspects: Vec<Suspect>,
     /// The rules that people wrote, and how many matches of each began.
     clauses: Vec<(Arc<Clause>, u64)>,
+    /// Whether that is counted as of the last instant only.
+    tells_last_alone: bool,
     /// The policies that came into force in between.
     turns: Vec<Turn>,
     /// How long the refreshes took, where each of them was stated.
@@ -192,6 +194,7 @@ impl Summary {
             verdicts: prepared.views.contains(&View::Verdict).then(|| verdicts(books)),
             suspects: suspects(books),
             clauses: counted(books.clauses()),
+            tells_last_alone: args.emit == Emit::Last,
             turns: Turn::all(prepared, books, feed, args.emit),
             refreshes: (args.emit != Emit::Last).then(|| feed.refreshes()).flatten(),
             changed_rows: (args.emit == Emit::None).then(|| books.changed_rows()),
@@ -397,6 +400,10 @@ impl Summary {
             let Clause { id, version, action, shadow, owner, .. } = &**clause;
             let how = if *shadow { ", in the shadow" } else { "" };
             let told = match matches {
+                0 if self.tells_last_alone => {
+                    format!("matches nobody as of the last instant; {owner} answers for it")
+                }
+                many if self.tells_last_alone => format!("matches {many} as of the last instant"),
                 0 => format!("matched nobody; {owner} answers for it"),
                 1 => "began to match once".to_owned(),
                 many => format!("began to match {many} times"),
@@ -408,11 +415,13 @@ impl Summary {
     }
 }
 
-/// A rule that several policies have, or a policy and its waves, is one.
+/// A rule that policies ask in different orders is one.
 fn counted(clauses: &[(Arc<Clause>, u64)]) -> Vec<(Arc<Clause>, u64)> {
     let mut counted: Vec<(Arc<Clause>, u64)> = Vec::new();
+    let mut places: HashMap<&Clause, usize> = HashMap::new();
     for (clause, matches) in clauses {
-        match counted.iter_mut().find(|(known, _)| known == clause) {
+        let place = *places.entry(clause).or_insert(counted.len());
+        match counted.get_mut(place) {
             Some((_, sum)) => *sum += matches,
             None => counted.push((clause.clone(), *matches)),
         }

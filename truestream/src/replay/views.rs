@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use dataflows::links::LinkKind;
+use dataflows::risk::Place;
 use dataflows::scores::Side;
 use datasets::names::NameTable;
 use datasets::tables::read::{INSTANT_MAX, INSTANT_MIN};
@@ -345,7 +346,7 @@ pub enum RowKey {
     /// Who answers for tracks or playlists: kind and id as a text.
     Owner(&'static str, String),
     /// A subject and its id as a text, and a rule by its place.
-    Hit(Subject, String, u16),
+    Hit(Subject, String, Place),
     /// A track, and what is found about it.
     Finding(Id, Finding),
     /// A wave by its name.

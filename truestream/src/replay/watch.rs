@@ -247,7 +247,7 @@ mod tests {
     fn law(version: &str, from: Tick, surges: Vec<Surge>) -> Law {
         let policy = Policy { version: version.to_owned(), ..built_in() };
         let (declaring, gate) = (declaring(None).expect("built in"), gate(None).expect("built in"));
-        Law { from, policy: Arc::new(policy), rules: Vec::new(), declaring, gate, surges, betas: Vec::new() }
+        Law { from, policy: Arc::new(policy), rules: Arc::default(), declaring, gate, surges, betas: Vec::new() }
     }
 
     /// Numbers from a seed (splitmix64, Steele and others 2014).

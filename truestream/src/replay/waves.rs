@@ -403,7 +403,7 @@ mod tests {
         let law = Law {
             from: 0,
             policy: Arc::new(built_in()),
-            rules: Vec::new(),
+            rules: Arc::default(),
             declaring: declaring(None).expect("built in"),
             gate: gate(None).expect("built in"),
             surges: Vec::new(),

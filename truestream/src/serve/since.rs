@@ -112,12 +112,14 @@ impl Options {
         dated.extend(living.scorers.outline());
         for judging in &plan.judging {
             dated.extend(judging.policies.iter().map(|(from, policy)| (*from, format!("{policy:?}"))));
-            let clauses = living.judge.iter().flat_map(|judge| &judge.clauses);
-            for (asked, (clause, _)) in judging.clauses.iter().zip(clauses) {
+            for (place, asked) in (0..).zip(judging.clauses.iter()) {
+                let Some(clause) = living.judge.as_ref().and_then(|judge| judge.asked(place)) else { continue };
                 // The condition stands in the clause as it was written.
                 let question = (asked.axis, asked.window);
-                dated.push((asked.from, format!("{question:?} {clause:?}")));
-                dated.push((asked.until, format!("{} ends", clause.id)));
+                for ticks in &asked.in_force {
+                    dated.push((ticks.start, format!("{question:?} {clause:?}")));
+                    dated.push((ticks.end, format!("{} ends", clause.id)));
+                }
             }
         }
         Options { always, dated }
