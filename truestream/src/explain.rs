@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! risk, verdict, rule_hit, ruling, payout_hold, gate ──as of T──▶ rows of the subject ──┐
-//! activated policies ──in force as of T──▶ law ─────────────────────────────────┼──▶ explanation
+//! activated policies ──in force as of T──▶ law ──accounts, tracks──▶ thresholds ──┼──▶ explanation
 //! plays under that law alone ──replay──▶ the rows again ──same?─────────────────┘
 //! ```
 
 mod known;
 mod ledger;
+mod register;
 mod sample;
 mod sight;
 
@@ -21,7 +22,7 @@ use datasets::formats::instant;
 use datasets::policy::{self, Activation};
 use features::risk::JUDGED_AS;
 use records::policy::Steps;
-use records::{Millis, Subject};
+use records::{Millis, Policy, Subject};
 use serde_json::{Map, Value as Json, json};
 
 use self::ledger::{Name, Row};
@@ -140,7 +141,11 @@ pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let is_same = again.as_ref().map(|again| decided(again) == decided(&rows));
     let matched: Vec<String> = rows.keys().filter(|(of, _)| *of == "rule_hit").map(|(_, rule)| rule.clone()).collect();
     let sights = sight::of_rules(args, &settings, as_of, &matched)?;
-    let told = Told { args, as_of, rows, activation, is_same, sights };
+    let stated = rows.get(&("verdict", String::new())).map(|(_, row)| plain(&row["policy_version"]));
+    let version = stated.or_else(|| settings.version_for(&args.subject, &args.id, as_of));
+    let policy = version.as_deref().map_or(Ok(None), |version| policy_of(args, activation.as_ref(), version))?;
+    let segment = policy.as_ref().map_or(Ok(None), |policy| register::segment(args, policy, as_of))?;
+    let told = Told { args, as_of, rows, activation, is_same, sights, version, policy, segment };
     let text = if args.json { format!("{:#}\n", told.json()) } else { told.text() };
     match std::io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -164,6 +169,17 @@ fn law(store: &Path, as_of: Millis, subject: &str, id: &str) -> Result<Activatio
         Some((tried, _)) => Ok(tried),
         None => policy::in_force(store, as_of).map_err(input),
     }
+}
+
+/// The policy of that version, where it is the one that is given, or built in.
+fn policy_of(args: &ExplainArgs, activation: Option<&Activation>, version: &str) -> Result<Option<Policy>, Failure> {
+    let given = match (&args.policy, activation) {
+        (Some(store), Some(activation)) => Some(policy::load(&activation.folder(store)).map_err(input)?),
+        (Some(folder), None) => Some(policy::load(folder).map_err(input)?),
+        (None, _) => Some(policy::built_in()),
+    };
+    let without_waves = version.split(WAVE).next().unwrap_or_default();
+    Ok(given.filter(|policy| policy.version == without_waves))
 }
 
 fn input(error: datasets::Error) -> Failure {
@@ -202,6 +218,8 @@ fn rows(tables: &Path, args: &ExplainArgs, as_of: Millis) -> Result<Rowset, Fail
             match (is_it, line.comes()) {
                 (false, _) => None,
                 (true, true) => rows.insert(line.name(), (line.as_of(), line.row())),
+                // A rule that another policy asks earlier comes at that instant before it goes.
+                (true, false) if rows.get(&line.name()).is_none_or(|(_, row)| *row != line.row()) => None,
                 (true, false) => rows.remove(&line.name()),
             };
         })?;
@@ -276,6 +294,12 @@ struct Told<'a> {
     is_same: Option<bool>,
     /// What the rules saw, by their names, where the policy is given.
     sights: BTreeMap<String, Sight>,
+    /// The policy by which it was decided, waves named.
+    version: Option<String>,
+    /// That policy without its waves, where it is at hand.
+    policy: Option<Policy>,
+    /// Whose thresholds it has for the subject, where that is known though no verdict says so.
+    segment: Option<String>,
 }
 
 impl Told<'_> {
@@ -331,10 +355,9 @@ impl Told<'_> {
                 text,
                 "Rule      {rule}/{version} calls for {action} ({effect}{decides}), since {since}: {reason}"
             );
-            if let Some(Sight { when, saw }) = self.sights.get(&rule) {
-                let saw: Vec<String> = saw.iter().map(|(column, value)| format!("{column} {value}")).collect();
-                let _ = writeln!(text, "  when {}", when.trim());
-                let _ = writeln!(text, "  saw {}", saw.join(", "));
+            if let Some(sight) = self.sights.get(&rule) {
+                let _ = writeln!(text, "  when {}", sight.when.trim());
+                let _ = writeln!(text, "  {}", sight.text());
             }
         }
         if let Some((since, row)) = self.row("ruling") {
@@ -385,11 +408,10 @@ impl Told<'_> {
 
     /// Under which policy.
     fn law(&self, text: &mut String) {
-        let version = self.row("verdict").map(|(_, row)| plain(&row["policy_version"]));
-        let models = self.row("verdict").map(|(_, row)| plain(&row["models"]));
-        let version = version.or_else(|| self.activation.as_ref().map(|activation| activation.version.clone()));
-        let Some(version) = version else { return };
-        let _ = writeln!(text, "Law       policy {version:?}, models {}", models.unwrap_or_else(|| "[]".to_owned()));
+        let Some(version) = &self.version else { return };
+        let models =
+            self.row("verdict").map_or(String::new(), |(_, row)| format!(", models {}", plain(&row["models"])));
+        let _ = writeln!(text, "Law       policy {version:?}{models}");
         if let Some(activation) = &self.activation {
             let Activation { number, from, by, why, digest, version: activated, .. } = activation;
             let _ = writeln!(
@@ -401,24 +423,29 @@ impl Told<'_> {
                 let _ = writeln!(text, "  the tables were made under another policy than this one, {activated:?}");
             }
         }
-        if let Some(segment) = self.segment() {
-            let numbers = self.numbers(&segment).unwrap_or_default();
-            let wave = if version.contains(WAVE) && !numbers.is_empty() { " before the wave" } else { "" };
-            let _ = writeln!(text, "  thresholds of {segment}{numbers}{wave}");
+        match (self.segment(), &self.policy) {
+            (Some(segment), _) => {
+                let numbers = self.numbers(&segment).unwrap_or_default();
+                let wave = if version.contains(WAVE) && !numbers.is_empty() { " before the wave" } else { "" };
+                let _ = writeln!(text, "  thresholds of {segment}{numbers}{wave}");
+            }
+            (None, Some(_)) => text.push_str(
+                "  by whose thresholds is not known: --data says where it is at home and through whom it came\n",
+            ),
+            (None, None) => text.push_str("  by whose thresholds is not known: --policy says what this policy has\n"),
         }
     }
 
-    /// The segment of the territory whose thresholds counted, where one's did.
+    /// The segment whose thresholds counted: that of a territory stands in the verdict.
     fn segment(&self) -> Option<String> {
-        let (_, row) = self.row("verdict")?;
-        row["reasons"].as_array()?.iter().find_map(|reason| Some(plain(reason).strip_prefix(JUDGED_AS)?.to_owned()))
+        let reasons = self.row("verdict").and_then(|(_, row)| row["reasons"].as_array()).into_iter().flatten();
+        let stated = |reason: &Json| Some(plain(reason).strip_prefix(JUDGED_AS)?.to_owned());
+        reasons.into_iter().find_map(stated).or_else(|| self.segment.clone())
     }
 
     /// From which risks on what is done in the segment, where the policy of the day is known.
     fn numbers(&self, segment: &str) -> Option<String> {
-        let given = self.args.policy.as_deref()?;
-        let folder = self.activation.as_ref().map_or_else(|| given.to_owned(), |activation| activation.folder(given));
-        let Steps { hold, escalate, block, .. } = policy::load(&folder).ok()?.thresholds_of(segment)?.steps();
+        let Steps { hold, escalate, block, .. } = self.policy.as_ref()?.thresholds_of(segment)?.steps();
         let [hold, escalate, block] = [hold, escalate, block].map(|step| step.risk().share());
         Some(format!(": hold from {hold:.2} on, escalate from {escalate:.2}, block from {block:.2}"))
     }
@@ -437,7 +464,7 @@ impl Told<'_> {
             "risk": self.row("risk").map(with_since),
             "rules": self.all("rule_hit").map(|hit| {
                 let mut rule = with_since(hit);
-                if let Some(Sight { when, saw }) = self.sights.get(&plain(&hit.1["rule"])) {
+                if let Some(Sight { when, saw, .. }) = self.sights.get(&plain(&hit.1["rule"])) {
                     rule["when"] = json!(when);
                     rule["saw"] = json!(saw);
                 }
@@ -447,6 +474,7 @@ impl Told<'_> {
             "payout_hold": self.row("payout_hold").map(with_since),
             "gate": self.all("gate").map(with_since).collect::<Vec<_>>(),
             "waves": self.all("wave").map(with_since).collect::<Vec<_>>(),
+            "policy_version": self.version,
             "activation": self.activation,
             "segment": self.segment(),
             "found_anew": self.is_same,

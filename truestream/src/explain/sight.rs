@@ -7,17 +7,16 @@
 
 use std::collections::BTreeMap;
 
-use datasets::tables::Inputs;
-use datasets::tables::read::{id_kinds, read_table};
 use features::attributes::{Attribute, Kind, Row as Told};
 use features::columns::Column;
 use features::condition::Seen;
 use features::tally::Axis;
-use records::{Account, Millis, Subject, Track};
+use records::{Millis, Subject};
 use serde_json::{Map, Value as Json, json};
 
+use super::ExplainArgs;
 use super::ledger::{self, Row};
-use super::{ExplainArgs, input};
+use super::register::{Known, look_up};
 use crate::exit::Failure;
 use crate::replay::views::View;
 use crate::replay::{clauses, laws, millis};
@@ -27,6 +26,20 @@ use crate::verify::Settings;
 pub(super) struct Sight {
     pub when: String,
     pub saw: Map<String, Json>,
+    /// Whether it reads signals alone.
+    is_of_signals: bool,
+}
+
+impl Sight {
+    /// What it saw, in a line.
+    pub fn text(&self) -> String {
+        let saw: Vec<String> = self.saw.iter().map(|(column, value)| format!("{column} {value}")).collect();
+        match saw.is_empty() {
+            false => format!("saw {}", saw.join(", ")),
+            true if self.is_of_signals => "saw signals alone, which are told as evidence".to_owned(),
+            true => "what it saw is not told: the replay wrote no such table, and --data says no more".to_owned(),
+        }
+    }
 }
 
 /// What the rules of the policy in force see of the subject, by their names. What stands in no table that is there is left out, and so are
@@ -54,16 +67,10 @@ pub(super) fn of_rules(
         for seen in condition.columns() {
             saw.extend(eye.see(seen, own_ms)?);
         }
-        sights.insert(clause.id, Sight { when: clause.when, saw });
+        let is_of_signals = condition.columns().iter().all(|seen| matches!(seen, Seen::Signal(_)));
+        sights.insert(clause.id, Sight { when: clause.when, saw, is_of_signals });
     }
     Ok(sights)
-}
-
-/// The row in force of the subject.
-enum Known {
-    Nothing,
-    Track(Box<Track>),
-    Account(Box<Account>),
 }
 
 struct Eye<'a> {
@@ -88,11 +95,13 @@ impl Eye<'_> {
                 let owner = match self.known()? {
                     Known::Track(track) if *axis == Axis::Artist => track.artist_id.clone(),
                     Known::Track(track) => track.uploader_id.clone(),
-                    Known::Nothing | Known::Account(_) => None,
+                    Known::Nothing | Known::Account(_) => return Ok(None),
                 };
-                let Some(owner) = owner else { return Ok(None) };
                 let who = if *axis == Axis::Artist { "artist." } else { "uploader." };
-                let value = self.counted(*axis, &owner.to_string(), *ms, column)?;
+                let value = match owner {
+                    Some(owner) => self.counted(*axis, &owner.to_string(), *ms, column)?,
+                    None => Some(Json::Null),
+                };
                 Ok(value.map(|value| (self.named(who, *ms, own_ms, column), value)))
             }
             Seen::Told(attribute) => {
@@ -150,35 +159,9 @@ impl Eye<'_> {
     /// What the data tells of the subject.
     fn known(&mut self) -> Result<&Known, Failure> {
         if self.known.is_none() {
-            self.known = Some(self.look_up()?);
+            self.known = Some(look_up(self.args, self.as_of)?);
         }
         Ok(self.known.as_ref().unwrap_or(&Known::Nothing))
-    }
-
-    fn look_up(&self) -> Result<Known, Failure> {
-        let Some(data) = &self.args.data else { return Ok(Known::Nothing) };
-        let inputs = Inputs::in_folder(data).map_err(input)?;
-        let kinds = id_kinds(inputs.by_table()).map_err(input)?;
-        let mut known = Known::Nothing;
-        let id = &self.args.id;
-        if self.axis == Axis::Account {
-            let take = |row: Account| {
-                if row.account_id.to_string() == *id {
-                    known = Known::Account(Box::new(row));
-                }
-            };
-            read_table(&inputs.accounts, &kinds, take, &mut Vec::new()).map_err(input)?;
-        } else if self.axis == Axis::Track {
-            let take = |row: Track| {
-                let is_later = !matches!(&known, Known::Track(before) if before.valid_from >= row.valid_from);
-                let is_in_force = row.valid_from.is_none_or(|from| from < self.as_of) && is_later;
-                if is_in_force && row.track_id.to_string() == *id {
-                    known = Known::Track(Box::new(row));
-                }
-            };
-            read_table(&inputs.tracks, &kinds, take, &mut Vec::new()).map_err(input)?;
-        }
-        Ok(known)
     }
 }
 

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use records::Subject;
 use serde::Deserialize;
 
 use crate::exit::Failure;
+use crate::replay::laws::is_tried_on;
 
 /// What of each view was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -31,9 +33,29 @@ struct File {
     first_as_of_ms: Option<i64>,
     last_as_of_ms: Option<i64>,
     #[serde(default)]
+    policies: Vec<Enacted>,
+    #[serde(default)]
+    tried: Vec<Tried>,
+    #[serde(default)]
     gate: Vec<Gate>,
     #[serde(default)]
     hindsight: bool,
+}
+
+/// A policy that decided from an instant on.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Enacted {
+    from_ms: i64,
+    version: String,
+}
+
+/// A policy that was tried on some subjects.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Tried {
+    from_ms: Option<i64>,
+    until_ms: Option<i64>,
+    version: String,
+    percent: u8,
 }
 
 /// What uploads must pass from an instant on.
@@ -60,6 +82,10 @@ pub(crate) struct Settings {
     pub(crate) emit: Emit,
     /// The first and the last instant that the run spoke about; `None` where nothing ever arrived.
     pub(crate) as_of_ms: Option<(i64, i64)>,
+    /// The policies that decided, with their waves, in order.
+    pub(crate) policies: Vec<Enacted>,
+    /// Those that were tried beside them.
+    pub(crate) tried: Vec<Tried>,
     /// What uploads must pass, from which instant on, as JSON.
     pub(crate) gate: Vec<(i64, String)>,
     /// Whether what people ruled speaks as if it had always been known.
@@ -98,8 +124,23 @@ impl Settings {
             emit: file.emit,
             as_of_ms: file.first_as_of_ms.zip(file.last_as_of_ms),
             hindsight: file.hindsight,
+            policies: file.policies,
+            tried: file.tried,
             gate: file.gate.into_iter().map(|gate| (gate.from_ms, gate.limits.to_string())).collect(),
         })
+    }
+
+    /// The version of the policy that decided about the subject as of the instant.
+    pub(crate) fn version_for(&self, subject: &str, id: &str, as_of: i64) -> Option<String> {
+        let is_tried = |tried: &&Tried| {
+            let lasts =
+                tried.from_ms.is_none_or(|from| from <= as_of) && tried.until_ms.is_none_or(|until| as_of < until);
+            let is_drawn = |subject| is_tried_on(&tried.version, tried.percent, subject, id);
+            lasts && Subject::named(subject).is_some_and(is_drawn)
+        };
+        let in_force = || self.policies.iter().rfind(|policy| policy.from_ms <= as_of);
+        let tried = self.tried.iter().rfind(is_tried).map(|tried| tried.version.clone());
+        tried.or_else(|| Some(in_force()?.version.clone()))
     }
 
     /// What uploads must pass as of the instant, as JSON.

@@ -58,6 +58,8 @@ fn settings() -> Settings {
         views: Vec::new(),
         emit: Emit::All,
         as_of_ms: None,
+        policies: Vec::new(),
+        tried: Vec::new(),
         gate: Vec::new(),
     }
 }

@@ -14,7 +14,7 @@ use arrow::compute::concat_batches;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::data::{copy, instants, rewrite, rows, text, whole, with, world};
+use crate::data::{copy, instants, plays, rewrite, rows, text, whole, with, world, write};
 use crate::process::truestream;
 
 /// Rules over more than one table that match some in every world.
@@ -50,6 +50,23 @@ tests = [
     { row = { "artist.plays" = 1, "uploader.w24h.plays" = 2, duration_ms = 5, age_hours = 36 }, matches = true },
     { row = { "artist.plays" = 1, "uploader.w24h.plays" = 2, duration_ms = 5 }, matches = false },
 ]
+"#;
+
+/// A rule that reads signals alone.
+const SIGNALS: &str = r#"
+[[rule]]
+id = "edges"
+version = 1
+subject = "account"
+window = "28d"
+when = "signal.edge + signal.loop + signal.no_sleep > 0"
+action = "hold"
+code = "S3"
+reason = "an edge"
+owner = "payments"
+shadow = true
+expires = "2030-01-01"
+tests = [{ row = { "signal.edge" = 1 }, matches = true }, { row = {}, matches = false }]
 "#;
 
 /// The world begins on the first day of 2026.
@@ -390,7 +407,7 @@ fn an_explanation_shows_what_a_rule_saw() {
     mean_world(&data, &mut Chance(7));
     std::fs::create_dir(&policy).expect("a folder");
     std::fs::write(policy.join("policy.toml"), "version = 'several'").expect("written");
-    std::fs::write(policy.join("conditions.toml"), SEVERAL).expect("written");
+    std::fs::write(policy.join("conditions.toml"), format!("{SEVERAL}{SIGNALS}")).expect("written");
     truestream(&["policy", "check", &text(&policy)]).good();
     let [data, policy, out] = [&data, &policy, &tables].map(|path| text(path));
     let views = "account_window,track_window,artist_window,verdict,rule_hit";
@@ -400,6 +417,7 @@ fn an_explanation_shows_what_a_rule_saw() {
     for (rule, subject, saw) in [
         ("sudden", "account", &["plays", "w24h.plays", "age_hours", "country"][..]),
         ("one_of_many", "track", &["plays", "artist.plays", "duration_ms", "age_hours"]),
+        ("edges", "account", &[]),
     ] {
         let hit = hits
             .iter()
@@ -416,8 +434,67 @@ fn an_explanation_shows_what_a_rule_saw() {
             saw.iter().copied().collect(),
             "{told:#}"
         );
-        assert!(shown[saw[0]].as_u64() > Some(0), "{told:#}");
         let words = truestream(&line).good().out;
-        assert!(words.contains("\n  when ") && words.contains("\n  saw "), "{words}");
+        match rule {
+            "edges" => assert!(words.contains("\n  saw signals alone, which are told as evidence\n"), "{words}"),
+            _ => assert!(shown[saw[0]].as_u64() > Some(0) && words.contains("\n  saw "), "{words}"),
+        }
+        assert!(words.contains("\n  when "), "{words}");
     }
+}
+
+/// A world of three plays by hand.
+fn three_plays(folder: &Path) -> String {
+    let data = folder.join("data");
+    std::fs::create_dir(&data).expect("a folder");
+    write(&data.join("plays.parquet"), &plays(), 500);
+    text(&data)
+}
+
+/// A policy of these files.
+fn policy(folder: &Path, name: &str, files: &[(&str, &str)]) -> String {
+    let policy = folder.join(name);
+    std::fs::create_dir(&policy).expect("a folder");
+    std::fs::write(policy.join("policy.toml"), format!("version = {name:?}")).expect("written");
+    files.iter().for_each(|(file, text)| std::fs::write(policy.join(file), text).expect("written"));
+    text(&policy)
+}
+
+#[test]
+fn of_more_rules_than_sixteen_bits_count_the_one_that_matches_decides() {
+    let folder = TempDir::new().expect("a folder");
+    let mut table = "id,version,subject,window,plays,action,code,reason,owner,expires\n".to_owned();
+    for number in 1..=65_600 {
+        let least = if number == 65_540 { 2 } else { 1_000_000 };
+        table += &format!("r{number},1,account,24h,>= {least},block,T,many plays,ann,2030-01-01\n");
+    }
+    let (data, strict) = (three_plays(folder.path()), policy(folder.path(), "strict", &[("decisions.csv", &table)]));
+    let out = folder.path().join("tables");
+    let line = ["replay", "--data", &data, "--out", &text(&out), "--every", "24h", "--windows", "24h"];
+    let told = truestream(&[&line[..], &["--views", "verdict,rule_hit", "--policy", &strict]].concat()).good();
+    assert!(told.out.contains("Rule      r65540/1, block: matches 1 as of the last instant"), "{}", told.out);
+    let hits = rows(&out.join("rule_hit.parquet"), &["rule", "subject_id", "decides"]);
+    assert_eq!(hits, [["r65540", "7", "1"]]);
+    let verdicts = rows(&out.join("verdict.parquet"), &["subject", "subject_id", "verdict", "rules"]);
+    assert_eq!(verdicts, [["account", "7", "block", r#"["rule.r65540"]"#]]);
+}
+
+#[test]
+fn a_table_of_rules_names_each_column_once() {
+    let folder = TempDir::new().expect("a folder");
+    let check = |name: &str, columns: &str, rows: &[&str]| {
+        let mut table = format!("id,version,subject,{columns},action,code,reason,owner,expires,shadow\n");
+        rows.iter().for_each(|row| table += &format!("{row},hold,T,why,ann,2030-01-01,yes\n"));
+        truestream(&["policy", "check", &policy(folder.path(), name, &[("decisions.csv", &table)])])
+    };
+    for (name, columns) in [("case", "plays,Plays"), ("table", "plays,account.plays"), ("window", "plays,w24h.plays")] {
+        let told = check(name, &format!("window,{columns}"), &["r1,1,account,24h,>= 5,< 9"]);
+        let [one, other] = [0, 1].map(|at| columns.split(',').nth(at).expect("a column"));
+        let quoted = [one, other].map(|column| format!("{column:?}"));
+        let says = [&*quoted[0], &*quoted[1], "which are one"];
+        assert!(told.code == Some(4) && says.iter().all(|says| told.out.contains(says)), "{told:?}");
+    }
+    // Of rules about other windows or subjects they are two.
+    check("windows", "window,plays,w24h.plays", &["r1,1,account,24h,>= 5,-", "r2,1,account,7d,>= 5,< 9"]).good();
+    check("subjects", "window,plays,artist.plays", &["r1,1,artist,24h,>= 5,-", "r2,1,track,24h,>= 5,< 9"]).good();
 }
