@@ -23,6 +23,7 @@ pub use self::table::{Cell, Seen, Source, Table};
 use crate::WindowRow;
 use crate::attributes::{Attribute, Kind};
 use crate::columns::row_of;
+use crate::tally::Axis;
 
 /// A condition that can be asked of the subjects of one table.
 #[derive(Clone, Debug)]
@@ -117,7 +118,8 @@ impl Condition {
         self.truth.of(&OneRow { row, columns: &self.columns }) == Some(true)
     }
 
-    /// Whether it holds of what is given by the names of columns. What is left out counts nothing, and of what is told it is not known.
+    /// Whether it holds of what is given by the names of columns. What is left out counts nothing, and of what is told it is not known. A number of
+    /// an artist or uploader that is `"null"` says that the track has none, and so that none of its numbers is known.
     ///
     /// # Errors
     /// Names a column that is none, or what it cannot be.
@@ -132,9 +134,19 @@ impl Condition {
                 .map_err(|expected| format!("found {name} = {given}, expected {expected}"))?;
             known.insert(seen.key(), cell);
         }
+        let of = |axis: Axis| known.iter().filter(move |((source, ..), _)| *source == Source::Owner(axis));
+        let is_missing = |axis: Axis| of(axis).any(|(_, cell)| *cell == Cell::NULL);
+        if let Some(axis) =
+            Axis::ALL.into_iter().find(|axis| is_missing(*axis) && of(*axis).any(|(_, cell)| *cell != Cell::NULL))
+        {
+            let who = table::word(axis);
+            return Err(format!(
+                "found {NOTHING} and numbers of one {who}, expected all numbers of the {who} or {NOTHING} alone"
+            ));
+        }
         let sheet = Sheet::of_one(self);
         let left_out = |seen: &Seen| match seen {
-            Seen::Owner(..) => Cell::of(0.0),
+            Seen::Owner(axis, ..) if !is_missing(*axis) => Cell::of(0.0),
             _ => seen.blank(),
         };
         let cells: Vec<Cell> = sheet
@@ -152,14 +164,21 @@ impl Condition {
             Given::Number(number) => Some(*number),
             Given::Text(_) => None,
         };
+        let is_nothing = matches!(given, Given::Text(word) if word == NOTHING);
         match (seen, given) {
+            (Seen::Owner(..) | Seen::Told(Attribute { kind: Kind::Number(_) | Kind::Hours(_), .. }), _)
+                if is_nothing =>
+            {
+                Ok(Cell::NULL)
+            }
             (Seen::Row(_, column), Given::Count(count)) => {
                 row_of(self.table.axis, column.name, *count).map(|row| Cell::of((column.read)(&row).as_f64()))
             }
             (Seen::Owner(axis, _, column), Given::Count(count)) => {
                 row_of(*axis, column.name, *count).map(|row| Cell::of((column.read)(&row).as_f64()))
             }
-            (Seen::Row(..) | Seen::Owner(..), _) => Err("a whole number".to_owned()),
+            (Seen::Row(..), _) => Err("a whole number".to_owned()),
+            (Seen::Owner(..), _) => Err(format!("a whole number, or \"{NOTHING}\" where the track has none")),
             (Seen::Signal(_), _) => number
                 .filter(|strength| (0.0..=1.0).contains(strength))
                 .map(Cell::of)
@@ -178,6 +197,9 @@ impl Condition {
         }
     }
 }
+
+/// What stands in a test row for a number that is not known.
+const NOTHING: &str = "null";
 
 struct OneRow<'a> {
     row: &'a WindowRow,
@@ -330,7 +352,6 @@ mod tests {
     use super::*;
     use crate::attributes::Row;
     use crate::signals::Name;
-    use crate::tally::Axis;
 
     const DAY_MS: i64 = 86_400_000;
     const ACCOUNTS: Table = Table { axis: Axis::Account, window_ms: DAY_MS };
@@ -445,11 +466,32 @@ mod tests {
             assert_eq!(condition.holds_of(&row), Ok(says), "{text} of {row:?}");
             assert_eq!(condition.is_of_one_row(), text.starts_with("w24h"), "{text}");
         }
+        // A track without an artist: one of its numbers says so, and then none is known.
+        let nothing = || Text("null".to_owned());
+        for (text, row, says) in [
+            ("artist.plays is null", given(&[("artist.plays", nothing())]), true),
+            ("artist.plays is null", given(&[]), false),
+            ("artist.plays is null and artist.w7d.tracks is null", given(&[("artist.plays", nothing())]), true),
+            ("artist.plays is null and uploader.plays = 0", given(&[("artist.tracks", nothing())]), true),
+            ("artist.plays >= 0", given(&[("artist.plays", nothing())]), false),
+            (
+                "duration_ms is null and genre = 'null'",
+                given(&[("duration_ms", nothing()), ("genre", nothing())]),
+                true,
+            ),
+        ] {
+            let condition = Condition::read(text, TRACKS).unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(condition.holds_of(&row), Ok(says), "{text} of {row:?}");
+        }
         let condition = Condition::read("contains_ai = 'all'", TRACKS).unwrap();
+        let half = given(&[("artist.plays", nothing()), ("artist.tracks", Count(1))]);
+        let error = condition.holds_of(&half).expect_err("half an artist");
+        assert!(error.contains("found null and numbers of one artist"), "{error}");
         for (name, wrong, words) in [
             ("contains_ai", Text("full".to_owned()), "expected all, partly, none"),
             ("contains_ai", Count(1), "expected a text"),
-            ("artist.plays", Number(0.5), "expected a whole number"),
+            ("artist.plays", Number(0.5), "expected a whole number, or \"null\" where the track has none"),
+            ("plays", nothing(), "expected a whole number"),
             ("plays", Count(u64::MAX), "expected at most"),
             ("signal.audio", Count(2), "expected a strength from 0 to 1"),
             ("artist.genre", Count(2), "expected a column of artist_window"),

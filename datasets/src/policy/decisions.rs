@@ -5,7 +5,7 @@
 //! r1,account,24h,>= 500,< 3,hold,...         ──▶ rule r1 when plays >= 500 and tracks < 3
 //! ```
 //!
-//! The cells are the unary tests of decision tables (OMG Decision Model and Notation 1.4, section 7.3.13): of numbers, and of texts in quotes. All
+//! A cell `null` asks whether nothing is known. The cells are the unary tests of decision tables (OMG Decision Model and Notation 1.4, section 7.3.13): of numbers, and of texts in quotes. All
 //! rows that match are recorded, and the gravest action counts, as for every other rule.
 
 use std::path::Path;
@@ -145,11 +145,14 @@ impl Row<'_> {
 fn test(column: &str, cell: &str) -> Result<String, String> {
     let expected = || {
         format!(
-            "{column}: found {cell:?}, expected a test such as >= 5, < 3, 5..20, 7, 'BR', 'BR','VN', or - for any value"
+            "{column}: found {cell:?}, expected a test such as >= 5, < 3, 5..20, 7, 'BR', 'BR','VN', null, != null, or - for any value"
         )
     };
     let (negated, listed) =
         cell.strip_prefix("!=").or_else(|| cell.strip_prefix("<>")).map_or(("", cell), |rest| ("not ", rest));
+    if listed.trim().eq_ignore_ascii_case("null") {
+        return Ok(format!("{column} is {negated}null"));
+    }
     if listed.trim_start().starts_with('\'') {
         return Ok(format!("{column} {negated}in ({})", texts(listed).ok_or_else(expected)?.join(", ")));
     }
@@ -241,6 +244,9 @@ mod tests {
             ("\"'BR' , 'V''N'\"", "w7d.plays >= 5 and account.country in ('BR', 'V''N')"),
             ("!= 'BR'", "w7d.plays >= 5 and account.country not in ('BR')"),
             ("''", "w7d.plays >= 5 and account.country in ('')"),
+            ("null", "w7d.plays >= 5 and account.country is null"),
+            ("!= NULL", "w7d.plays >= 5 and account.country is not null"),
+            ("'null'", "w7d.plays >= 5 and account.country in ('null')"),
         ] {
             assert_eq!(row(cell).unwrap()[0].when, when);
         }

@@ -80,6 +80,11 @@ impl Seen {
         }
     }
 
+    /// Whether it is the same column, however it is named.
+    pub fn is_same(&self, other: &Seen) -> bool {
+        self.key() == other.key()
+    }
+
     /// What tells it from others, in the order in which cells lie.
     pub(super) fn key(&self) -> (Source, Millis, &'static str) {
         let name = match self {
@@ -122,7 +127,7 @@ pub struct Table {
 const OWNERS: [Axis; 2] = [Axis::Artist, Axis::Uploader];
 
 /// The word for one whose rows a view holds.
-fn word(axis: Axis) -> &'static str {
+pub(super) fn word(axis: Axis) -> &'static str {
     match axis {
         Axis::Account => "account",
         Axis::Track => "track",

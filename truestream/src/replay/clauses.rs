@@ -13,7 +13,7 @@ use std::sync::Arc;
 use dataflows::clock::{Clock, Tick};
 use dataflows::risk::{Asked, Place};
 use datasets::policy::{self, TestedClause};
-use features::condition::{Condition, Seen, Source, Table};
+use features::condition::{Condition, Seen, Table};
 use records::clause::Clause;
 use records::{Millis, Territory};
 
@@ -82,16 +82,6 @@ pub fn strange_columns(rules: &[TestedClause]) -> Vec<String> {
     columns.into_iter().filter(|column| !is_known(column)).map(fault).collect()
 }
 
-/// What a column is, however it is named.
-fn column(seen: &Seen) -> (Source, Option<Millis>, &'static str) {
-    let name = match seen {
-        Seen::Row(_, column) | Seen::Owner(_, _, column) => column.name,
-        Seen::Told(attribute) => attribute.name,
-        Seen::Signal(name) => name.name(),
-    };
-    (seen.source(), seen.window_ms(), name)
-}
-
 /// Columns of the table of rules that are one for all of its rules that know both: what the one tests the other would test again, and whoever
 /// reads the table takes them for two.
 pub fn twin_columns(rules: &[TestedClause]) -> Vec<String> {
@@ -101,7 +91,7 @@ pub fn twin_columns(rules: &[TestedClause]) -> Vec<String> {
     tables.dedup();
     let is_one = |one: &str, other: &str| {
         let known = |table: &Table| table.column(&one.to_lowercase()).zip(table.column(&other.to_lowercase()));
-        let mut known = tables.iter().filter_map(known).map(|(one, other)| column(&one) == column(&other)).peekable();
+        let mut known = tables.iter().filter_map(known).map(|(one, other)| one.is_same(&other)).peekable();
         known.peek().is_some() && known.all(|same| same)
     };
     let pairs =

@@ -5,7 +5,7 @@
 //! world, its catalogue dated, much of it null ───┴──▶ SQL over windows, catalogue, accounts ──┴──▶ equal
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,8 +52,8 @@ tests = [
 ]
 "#;
 
-/// A rule that reads signals alone.
-const SIGNALS: &str = r#"
+/// Rules that read signals alone, and that a track has no artist.
+const SIGNALS_AND_NOBODY: &str = r#"
 [[rule]]
 id = "edges"
 version = 1
@@ -67,6 +67,19 @@ owner = "payments"
 shadow = true
 expires = "2030-01-01"
 tests = [{ row = { "signal.edge" = 1 }, matches = true }, { row = {}, matches = false }]
+
+[[rule]]
+id = "nobody"
+version = 1
+subject = "track"
+window = "28d"
+when = "artist.plays is null"
+action = "hold"
+code = "S4"
+reason = "of no artist"
+owner = "labels"
+expires = "2030-01-01"
+tests = [{ row = { "artist.plays" = "null" }, matches = true }, { row = {}, matches = false }]
 "#;
 
 /// The world begins on the first day of 2026.
@@ -407,7 +420,11 @@ fn an_explanation_shows_what_a_rule_saw() {
     mean_world(&data, &mut Chance(7));
     std::fs::create_dir(&policy).expect("a folder");
     std::fs::write(policy.join("policy.toml"), "version = 'several'").expect("written");
-    std::fs::write(policy.join("conditions.toml"), format!("{SEVERAL}{SIGNALS}")).expect("written");
+    let nobody = "id,version,subject,window,artist.plays,uploader.plays,action,code,reason,owner,expires\n\
+                  nobody_in_a_table,1,track,28d,null,-,hold,S5,of no artist,labels,2030-01-01\n\
+                  somebody,1,track,28d,!= null,-,hold,S6,of an artist,labels,2030-01-01\n";
+    std::fs::write(policy.join("conditions.toml"), format!("{SEVERAL}{SIGNALS_AND_NOBODY}")).expect("written");
+    std::fs::write(policy.join("decisions.csv"), nobody).expect("written");
     truestream(&["policy", "check", &text(&policy)]).good();
     let [data, policy, out] = [&data, &policy, &tables].map(|path| text(path));
     let views = "account_window,track_window,artist_window,verdict,rule_hit";
@@ -417,6 +434,7 @@ fn an_explanation_shows_what_a_rule_saw() {
     for (rule, subject, saw) in [
         ("sudden", "account", &["plays", "w24h.plays", "age_hours", "country"][..]),
         ("one_of_many", "track", &["plays", "artist.plays", "duration_ms", "age_hours"]),
+        ("nobody", "track", &["artist.plays"]),
         ("edges", "account", &[]),
     ] {
         let hit = hits
@@ -436,11 +454,25 @@ fn an_explanation_shows_what_a_rule_saw() {
         );
         let words = truestream(&line).good().out;
         match rule {
+            "nobody" => assert!(words.contains("\n  saw artist.plays null\n"), "{words}"),
             "edges" => assert!(words.contains("\n  saw signals alone, which are told as evidence\n"), "{words}"),
             _ => assert!(shown[saw[0]].as_u64() > Some(0) && words.contains("\n  saw "), "{words}"),
         }
         assert!(words.contains("\n  when "), "{words}");
     }
+    // Written out or in a table it matches the same tracks, and never those of an artist.
+    let of = |rule: &str| -> BTreeSet<_> { hits.iter().filter(|hit| hit[0] == rule).map(|hit| &hit[1..]).collect() };
+    assert_eq!(of("nobody"), of("nobody_in_a_table"));
+    let stands = |rule: &str| -> BTreeMap<&str, i32> {
+        let mut stands = BTreeMap::new();
+        for hit in hits.iter().filter(|hit| hit[0] == rule) {
+            *stands.entry(hit[1].as_str()).or_default() += if hit[3] == "1" { 1 } else { -1 };
+        }
+        stands.retain(|_, count| *count != 0);
+        stands
+    };
+    let (nobody, somebody) = (stands("nobody"), stands("somebody"));
+    assert!(!nobody.is_empty() && !somebody.is_empty() && nobody.keys().all(|track| !somebody.contains_key(track)));
 }
 
 /// A world of three plays by hand.
