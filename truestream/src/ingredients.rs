@@ -198,7 +198,8 @@ mod tests {
         };
         let (one, two) = (file("one", "first"), file("two", "second"));
         let inputs = Inputs { plays: vec![one.clone(), two.clone()], ..Inputs::default() };
-        let all = Ingredients::of(&inputs).expect("read");
+        let plays = inputs.plays.iter().map(|path| Ingredient::of(path).expect("read")).collect();
+        let all = Ingredients(BTreeMap::from([("plays".to_owned(), plays)]));
         let other = |files: &[PathBuf]| all.other("plays", files).expect("read");
         assert_eq!(other(&inputs.plays), None);
         let moved = [file("moved", "first"), file("again", "second")];
