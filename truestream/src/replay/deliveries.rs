@@ -251,7 +251,7 @@ mod tests {
         Law {
             from,
             policy: Arc::new(policy),
-            rules: Vec::new(),
+            rules: Vec::new().into(),
             declaring,
             gate,
             surges: Vec::new(),

@@ -750,7 +750,7 @@ mod tests {
         assert!(decisions.appeal("account", "a1", "hurry").is_err());
         let sum = decisions.now();
         let appeal = sum.open_appeal("account", "a1").expect("it waits");
-        assert_eq!((sum.has_decided(appeal, "ana"), sum.has_decided(appeal, "bob")), (true, false));
+        assert_eq!(sum.decided_before(appeal).collect::<Vec<_>>(), ["ana"]);
         let undone = add(&decisions, "bob", said(UPHOLD, "", false)).expect("it is written");
         decisions.undo("bob", undone).expect("it is young and his");
         assert!(decisions.now().open_appeal("account", "a1").is_some());
