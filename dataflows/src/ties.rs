@@ -127,7 +127,7 @@ mod tests {
         let mut live: Vec<(Link, Key, Millis)> = Vec::new();
         let device = |number: u64| (LinkKind::Device, Key(number));
         for step in 0..4_000 {
-            let enters = live.is_empty() || (step < 3_000 && chance(&mut drawn) % 3 > 0);
+            let enters = live.is_empty() || (step < 3_000 && !chance(&mut drawn).is_multiple_of(3));
             let (link, account, ended_at) = if enters {
                 let ended_at = (chance(&mut drawn) % 8) as Millis * DAY_MS - 3 * DAY_MS + 17;
                 let play = (device(chance(&mut drawn) % 5), Key(chance(&mut drawn) % 7), ended_at);

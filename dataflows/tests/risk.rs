@@ -400,7 +400,7 @@ fn tried(from: Tick, until: Tick, model: &Arc<Model>) -> Trial {
 /// The model that scores an account at the tick, and its place.
 fn scorer_of(turns: &Turns, tick: Tick, account: Key) -> Option<(usize, &Model)> {
     let is_tried = |trial: &Trial| (trial.from..trial.until).contains(&tick) && (trial.is_tried_on)(account);
-    let tried = turns.trials.iter().enumerate().filter(|(_, trial)| is_tried(trial)).last();
+    let tried = turns.trials.iter().enumerate().rfind(|(_, trial)| is_tried(trial));
     let model = || turns.models.iter().enumerate().rfind(|(_, (from, _))| *from <= tick);
     tried.map_or_else(
         || model().map(|(place, (_, model))| (place, &**model)),
@@ -791,7 +791,7 @@ fn clauses(world: &World) -> Arc<[Clause]> {
         axis,
         window,
         condition: Condition::read(when, Table { axis, window_ms: WINDOWS_MS[usize::from(window)] }).unwrap(),
-        in_force: vec![from..until],
+        in_force: Vec::from([from..until]),
     };
     let all = [
         (Axis::Account, 0, "plays >= 2 and tracks < plays", changes, Tick::MAX),

@@ -61,8 +61,11 @@ struct Written {
     verdicts: Vec<(String, String, Tick)>,
     /// By their keys, which are the same in each life of the folder.
     stopped: Vec<(String, u64)>,
-    moves: Vec<(String, String, Vec<(Tick, u16, u16)>)>,
+    moves: Vec<Moved>,
 }
+
+/// The owner, its id, and its moves: when, from what, to what.
+type Moved = (String, String, Vec<(Tick, u16, u16)>);
 
 impl Written {
     /// Its text behind the hash of it.
@@ -168,7 +171,7 @@ impl SinceFile {
         let verdicts: Option<OrdMap<RowKey, Tick>> = verdicts.into_iter().map(row).collect();
         let thing = |(subject, key): (String, u64)| Some((Subject::named(&subject)?, Key(key)));
         let stopped: Option<OrdSet<Thing>> = stopped.into_iter().map(thing).collect();
-        let moved = |(owner, id, moves): (String, String, Vec<(Tick, u16, u16)>)| {
+        let moved = |(owner, id, moves): Moved| {
             let moves = moves.into_iter().map(|(at, from, to)| Move { at, from, to });
             Some((RowKey::Owner(Bringer::named(&owner)?, id), moves.collect::<Arc<[Move]>>()))
         };
