@@ -791,7 +791,7 @@ fn clauses(world: &World) -> Arc<[Clause]> {
         axis,
         window,
         condition: Condition::read(when, Table { axis, window_ms: WINDOWS_MS[usize::from(window)] }).unwrap(),
-        in_force: Vec::from([from..until]),
+        in_force: std::iter::once(from..until).collect(),
     };
     let all = [
         (Axis::Account, 0, "plays >= 2 and tracks < plays", changes, Tick::MAX),

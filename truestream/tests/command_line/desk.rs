@@ -492,8 +492,8 @@ fn an_overturned_appeal_leaves_counts_money_and_reputation_as_if_the_verdict_had
     };
     let case = format!("track/{id}");
     let of_uploader = |service: &Service| {
-        let rows = reputations(service).into_iter();
-        rows.filter(|row| row["subject"] == "uploader" && row["subject_id"] == uploader.as_str()).next()
+        let mut rows = reputations(service).into_iter();
+        rows.find(|row| row["subject"] == "uploader" && row["subject_id"] == uploader.as_str())
     };
     let before = of_uploader(&service).expect("a track of it is stopped");
 
