@@ -67,7 +67,7 @@ pub fn graph(stated: &Stated, names: &NameTable, ties: &Ties, hub: u32, own: &Id
     let own = One::Account(key_of(own));
     let mut found =
         Found { nodes: vec![(own, 0)], places: HashMap::from([(own, 0)]), edges: Vec::new(), left_out: HashSet::new() };
-    let hub = hub as usize;
+    let (hub, in_step) = (hub as usize, pairs(stated));
     let (mut hubs, mut alone) = (HashSet::new(), Vec::new());
     let mut at = 0;
     while let Some((one, _)) = found.nodes.get(at).copied() {
@@ -93,7 +93,7 @@ pub fn graph(stated: &Stated, names: &NameTable, ties: &Ties, hub: u32, own: &Id
                     }
                 }
                 if at == 0 {
-                    for other in in_step_with(stated, account) {
+                    for other in in_step_with(&in_step, account) {
                         found.place(One::Account(other), 0);
                     }
                 }
@@ -113,40 +113,45 @@ pub fn graph(stated: &Stated, names: &NameTable, ties: &Ties, hub: u32, own: &Id
             found.edges.push(edge(0, place, &used));
         }
     }
-    in_step(stated, &mut found);
+    lines(&in_step, &mut found);
     found.edges.sort_by_key(|edge| (edge.ends[1], edge.ends[0]));
     let nodes = found.nodes.iter().map(|(one, found_by)| node(stated, names, one, *found_by, &hubs)).collect();
     Graph { nodes, edges: found.edges, left_out: found.left_out.len() }
 }
 
-/// Those who play in step with the account.
-fn in_step_with(stated: &Stated, account: Key) -> Vec<Key> {
-    let mut others = Vec::new();
-    each_pair(stated, |a, b, _| match [a, b] {
-        [a, b] if a == account => others.push(b),
-        [a, b] if b == account => others.push(a),
-        _ => {}
-    });
-    others
-}
+/// Two who play in step, and how often.
+type Pair = ([Key; 2], u32);
 
-/// Lines between those that are shown and play in step.
-fn in_step(stated: &Stated, found: &mut Found) {
-    each_pair(stated, |a, b, shared| {
-        if let [Some(a), Some(b)] = [a, b].map(|account| found.places.get(&One::Account(account)).copied()) {
-            let why = format!("played the same track in the same ten minutes {shared} times in a day");
-            found.edges.push(Edge { ends: [a.min(b), a.max(b)], why, in_step: true });
-        }
-    });
-}
-
-fn each_pair(stated: &Stated, mut see: impl FnMut(Key, Key, u32)) {
+/// All of them: going through the table takes most of the time of a picture, so it is done once.
+fn pairs(stated: &Stated) -> Vec<Pair> {
+    let mut pairs = Vec::new();
     stated.copy(View::Lockstep, &mut [Span::All].into(), usize::MAX, |key, value| {
         if let (RowKey::Pair(a, b), RowValue::Count(shared)) = (key, &**value) {
-            see(key_of(a), key_of(b), *shared);
+            pairs.push(([key_of(a), key_of(b)], *shared));
         }
         true
     });
+    pairs
+}
+
+/// Those who play in step with the account.
+fn in_step_with(pairs: &[Pair], account: Key) -> impl Iterator<Item = Key> {
+    let other = move |([a, b], _): &Pair| match (*a == account, *b == account) {
+        (true, _) => Some(*b),
+        (_, true) => Some(*a),
+        _ => None,
+    };
+    pairs.iter().filter_map(other)
+}
+
+/// Lines between those that are shown and play in step.
+fn lines(pairs: &[Pair], found: &mut Found) {
+    for (pair, shared) in pairs {
+        if let [Some(a), Some(b)] = pair.map(|account| found.places.get(&One::Account(account)).copied()) {
+            let why = format!("played the same track in the same ten minutes {shared} times in a day");
+            found.edges.push(Edge { ends: [a.min(b), a.max(b)], why, in_step: true });
+        }
+    }
 }
 
 fn edge(one: usize, other: usize, used: &Used) -> Edge {
